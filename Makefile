@@ -1,0 +1,42 @@
+# make demo and make test are all that a new machine needs: python3 and a C compiler.
+PYTHON ?= python3
+VENV   ?= .venv
+PY      = $(VENV)/bin/python
+BUILD_NEEDS = "setuptools>=77" "Cython>=3.1.2" "numpy>=2" "scipy>=1.13"
+C_WARNINGS  = -std=gnu11 -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wdouble-promotion -Werror
+
+.PHONY: demo test bench lint check build clean
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --upgrade pip
+	$(PY) -m pip install --quiet $(BUILD_NEEDS)
+	$(PY) -m pip install --quiet --no-build-isolation --editable ".[cli,test,lint]"
+	touch $@
+
+build: $(VENV)/ready
+	$(PY) setup.py --quiet build_ext --inplace
+
+demo: build  ## train a digits classifier and show it
+	$(PY) -m fastnn demo --out demo-output
+
+test: build  ## the whole suite, doctests included
+	$(PY) -m pytest --doctest-modules fastnn tests $(ARGS)
+
+bench: build  ## time kernels, layers and entry points
+	$(PY) -m pytest bench --benchmark-sort=name --benchmark-columns=min,median,iqr,rounds $(ARGS)
+
+lint: build  ## style, types, C warnings and Cython performance hints are errors
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	@mkdir -p build/lint
+	$(CC) $(C_WARNINGS) -fsyntax-only csrc/*.c
+	$(PY) -m cython -3 -I . -o build/lint/ $$(find fastnn/_core -name '*.pyx') 2>&1 | tee build/lint/log
+	@! grep -qE "warning|performance hint" build/lint/log
+
+check: lint test  ## what a change must pass
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info demo-output
+	find fastnn -name '*.so' -delete -o -name '*.c' -delete

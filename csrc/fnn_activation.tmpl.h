@@ -1,0 +1,262 @@
+/* Activations.  A slope is the derivative as a function of the output a, except where the argument is named z. */
+
+FNN_ELEMENT void FN(map)(ptrdiff_t N, REAL alpha, const REAL *z, REAL *a, REAL (*function)(REAL z, REAL alpha))
+{
+    INDEPENDENT
+    for (ptrdiff_t n = 0; n < N; n++)
+        a[n] = function(z[n], alpha);
+}
+
+FNN_ELEMENT void FN(map_slope)(ptrdiff_t N, REAL alpha, const REAL *x, const REAL *da, REAL *dz,
+                               REAL (*slope)(REAL x, REAL alpha))
+{
+    INDEPENDENT
+    for (ptrdiff_t n = 0; n < N; n++)
+        dz[n] = da[n] * slope(x[n], alpha);
+}
+
+/* ---- functions of one element, slope beside function ---- */
+
+FNN_ELEMENT REAL FN(identity)(REAL z, REAL alpha)
+{
+    return z;
+}
+FNN_ELEMENT REAL FN(identity_slope)(REAL a, REAL alpha)
+{
+    return 1;
+}
+
+FNN_ELEMENT REAL FN(sigmoid)(REAL z, REAL alpha)
+{
+    return FN(logistic)(z);
+}
+FNN_ELEMENT REAL FN(sigmoid_slope)(REAL a, REAL alpha)
+{
+    return a * (1 - a);
+}
+
+FNN_ELEMENT REAL FN(tangent)(REAL z, REAL alpha)
+{
+    return FN(tanh)(z);
+}
+FNN_ELEMENT REAL FN(tangent_slope)(REAL a, REAL alpha)
+{
+    return (1 - a) * (1 + a);
+}
+
+FNN_ELEMENT REAL FN(relu)(REAL z, REAL alpha)
+{
+    return z <= 0 ? 0 : z; /* this way round NaN passes */
+}
+FNN_ELEMENT REAL FN(relu_slope)(REAL a, REAL alpha)
+{
+    return a > 0 ? 1 : 0;
+}
+
+FNN_ELEMENT REAL FN(leaky_relu)(REAL z, REAL alpha)
+{
+    return z > 0 ? z : alpha * z;
+}
+FNN_ELEMENT REAL FN(leaky_relu_slope)(REAL a, REAL alpha)
+{
+    return a > 0 ? 1 : alpha;
+}
+
+FNN_ELEMENT REAL FN(elu)(REAL z, REAL alpha)
+{
+    return z > 0 ? z : alpha * FN(expm1)(z);
+}
+FNN_ELEMENT REAL FN(elu_slope)(REAL a, REAL alpha)
+{
+    return a > 0 ? 1 : a + alpha;
+}
+
+static const REAL FN(SELU_SCALE) = (REAL)1.0507009873554804934193349852946;
+static const REAL FN(SELU_FLOOR) = (REAL)1.7580993408473768599402175208123; /* scale times alpha */
+
+FNN_ELEMENT REAL FN(selu)(REAL z, REAL alpha)
+{
+    return z > 0 ? FN(SELU_SCALE) * z : FN(SELU_FLOOR) * FN(expm1)(z);
+}
+FNN_ELEMENT REAL FN(selu_slope)(REAL a, REAL alpha)
+{
+    return a > 0 ? FN(SELU_SCALE) : a + FN(SELU_FLOOR);
+}
+
+FNN_ELEMENT REAL FN(softplus)(REAL z, REAL alpha)
+{
+    return (z > 0 ? z : 0) + FN(log1p)(FN(exp)(-FABS(z)));
+}
+FNN_ELEMENT REAL FN(softplus_slope)(REAL a, REAL alpha)
+{
+    return -FN(expm1)(-a);
+}
+
+static const REAL FN(GELU_LINEAR) = (REAL)1.5957691216057307117597842397375; /* 2 sqrt(2/pi) */
+static const REAL FN(GELU_CUBIC) = (REAL)0.071354816272600247446847922;      /* 0.044715 times that */
+
+/* 1 + tanh(u) = 2 logistic(2u): the left tail keeps its relative accuracy.  Beyond the clamps the logistic is
+ * exactly 0 or 1 and the products with infinity that would make a NaN do not arise. */
+FNN_ELEMENT REAL FN(gelu)(REAL z, REAL alpha)
+{
+    z = z < -30 ? -30 : z;
+    return z * FN(logistic)(z * FMA(FN(GELU_CUBIC), z * z, FN(GELU_LINEAR)));
+}
+FNN_ELEMENT REAL FN(gelu_slope)(REAL z, REAL alpha)
+{
+    z = FN(clamp)(z, -30, 30);
+    const REAL square = z * z;
+    const REAL s = FN(logistic)(z * FMA(FN(GELU_CUBIC), square, FN(GELU_LINEAR)));
+    return FMA(z * s * (1 - s), FMA(3 * FN(GELU_CUBIC), square, FN(GELU_LINEAR)), s);
+}
+
+FNN_ELEMENT REAL FN(silu)(REAL z, REAL alpha)
+{
+    z = z < -1000 ? -1000 : z;
+    return z * FN(logistic)(z);
+}
+FNN_ELEMENT REAL FN(silu_slope)(REAL z, REAL alpha)
+{
+    z = FN(clamp)(z, -1000, 1000);
+    const REAL s = FN(logistic)(z);
+    return FMA(z * s, 1 - s, s);
+}
+
+/* ---- the table's kernels ---- */
+
+static void FN(fnn_identity_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
+{
+    FN(map)(N, (REAL)alpha, z, a, FN(identity));
+}
+static void FN(fnn_identity_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
+                                      const fnn_real *da, fnn_real *dz)
+{
+    FN(map_slope)(N, (REAL)alpha, a, da, dz, FN(identity_slope));
+}
+
+static void FN(fnn_sigmoid_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
+{
+    FN(map)(N, (REAL)alpha, z, a, FN(sigmoid));
+}
+static void FN(fnn_sigmoid_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
+                                     const fnn_real *da, fnn_real *dz)
+{
+    FN(map_slope)(N, (REAL)alpha, a, da, dz, FN(sigmoid_slope));
+}
+
+static void FN(fnn_tanh_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
+{
+    FN(map)(N, (REAL)alpha, z, a, FN(tangent));
+}
+static void FN(fnn_tanh_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
+                                  const fnn_real *da, fnn_real *dz)
+{
+    FN(map_slope)(N, (REAL)alpha, a, da, dz, FN(tangent_slope));
+}
+
+static void FN(fnn_relu_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
+{
+    FN(map)(N, (REAL)alpha, z, a, FN(relu));
+}
+static void FN(fnn_relu_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
+                                  const fnn_real *da, fnn_real *dz)
+{
+    FN(map_slope)(N, (REAL)alpha, a, da, dz, FN(relu_slope));
+}
+
+static void FN(fnn_leaky_relu_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
+{
+    FN(map)(N, (REAL)alpha, z, a, FN(leaky_relu));
+}
+static void FN(fnn_leaky_relu_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
+                                        const fnn_real *da, fnn_real *dz)
+{
+    FN(map_slope)(N, (REAL)alpha, a, da, dz, FN(leaky_relu_slope));
+}
+
+static void FN(fnn_elu_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
+{
+    FN(map)(N, (REAL)alpha, z, a, FN(elu));
+}
+static void FN(fnn_elu_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
+                                 const fnn_real *da, fnn_real *dz)
+{
+    FN(map_slope)(N, (REAL)alpha, a, da, dz, FN(elu_slope));
+}
+
+static void FN(fnn_selu_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
+{
+    FN(map)(N, (REAL)alpha, z, a, FN(selu));
+}
+static void FN(fnn_selu_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
+                                  const fnn_real *da, fnn_real *dz)
+{
+    FN(map_slope)(N, (REAL)alpha, a, da, dz, FN(selu_slope));
+}
+
+static void FN(fnn_softplus_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
+{
+    FN(map)(N, (REAL)alpha, z, a, FN(softplus));
+}
+static void FN(fnn_softplus_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
+                                      const fnn_real *da, fnn_real *dz)
+{
+    FN(map_slope)(N, (REAL)alpha, a, da, dz, FN(softplus_slope));
+}
+
+static void FN(fnn_gelu_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
+{
+    FN(map)(N, (REAL)alpha, z, a, FN(gelu));
+}
+static void FN(fnn_gelu_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
+                                  const fnn_real *da, fnn_real *dz)
+{
+    FN(map_slope)(N, (REAL)alpha, z, da, dz, FN(gelu_slope));
+}
+
+static void FN(fnn_silu_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
+{
+    FN(map)(N, (REAL)alpha, z, a, FN(silu));
+}
+static void FN(fnn_silu_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
+                                  const fnn_real *da, fnn_real *dz)
+{
+    FN(map_slope)(N, (REAL)alpha, z, da, dz, FN(silu_slope));
+}
+
+/* ---- one distribution per row ---- */
+
+static void FN(fnn_softmax_forward)(ptrdiff_t B, ptrdiff_t O, const fnn_real *z, fnn_real *a)
+{
+    for (ptrdiff_t b = 0; b < B; b++) {
+        const REAL *row = (const REAL *)z + b * O;
+        REAL *out = (REAL *)a + b * O;
+        const REAL inverse = (REAL)(1 / FN(exp_sum)(O, row, FN(largest)(O, row), out));
+        INDEPENDENT
+        for (ptrdiff_t o = 0; o < O; o++)
+            out[o] *= inverse;
+    }
+}
+
+static void FN(fnn_softmax_backward)(ptrdiff_t B, ptrdiff_t O, const fnn_real *a, const fnn_real *da, fnn_real *dz)
+{
+    for (ptrdiff_t b = 0; b < B; b++) {
+        const REAL *row = (const REAL *)a + b * O;
+        const REAL *drow = (const REAL *)da + b * O;
+        REAL *out = (REAL *)dz + b * O;
+        const REAL mean = (REAL)FN(dot)(O, row, drow);
+        INDEPENDENT
+        for (ptrdiff_t o = 0; o < O; o++)
+            out[o] = row[o] * (drow[o] - mean);
+    }
+}
+
+static void FN(fnn_log_sum_exp)(ptrdiff_t B, ptrdiff_t O, const fnn_real *z, fnn_real *out)
+{
+    for (ptrdiff_t b = 0; b < B; b++) {
+        const REAL *row = (const REAL *)z + b * O;
+        const REAL top = FN(largest)(O, row);
+        const REAL m = FABS(top) <= FN(MAXIMUM) ? top : 0; /* inf - inf would hide a row's own inf */
+        ((REAL *)out)[b] = (REAL)((double)m + log(FN(exp_sum)(O, row, m, NULL)));
+    }
+}

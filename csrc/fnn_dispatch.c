@@ -1,0 +1,56 @@
+#include "fnn_dispatch.h"
+
+#include <string.h>
+
+extern const fnn_kernels fnn_kernels_float_base, fnn_kernels_double_base;
+#if defined(__x86_64__)
+extern const fnn_kernels fnn_kernels_float_avx2, fnn_kernels_double_avx2;
+extern const fnn_kernels fnn_kernels_float_avx512, fnn_kernels_double_avx512;
+#endif
+
+typedef struct choice {
+    const fnn_kernels *of_float, *of_double;
+    int (*supported)(void);
+} choice;
+
+static int always(void)
+{
+    return 1;
+}
+
+#if defined(__x86_64__)
+/* These ask the operating system too: it must save the wide registers. */
+static int has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static int has_avx512(void)
+{
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+}
+#endif
+
+static const choice CHOICES[] = { /* best first */
+#if defined(__x86_64__)
+    {&fnn_kernels_float_avx512, &fnn_kernels_double_avx512, has_avx512},
+    {&fnn_kernels_float_avx2, &fnn_kernels_double_avx2, has_avx2},
+#endif
+    {&fnn_kernels_float_base, &fnn_kernels_double_base, always},
+};
+
+const fnn_kernels *fnn_kernel_table(ptrdiff_t itemsize, const char *isa)
+{
+    if (itemsize != sizeof(float) && itemsize != sizeof(double))
+        return NULL;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+#endif
+    for (size_t k = 0; k < sizeof CHOICES / sizeof *CHOICES; k++) {
+        const fnn_kernels *table = itemsize == sizeof(float) ? CHOICES[k].of_float : CHOICES[k].of_double;
+        if ((isa == NULL || strcmp(isa, table->isa) == 0) && CHOICES[k].supported())
+            return table;
+    }
+    return NULL;
+}

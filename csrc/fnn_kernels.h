@@ -1,0 +1,180 @@
+/* Every kernel of fastnn, as one table of function pointers per dtype.
+ *
+ * A network has one dtype, so the table is chosen once, when the network is built: the pointers below are typed
+ * fnn_real (float or double, as the table says) and scalars travel as double.  An instruction set is chosen once
+ * per process (see fnn_dispatch.h).
+ *
+ * Dimension letters, here and in Cython, docstrings and messages:
+ *   B batch rows   I inputs   O outputs   N flat length
+ * Arrays are row-major and packed unless a leading dimension is named.  Gradients are dy, dx, dw; z is the weighted
+ * input of a neuron and a = sigma(z) its activation.
+ * Contract: inputs are const and never modified; outputs are overwritten unless a line says ADDS; an input and an
+ * output may be the same array only where a line says so; no kernel allocates, prints, or keeps state.
+ */
+#ifndef FNN_KERNELS_H
+#define FNN_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef void fnn_real;
+
+enum fnn_activation {
+    FNN_IDENTITY,
+    FNN_SIGMOID,
+    FNN_TANH,
+    FNN_RELU,
+    FNN_LEAKY_RELU,
+    FNN_ELU,
+    FNN_SELU,
+    FNN_SOFTPLUS,
+    FNN_GELU,
+    FNN_SILU,
+    FNN_ACTIVATIONS
+};
+
+enum fnn_loss {
+    FNN_SQUARED_ERROR,
+    FNN_DISTANCE,
+    FNN_ABSOLUTE_ERROR,
+    FNN_HUBER,
+    FNN_QUANTILE,
+    FNN_LOG_COSH,
+    FNN_POISSON,
+    FNN_CROSS_ENTROPY,
+    FNN_CROSS_ENTROPY_LABELS,
+    FNN_BINARY_CROSS_ENTROPY,
+    FNN_HINGE,
+    FNN_HINGE_LABELS,
+    FNN_LOSSES
+};
+
+enum fnn_optimizer {
+    FNN_SGD,
+    FNN_MOMENTUM,
+    FNN_NESTEROV,
+    FNN_ADAGRAD,
+    FNN_RMSPROP,
+    FNN_ADADELTA,
+    FNN_ADAM,
+    FNN_AMSGRAD,
+    FNN_OPTIMIZERS
+};
+
+/* Scalars of one optimiser step; a rule reads only its own.  Adam's bias corrections are 1 - beta^t. */
+typedef struct fnn_update {
+    double learning_rate;
+    double beta1; /* momentum, or decay of the first moment */
+    double beta2; /* decay of the second moment (rho) */
+    double epsilon;
+    double correction1;
+    double correction2;
+} fnn_update;
+
+/* Where a random stream stands: key = seed, counter = (index, stream, step). */
+typedef struct fnn_random {
+    uint64_t seed;
+    uint64_t step;
+    uint32_t stream;
+} fnn_random;
+
+/* a = sigma(z), elementwise; a may be z.  alpha: slope (leaky_relu) or scale of the negative part (elu). */
+typedef void (*fnn_activation_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a);
+/* dz = da * sigma'(z); dz may be da.  Reads z only for GELU and SILU, else a alone (z may be NULL or clobbered). */
+typedef void (*fnn_activation_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
+                                        const fnn_real *da, fnn_real *dz);
+/* Return sum_b weight_b L_b; unless dy is NULL also dy_b = scale * weight_b * dL_b/dy_b.
+ * y (B, O); target as the loss says; weight (B,) or NULL for ones; scale: usually 1 / sum_b weight_b.
+ * dy may be y only if dy is the same array (never partially overlapping).  Sums run in double, rows in order. */
+typedef double (*fnn_loss_value)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y, const void *target,
+                                 const fnn_real *weight, double scale, fnn_real *dy);
+/* One step of an optimiser on flat vectors: reads g, updates w and the state vectors s0, s1, s2 (N each; NULL where
+ * the rule keeps fewer). */
+typedef void (*fnn_optimizer_update)(ptrdiff_t N, const fnn_update *u, const fnn_real *g, fnn_real *w, fnn_real *s0,
+                                     fnn_real *s1, fnn_real *s2);
+
+typedef struct fnn_kernels {
+    const char *isa;    /* "base", "avx2" or "avx512" */
+    ptrdiff_t itemsize; /* bytes of one fnn_real */
+
+    /* ---- activations (fnn_activation.tmpl.h) ----------------------------------------------------------------
+     * IDENTITY   z                                   SIGMOID    1 / (1 + exp(-z))
+     * TANH       tanh z                              RELU       max(z, 0)
+     * LEAKY_RELU z > 0 ? z : alpha z                 ELU        z > 0 ? z : alpha (exp z - 1)  [Clevert 2015, eq. 1]
+     * SELU       l z or l s (exp z - 1)  [Klambauer 2017, eq. 2; l = 1.0507009873554805, s = 1.6732632423543772]
+     * SOFTPLUS   log(1 + exp z)                      GELU       z/2 (1 + tanh(sqrt(2/pi)(z + 0.044715 z^3)))
+     * SILU       z / (1 + exp(-z))                              [Hendrycks & Gimpel 2016, section 2]
+     * The derivative at a kink is that of the left side (RELU: 0 at 0).  NaN in, NaN out. */
+    fnn_activation_forward activation_forward[FNN_ACTIVATIONS];
+    fnn_activation_backward activation_backward[FNN_ACTIVATIONS];
+    /* a_b = exp(z_b - m) / sum_o exp(z_bo - m), m = max_o z_bo; a may be z.  A row holding +inf or only -inf is NaN. */
+    void (*softmax_forward)(ptrdiff_t B, ptrdiff_t O, const fnn_real *z, fnn_real *a);
+    /* dz_b = a_b * (da_b - sum_o a_bo da_bo); dz may be da. */
+    void (*softmax_backward)(ptrdiff_t B, ptrdiff_t O, const fnn_real *a, const fnn_real *da, fnn_real *dz);
+    /* out_b = log sum_o exp z_bo, stable for |z| up to the largest finite number. */
+    void (*log_sum_exp)(ptrdiff_t B, ptrdiff_t O, const fnn_real *z, fnn_real *out);
+
+    /* ---- losses (fnn_loss.tmpl.h), L of one row; e = y - target ---------------------------------------------
+     * Elementwise losses are means over the O outputs; target (B, O) fnn_real unless said otherwise.
+     * SQUARED_ERROR  e^2                             ABSOLUTE_ERROR |e| (derivative 0 at 0)
+     * DISTANCE       sqrt(sum_o e_o^2), gradient 0 where e = 0 (not a mean over outputs)
+     * HUBER          e^2/2 if |e| <= parameter else parameter (|e| - parameter/2)       [Huber 1964]
+     * QUANTILE       max(q (target - y), (q - 1)(target - y)), q = parameter               [Koenker 1978]
+     * LOG_COSH       log cosh e, computed as |e| + log1p(exp(-2|e|)) - log 2 (series for small e)
+     * POISSON        exp(y) - target * y: y is the logarithm of the rate; constants of the target dropped
+     * CROSS_ENTROPY  -sum_o t_o log softmax(y)_o, t = (1 - parameter) target + parameter/O  (label smoothing);
+     *                target rows are probabilities.  _LABELS: target (B,) int64 class in [0, O)
+     * BINARY_CROSS_ENTROPY  max(y, 0) - y t + log(1 + exp(-|y|)), t = target (1 - parameter) + parameter/2
+     * HINGE          max(0, 1 - target y), target -1 or 1.  _LABELS: max(0, 1 + max_{o != t} y_o - y_t),
+     *                target (B,) int64 [Crammer & Singer 2001]; subgradient at the kink: 0 */
+    fnn_loss_value loss[FNN_LOSSES];
+
+    /* ---- optimisers (fnn_optimizer.tmpl.h); h = learning_rate ------------------------------------------------
+     * SGD       w -= h g
+     * MOMENTUM  s0 = beta1 s0 - h g; w += s0                                                [Polyak 1964]
+     * NESTEROV  s0 = beta1 s0 - h g; w += beta1 s0 - h g                       [Sutskever 2013, eq. 3-4, shifted]
+     * ADAGRAD   s0 += g^2; w -= h g / (sqrt(s0) + epsilon)                                  [Duchi 2011]
+     * RMSPROP   s0 = beta2 s0 + (1-beta2) g^2; w -= h g / (sqrt(s0) + epsilon)              [Tieleman & Hinton 2012]
+     * ADADELTA  s0 = beta2 s0 + (1-beta2) g^2; d = g sqrt(s1 + epsilon) / sqrt(s0 + epsilon);
+     *           s1 = beta2 s1 + (1-beta2) d^2; w -= h d                                     [Zeiler 2012, alg. 1]
+     * ADAM      s0 = beta1 s0 + (1-beta1) g; s1 = beta2 s1 + (1-beta2) g^2;
+     *           w -= h (s0/correction1) / (sqrt(s1/correction2) + epsilon)                  [Kingma & Ba 2015, alg. 1]
+     * AMSGRAD   as ADAM with s2 = max(s2, s1) in place of s1 under the root                 [Reddi 2018, alg. 2] */
+    fnn_optimizer_update update[FNN_OPTIMIZERS];
+
+    /* ---- vectors (fnn_vector.tmpl.h) -------------------------------------------------------------------------- */
+    /* y_b = row for b = 0..B-1: row (O,), y (B, O). */
+    void (*fill_rows)(ptrdiff_t B, ptrdiff_t O, const fnn_real *row, fnn_real *y);
+    /* ADDS: out_o += scale * sum_b x_bo, b in order: x (B, O), out (O,). */
+    void (*add_row_sum)(ptrdiff_t B, ptrdiff_t O, double scale, const fnn_real *x, fnn_real *out);
+    /* z = x + y; z may be x or y. */
+    void (*add)(ptrdiff_t N, const fnn_real *x, const fnn_real *y, fnn_real *z);
+    /* ADDS: y += scale * x. */
+    void (*add_scaled)(ptrdiff_t N, double scale, const fnn_real *x, fnn_real *y);
+    /* y = scale * x; y may be x. */
+    void (*scale)(ptrdiff_t N, double scale, const fnn_real *x, fnn_real *y);
+    /* x = min(max(x, -limit), limit) in place; NaN stays NaN. */
+    void (*clip)(ptrdiff_t N, double limit, fnn_real *x);
+    /* sum_n x_n, and sum_n x_n^2, in double with a fixed order for every instruction set. */
+    double (*sum)(ptrdiff_t N, const fnn_real *x);
+    double (*sum_squares)(ptrdiff_t N, const fnn_real *x);
+    /* 1 if every x_n is finite, else 0. */
+    int (*all_finite)(ptrdiff_t N, const fnn_real *x);
+    /* Penalty of the weights, ADDS to the gradient: g += l1 sign(w) + l2 w. */
+    void (*add_penalty)(ptrdiff_t N, double l1, double l2, const fnn_real *w, fnn_real *g);
+    /* Scale each column of w (rows, columns) whose Euclidean norm exceeds limit back to it, in place [Srebro 2005];
+     * work (columns,). */
+    void (*limit_columns)(ptrdiff_t rows, ptrdiff_t columns, double limit, fnn_real *w, fnn_real *work);
+
+    /* ---- dropout (fnn_dropout.tmpl.h) ------------------------------------------------------------------------
+     * mask_n = 1 with probability keep: the uniform at index first + n of the stream is below keep.
+     * y = mask * scale * x; y may be x. */
+    void (*dropout_forward)(ptrdiff_t N, const fnn_random *random, uint64_t first, double keep, double scale,
+                            const fnn_real *x, fnn_real *y, uint8_t *mask);
+    /* dx = mask * scale * dy; dx may be dy. */
+    void (*dropout_backward)(ptrdiff_t N, double scale, const uint8_t *mask, const fnn_real *dy, fnn_real *dx);
+    /* ADDS: y += mask * scale * x. */
+    void (*add_masked)(ptrdiff_t N, double scale, const uint8_t *mask, const fnn_real *x, fnn_real *y);
+} fnn_kernels;
+
+#endif

@@ -1,0 +1,26 @@
+/* The kernels for x86-64 processors with AVX2 and FMA. */
+#include <math.h>
+#include <string.h>
+
+#include "fnn_kernels.h"
+
+#if defined(__x86_64__)
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC target("avx2,fma")
+#endif
+
+#define FNN_ISA avx2
+#define FNN_FMA 1
+
+#include "fnn_philox.h"
+
+#include "fnn_kernels.tmpl.h"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+
+#endif

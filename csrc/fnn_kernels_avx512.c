@@ -1,0 +1,27 @@
+/* The kernels for x86-64 processors with AVX-512 F, VL, BW and DQ. */
+#include <math.h>
+#include <string.h>
+
+#include "fnn_kernels.h"
+
+#if defined(__x86_64__)
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma"))), \
+                             apply_to = function)
+#else
+#pragma GCC target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,prefer-vector-width=512")
+#endif
+
+#define FNN_ISA avx512
+#define FNN_FMA 1
+
+#include "fnn_philox.h"
+
+#include "fnn_kernels.tmpl.h"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+
+#endif

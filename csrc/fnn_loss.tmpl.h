@@ -1,0 +1,279 @@
+/* Losses: value and gradient of a row in one pass. */
+
+typedef struct FN(term) {
+    REAL value;
+    REAL slope;
+} FN(term);
+
+/* Mean over the outputs of a loss of one element. */
+FNN_ELEMENT double FN(mean_loss)(ptrdiff_t B, ptrdiff_t O, REAL parameter, const REAL *y, const REAL *target,
+                                 const REAL *weight, double scale, REAL *dy,
+                                 FN(term) (*element)(REAL y, REAL target, REAL parameter))
+{
+    double total = 0;
+    for (ptrdiff_t b = 0; b < B; b++) {
+        const double share = (weight ? (double)weight[b] : 1) / (double)O;
+        const REAL factor = (REAL)(scale * share);
+        double lane[FNN_LANES] = {0};
+        for (ptrdiff_t start = 0; start < O; start += FNN_BLOCK) {
+            const ptrdiff_t at = b * O + start;
+            const ptrdiff_t count = O - start < FNN_BLOCK ? O - start : FNN_BLOCK;
+            REAL value[FNN_BLOCK], spare[FNN_BLOCK];
+            REAL *slope = dy ? dy + at : spare;
+            INDEPENDENT
+            for (ptrdiff_t o = 0; o < count; o++) {
+                const FN(term) term = element(y[at + o], target[at + o], parameter);
+                value[o] = term.value;
+                slope[o] = factor * term.slope;
+            }
+            FN(accumulate)(count, value, lane);
+        }
+        total += share * FN(join)(lane);
+    }
+    return total;
+}
+
+FNN_ELEMENT REAL FN(sign)(REAL x)
+{
+    const REAL positive = x > 0 ? 1 : 0;
+    return x < 0 ? -1 : positive;
+}
+
+FNN_ELEMENT FN(term) FN(squared)(REAL y, REAL target, REAL parameter)
+{
+    const REAL e = y - target;
+    return (FN(term)){e * e, 2 * e};
+}
+
+FNN_ELEMENT FN(term) FN(absolute)(REAL y, REAL target, REAL parameter)
+{
+    const REAL e = y - target;
+    return (FN(term)){FABS(e), FN(sign)(e)};
+}
+
+FNN_ELEMENT FN(term) FN(huber)(REAL y, REAL target, REAL parameter)
+{
+    const REAL e = y - target;
+    const REAL inner = FN(clamp)(e, -parameter, parameter);
+    return (FN(term)){inner * (e - (REAL)0.5 * inner), inner};
+}
+
+FNN_ELEMENT FN(term) FN(quantile)(REAL y, REAL target, REAL parameter)
+{
+    const REAL e = y - target;
+    const REAL rising = e > 0 ? 1 - parameter : 0;
+    const REAL slope = e < 0 ? -parameter : rising;
+    return (FN(term)){slope * e, slope};
+}
+
+/* With t = tanh(e/2): log cosh e = log((1 + t^2) / (1 - t^2)), exact where the textbook form cancels. */
+FNN_ELEMENT FN(term) FN(log_cosh)(REAL y, REAL target, REAL parameter)
+{
+    const REAL e = y - target;
+    const REAL size = FABS(e);
+    const REAL t = FN(tanh)((REAL)0.5 * e);
+    const REAL square = t * t;
+    const REAL u = FN(exp)(-2 * size);
+    const int small = size < 1;
+    const REAL ratio = FN(log_ratio)(small ? square : u / (2 + u));
+    const REAL start = small ? 0 : size - (REAL)0.69314718055994530942;
+    return (FN(term)){start + ratio, 2 * t / (1 + square)};
+}
+
+FNN_ELEMENT FN(term) FN(poisson)(REAL y, REAL target, REAL parameter)
+{
+    const REAL rate = FN(exp)(y);
+    return (FN(term)){FMA(-target, y, rate), rate - target};
+}
+
+FNN_ELEMENT FN(term) FN(binary)(REAL y, REAL target, REAL parameter)
+{
+    const REAL t = FMA(target, 1 - parameter, (REAL)0.5 * parameter);
+    const REAL u = FN(exp)(-FABS(y));
+    const REAL probability = (y < 0 ? u : 1) / (1 + u);
+    return (FN(term)){FMA(-y, t, y > 0 ? y : 0) + FN(log1p)(u), probability - t};
+}
+
+FNN_ELEMENT FN(term) FN(hinge)(REAL y, REAL target, REAL parameter)
+{
+    const REAL margin = FMA(-target, y, 1);
+    return (FN(term)){margin <= 0 ? 0 : margin, margin > 0 ? -target : 0};
+}
+
+static double FN(fnn_squared_error_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
+                                         const void *target, const fnn_real *weight, double scale, fnn_real *dy)
+{
+    return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(squared));
+}
+
+static double FN(fnn_absolute_error_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
+                                          const void *target, const fnn_real *weight, double scale, fnn_real *dy)
+{
+    return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(absolute));
+}
+
+static double FN(fnn_huber_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
+                                 const void *target, const fnn_real *weight, double scale, fnn_real *dy)
+{
+    return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(huber));
+}
+
+static double FN(fnn_quantile_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
+                                    const void *target, const fnn_real *weight, double scale, fnn_real *dy)
+{
+    return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(quantile));
+}
+
+static double FN(fnn_log_cosh_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
+                                    const void *target, const fnn_real *weight, double scale, fnn_real *dy)
+{
+    return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(log_cosh));
+}
+
+static double FN(fnn_poisson_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
+                                   const void *target, const fnn_real *weight, double scale, fnn_real *dy)
+{
+    return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(poisson));
+}
+
+static double FN(fnn_binary_cross_entropy_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
+                                                const void *target, const fnn_real *weight, double scale, fnn_real *dy)
+{
+    return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(binary));
+}
+
+static double FN(fnn_hinge_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
+                                 const void *target, const fnn_real *weight, double scale, fnn_real *dy)
+{
+    return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(hinge));
+}
+
+/* ---- losses of a whole row ---- */
+
+static double FN(fnn_distance_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y, const void *target,
+                                    const fnn_real *weight, double scale, fnn_real *dy)
+{
+    double total = 0;
+    for (ptrdiff_t b = 0; b < B; b++) {
+        const REAL *row = (const REAL *)y + b * O;
+        const REAL *goal = (const REAL *)target + b * O;
+        const double share = weight ? (double)((const REAL *)weight)[b] : 1;
+        double squares = 0;
+        for (ptrdiff_t start = 0; start < O; start += FNN_BLOCK) {
+            const ptrdiff_t count = O - start < FNN_BLOCK ? O - start : FNN_BLOCK;
+            REAL e[FNN_BLOCK];
+            for (ptrdiff_t o = 0; o < count; o++)
+                e[o] = row[start + o] - goal[start + o];
+            squares += FN(dot)(count, e, e);
+        }
+        const double distance = sqrt(squares);
+        total += share * distance;
+        if (dy) {
+            REAL *drow = (REAL *)dy + b * O;
+            const REAL factor = (REAL)(distance == 0 ? 0 : scale * share / distance);
+            INDEPENDENT
+            for (ptrdiff_t o = 0; o < O; o++)
+                drow[o] = factor * (row[o] - goal[o]);
+        }
+    }
+    return total;
+}
+
+/* sum_o t_o (m - y_o), t = keep * target + floor; a target of NULL stands for zeros. */
+FNN_ELEMENT double FN(mean_gap)(ptrdiff_t O, REAL keep, REAL floor, const REAL *y, const REAL *target, REAL m)
+{
+    double lane[FNN_LANES] = {0};
+    for (ptrdiff_t start = 0; start < O; start += FNN_BLOCK) {
+        const ptrdiff_t count = O - start < FNN_BLOCK ? O - start : FNN_BLOCK;
+        REAL gap[FNN_BLOCK];
+        for (ptrdiff_t o = 0; o < count; o++)
+            gap[o] = FMA(keep, target ? target[start + o] : 0, floor) * (m - y[start + o]);
+        FN(accumulate)(count, gap, lane);
+    }
+    return FN(join)(lane);
+}
+
+static double FN(fnn_cross_entropy_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
+                                         const void *target, const fnn_real *weight, double scale, fnn_real *dy)
+{
+    const REAL keep = (REAL)(1 - parameter);
+    const REAL floor = (REAL)(parameter / (double)O);
+    double total = 0;
+    for (ptrdiff_t b = 0; b < B; b++) {
+        const REAL *row = (const REAL *)y + b * O;
+        const REAL *goal = (const REAL *)target + b * O;
+        REAL *drow = dy ? (REAL *)dy + b * O : NULL;
+        const double share = weight ? (double)((const REAL *)weight)[b] : 1;
+        const REAL m = FN(largest)(O, row);
+        const double gap = FN(mean_gap)(O, keep, floor, row, goal, m);
+        const double sum = FN(exp_sum)(O, row, m, drow);
+        total += share * (log(sum) + gap);
+        if (dy) {
+            const REAL factor = (REAL)(scale * share);
+            const REAL inverse = (REAL)(1 / sum);
+            INDEPENDENT
+            for (ptrdiff_t o = 0; o < O; o++)
+                drow[o] = factor * FMA(drow[o], inverse, -FMA(keep, goal[o], floor));
+        }
+    }
+    return total;
+}
+
+static double FN(fnn_cross_entropy_labels_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
+                                                const void *target, const fnn_real *weight, double scale,
+                                                fnn_real *dy)
+{
+    const double keep = 1 - parameter;
+    const double floor = parameter / (double)O;
+    double total = 0;
+    for (ptrdiff_t b = 0; b < B; b++) {
+        const REAL *row = (const REAL *)y + b * O;
+        const ptrdiff_t label = (ptrdiff_t)((const int64_t *)target)[b];
+        REAL *drow = dy ? (REAL *)dy + b * O : NULL;
+        const double share = weight ? (double)((const REAL *)weight)[b] : 1;
+        const REAL m = FN(largest)(O, row);
+        double gap = keep * ((double)m - (double)row[label]);
+        if (floor != 0) /* else 0 * inf, where an output was switched off by -inf, would be NaN */
+            gap += FN(mean_gap)(O, 0, (REAL)floor, row, NULL, m);
+        const double sum = FN(exp_sum)(O, row, m, drow);
+        total += share * (log(sum) + gap);
+        if (dy) {
+            const double factor = scale * share;
+            const REAL slope = (REAL)(factor / sum);
+            const REAL lower = (REAL)(factor * floor);
+            const REAL at_label = (REAL)(factor * ((double)drow[label] / sum - (keep + floor)));
+            INDEPENDENT
+            for (ptrdiff_t o = 0; o < O; o++)
+                drow[o] = FMA(drow[o], slope, -lower);
+            drow[label] = at_label;
+        }
+    }
+    return total;
+}
+
+static double FN(fnn_hinge_labels_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
+                                        const void *target, const fnn_real *weight, double scale, fnn_real *dy)
+{
+    double total = 0;
+    for (ptrdiff_t b = 0; b < B; b++) {
+        const REAL *row = (const REAL *)y + b * O;
+        const ptrdiff_t label = (ptrdiff_t)((const int64_t *)target)[b];
+        const double share = weight ? (double)((const REAL *)weight)[b] : 1;
+        ptrdiff_t rival = label == 0 ? 1 : 0;
+        for (ptrdiff_t o = rival + 1; o < O; o++)
+            if (o != label && row[o] > row[rival])
+                rival = o;
+        const REAL margin = rival < O ? 1 + (row[rival] - row[label]) : 0;
+        if (!(margin <= 0))
+            total += share * (double)margin;
+        if (dy) {
+            REAL *drow = (REAL *)dy + b * O;
+            memset(drow, 0, (size_t)O * sizeof *drow);
+            if (margin > 0) {
+                drow[rival] = (REAL)(scale * share);
+                drow[label] = -drow[rival];
+            }
+        }
+    }
+    return total;
+}

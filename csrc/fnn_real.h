@@ -1,0 +1,63 @@
+/* REAL and FN for one dtype and one instruction set.  Included once per dtype, so it has no guard.
+ * Needs FNN_BITS (32 or 64), FNN_ISA (a bare word) and FNN_FMA (1 where a fused multiply-add is one instruction). */
+#if !defined(FNN_BITS) || !defined(FNN_ISA) || !defined(FNN_FMA)
+#error "define FNN_BITS, FNN_ISA and FNN_FMA before including fnn_real.h"
+#endif
+
+#undef REAL
+#undef UNSIGNED
+#undef FN
+#undef FN_
+#undef FN__
+#undef FMA
+#undef FABS
+#undef COPYSIGN
+#undef SQRT
+#undef REAL_MANTISSA
+#undef REAL_BIAS
+#undef INDEPENDENT
+
+#if FNN_BITS == 32
+#define REAL float
+#define UNSIGNED uint32_t
+#define FN_(name, isa) FN__(name, float, isa)
+#define FMA(a, b, c) __builtin_fmaf(a, b, c)
+#define FABS(x) __builtin_fabsf(x)
+#define COPYSIGN(x, y) __builtin_copysignf(x, y)
+#define SQRT(x) __builtin_sqrtf(x)
+#define REAL_MANTISSA 23
+#define REAL_BIAS 127
+#elif FNN_BITS == 64
+#define REAL double
+#define UNSIGNED uint64_t
+#define FN_(name, isa) FN__(name, double, isa)
+#define FMA(a, b, c) __builtin_fma(a, b, c)
+#define FABS(x) __builtin_fabs(x)
+#define COPYSIGN(x, y) __builtin_copysign(x, y)
+#define SQRT(x) __builtin_sqrt(x)
+#define REAL_MANTISSA 52
+#define REAL_BIAS 1023
+#else
+#error "FNN_BITS is 32 or 64"
+#endif
+
+#define FN__(name, dtype, isa) name##_##dtype##_##isa
+#define FN(name) FN_(name, FNN_ISA)
+
+/* Without the instruction, fma() is a slow call into libm. */
+#if !FNN_FMA
+#undef FMA
+#define FMA(a, b, c) ((a) * (b) + (c))
+#endif
+
+/* The loop below it may work in place (same array, same index); it has no other dependence between iterations. */
+#ifdef __clang__
+#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
+/* A kernel is a loop around a function of one element; it must be inlined to become vector code. */
+#ifndef FNN_ELEMENT
+#define FNN_ELEMENT static inline __attribute__((always_inline))
+#endif

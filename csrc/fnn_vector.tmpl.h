@@ -1,0 +1,117 @@
+/* Flat vectors, and the few matrix loops that belong to no layer. */
+
+static void FN(fnn_fill_rows)(ptrdiff_t B, ptrdiff_t O, const fnn_real *row, fnn_real *y)
+{
+    for (ptrdiff_t b = 0; b < B; b++)
+        memcpy((REAL *)y + b * O, row, (size_t)O * sizeof(REAL));
+}
+
+static void FN(fnn_add_row_sum)(ptrdiff_t B, ptrdiff_t O, double scale, const fnn_real *x, fnn_real *out)
+{
+    const REAL factor = (REAL)scale;
+    for (ptrdiff_t start = 0; start < O; start += FNN_BLOCK) {
+        const ptrdiff_t count = O - start < FNN_BLOCK ? O - start : FNN_BLOCK;
+        const REAL *column = (const REAL *)x + start;
+        REAL *sum = (REAL *)out + start;
+        REAL partial[FNN_BLOCK];
+        memset(partial, 0, (size_t)count * sizeof *partial);
+        for (ptrdiff_t b = 0; b < B; b++)
+            for (ptrdiff_t o = 0; o < count; o++)
+                partial[o] += column[b * O + o];
+        for (ptrdiff_t o = 0; o < count; o++)
+            sum[o] = FMA(factor, partial[o], sum[o]);
+    }
+}
+
+static void FN(fnn_add)(ptrdiff_t N, const fnn_real *x, const fnn_real *y, fnn_real *z)
+{
+    const REAL *left = x, *right = y;
+    REAL *out = z;
+    INDEPENDENT
+    for (ptrdiff_t n = 0; n < N; n++)
+        out[n] = left[n] + right[n];
+}
+
+static void FN(fnn_add_scaled)(ptrdiff_t N, double scale, const fnn_real *x, fnn_real *y)
+{
+    const REAL factor = (REAL)scale;
+    const REAL *in = x;
+    REAL *out = y;
+    INDEPENDENT
+    for (ptrdiff_t n = 0; n < N; n++)
+        out[n] = FMA(factor, in[n], out[n]);
+}
+
+static void FN(fnn_scale)(ptrdiff_t N, double scale, const fnn_real *x, fnn_real *y)
+{
+    const REAL factor = (REAL)scale;
+    const REAL *in = x;
+    REAL *out = y;
+    INDEPENDENT
+    for (ptrdiff_t n = 0; n < N; n++)
+        out[n] = factor * in[n];
+}
+
+static void FN(fnn_clip)(ptrdiff_t N, double limit, fnn_real *x)
+{
+    const REAL high = (REAL)limit;
+    REAL *out = x;
+    INDEPENDENT
+    for (ptrdiff_t n = 0; n < N; n++)
+        out[n] = FN(clamp)(out[n], -high, high);
+}
+
+static double FN(fnn_sum)(ptrdiff_t N, const fnn_real *x)
+{
+    double lane[FNN_LANES] = {0};
+    FN(accumulate)(N, x, lane);
+    return FN(join)(lane);
+}
+
+static double FN(fnn_sum_squares)(ptrdiff_t N, const fnn_real *x)
+{
+    return FN(dot)(N, x, x);
+}
+
+static int FN(fnn_all_finite)(ptrdiff_t N, const fnn_real *x)
+{
+    const REAL *in = x;
+    UNSIGNED bad = 0; /* as wide as a REAL, so that the comparison needs no narrowing */
+    for (ptrdiff_t n = 0; n < N; n++)
+        bad |= FABS(in[n]) <= FN(MAXIMUM) ? 0 : 1;
+    return bad == 0;
+}
+
+static void FN(fnn_add_penalty)(ptrdiff_t N, double l1, double l2, const fnn_real *w, fnn_real *g)
+{
+    const REAL lasso = (REAL)l1, ridge = (REAL)l2;
+    const REAL *in = w;
+    REAL *out = g;
+    INDEPENDENT
+    for (ptrdiff_t n = 0; n < N; n++)
+        out[n] += FMA(ridge, in[n], lasso * FN(sign)(in[n]));
+}
+
+static void FN(fnn_limit_columns)(ptrdiff_t I, ptrdiff_t O, double limit, fnn_real *w, fnn_real *work)
+{
+    const REAL most = (REAL)limit;
+    REAL *factor = work;
+    memset(factor, 0, (size_t)O * sizeof *factor);
+    for (ptrdiff_t i = 0; i < I; i++) {
+        const REAL *row = (const REAL *)w + i * O;
+        INDEPENDENT
+        for (ptrdiff_t o = 0; o < O; o++)
+            factor[o] = FMA(row[o], row[o], factor[o]);
+    }
+    INDEPENDENT
+    for (ptrdiff_t o = 0; o < O; o++) {
+        const REAL norm = SQRT(factor[o]);
+        factor[o] = norm > most ? most / norm : 1;
+    }
+    for (ptrdiff_t i = 0; i < I; i++) {
+        REAL *row = (REAL *)w + i * O;
+        INDEPENDENT
+        for (ptrdiff_t o = 0; o < O; o++)
+            row[o] *= factor[o];
+    }
+}

@@ -1,0 +1,101 @@
+# The C contract (csrc/fnn_kernels.h) for Cython.  The C code is linked into this module alone: others take the types
+# from the header and reach the code through kernel_table and the random_* functions.
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+
+cdef extern from "fnn_kernels.h" nogil:
+    cdef enum fnn_activation:
+        FNN_IDENTITY
+        FNN_SIGMOID
+        FNN_TANH
+        FNN_RELU
+        FNN_LEAKY_RELU
+        FNN_ELU
+        FNN_SELU
+        FNN_SOFTPLUS
+        FNN_GELU
+        FNN_SILU
+        FNN_ACTIVATIONS
+
+    cdef enum fnn_loss:
+        FNN_SQUARED_ERROR
+        FNN_DISTANCE
+        FNN_ABSOLUTE_ERROR
+        FNN_HUBER
+        FNN_QUANTILE
+        FNN_LOG_COSH
+        FNN_POISSON
+        FNN_CROSS_ENTROPY
+        FNN_CROSS_ENTROPY_LABELS
+        FNN_BINARY_CROSS_ENTROPY
+        FNN_HINGE
+        FNN_HINGE_LABELS
+        FNN_LOSSES
+
+    cdef enum fnn_optimizer:
+        FNN_SGD
+        FNN_MOMENTUM
+        FNN_NESTEROV
+        FNN_ADAGRAD
+        FNN_RMSPROP
+        FNN_ADADELTA
+        FNN_ADAM
+        FNN_AMSGRAD
+        FNN_OPTIMIZERS
+
+    ctypedef struct fnn_update:
+        double learning_rate
+        double beta1
+        double beta2
+        double epsilon
+        double correction1
+        double correction2
+
+    ctypedef struct fnn_random:
+        uint64_t seed
+        uint64_t step
+        uint32_t stream
+
+    # fnn_real is void in the header: float or double, as the table says.
+    ctypedef void (*fnn_activation_forward)(
+        Py_ssize_t N, double alpha, const void* z, void* a) noexcept nogil
+    ctypedef void (*fnn_activation_backward)(
+        Py_ssize_t N, double alpha, const void* z, const void* a, const void* da, void* dz) noexcept nogil
+    ctypedef double (*fnn_loss_value)(
+        Py_ssize_t B, Py_ssize_t O, double parameter, const void* y, const void* target, const void* weight,
+        double scale, void* dy) noexcept nogil
+    ctypedef void (*fnn_optimizer_update)(
+        Py_ssize_t N, const fnn_update* u, const void* g, void* w, void* s0, void* s1, void* s2) noexcept nogil
+
+    ctypedef struct fnn_kernels:
+        const char* isa
+        Py_ssize_t itemsize
+        fnn_activation_forward* activation_forward
+        fnn_activation_backward* activation_backward
+        void (*softmax_forward)(Py_ssize_t B, Py_ssize_t O, const void* z, void* a) noexcept nogil
+        void (*softmax_backward)(Py_ssize_t B, Py_ssize_t O, const void* a, const void* da, void* dz) noexcept nogil
+        void (*log_sum_exp)(Py_ssize_t B, Py_ssize_t O, const void* z, void* out) noexcept nogil
+        fnn_loss_value* loss
+        fnn_optimizer_update* update
+        void (*fill_rows)(Py_ssize_t B, Py_ssize_t O, const void* row, void* y) noexcept nogil
+        void (*add_row_sum)(Py_ssize_t B, Py_ssize_t O, double scale, const void* x, void* out) noexcept nogil
+        void (*add)(Py_ssize_t N, const void* x, const void* y, void* z) noexcept nogil
+        void (*add_scaled)(Py_ssize_t N, double scale, const void* x, void* y) noexcept nogil
+        void (*scale)(Py_ssize_t N, double scale, const void* x, void* y) noexcept nogil
+        void (*clip)(Py_ssize_t N, double limit, void* x) noexcept nogil
+        double (*sum)(Py_ssize_t N, const void* x) noexcept nogil
+        double (*sum_squares)(Py_ssize_t N, const void* x) noexcept nogil
+        int (*all_finite)(Py_ssize_t N, const void* x) noexcept nogil
+        void (*add_penalty)(Py_ssize_t N, double l1, double l2, const void* w, void* g) noexcept nogil
+        void (*limit_columns)(Py_ssize_t I, Py_ssize_t O, double limit, void* w, void* work) noexcept nogil
+        void (*dropout_forward)(Py_ssize_t N, const fnn_random* random, uint64_t first, double keep, double scale,
+                                const void* x, void* y, uint8_t* mask) noexcept nogil
+        void (*dropout_backward)(Py_ssize_t N, double scale, const uint8_t* mask, const void* dy,
+                                 void* dx) noexcept nogil
+        void (*add_masked)(Py_ssize_t N, double scale, const uint8_t* mask, const void* x, void* y) noexcept nogil
+
+
+cdef const fnn_kernels* kernel_table(Py_ssize_t itemsize) except NULL
+cdef void random_uniform(Py_ssize_t N, const fnn_random* random, double* out) noexcept nogil
+cdef void random_normal(Py_ssize_t N, const fnn_random* random, double* out) noexcept nogil
+cdef void random_permutation(Py_ssize_t N, const fnn_random* random, int64_t first, int64_t* out) noexcept nogil

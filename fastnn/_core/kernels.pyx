@@ -1,0 +1,376 @@
+"""The C kernels: the table for this process, and a thin door for tests and benchmarks.
+
+The instruction set is chosen once, at import: the best this processor has, or the one ``FASTNN_ISA`` names.
+"""
+
+import os
+
+import numpy as np
+
+cimport numpy as cnp
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+cnp.import_array()
+
+
+cdef extern from "fnn_dispatch.h" nogil:
+    const fnn_kernels* fnn_kernel_table(Py_ssize_t itemsize, const char* isa)
+
+
+cdef extern from "fnn_random.h" nogil:
+    void fnn_philox(const uint32_t* counter, const uint32_t* key, uint32_t* out)
+    void fnn_random_uniform(Py_ssize_t N, const fnn_random* random, double* out)
+    void fnn_random_normal(Py_ssize_t N, const fnn_random* random, double* out)
+    void fnn_random_permutation(Py_ssize_t N, const fnn_random* random, int64_t first, int64_t* out)
+
+
+ACTIVATIONS = {
+    "identity": FNN_IDENTITY,
+    "sigmoid": FNN_SIGMOID,
+    "tanh": FNN_TANH,
+    "relu": FNN_RELU,
+    "leaky_relu": FNN_LEAKY_RELU,
+    "elu": FNN_ELU,
+    "selu": FNN_SELU,
+    "softplus": FNN_SOFTPLUS,
+    "gelu": FNN_GELU,
+    "silu": FNN_SILU,
+}
+LOSSES = {
+    "squared_error": FNN_SQUARED_ERROR,
+    "distance": FNN_DISTANCE,
+    "absolute_error": FNN_ABSOLUTE_ERROR,
+    "huber": FNN_HUBER,
+    "quantile": FNN_QUANTILE,
+    "log_cosh": FNN_LOG_COSH,
+    "poisson": FNN_POISSON,
+    "cross_entropy": FNN_CROSS_ENTROPY,
+    "cross_entropy_labels": FNN_CROSS_ENTROPY_LABELS,
+    "binary_cross_entropy": FNN_BINARY_CROSS_ENTROPY,
+    "hinge": FNN_HINGE,
+    "hinge_labels": FNN_HINGE_LABELS,
+}
+OPTIMIZERS = {
+    "sgd": FNN_SGD,
+    "momentum": FNN_MOMENTUM,
+    "nesterov": FNN_NESTEROV,
+    "adagrad": FNN_ADAGRAD,
+    "rmsprop": FNN_RMSPROP,
+    "adadelta": FNN_ADADELTA,
+    "adam": FNN_ADAM,
+    "amsgrad": FNN_AMSGRAD,
+}
+LABEL_LOSSES = frozenset({"cross_entropy_labels", "hinge_labels"})
+STATES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adagrad": 1, "rmsprop": 1, "adadelta": 2, "adam": 2, "amsgrad": 3}
+ISAS = ("base", "avx2", "avx512")
+
+cdef const fnn_kernels* chosen_float = NULL
+cdef const fnn_kernels* chosen_double = NULL
+
+
+cdef int choose() except -1:
+    global chosen_float, chosen_double
+    name = os.environ.get("FASTNN_ISA", "")
+    if name and name not in ISAS:
+        raise ImportError(f"FASTNN_ISA={name!r} is no instruction set of fastnn; expected one of {', '.join(ISAS)}")
+    encoded = name.encode()
+    cdef const char* isa = NULL
+    if name:
+        isa = encoded
+    chosen_float = fnn_kernel_table(4, isa)
+    chosen_double = fnn_kernel_table(8, isa)
+    if chosen_float == NULL or chosen_double == NULL:
+        raise ImportError(f"FASTNN_ISA={name}: not supported by this processor, "
+                          f"which has {', '.join(supported_isas())}")
+    return 0
+
+
+cdef const fnn_kernels* kernel_table(Py_ssize_t itemsize) except NULL:
+    """The table for float (itemsize 4) or double (8)."""
+    if itemsize == 4:
+        return chosen_float
+    if itemsize == 8:
+        return chosen_double
+    raise ValueError(f"expected an item size of 4 or 8 bytes, got {itemsize}")
+
+
+cdef void random_uniform(Py_ssize_t N, const fnn_random* random, double* out) noexcept nogil:
+    fnn_random_uniform(N, random, out)
+
+
+cdef void random_normal(Py_ssize_t N, const fnn_random* random, double* out) noexcept nogil:
+    fnn_random_normal(N, random, out)
+
+
+cdef void random_permutation(Py_ssize_t N, const fnn_random* random, int64_t first, int64_t* out) noexcept nogil:
+    fnn_random_permutation(N, random, first, out)
+
+
+def isa():
+    """Name of the instruction set in use."""
+    return chosen_float.isa.decode()
+
+
+def supported_isas():
+    """Names of the instruction sets this build and this processor have, simplest first."""
+    return tuple(name for name in ISAS if fnn_kernel_table(4, name.encode()) != NULL)
+
+
+choose()
+
+# ---- the door for tests and benchmarks: one function per kernel, checked arguments, no other logic ----
+
+cdef const fnn_kernels* table_of(x, isa) except NULL:
+    if not isinstance(x, np.ndarray) or x.dtype not in (np.float32, np.float64):
+        raise TypeError(f"expected an ndarray of float32 or float64, got {getattr(x, 'dtype', type(x).__name__)}")
+    if isa is None:
+        return kernel_table(x.dtype.itemsize)
+    cdef const fnn_kernels* table = fnn_kernel_table(x.dtype.itemsize, isa.encode())
+    if table == NULL:
+        raise ValueError(f"expected isa to be one of {', '.join(supported_isas())}, got {isa!r}")
+    return table
+
+
+cdef void* data(array, dtype, shape, bint writable=False) except? NULL:
+    """Address of the elements of an array that is what a kernel takes; NULL for None."""
+    if array is None:
+        return NULL
+    if not isinstance(array, np.ndarray) or array.dtype != dtype:
+        found = getattr(array, "dtype", type(array).__name__)
+        raise TypeError(f"expected an ndarray of {np.dtype(dtype)}, got {found}")
+    if not array.flags.c_contiguous or (writable and not array.flags.writeable):
+        raise ValueError("expected a C-contiguous array, writable where it is an output")
+    if array.shape != shape:
+        raise ValueError(f"expected an array of shape {shape}, got {array.shape}")
+    return cnp.PyArray_DATA(<cnp.ndarray>array)
+
+
+cdef object ready(out, like):
+    return np.empty_like(like) if out is None else out
+
+
+cdef tuple rows_of(x):
+    if x.ndim != 2:
+        raise ValueError(f"expected a matrix, got shape {x.shape}")
+    return x.shape
+
+
+cdef Py_ssize_t number(dict names, name) except -1:
+    if name not in names:
+        raise ValueError(f"expected one of {', '.join(names)}, got {name!r}")
+    return names[name]
+
+
+def activation_forward(name, z, double alpha=1.0, isa=None, out=None):
+    """a = sigma(z)."""
+    cdef const fnn_kernels* k = table_of(z, isa)
+    out = ready(out, z)
+    k.activation_forward[number(ACTIVATIONS, name)](
+        z.size, alpha, data(z, z.dtype, z.shape), data(out, z.dtype, z.shape, True))
+    return out
+
+
+def activation_backward(name, z, a, da, double alpha=1.0, isa=None, out=None):
+    """dz = da * sigma'(z); z or a may be None where the activation does not read it."""
+    cdef const fnn_kernels* k = table_of(da, isa)
+    if (z if name in ("gelu", "silu") else a) is None and name != "identity":
+        raise ValueError(f"{name} reads {'z' if name in ('gelu', 'silu') else 'a'}, got None")
+    out = ready(out, da)
+    if name == "identity" and a is None:
+        a = da
+    k.activation_backward[number(ACTIVATIONS, name)](
+        da.size, alpha, data(z, da.dtype, da.shape), data(a, da.dtype, da.shape), data(da, da.dtype, da.shape),
+        data(out, da.dtype, da.shape, True))
+    return out
+
+
+def softmax_forward(z, isa=None, out=None):
+    """Softmax of each row."""
+    cdef const fnn_kernels* k = table_of(z, isa)
+    B, O = rows_of(z)
+    out = ready(out, z)
+    k.softmax_forward(B, O, data(z, z.dtype, z.shape), data(out, z.dtype, z.shape, True))
+    return out
+
+
+def softmax_backward(a, da, isa=None, out=None):
+    """dz from the output a and its gradient."""
+    cdef const fnn_kernels* k = table_of(a, isa)
+    B, O = rows_of(a)
+    out = ready(out, a)
+    k.softmax_backward(B, O, data(a, a.dtype, a.shape), data(da, a.dtype, a.shape), data(out, a.dtype, a.shape, True))
+    return out
+
+
+def log_sum_exp(z, isa=None):
+    """log sum_o exp z_bo of each row."""
+    cdef const fnn_kernels* k = table_of(z, isa)
+    B, O = rows_of(z)
+    out = np.empty(B, z.dtype)
+    k.log_sum_exp(B, O, data(z, z.dtype, z.shape), data(out, z.dtype, (B,), True))
+    return out
+
+
+def loss(name, y, target, weight=None, double parameter=0.0, double scale=1.0, isa=None, bint gradient=True, out=None):
+    """Return (sum_b weight_b L_b, dy); dy is None where gradient is false."""
+    cdef const fnn_kernels* k = table_of(y, isa)
+    B, O = rows_of(y)
+    cdef bint labels = name in LABEL_LOSSES
+    cdef void* goal = data(target, np.int64 if labels else y.dtype, (B,) if labels else y.shape)
+    if labels and target.size and not 0 <= target.min() <= target.max() < O:
+        raise ValueError(f"expected labels in [0, {O})")
+    dy = ready(out, y) if gradient else None
+    value = k.loss[number(LOSSES, name)](
+        B, O, parameter, data(y, y.dtype, y.shape), goal, data(weight, y.dtype, (B,)), scale,
+        data(dy, y.dtype, y.shape, True))
+    return value, dy
+
+
+def update(name, w, g, states=(), isa=None, double learning_rate=0.01, double beta1=0.9, double beta2=0.999,
+           double epsilon=1e-8, double correction1=1.0, double correction2=1.0):
+    """One step of an optimiser, in place."""
+    cdef const fnn_kernels* k = table_of(w, isa)
+    cdef fnn_update u = fnn_update(learning_rate, beta1, beta2, epsilon, correction1, correction2)
+    cdef Py_ssize_t rule = number(OPTIMIZERS, name)
+    if len(states) != STATES[name]:
+        raise ValueError(f"{name} keeps {STATES[name]} state vectors, got {len(states)}")
+    cdef void* state[3]
+    state[0] = state[1] = state[2] = NULL
+    for j, vector in enumerate(states):
+        state[j] = data(vector, w.dtype, w.shape, True)
+    k.update[rule](w.size, &u, data(g, w.dtype, w.shape), data(w, w.dtype, w.shape, True), state[0], state[1], state[2])
+
+
+def fill_rows(row, Py_ssize_t B, isa=None, out=None):
+    """B copies of a row."""
+    cdef const fnn_kernels* k = table_of(row, isa)
+    out = np.empty((B, row.size), row.dtype) if out is None else out
+    k.fill_rows(B, row.size, data(row, row.dtype, row.shape), data(out, row.dtype, (B, row.size), True))
+    return out
+
+
+def add_row_sum(x, out, double scale=1.0, isa=None):
+    """Add to out: scale * sum_b x_b."""
+    cdef const fnn_kernels* k = table_of(x, isa)
+    B, O = rows_of(x)
+    k.add_row_sum(B, O, scale, data(x, x.dtype, x.shape), data(out, x.dtype, (O,), True))
+
+
+def add(x, y, isa=None, out=None):
+    """x + y."""
+    cdef const fnn_kernels* k = table_of(x, isa)
+    out = ready(out, x)
+    k.add(x.size, data(x, x.dtype, x.shape), data(y, x.dtype, x.shape), data(out, x.dtype, x.shape, True))
+    return out
+
+
+def add_scaled(x, y, double scale=1.0, isa=None):
+    """Add to y: scale * x."""
+    cdef const fnn_kernels* k = table_of(x, isa)
+    k.add_scaled(x.size, scale, data(x, x.dtype, x.shape), data(y, x.dtype, x.shape, True))
+
+
+def scale(x, double factor, isa=None, out=None):
+    """Return factor * x."""
+    cdef const fnn_kernels* k = table_of(x, isa)
+    out = ready(out, x)
+    k.scale(x.size, factor, data(x, x.dtype, x.shape), data(out, x.dtype, x.shape, True))
+    return out
+
+
+def clip(x, double limit, isa=None):
+    """Clip to [-limit, limit], in place."""
+    cdef const fnn_kernels* k = table_of(x, isa)
+    k.clip(x.size, limit, data(x, x.dtype, x.shape, True))
+
+
+def sum(x, isa=None):
+    """Sum of the elements."""
+    return table_of(x, isa).sum(x.size, data(x, x.dtype, x.shape))
+
+
+def sum_squares(x, isa=None):
+    """Sum of the squares of the elements."""
+    return table_of(x, isa).sum_squares(x.size, data(x, x.dtype, x.shape))
+
+
+def all_finite(x, isa=None):
+    """Whether no element is NaN or infinite."""
+    return bool(table_of(x, isa).all_finite(x.size, data(x, x.dtype, x.shape)))
+
+
+def add_penalty(w, g, double l1=0.0, double l2=0.0, isa=None):
+    """Add to g: l1 sign(w) + l2 w."""
+    cdef const fnn_kernels* k = table_of(w, isa)
+    k.add_penalty(w.size, l1, l2, data(w, w.dtype, w.shape), data(g, w.dtype, w.shape, True))
+
+
+def limit_columns(w, double limit, isa=None):
+    """Scale long columns back to norm limit, in place."""
+    cdef const fnn_kernels* k = table_of(w, isa)
+    I, O = rows_of(w)
+    work = np.empty(O, w.dtype)
+    k.limit_columns(I, O, limit, data(w, w.dtype, w.shape, True), data(work, w.dtype, (O,), True))
+
+
+def dropout_forward(x, uint64_t seed, uint64_t step, uint32_t stream, uint64_t first, double keep, double scale,
+                    isa=None, out=None):
+    """Return (mask * scale * x, mask)."""
+    cdef const fnn_kernels* k = table_of(x, isa)
+    cdef fnn_random random = fnn_random(seed, step, stream)
+    out = ready(out, x)
+    mask = np.empty(x.shape, np.uint8)
+    k.dropout_forward(x.size, &random, first, keep, scale, data(x, x.dtype, x.shape),
+                      data(out, x.dtype, x.shape, True), <uint8_t*>data(mask, np.uint8, x.shape, True))
+    return out, mask
+
+
+def dropout_backward(mask, dy, double scale, isa=None, out=None):
+    """Return mask * scale * dy."""
+    cdef const fnn_kernels* k = table_of(dy, isa)
+    out = ready(out, dy)
+    k.dropout_backward(dy.size, scale, <uint8_t*>data(mask, np.uint8, dy.shape), data(dy, dy.dtype, dy.shape),
+                       data(out, dy.dtype, dy.shape, True))
+    return out
+
+
+def add_masked(mask, x, y, double scale, isa=None):
+    """Add to y: mask * scale * x."""
+    cdef const fnn_kernels* k = table_of(x, isa)
+    k.add_masked(x.size, scale, <uint8_t*>data(mask, np.uint8, x.shape), data(x, x.dtype, x.shape),
+                 data(y, x.dtype, x.shape, True))
+
+
+def philox(counter, key):
+    """One block of Philox4x32-10 as four integers."""
+    cdef uint32_t c[4]
+    cdef uint32_t k[2]
+    cdef uint32_t out[4]
+    c[0], c[1], c[2], c[3] = counter
+    k[0], k[1] = key
+    fnn_philox(c, k, out)
+    return out[0], out[1], out[2], out[3]
+
+
+def uniform(Py_ssize_t n, uint64_t seed=0, uint32_t stream=0, uint64_t step=0):
+    """Uniforms of a stream."""
+    cdef fnn_random random = fnn_random(seed, step, stream)
+    out = np.empty(n)
+    fnn_random_uniform(n, &random, <double*>data(out, np.float64, (n,), True))
+    return out
+
+
+def normal(Py_ssize_t n, uint64_t seed=0, uint32_t stream=0, uint64_t step=0):
+    """Standard normals of a stream."""
+    cdef fnn_random random = fnn_random(seed, step, stream)
+    out = np.empty(n)
+    fnn_random_normal(n, &random, <double*>data(out, np.float64, (n,), True))
+    return out
+
+
+def permutation(Py_ssize_t n, uint64_t seed=0, uint32_t stream=0, uint64_t step=0, int64_t first=0):
+    """Return a permutation of first .. first + n - 1."""
+    cdef fnn_random random = fnn_random(seed, step, stream)
+    out = np.empty(n, np.int64)
+    fnn_random_permutation(n, &random, first, <int64_t*>data(out, np.int64, (n,), True))
+    return out

@@ -1,0 +1,77 @@
+"""Build the compiled core: C kernels for every instruction set, and the typed Cython above them.
+
+Metadata is in pyproject.toml.  ``FASTNN_WERROR=1`` turns C warnings into errors, ``FASTNN_ANNOTATE=1`` writes
+Cython's annotated HTML beside each module.
+"""
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+ROOT = Path(__file__).parent
+CORE = Path("fastnn/_core")
+WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Wdouble-promotion"]
+# a*b+c becomes one FMA where the processor has it; sums keep their order and NaN and inf keep their meaning.
+C_FLAGS = ["-std=gnu11", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
+
+
+def write_blas_int() -> None:
+    """Say which integer SciPy's BLAS takes: SciPy 1.18 and later name it, earlier ones use int."""
+    import scipy.linalg
+
+    declarations = (Path(scipy.linalg.__file__).parent / "cython_blas.pxd").read_text()
+    if "blas_int" in declarations:
+        text = "from scipy.linalg.cython_blas cimport blas_int\n"
+    else:
+        text = "ctypedef int blas_int\n"
+    target = ROOT / CORE / "blas_int.pxd"
+    if not target.exists() or target.read_text() != text:
+        target.write_text(text)
+
+
+def extensions() -> list[Extension]:
+    """One extension per module of the core; the C kernels are linked into ``fastnn._core.kernels`` alone."""
+    unix = sys.platform != "win32"
+    result = []
+    for source in sorted((ROOT / CORE).rglob("*.pyx")):
+        relative = source.relative_to(ROOT)
+        is_kernels = relative == CORE / "kernels.pyx"
+        flags = [*C_FLAGS, *WARNINGS, "-g0", "-isystem", numpy.get_include()] if unix else []
+        if unix and os.environ.get("FASTNN_WERROR") == "1":
+            flags += ["-Werror"]
+        kernels = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "csrc").glob("*.c")) if is_kernels else []
+        result.append(
+            Extension(
+                ".".join(relative.with_suffix("").parts),
+                sources=[str(relative), *kernels],
+                include_dirs=["csrc"] if unix else ["csrc", numpy.get_include()],
+                depends=[str(path.relative_to(ROOT)) for path in (ROOT / "csrc").glob("*.h")],
+                define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+                extra_compile_args=flags,
+                extra_link_args=["-Wl,-s"] if sys.platform == "linux" else [],
+                libraries=["m"] if is_kernels and unix and platform.system() != "Darwin" else [],
+            )
+        )
+    return result
+
+
+write_blas_int()
+setup(
+    ext_modules=cythonize(
+        extensions(),
+        annotate=os.environ.get("FASTNN_ANNOTATE") == "1",
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": False,
+            "wraparound": False,
+            "initializedcheck": False,
+            "cdivision": True,
+            "embedsignature": True,
+        },
+    )
+)

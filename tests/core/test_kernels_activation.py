@@ -1,0 +1,242 @@
+"""Activations, softmax and log-sum-exp against a NumPy twin, their derivatives, special values, tails and aliasing."""
+
+import numpy as np
+import pytest
+
+from fastnn._core import kernels
+
+ISAS = kernels.supported_isas()
+DTYPES = (np.float32, np.float64)
+NAMES = list(kernels.ACTIVATIONS)
+ALPHA = 0.3
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def logistic(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def gelu_tanh(z):
+    return np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))
+
+
+# The textbook formula, in float64.
+FORMULA = {
+    "identity": lambda z: z,
+    "sigmoid": logistic,
+    "tanh": np.tanh,
+    "relu": lambda z: np.maximum(z, 0),
+    "leaky_relu": lambda z: np.where(z > 0, z, ALPHA * z),
+    "elu": lambda z: np.where(z > 0, z, ALPHA * np.expm1(np.minimum(z, 0))),
+    "selu": lambda z: SELU_SCALE * np.where(z > 0, z, SELU_ALPHA * np.expm1(np.minimum(z, 0))),
+    "softplus": lambda z: np.log1p(np.exp(z)),
+    "gelu": lambda z: z / 2 * (1 + gelu_tanh(z)),
+    "silu": lambda z: z * logistic(z),
+}
+
+
+def forward(name, z, isa, **options):
+    return kernels.activation_forward(name, z, ALPHA, isa=isa, **options)
+
+
+def backward(name, z, a, da, isa, **options):
+    return kernels.activation_backward(name, z, a, da, ALPHA, isa=isa, **options)
+
+
+def tolerance(dtype):
+    return {"rtol": 8 * np.finfo(dtype).eps, "atol": 4 * np.finfo(dtype).eps}
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_forward_equals_formula(name, dtype, isa):
+    z = np.concatenate([np.linspace(-20, 20, 4001), np.linspace(-1e-3, 1e-3, 101)]).astype(dtype)
+    kept = z.copy()
+    np.testing.assert_allclose(forward(name, z, isa), FORMULA[name](z.astype(np.float64)), **tolerance(dtype))
+    np.testing.assert_array_equal(z, kept)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("name", NAMES)
+def test_derivative_is_the_central_difference(name, isa):
+    z = np.random.default_rng(3).uniform(-4, 4, 500)
+    z = z[np.abs(z) > 1e-3]
+    da = np.random.default_rng(4).normal(size=z.size)
+    h = 2e-4
+    f = FORMULA[name]
+    slope = (8 * (f(z + h) - f(z - h)) - (f(z + 2 * h) - f(z - 2 * h))) / (12 * h)
+    got = backward(name, z, forward(name, z, isa), da, isa)
+    np.testing.assert_allclose(got, da * slope, rtol=1e-7, atol=1e-10)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_derivative_at_a_kink_is_the_left_one(dtype, isa):
+    z, one = np.zeros(3, dtype), np.ones(3, dtype)
+    expected = {"relu": 0, "leaky_relu": ALPHA, "elu": ALPHA, "selu": SELU_SCALE * SELU_ALPHA}
+    for name, slope in expected.items():
+        a = forward(name, z, isa)
+        np.testing.assert_array_equal(a, 0)
+        np.testing.assert_allclose(backward(name, None, a, one, isa), dtype(slope), rtol=2 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_limits_and_nan(dtype, isa):
+    top = np.finfo(dtype).max
+    z = np.array([np.nan, np.inf, -np.inf, top, -top, 0], dtype)
+    nan, inf = np.nan, np.inf
+    negative = {"elu": -ALPHA, "selu": -SELU_SCALE * SELU_ALPHA, "tanh": -1}
+    bounded = {"sigmoid": 1, "tanh": 1}
+    for name in NAMES:
+        a = forward(name, z, isa)
+        assert np.isnan(a[0]), name
+        assert a[1] == bounded.get(name, inf), name
+        if name not in ("identity", "leaky_relu"):
+            np.testing.assert_allclose(a[[2, 4]], dtype(negative.get(name, 0)), rtol=1e-6, err_msg=name)
+        dz = backward(name, z, a, np.ones(6, dtype), isa)
+        assert np.isfinite(dz[1:]).all(), name
+        np.testing.assert_allclose(dz[[1, 3]], SELU_SCALE if name == "selu" else float(name not in bounded), rtol=1e-6)
+        assert np.isnan(backward(name, z, a, np.full(6, nan, dtype), isa)).all(), name
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_small_numbers_keep_their_relative_accuracy(dtype, isa):
+    x = np.float64(10.0) ** -np.arange(4, 30)
+    z = np.concatenate([x, -x]).astype(dtype)
+    for name in ("tanh", "elu", "selu"):
+        np.testing.assert_allclose(
+            forward(name, z, isa), FORMULA[name](z.astype(np.float64)), rtol=8 * np.finfo(dtype).eps
+        )
+    z = -np.linspace(5, 80, 200).astype(dtype)
+    e = np.exp(z.astype(np.float64))
+    for name, exact in (("softplus", np.log1p(e)), ("sigmoid", e / (1 + e)), ("silu", z * (e / (1 + e)))):
+        a = forward(name, z, isa)
+        np.testing.assert_allclose(a, exact, rtol=8 * np.finfo(dtype).eps)
+    a = forward("softplus", z, isa)
+    np.testing.assert_allclose(
+        backward("softplus", None, a, np.ones_like(z), isa), e / (1 + e), rtol=3e-6 if dtype == np.float32 else 1e-14
+    )
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_tails_position_canaries_and_in_place(name, dtype, isa):
+    rng = np.random.default_rng(5)
+    z, da = rng.normal(0, 3, 67).astype(dtype), rng.normal(size=67).astype(dtype)
+    whole = forward(name, z, isa)
+    whole_dz = backward(name, z, whole, da, isa)
+    for n in range(68):
+        store = np.full(n + 20, 7, dtype)
+        forward(name, z[:n], isa, out=store[:n])
+        np.testing.assert_array_equal(store[:n], whole[:n])
+        np.testing.assert_array_equal(store[n:], 7)
+        same = z[:n].copy()
+        forward(name, same, isa, out=same)
+        np.testing.assert_array_equal(same, whole[:n])
+        same = da[:n].copy()
+        backward(name, z[:n], whole[:n], same, isa, out=same)
+        np.testing.assert_array_equal(same, whole_dz[:n])
+        np.testing.assert_array_equal(forward(name, z[67 - n :], isa), whole[67 - n :])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_backward_reads_only_what_the_header_says(name):
+    z = np.linspace(-3, 3, 40)
+    a, da = forward(name, z, None), np.ones(40)
+    expected = backward(name, z, a, da, None)
+    junk = np.full(40, np.nan)
+    inputs = (z, junk) if name in ("gelu", "silu") else (junk, a)
+    np.testing.assert_array_equal(backward(name, *inputs, da, None), expected)
+
+
+@pytest.mark.skipif(not {"avx2", "avx512"} <= set(ISAS), reason="needs AVX-512")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_avx2_and_avx512_agree_bit_for_bit(dtype):
+    rng = np.random.default_rng(6)
+    z = np.concatenate([rng.normal(0, 4, 4001), rng.normal(0, 200, 1000)]).astype(dtype)
+    da = rng.normal(size=z.size).astype(dtype)
+    rows, drows = z[:5000].reshape(-1, 50), da[:5000].reshape(-1, 50)
+    results = []
+    for isa in ("avx2", "avx512"):
+        result = []
+        for name in NAMES:
+            a = forward(name, z, isa)
+            result += [a, backward(name, z, a, da, isa)]
+        a = kernels.softmax_forward(rows, isa=isa)
+        result += [a, kernels.softmax_backward(a, drows, isa=isa), kernels.log_sum_exp(rows, isa=isa)]
+        results.append(result)
+    for left, right in zip(*results, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def softmax(z):
+    e = np.exp(z - z.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_softmax_and_log_sum_exp_of_every_width(dtype, isa):
+    rng = np.random.default_rng(7)
+    for columns in (*range(1, 68), 300, 1000):
+        z = rng.normal(0, 5, (3, columns)).astype(dtype)
+        da = rng.normal(size=z.shape).astype(dtype)
+        exact = z.astype(np.float64)
+        a = kernels.softmax_forward(z, isa=isa)
+        p = softmax(exact)
+        np.testing.assert_allclose(a, p, rtol=40 * np.finfo(dtype).eps)  # z - m is rounded before exp
+        same = z.copy()
+        kernels.softmax_forward(same, isa=isa, out=same)
+        np.testing.assert_array_equal(same, a)
+        dz = kernels.softmax_backward(a, da, isa=isa)
+        np.testing.assert_allclose(
+            dz,
+            p * (da - (p * da).sum(1, keepdims=True)),
+            rtol=2e-5 if dtype == np.float32 else 1e-13,
+            atol=20 * np.finfo(dtype).eps,
+        )
+        same = da.copy()
+        kernels.softmax_backward(a, same, isa=isa, out=same)
+        np.testing.assert_array_equal(same, dz)
+        expected = np.log(np.exp(exact - exact.max(1, keepdims=True)).sum(1)) + exact.max(1)
+        np.testing.assert_allclose(
+            kernels.log_sum_exp(z, isa=isa), expected, rtol=4 * np.finfo(dtype).eps, atol=4 * np.finfo(dtype).eps
+        )
+        one = kernels.softmax_forward(z[1:2].copy(), isa=isa)
+        np.testing.assert_array_equal(one, a[1:2])
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_softmax_rows_at_the_edge(dtype, isa):
+    top, inf, nan = np.finfo(dtype).max, np.inf, np.nan
+    z = np.array([[top, -top, 0], [1e4, 1e4, -1e4], [-inf, 0, 0], [inf, 0, 0], [-inf, -inf, -inf], [0, nan, 1]], dtype)
+    a = kernels.softmax_forward(z, isa=isa)
+    np.testing.assert_array_equal(a[:3], np.array([[1, 0, 0], [0.5, 0.5, 0], [0, 0.5, 0.5]], dtype))
+    assert np.isnan(a[3:]).all()
+    total = kernels.log_sum_exp(z, isa=isa)
+    expected = np.array([top, 1e4 + np.log(2), np.log(2), inf, -inf, nan], np.float64).astype(dtype)
+    np.testing.assert_allclose(total, expected, rtol=2 * np.finfo(dtype).eps)
+
+
+def test_the_door_refuses_what_a_kernel_cannot_take():
+    z = np.zeros((4, 4))
+    with pytest.raises(ValueError, match="expected one of identity"):
+        kernels.activation_forward("swish", z)
+    with pytest.raises(ValueError, match="contiguous"):
+        kernels.activation_forward("relu", z.T[:, :2])
+    with pytest.raises(TypeError, match="float32 or float64"):
+        kernels.activation_forward("relu", z.astype(int))
+    with pytest.raises(TypeError, match="float64"):
+        kernels.activation_backward("relu", None, z.astype(np.float32), z)
+    with pytest.raises(ValueError, match="shape"):
+        kernels.activation_backward("relu", None, z[:2], z)
+    with pytest.raises(ValueError, match="isa"):
+        kernels.activation_forward("relu", z, isa="mmx")
+    z.flags.writeable = False
+    with pytest.raises(ValueError, match="writable"):
+        kernels.activation_forward("relu", z, out=z)
