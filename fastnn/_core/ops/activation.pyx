@@ -1,0 +1,77 @@
+"""Elementwise activation a = sigma(z), and softmax over the row."""
+
+from fastnn._core.kernels cimport FNN_GELU, FNN_SILU
+from fastnn._core.step cimport Frame, OK, Op, Step
+
+from fastnn._core.kernels import ACTIVATIONS
+
+
+cdef struct Dims:
+    Py_ssize_t N
+    int kind
+    double alpha
+
+
+cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    step.kernels.activation_forward[dims.kind](frame.batch * dims.N, dims.alpha, frame.values[step.inputs[0]],
+                                               frame.values[step.outputs[0]])
+    return OK
+
+
+cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef char* dz = frame.gradients[step.inputs[0]]
+    if dz != NULL:
+        step.kernels.activation_backward[dims.kind](
+            frame.batch * dims.N, dims.alpha, frame.values[step.inputs[0]], frame.values[step.outputs[0]],
+            frame.gradients[step.outputs[0]], dz)
+    return OK
+
+
+cdef class ActivationOp(Op):
+    """``name`` is a key of ``ACTIVATIONS``; ``alpha`` is the slope of leaky_relu and the scale of elu."""
+
+    cdef Dims dims
+    cdef readonly str name
+
+    def __init__(self, Py_ssize_t width, str name, double alpha):
+        self.name = name
+        self.dims = Dims(N=width, kind=ACTIVATIONS[name], alpha=alpha)
+        self.input_widths = self.output_widths = (width,)
+        self.in_place = self.reads_output = True
+        self.reads_input = self.dims.kind == FNN_GELU or self.dims.kind == FNN_SILU
+
+    cdef void bind(self, Step* step) noexcept:
+        step.forward, step.backward, step.config = forward, backward, &self.dims
+
+
+cdef int softmax_forward(const Step* step, const Frame* frame) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    step.kernels.softmax_forward(frame.batch, dims.N, frame.values[step.inputs[0]], frame.values[step.outputs[0]])
+    return OK
+
+
+cdef int softmax_backward(const Step* step, const Frame* frame) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef char* dz = frame.gradients[step.inputs[0]]
+    if dz != NULL:
+        step.kernels.softmax_backward(frame.batch, dims.N, frame.values[step.outputs[0]],
+                                      frame.gradients[step.outputs[0]], dz)
+    return OK
+
+
+cdef class SoftmaxOp(Op):
+    """Softmax over the ``width`` numbers of each row."""
+
+    cdef Dims dims
+    cdef readonly str name
+
+    def __init__(self, Py_ssize_t width):
+        self.name = "softmax"
+        self.dims = Dims(N=width, kind=0, alpha=0.0)
+        self.input_widths = self.output_widths = (width,)
+        self.in_place = self.reads_output = True
+
+    cdef void bind(self, Step* step) noexcept:
+        step.forward, step.backward, step.config = softmax_forward, softmax_backward, &self.dims

@@ -1,0 +1,166 @@
+"""Where several tensors meet or one parts: add, concatenate, slice and fan-out."""
+
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+from fastnn._core.step cimport Frame, OK, Op, Step
+
+
+cdef int add_forward(const Step* step, const Frame* frame) noexcept nogil:
+    """y = x_0 + x_1 + ..."""
+    cdef Py_ssize_t N = frame.batch * (<const Py_ssize_t*> step.config)[0]
+    cdef char* y = frame.values[step.outputs[0]]
+    cdef int i
+    step.kernels.add(N, frame.values[step.inputs[0]], frame.values[step.inputs[1]], y)
+    for i in range(2, step.n_inputs):
+        step.kernels.add(N, y, frame.values[step.inputs[i]], y)
+    return OK
+
+
+cdef int add_backward(const Step* step, const Frame* frame) noexcept nogil:
+    """dx_i = dy."""
+    cdef Py_ssize_t size = frame.batch * (<const Py_ssize_t*> step.config)[0] * step.kernels.itemsize
+    cdef int i
+    for i in range(step.n_inputs):
+        if frame.gradients[step.inputs[i]] != NULL:
+            memcpy(frame.gradients[step.inputs[i]], frame.gradients[step.outputs[0]], size)
+    return OK
+
+
+cdef class AddOp(Op):
+    """The sum of ``count`` tensors of one ``width``."""
+
+    cdef Py_ssize_t width
+
+    def __init__(self, Py_ssize_t width, int count):
+        self.width = width
+        self.input_widths, self.output_widths = (width,) * count, (width,)
+
+    cdef void bind(self, Step* step) noexcept:
+        step.forward, step.backward, step.config = add_forward, add_backward, &self.width
+
+
+cdef inline void copy_columns(Py_ssize_t B, Py_ssize_t width, const char* x, Py_ssize_t x_row, char* y,
+                              Py_ssize_t y_row) noexcept nogil:
+    """Copy ``width`` bytes of each of B rows; rows are x_row and y_row bytes long."""
+    cdef Py_ssize_t b
+    for b in range(B):
+        memcpy(y + b * y_row, x + b * x_row, width)
+
+
+cdef int concatenate_forward(const Step* step, const Frame* frame) noexcept nogil:
+    """y = [x_0, x_1, ...] along the row; config holds the widths, then their sum."""
+    cdef const Py_ssize_t* widths = <const Py_ssize_t*> step.config
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, row = widths[step.n_inputs] * itemsize
+    cdef char* y = frame.values[step.outputs[0]]
+    cdef int i
+    for i in range(step.n_inputs):
+        copy_columns(frame.batch, widths[i] * itemsize, frame.values[step.inputs[i]], widths[i] * itemsize, y, row)
+        y += widths[i] * itemsize
+    return OK
+
+
+cdef int concatenate_backward(const Step* step, const Frame* frame) noexcept nogil:
+    """dx_i = the columns of dy that x_i became."""
+    cdef const Py_ssize_t* widths = <const Py_ssize_t*> step.config
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, row = widths[step.n_inputs] * itemsize
+    cdef const char* dy = frame.gradients[step.outputs[0]]
+    cdef int i
+    for i in range(step.n_inputs):
+        if frame.gradients[step.inputs[i]] != NULL:
+            copy_columns(frame.batch, widths[i] * itemsize, dy, row, frame.gradients[step.inputs[i]],
+                         widths[i] * itemsize)
+        dy += widths[i] * itemsize
+    return OK
+
+
+cdef class ConcatenateOp(Op):
+    """Rows of the given ``widths``, one after the other."""
+
+    cdef Py_ssize_t* widths
+
+    def __init__(self, widths):
+        self.input_widths, self.output_widths = tuple(widths), (sum(widths),)
+        self.widths = <Py_ssize_t*> malloc((len(widths) + 1) * sizeof(Py_ssize_t))
+        if self.widths == NULL:
+            raise MemoryError("ConcatenateOp")
+        for i, width in enumerate((*widths, sum(widths))):
+            self.widths[i] = width
+
+    def __dealloc__(self):
+        free(self.widths)
+
+    cdef void bind(self, Step* step) noexcept:
+        step.forward, step.backward, step.config = concatenate_forward, concatenate_backward, self.widths
+
+
+cdef struct SliceDims:
+    Py_ssize_t width
+    Py_ssize_t start
+    Py_ssize_t stop
+
+
+cdef int slice_forward(const Step* step, const Frame* frame) noexcept nogil:
+    """y = x[start:stop] of each row."""
+    cdef const SliceDims* dims = <const SliceDims*> step.config
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, part = (dims.stop - dims.start) * itemsize
+    copy_columns(frame.batch, part, frame.values[step.inputs[0]] + dims.start * itemsize, dims.width * itemsize,
+                 frame.values[step.outputs[0]], part)
+    return OK
+
+
+cdef int slice_backward(const Step* step, const Frame* frame) noexcept nogil:
+    """dx = dy in [start, stop), 0 elsewhere."""
+    cdef const SliceDims* dims = <const SliceDims*> step.config
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, part = (dims.stop - dims.start) * itemsize
+    cdef char* dx = frame.gradients[step.inputs[0]]
+    if dx != NULL:
+        memset(dx, 0, frame.batch * dims.width * itemsize)
+        copy_columns(frame.batch, part, frame.gradients[step.outputs[0]], part, dx + dims.start * itemsize,
+                     dims.width * itemsize)
+    return OK
+
+
+cdef class SliceOp(Op):
+    """Columns ``start`` to ``stop`` of a row of ``width``."""
+
+    cdef SliceDims dims
+
+    def __init__(self, Py_ssize_t width, Py_ssize_t start, Py_ssize_t stop):
+        self.dims = SliceDims(width=width, start=start, stop=stop)
+        self.input_widths, self.output_widths = (width,), (stop - start,)
+
+    cdef void bind(self, Step* step) noexcept:
+        step.forward, step.backward, step.config = slice_forward, slice_backward, &self.dims
+
+
+cdef int fan_out_forward(const Step* step, const Frame* frame) noexcept nogil:
+    """Nothing to do: the outputs are the input under other names."""
+    return OK
+
+
+cdef int fan_out_backward(const Step* step, const Frame* frame) noexcept nogil:
+    """dx = dy_0 + dy_1 + ..."""
+    cdef Py_ssize_t N = frame.batch * (<const Py_ssize_t*> step.config)[0]
+    cdef char* dx = frame.gradients[step.inputs[0]]
+    cdef int i
+    if dx == NULL:
+        return OK
+    step.kernels.add(N, frame.gradients[step.outputs[0]], frame.gradients[step.outputs[1]], dx)
+    for i in range(2, step.n_outputs):
+        step.kernels.add(N, dx, frame.gradients[step.outputs[i]], dx)
+    return OK
+
+
+cdef class FanOutOp(Op):
+    """One tensor with ``count`` readers: the Plan puts it in, so that no op needs to know its neighbours."""
+
+    cdef Py_ssize_t width
+
+    def __init__(self, Py_ssize_t width, int count):
+        self.width = width
+        self.input_widths, self.output_widths = (width,), (width,) * count
+        self.shares_value = True
+
+    cdef void bind(self, Step* step) noexcept:
+        step.forward, step.backward, step.config = fan_out_forward, fan_out_backward, &self.width

@@ -1,0 +1,29 @@
+cimport numpy as cnp
+
+from fastnn._core.kernels cimport fnn_kernels, fnn_optimizer_update, fnn_update
+
+# A stretch of the parameter vector under one set of rules; penalties, decay and max_norm of 0 do nothing.
+cdef struct Segment:
+    Py_ssize_t start
+    Py_ssize_t size
+    Py_ssize_t columns      # of the weight matrix, for max_norm
+    double rate             # factor on the learning rate
+    double l1
+    double l2
+    double weight_decay
+    double max_norm
+
+cdef class Optimizer:
+    cdef readonly str rule
+    cdef readonly unsigned long long step       # updates done
+    cdef readonly cnp.ndarray state             # (kept vectors, n_params)
+    cdef readonly bint plain                    # w -= learning_rate * rate * g and nothing else
+    cdef const fnn_kernels* kernels
+    cdef fnn_optimizer_update update
+    cdef fnn_update scalars
+    cdef Segment* segments
+    cdef int n_segments
+    cdef double clip_norm
+    cdef double clip_value
+    cdef cnp.ndarray work
+    cdef void apply(self, char* params, char* grads, double learning_rate) noexcept nogil

@@ -1,0 +1,356 @@
+"""The Plan: a directed acyclic graph of ops as one C array of steps, and the memory a running call needs.
+
+A Plan is immutable once built.  It knows for every tensor (an edge of the graph) its elements per row; a Workspace
+gives each tensor its place for up to ``capacity`` rows.  A tensor with several readers is followed by a FanOutOp, so
+that every tensor has exactly one reader and every gradient exactly one writer.
+"""
+
+cimport numpy as cnp
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy
+
+from fastnn._core.kernels cimport kernel_table
+from fastnn._core.step cimport Blas, Frame, OK, Op, Step
+
+import numpy as np
+
+from fastnn._core.ops.merge import FanOutOp
+
+cnp.import_array()
+
+ALIGNMENT = 64  # bytes: one cache line
+
+
+def aligned_zeros(Py_ssize_t n, dtype):
+    """A zeroed 1-D array of ``n`` elements that starts on a cache line."""
+    dtype = np.dtype(dtype)
+    block = np.zeros(n * dtype.itemsize + ALIGNMENT, np.uint8)
+    cdef Py_ssize_t skip = -block.ctypes.data % ALIGNMENT
+    return block[skip : skip + n * dtype.itemsize].view(dtype)
+
+
+cdef class Plan:
+    """The steps of a network.
+
+    ``widths``: elements per row of each tensor.  ``nodes``: (op, input tensors, output tensor, key) in an order in
+    which every tensor is written before it is read; nodes of one key share their parameters.  ``inputs``,
+    ``outputs``: tensors.
+    """
+
+    def __init__(self, widths, nodes, inputs, outputs, dtype):
+        self.dtype = np.dtype(dtype)
+        self.kernels = kernel_table(self.dtype.itemsize)
+        self.widths, self.inputs = list(widths), list(inputs)
+        nodes, self.outputs = self._with_fan_out(nodes, list(outputs))
+        self.ops = tuple(node[0] for node in nodes)
+        self._place_parameters(nodes)
+        self._load_blas()
+        self._write_steps(nodes)
+
+    def __dealloc__(self):
+        free(self.steps)
+        free(self.wiring)
+
+    def _with_fan_out(self, nodes, outputs):
+        """Give every reader of a tensor its own name for it."""
+        readers = [0] * len(self.widths)
+        for _, ins, _, _ in nodes:
+            for tensor in ins:
+                readers[tensor] += 1
+        for tensor in outputs:
+            readers[tensor] += 1
+        names = {}
+        result = []
+
+        def part(tensor):
+            count = readers[tensor]
+            if count < 2:
+                return
+            names[tensor] = list(range(len(self.widths), len(self.widths) + count))
+            self.widths += [self.widths[tensor]] * count
+            result.append((FanOutOp(self.widths[tensor], count), [tensor], list(names[tensor]), None))
+
+        for tensor in self.inputs:
+            part(tensor)
+        for op, ins, out, key in nodes:
+            ins = [names[tensor].pop(0) if tensor in names else tensor for tensor in ins]
+            result.append((op, ins, [out], key))
+            part(out)
+        return result, [names[tensor].pop(0) if tensor in names else tensor for tensor in outputs]
+
+    def _place_parameters(self, nodes):
+        """Lay the parameters of each key into one vector, in the order of first use."""
+        places, self.offsets, self.n_params, self.products = {}, [], 0, 0.0
+        for position, (op, _, _, key) in enumerate(nodes):
+            size = sum(int(np.prod(parameter.shape)) for parameter in op.parameters)
+            self.products += size
+            place = places.setdefault(key if op.parameters else (position,), self.n_params)
+            if place == self.n_params:
+                self.n_params += size
+            self.offsets.append(place)
+
+    def _load_blas(self):
+        """Take the products from the BLAS module, which is imported only when an op needs it."""
+        cdef Op op
+        if not any(op.needs_blas for op in self.ops):
+            return
+        from fastnn._core import blas
+
+        if max(self.widths) > blas.MAX_DIMENSION:
+            raise ValueError(f"Plan: expected layers of at most {blas.MAX_DIMENSION} units, got {max(self.widths)}")
+        memcpy(&self.blas, PyCapsule_GetPointer(blas.TABLES[self.dtype.itemsize], "fastnn.Blas"), sizeof(Blas))
+
+    def _write_steps(self, nodes):
+        """Fill the C array of steps and the tensor numbers it points to."""
+        cdef Step* step
+        cdef int* wire
+        self.n_steps = len(nodes)
+        self.steps = <Step*> calloc(max(len(nodes), 1), sizeof(Step))
+        self.wiring = <int*> malloc(max(sum(len(ins) + len(outs) for _, ins, outs, _ in nodes), 1) * sizeof(int))
+        if self.steps == NULL or self.wiring == NULL:
+            raise MemoryError(f"Plan: no memory for {len(nodes)} steps")
+        self.producers = [None] * len(self.widths)
+        wire = self.wiring
+        for index, (op, ins, outs, _) in enumerate(nodes):
+            step = &self.steps[index]
+            step.kernels, step.blas = self.kernels, &self.blas
+            step.index, step.trainable, step.rate = index, True, 1.0
+            step.params = <Py_ssize_t> self.offsets[index] * self.kernels.itemsize
+            step.n_inputs, step.n_outputs = len(ins), len(outs)
+            step.inputs = wire
+            for tensor in ins:
+                wire[0] = tensor
+                wire += 1
+            step.outputs = wire
+            for place, tensor in enumerate(outs):
+                self.producers[tensor] = (index, place)
+                wire[0] = tensor
+                wire += 1
+            (<Op> op).bind(step)
+
+    def activation_of(self, int index):
+        """Name of the activation that a step computes, or None."""
+        return getattr(self.ops[index], "name", None)
+
+    def step_inputs(self, int index):
+        """Tensors that a step reads."""
+        return [self.steps[index].inputs[i] for i in range(self.steps[index].n_inputs)]
+
+    def step_outputs(self, int index):
+        """Tensors that a step writes."""
+        return [self.steps[index].outputs[i] for i in range(self.steps[index].n_outputs)]
+
+    cdef cnp.ndarray memory(self, Py_ssize_t nbytes):
+        """Zeroed memory that starts on a cache line."""
+        try:
+            return aligned_zeros(nbytes, np.uint8)
+        except MemoryError:
+            raise MemoryError(f"fastnn: no memory for a workspace of {nbytes} bytes; use smaller batches") from None
+
+
+def value_roots(Plan plan, bint training, bint share):
+    """For each tensor the one whose memory it lies in: in-place ops and fan-out write no array of their own.
+
+    With ``share`` False only fan-out shares, so that every tensor can be looked at after the call.
+    """
+    cdef Op op, before
+    roots = list(range(len(plan.widths)))
+    for index, operation in enumerate(plan.ops):
+        op = operation
+        source = plan.step_inputs(index)[0]
+        if op.shares_value:
+            for tensor in plan.step_outputs(index):
+                roots[tensor] = roots[source]
+        elif share and op.in_place and plan.producers[source] is not None:
+            before = plan.ops[plan.producers[source][0]]
+            if not before.shares_value and not (training and (before.reads_output or op.reads_input)):
+                roots[plan.step_outputs(index)[0]] = roots[source]
+    return roots
+
+
+def pack(lifetimes, widths):
+    """Places (offset, in elements per row) for tensors that live from step to step, and the total.
+
+    ``lifetimes``: {tensor: (first step, last step)}.  A place is free again once its tensor's last step is over.
+    Widths are rounded up to whole cache lines of the larger dtype.
+    """
+    places, free_places, busy, total = {}, [], [], 0
+    for tensor in sorted(lifetimes, key=lambda t: lifetimes[t][0]):
+        first, last = lifetimes[tensor]
+        free_places += [(size, offset) for end, size, offset in busy if end < first]
+        busy = [entry for entry in busy if entry[0] >= first]
+        width = (widths[tensor] + 15) // 16 * 16
+        fitting = sorted(place for place in free_places if place[0] >= width)
+        if fitting:
+            size, offset = fitting[0]
+            free_places.remove(fitting[0])
+        else:
+            size, offset, total = width, total, total + width
+        places[tensor] = offset
+        busy.append((last, size, offset))
+    return places, total
+
+
+def value_lifetimes(Plan plan, roots, bint keep):
+    """From the step that writes a root to the last that reads it; with ``keep`` to the end of the backward pass."""
+    end = len(plan.ops) + 1
+    lifetimes = {roots[tensor]: [-1, end] for tensor in plan.inputs}
+    for index in range(len(plan.ops)):
+        for tensor in plan.step_inputs(index):
+            lifetimes[roots[tensor]][1] = end if keep else max(index, lifetimes[roots[tensor]][1])
+        for tensor in plan.step_outputs(index):
+            lifetimes.setdefault(roots[tensor], [index, end if keep else index])
+    for tensor in (*plan.inputs, *plan.outputs):
+        lifetimes[roots[tensor]][1] = end
+    return lifetimes
+
+
+def gradient_lifetimes(Plan plan, wanted, sources):
+    """Backward time: step i runs at time n - i; a gradient lives from its reader's step to its producer's.
+
+    Those of ``sources`` are there from the start.
+    """
+    n = len(plan.ops)
+    lifetimes = {tensor: [0, n - plan.producers[tensor][0] if plan.producers[tensor] else n + 1]
+                 for tensor in range(len(plan.widths)) if wanted[tensor]}
+    for index in range(n):
+        for tensor in plan.step_inputs(index):
+            if wanted[tensor] and tensor not in sources:
+                lifetimes[tensor][0] = n - index
+    return lifetimes
+
+
+cdef class Workspace:
+    """The memory of one running call, for up to ``capacity`` rows.
+
+    ``gradients``: None for inference (values may share places), else for each tensor whether its gradient is
+    wanted.  ``share`` False keeps every value apart so that it can be looked at afterwards.  ``sources``: tensors
+    where gradients start (the outputs, if not said).
+    """
+
+    def __init__(self, Plan plan, Py_ssize_t capacity, gradients=None, bint share=True, sources=None):
+        cdef Op op
+        cdef Py_ssize_t itemsize = plan.dtype.itemsize, n_tensors = len(plan.widths), scratch = 0, at, place
+        self.plan, self.capacity, self.output = plan, capacity, plan.outputs[0]
+        training = gradients is not None
+        roots = value_roots(plan, training, share)
+        value_places, n_values = pack(value_lifetimes(plan, roots, training or not share), plan.widths)
+        gradient_places, n_gradients = {}, 0
+        if training:
+            lifetimes = gradient_lifetimes(plan, gradients, plan.outputs if sources is None else sources)
+            gradient_places, n_gradients = pack(lifetimes, plan.widths)
+        saved = []
+        for op in plan.ops:
+            saved.append((op.saved_bytes(capacity, itemsize) + 63) // 64 * 64 if training else 0)
+            scratch = max(scratch, op.scratch_bytes(capacity, itemsize))
+        cdef Py_ssize_t values_size = n_values * capacity * itemsize, gradients_size = n_gradients * capacity * itemsize
+        self.block = plan.memory(values_size + gradients_size + sum(saved) + scratch)
+        cdef char* base = <char*> cnp.PyArray_DATA(self.block)
+        self.frame.values = <char**> calloc(n_tensors, sizeof(char*))
+        self.frame.gradients = <char**> calloc(n_tensors, sizeof(char*))
+        self.frame.saved = <char**> calloc(max(plan.n_steps, 1), sizeof(char*))
+        if not (self.frame.values and self.frame.gradients and self.frame.saved):
+            raise MemoryError(f"fastnn: no memory for a workspace of {n_tensors} tensors")
+        for tensor in range(n_tensors):
+            place = value_places[roots[tensor]]
+            self.frame.values[tensor] = base + place * capacity * itemsize
+            if tensor in gradient_places:
+                place = gradient_places[tensor]
+                self.frame.gradients[tensor] = base + values_size + place * capacity * itemsize
+        at = values_size + gradients_size
+        for index, size in enumerate(saved):
+            self.frame.saved[index] = base + at if size else NULL
+            at += size
+        self.frame.scratch = base + at
+        self._wire_inputs(roots)
+
+    cdef int _wire_inputs(self, list roots) except -1:
+        """Write down for each input all names that it goes by."""
+        cdef InputSlot* slot
+        self.slots = <InputSlot*> calloc(max(len(self.plan.inputs), 1), sizeof(InputSlot))
+        if self.slots == NULL:
+            raise MemoryError("fastnn: no memory for the inputs of a workspace")
+        for i, tensor in enumerate(self.plan.inputs):
+            slot = &self.slots[i]
+            names = [name for name, root in enumerate(roots) if root == tensor]
+            slot.own = self.frame.values[<int> tensor]
+            slot.row_bytes = self.plan.widths[tensor] * self.plan.dtype.itemsize
+            slot.n_tensors = len(names)
+            slot.tensors = <int*> malloc(len(names) * sizeof(int))
+            if slot.tensors == NULL:
+                raise MemoryError("fastnn: no memory for the inputs of a workspace")
+            for place, name in enumerate(names):
+                slot.tensors[place] = name
+        return 0
+
+    def __dealloc__(self):
+        if self.slots != NULL:
+            for i in range(len(self.plan.inputs)):
+                free(self.slots[i].tensors)
+        free(self.slots)
+        free(self.frame.values)
+        free(self.frame.gradients)
+        free(self.frame.saved)
+
+    cdef void open(self, const void* params, bint training, unsigned long long seed, unsigned long long step) noexcept:
+        """Say what the next call runs on."""
+        self.frame.params = <const char*> params
+        self.frame.training, self.frame.seed, self.frame.step = training, seed, step
+        self.frame.first_row = 0
+
+    @property
+    def nbytes(self):
+        """Bytes held."""
+        return self.block.nbytes
+
+    def fill(self, int byte):
+        """Overwrite all of the memory, for tests that nothing unwritten is read."""
+        self.block.fill(byte)
+
+
+cdef const char* take_rows(const char* rows, Py_ssize_t row_bytes, const cnp.int64_t* order, Py_ssize_t start,
+                           Py_ssize_t n, char* own) noexcept nogil:
+    """Rows start .. start + n: where they lie if ``order`` is NULL, else gathered into ``own`` by it."""
+    cdef Py_ssize_t i
+    if order == NULL:
+        return rows + start * row_bytes
+    for i in range(n):
+        memcpy(own + i * row_bytes, rows + order[start + i] * row_bytes, row_bytes)
+    return own
+
+
+cdef void take_input(const Frame* frame, const InputSlot* slot, const char* rows, const cnp.int64_t* order,
+                     Py_ssize_t start, Py_ssize_t n) noexcept nogil:
+    """Let one input of the network be rows start .. start + n of the caller's, in ``order`` if there is one."""
+    cdef char* data = <char*> take_rows(rows, slot.row_bytes, order, start, n, slot.own)
+    cdef int i
+    for i in range(slot.n_tensors):
+        frame.values[slot.tensors[i]] = data
+
+
+cdef int run_forward(const Step* steps, int n_steps, const Frame* frame) noexcept nogil:
+    """Run the steps in order; the first status that is not OK ends it."""
+    cdef int i, status
+    for i in range(n_steps):
+        status = steps[i].forward(&steps[i], frame)
+        if status != OK:
+            return status
+    return OK
+
+
+cdef int run_backward(const Step* steps, int n_steps, const Frame* frame) noexcept nogil:
+    """Run the steps backwards, past those whose gradient nobody wants."""
+    cdef int i, status
+    for i in range(n_steps - 1, -1, -1):
+        if frame.gradients[steps[i].outputs[0]] == NULL:
+            continue
+        status = steps[i].backward(&steps[i], frame)
+        if status != OK:
+            return status
+    return OK
+
+
+cdef int raise_pending() except -1:
+    """Let the exception that a step has set rise."""
+    return -1

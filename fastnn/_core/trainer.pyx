@@ -1,0 +1,329 @@
+"""Training: gather, forward, loss, backward, update, batch after batch in one call without the GIL."""
+
+cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.object cimport PyObject
+from libc.math cimport isfinite
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
+
+from fastnn._core.loss cimport LossStep, run_loss
+from fastnn._core.optimizer cimport Optimizer
+from fastnn._core.plan cimport Plan, Workspace, raise_pending, run_backward, run_forward, take_input, take_rows
+from fastnn._core.step cimport DIVERGED, INTERRUPTED, OK, Step
+
+import numpy as np
+
+from fastnn._core.kernels import LOSSES
+from fastnn._core.plan import aligned_zeros
+from fastnn.errors import DivergenceError
+
+cnp.import_array()
+
+cdef extern from "time.h" nogil:
+    cdef struct timespec:
+        long tv_sec
+        long tv_nsec
+    int TIME_UTC
+    int timespec_get(timespec* ts, int base)
+
+cdef double GIL_WORK = 20000.0  # multiply-adds of a forward pass below which releasing the GIL costs more than it gives
+cdef Py_ssize_t EVALUATION_ROWS = 256
+cdef double TICK = 0.05  # seconds between two looks at signals and the progress display
+
+
+cdef inline double now() noexcept nogil:
+    cdef timespec ts
+    timespec_get(&ts, TIME_UTC)
+    return <double> ts.tv_sec + 1e-9 * <double> ts.tv_nsec
+
+
+cdef class Trainer:
+    """A plan bound to losses and an optimiser.
+
+    ``losses``: one dict per output with ``kernel`` (a key of ``LOSSES`` or a CustomLoss), ``label_kernel`` (a key or
+    None), ``parameter``, ``share``, ``tensor``.  ``skip``: steps that a loss includes (a softmax under cross-entropy).
+    ``rates``: by step the factor on the learning rate, 0 for a frozen one.  ``shared``: some parameters serve two
+    steps, so no step may update them while another still needs the old ones.
+    """
+
+    def __init__(self, Plan plan, cnp.ndarray params, cnp.ndarray grads, Optimizer optimizer, losses, skip, rates,
+                 bint shared, *, seed=0, step=0):
+        self.plan, self.params, self.grads, self.optimizer = plan, params, grads, optimizer
+        self.seed, self.step, self.kernels = seed, step, plan.kernels
+        self.keep = [losses]
+        self.n_losses, self.n_inputs = len(losses), len(plan.inputs)
+        self.losses = <LossStep*> calloc(len(losses), sizeof(LossStep))
+        self.rows.inputs = <const char**> calloc(self.n_inputs, sizeof(char*))
+        self.rows.targets = <const char**> calloc(len(losses), sizeof(char*))
+        self.own_targets = <char**> calloc(len(losses), sizeof(char*))
+        self.steps = <Step*> malloc(max(plan.n_steps, 1) * sizeof(Step))
+        if not (self.losses and self.rows.inputs and self.rows.targets and self.own_targets and self.steps):
+            raise MemoryError("Trainer: no memory for the steps")
+        for i, loss in enumerate(losses):
+            self.losses[i].tensor, self.losses[i].parameter = loss["tensor"], loss["parameter"]
+            self.losses[i].share, self.losses[i].width = loss["share"], plan.widths[loss["tensor"]]
+            if isinstance(loss["kernel"], str):
+                self.losses[i].real_value = plan.kernels.loss[<int> LOSSES[loss["kernel"]]]
+            else:
+                self.losses[i].custom = <PyObject*> loss["kernel"]
+            if loss["label_kernel"] is not None:
+                self.losses[i].label_value = plan.kernels.loss[<int> LOSSES[loss["label_kernel"]]]
+            self.take_targets(&self.losses[i], False)
+        self.fused = optimizer.plain and not shared and not any(op.may_fail for op in plan.ops)
+        for i in range(plan.n_steps):
+            if i not in skip:
+                self.steps[self.n_steps] = plan.steps[<int> i]
+                self.steps[self.n_steps].trainable = rates[i] != 0.0
+                self.steps[self.n_steps].rate = rates[i] if self.fused else 1.0
+                self.n_steps += 1
+        self.wanted = self._wanted_gradients(rates)
+
+    def __dealloc__(self):
+        free(self.losses)
+        free(self.rows.inputs)
+        free(self.rows.targets)
+        free(self.own_targets)
+        free(self.steps)
+
+    def _wanted_gradients(self, rates):
+        """By tensor: does it depend on a parameter that learns?"""
+        wanted = [False] * len(self.plan.widths)
+        for index, op in enumerate(self.plan.ops):
+            learns = (bool(op.parameters) and rates[index] != 0.0) or any(
+                wanted[tensor] for tensor in self.plan.step_inputs(index))
+            for tensor in self.plan.step_outputs(index):
+                wanted[tensor] = learns
+        return tuple(wanted)
+
+    cdef void take_targets(self, LossStep* loss, bint labels) noexcept:
+        """Expect int64 labels, or one real number per element that the loss reads."""
+        loss.value = loss.label_value if labels else loss.real_value
+        loss.target_bytes = sizeof(cnp.int64_t) if labels else loss.width * self.kernels.itemsize
+
+    cdef int expect(self, LossStep* loss, target) except -1:
+        """Expect targets such as this array."""
+        self.take_targets(loss, loss.label_value != NULL and target.dtype == np.int64)
+        return 0
+
+    cdef int reserve(self, Py_ssize_t capacity) except -1:
+        """Have memory for mini-batches of ``capacity`` rows."""
+        cdef Workspace work
+        if self.work is not None and self.work.capacity >= capacity:
+            return 0
+        work = Workspace(self.plan, capacity, self.wanted, sources=[loss["tensor"] for loss in self.keep[0]])
+        weights = aligned_zeros(capacity, self.plan.dtype)
+        targets = [aligned_zeros(capacity * max(self.losses[i].width, 2) * self.kernels.itemsize, np.uint8)
+                   for i in range(self.n_losses)]
+        self.keep[1:] = [weights, targets]
+        self.work, self.frame, self.slots = work, &work.frame, work.slots
+        self.own_weights = <char*> cnp.PyArray_DATA(weights)
+        for i, target in enumerate(targets):
+            self.own_targets[i] = <char*> cnp.PyArray_DATA(target)
+        return 0
+
+    def workspace(self, Py_ssize_t capacity=1):
+        """The memory in use, for tests."""
+        self.reserve(capacity)
+        return self.work
+
+    cdef int batch(self, Py_ssize_t start, Py_ssize_t size, double rate, bint update, double* loss,
+                   double* weight) noexcept nogil:
+        """One step on rows start .. start + size; ``loss`` is the mean over rows, ``weight`` the sum of their weights.
+
+        Without ``update`` the gradients stay in ``grads``.  Parameters change only after a finite loss.
+        """
+        cdef Py_ssize_t itemsize = self.kernels.itemsize
+        cdef const cnp.int64_t* order = self.rows.order
+        cdef const char* weights = self.rows.weights
+        cdef const char* target
+        cdef LossStep* part
+        cdef double total = 0.0, scale
+        cdef bint fused = self.fused and update
+        cdef int i, status
+        for i in range(self.n_inputs):
+            take_input(self.frame, &self.slots[i], self.rows.inputs[i], order, start, size)
+        if weights != NULL:
+            weights = take_rows(weights, itemsize, order, start, size, self.own_weights)
+        weight[0] = <double> size if weights == NULL else self.kernels.sum(size, weights)
+        scale = 1.0 / weight[0] if weight[0] > 0.0 else 0.0
+        self.frame.batch = size
+        status = run_forward(self.steps, self.n_steps, self.frame)
+        if status != OK:
+            return status
+        loss[0] = 0.0
+        for i in range(self.n_losses):
+            part = &self.losses[i]
+            target = take_rows(self.rows.targets[i], part.target_bytes, order, start, size, self.own_targets[i])
+            status = run_loss(part, itemsize, size, self.frame.values[part.tensor], target, weights,
+                              scale * part.share, self.frame.gradients[part.tensor], &total)
+            if status != OK:
+                return status
+            loss[0] += part.share * scale * total
+        if not isfinite(loss[0]):
+            return DIVERGED
+        if fused:
+            self.frame.dparams, self.frame.scale = <char*> cnp.PyArray_DATA(self.params), -rate
+        else:
+            self.frame.dparams, self.frame.scale = <char*> cnp.PyArray_DATA(self.grads), 1.0
+            memset(self.frame.dparams, 0, self.plan.n_params * itemsize)
+        status = run_backward(self.steps, self.n_steps, self.frame)
+        if status != OK or not update:
+            return status
+        if fused:
+            self.optimizer.step += 1
+        else:
+            self.optimizer.apply(<char*> cnp.PyArray_DATA(self.params), self.frame.dparams, rate)
+        self.step += 1
+        return OK
+
+    cdef int point(self, inputs, targets, weights, order) except -1:
+        """Say which rows the next batches come from: packed arrays that the caller keeps alive."""
+        for i, array in enumerate(inputs):
+            self.rows.inputs[i] = <const char*> cnp.PyArray_DATA(array)
+        for i, array in enumerate(targets):
+            self.rows.targets[i] = <const char*> cnp.PyArray_DATA(array)
+            self.expect(&self.losses[i], array)
+        self.rows.weights, self.rows.order = NULL, NULL
+        if weights is not None:
+            self.rows.weights = <const char*> cnp.PyArray_DATA(weights)
+        if order is not None:
+            self.rows.order = <const cnp.int64_t*> cnp.PyArray_DATA(order)
+        return 0
+
+    def run(self, inputs, targets, weights, order, Py_ssize_t n, Py_ssize_t batch_size, rates, tick=None):
+        """Learn from ``n`` rows in mini-batches, in ``order`` (int64 row numbers) or as they lie.
+
+        ``rates``: the learning rate of each mini-batch, float64.  ``tick(rows done, mean loss so far)`` is called
+        about every 50 ms.  Returns the sum of weighted losses and the sum of weights.
+
+        Raises
+        ------
+        DivergenceError
+            If the loss of a mini-batch is not finite; the parameters are those before it.
+        """
+        cdef const double* rate = <const double*> cnp.PyArray_DATA(rates)
+        cdef Py_ssize_t start = 0, size
+        cdef double loss = 0.0, weight = 0.0, loss_sum = 0.0, weight_sum = 0.0, looked
+        cdef int status = OK
+        self.enter(min(batch_size, n))
+        try:
+            self.point(inputs, targets, weights, order)
+            with nogil:
+                looked = now()
+                while start < n:
+                    size = min(batch_size, n - start)
+                    self.frame.step = self.step
+                    status = self.batch(start, size, rate[0], True, &loss, &weight)
+                    if status != OK:
+                        break
+                    rate += 1
+                    start += size
+                    loss_sum += loss * weight
+                    weight_sum += weight
+                    if now() - looked > TICK:
+                        with gil:
+                            PyErr_CheckSignals()
+                            if tick is not None:
+                                tick(start, loss_sum / weight_sum if weight_sum > 0.0 else 0.0)
+                        looked = now()
+        finally:
+            self.busy = False
+        if status == DIVERGED:
+            raise DivergenceError(f"the loss became {loss} after {self.optimizer.step} updates; lower the learning "
+                                  "rate, clip the gradient (clip_norm) or standardise the data")
+        if status != OK:
+            raise_pending()
+        return loss_sum, weight_sum
+
+    cpdef int require_idle(self) except -1:
+        """Refuse a second training call at a time.
+
+        Raises
+        ------
+        RuntimeError
+            If another call is at work.
+        """
+        if self.busy:
+            raise RuntimeError("this network is being trained by another call; train a copy.deepcopy of it instead")
+        return 0
+
+    cdef int enter(self, Py_ssize_t batch_size) except -1:
+        """Begin a call: have the memory, and be the only one."""
+        self.require_idle()
+        self.reserve(batch_size)
+        self.work.open(cnp.PyArray_DATA(self.params), True, self.seed, self.step)
+        self.busy = True
+        return 0
+
+    cdef double one_step(self, Py_ssize_t n, double rate, bint update) except? -1.0:
+        """One mini-batch of the ``n`` rows pointed at, after ``enter``; returns the loss."""
+        cdef double loss = 0.0, weight = 0.0
+        cdef int status
+        if n * self.plan.products < GIL_WORK:
+            status = self.batch(0, n, rate, update, &loss, &weight)
+        else:
+            with nogil:
+                status = self.batch(0, n, rate, update, &loss, &weight)
+        self.busy = False
+        if status == DIVERGED:
+            raise DivergenceError(f"train_step: the loss is {loss}; the parameters were left as they are; lower the "
+                                  "learning rate, clip the gradient (clip_norm) or standardise the data")
+        if status != OK:
+            raise_pending()
+        return loss
+
+    def step_on(self, inputs, targets, weights, Py_ssize_t n, double rate, bint update=True):
+        """One mini-batch of packed arrays; ``update`` False leaves the gradient in ``grads`` and changes nothing else."""
+        self.enter(n)
+        self.point(inputs, targets, weights, None)
+        return self.one_step(n, rate, update)
+
+    def evaluate(self, inputs, targets, weights, outputs, Py_ssize_t n):
+        """Return the sum of weighted losses and of weights over ``n`` rows; write the network's outputs to ``outputs``.
+
+        Nothing learns and nothing is dropped out.  Touches nothing that another thread's call could be using.
+        """
+        cdef Py_ssize_t chunk = min(n, EVALUATION_ROWS), start = 0, size, itemsize = self.kernels.itemsize, width
+        cdef Workspace work = Workspace(self.plan, chunk, share=False)
+        cdef const char* row_weights = NULL
+        cdef const char* source
+        cdef double loss_sum = 0.0, weight_sum = 0.0, total = 0.0
+        cdef LossStep part
+        cdef int i, status = OK, tensor
+        work.open(cnp.PyArray_DATA(self.params), False, self.seed, self.step)
+        while start < n:
+            size = min(chunk, n - start)
+            work.frame.batch = size
+            for i, array in enumerate(inputs):
+                take_input(&work.frame, &work.slots[i], <const char*> cnp.PyArray_DATA(array), NULL, start, size)
+            with nogil:
+                status = run_forward(self.plan.steps, self.plan.n_steps, &work.frame)
+            if weights is not None:
+                row_weights = <const char*> cnp.PyArray_DATA(weights)
+                row_weights += start * itemsize
+            for i, array in enumerate(targets):
+                part = self.losses[i]
+                self.expect(&part, array)
+                source = <const char*> cnp.PyArray_DATA(array)
+                if status == OK:
+                    status = run_loss(&part, itemsize, size, work.frame.values[part.tensor],
+                                      source + start * part.target_bytes, row_weights, 1.0, NULL, &total)
+                    loss_sum += part.share * total
+            if status != OK:
+                raise_pending()
+            weight_sum += <double> size if row_weights == NULL else self.kernels.sum(size, row_weights)
+            for i, output in enumerate(outputs):
+                tensor = self.plan.outputs[i]
+                width = self.plan.widths[tensor]
+                memcpy(<char*> cnp.PyArray_DATA(output) + start * width * itemsize, work.frame.values[tensor],
+                       size * width * itemsize)
+            start += size
+            PyErr_CheckSignals()
+        return loss_sum, weight_sum
+
+    def apply_gradients(self, double rate):
+        """Update the parameters by what stands in ``grads``."""
+        self.require_idle()
+        self.optimizer.apply(<char*> cnp.PyArray_DATA(self.params), <char*> cnp.PyArray_DATA(self.grads), rate)
+        self.step += 1

@@ -1,0 +1,139 @@
+"""Specifications: frozen descriptions (of a layer, an optimiser, a schedule ...) with a JSON form.
+
+A specification is a frozen dataclass.  ``to_config`` turns it into plain JSON values, ``from_config`` turns those
+back, choosing the class by name from a closed table: a file can name what fastnn has, and nothing else.
+Comparing and printing are written once, here: what dataclasses would generate for each class costs import time.
+"""
+
+from dataclasses import fields
+from numbers import Integral, Real
+from sys import float_info
+from typing import Any, ClassVar, Self
+
+from fastnn.errors import ModelFormatError
+
+
+class Spec:
+    """Base of all specifications; a family (layers, losses ...) is a direct subclass with its own table."""
+
+    registry: ClassVar[dict[str, type["Spec"]]]
+    family: ClassVar[str] = ""
+
+    def __init_subclass__(cls, family: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if family:
+            cls.family, cls.registry = family, {}
+        elif not cls.__name__.startswith("_") and cls.__module__.startswith("fastnn."):
+            cls.registry[cls.__name__] = cls
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value!r}" for name, value in self._values().items())
+        return f"{type(self).__name__}({values})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._values() == other._values()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _values(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the specification as a dict of JSON values, ``{"type": class name, field: value, ...}``."""
+        return {"type": type(self).__name__, **{name: _to_json(value) for name, value in self._values().items()}}
+
+    @classmethod
+    def from_config(cls, config: Any) -> Self:
+        """Return the specification that ``to_config`` described.
+
+        Raises
+        ------
+        ModelFormatError
+            If the type is unknown in this family, or a field is unknown or has a value the class refuses.
+        """
+        if not isinstance(config, dict) or not isinstance(config.get("type"), str):
+            raise ModelFormatError(f"{cls.family}: expected an object with a 'type', got {config!r:.80}")
+        spec = cls.registry.get(config["type"])
+        if spec is None:
+            raise ModelFormatError(f"unknown {cls.family} {config['type']!r:.80}; known: {', '.join(cls.registry)}")
+        known = {field.name for field in fields(spec)}  # type: ignore[arg-type]
+        arguments = {name: value for name, value in config.items() if name != "type"}
+        if unknown := sorted(set(arguments) - known):
+            raise ModelFormatError(f"{cls.family} {config['type']}: unknown field {unknown[0]!r:.80}")
+        try:
+            return spec(**{name: spec._field_from_json(name, value) for name, value in arguments.items()})  # type: ignore[return-value]
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ModelFormatError(f"{cls.family} {config['type']}: {error}") from error
+
+    @classmethod
+    def _field_from_json(cls, name: str, value: Any) -> Any:
+        """Turn one JSON value back into the field's value; classes with nested specifications override it."""
+        return tuple(value) if isinstance(value, list) else value
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, Spec):
+        return value.to_config()
+    if isinstance(value, list | tuple):
+        return [_to_json(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _to_json(item) for key, item in value.items()}
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
+
+
+def choose(what: str, name: object, known: Any) -> None:
+    """Raise ValueError unless ``name`` is one of ``known``, suggesting the nearest.
+
+    Raises
+    ------
+    ValueError
+        ``Dense: unknown activation 'rleu'; did you mean 'relu'? Known: ...``
+    """
+    if isinstance(name, str) and name in known:
+        return
+    from difflib import get_close_matches
+
+    near = get_close_matches(str(name), list(known), n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ValueError(f"{what} {name!r:.80}; {hint}known: {', '.join(known)}")
+
+
+def require_number(
+    who: str, name: str, value: object, *, low: float | None = None, high: float | None = None, strict: bool = False
+) -> None:
+    """Raise unless ``value`` is a finite real number in [low, high] (with ``strict``: above low).
+
+    Raises
+    ------
+    TypeError
+        If it is not a real number (bool is not one here).
+    ValueError
+        If it is not finite or out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{who}: expected {name} to be a number, got {type(value).__name__} {value!r:.60}")
+    number: Any = value.item() if hasattr(value, "item") else value  # a NumPy scalar
+    below = low is not None and (number <= low if strict else number < low)
+    if not abs(number) <= float_info.max or below or (high is not None and number > high):
+        bound = f" {'above' if strict else 'of at least'} {low:g}" if low is not None else ""
+        bound += f" and at most {high:g}" if high is not None else ""
+        raise ValueError(f"{who}: expected {name} to be a finite number{bound}, got {value!r}")
+
+
+def require_count(who: str, name: str, value: object, *, low: int = 1) -> None:
+    """Raise unless ``value`` is an integer of at least ``low``.
+
+    Raises
+    ------
+    TypeError
+        If it is not an integer.
+    ValueError
+        If it is below ``low``.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{who}: expected {name} to be an integer, got {type(value).__name__} {value!r:.60}")
+    if value < low:
+        raise ValueError(f"{who}: expected {name} of at least {low}, got {value}")

@@ -1,0 +1,235 @@
+"""Where user data enters: arrays become packed, finite rows of the network's dtype, or a message says what to do."""
+
+import mmap
+from typing import Any
+
+import numpy as np
+
+from fastnn._core import kernels
+from fastnn._spec import require_count
+from fastnn.layers.base import Shape, batched
+from fastnn.losses import Loss
+
+
+def as_numeric(who: str, name: str, values: Any) -> np.ndarray:
+    """Return ``values`` as a real array.
+
+    Raises
+    ------
+    TypeError
+        If they are not real numbers.
+    ValueError
+        If they do not form an array.
+    """
+    if hasattr(values, "toarray"):
+        raise TypeError(
+            f"{who}: expected {name} to be a dense array, got {type(values).__name__}; call {name}.toarray()"
+        )
+    if isinstance(values, np.ndarray) and hasattr(values, "mask"):
+        raise TypeError(f"{who}: expected {name} without a mask, got a masked array; fill or drop what is masked")
+    try:
+        array = values if isinstance(values, np.memmap) else np.asarray(values)  # stays a memmap for feed._release
+    except ValueError as error:
+        raise ValueError(
+            f"{who}: expected {name} to be an array, got rows of different lengths; pad or cut them"
+        ) from error
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{who}: expected {name} to hold real numbers, got dtype {array.dtype}; encode or convert it first"
+        )
+    return array
+
+
+def packed(who: str, name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return a packed (C-contiguous, aligned) and finite array of ``dtype``: the same one if it already is that.
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN or infinite, or too large for the dtype.
+    """
+    with np.errstate(over="ignore"):
+        result = np.require(array, dtype, ["C", "A"])
+    if not kernels.all_finite(result):
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
+        bad = int(np.count_nonzero(~np.isfinite(result)))
+        raise ValueError(
+            f"{who}: expected {name} to be finite in {dtype}, got {bad} NaN or infinite values, the first, "
+            f"{array[where]}, at {where}; remove or impute them"
+        )
+    return result
+
+
+def as_rows(who: str, name: str, values: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    """Return ``values`` as packed rows (B, *shape).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not real numbers, not of this shape, empty, or not finite.
+    """
+    return packed(who, name, check_rows(who, name, as_numeric(who, name, values), shape), dtype)
+
+
+def check_rows(who: str, name: str, array: np.ndarray, shape: Shape) -> np.ndarray:
+    """Return ``array`` if it is B >= 1 rows of ``shape``.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if array.shape[1:] != shape or array.ndim == 0:
+        hint = ""
+        if array.shape == shape:
+            hint = f"; for one row pass {name}[None]"
+        elif array.ndim > 1 and np.prod(array.shape[1:]) == np.prod(shape):
+            hint = "; add Flatten() to the network or reshape the array"
+        raise ValueError(f"{who}: expected {name} of shape {batched(shape)}, got {array.shape}{hint}")
+    if len(array) == 0:
+        raise ValueError(f"{who}: expected at least one row in {name}, got shape {array.shape}")
+    return array
+
+
+def as_row(who: str, name: str, values: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    """Return ``values`` as one packed row of ``shape``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not numeric, not of this shape, or not finite.
+    """
+    array = as_numeric(who, name, values)
+    if array.shape != shape:
+        raise ValueError(f"{who}: expected {name} of shape {shape}, got {array.shape}")
+    return packed(who, name, array, dtype)
+
+
+def as_targets(who: str, loss: Loss, values: Any, n: int, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    """Return the targets of ``n`` rows as the loss takes them: int64 labels (n,), or packed reals (n, *shape).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not what the loss takes.
+    """
+    array = as_numeric(who, "y", values)
+    if array.ndim == 0 or len(array) != n:
+        got = "one value" if array.ndim == 0 else f"{len(array)}"
+        raise ValueError(f"{who}: expected as many targets as rows, {n}, got {got}; X and y differ in length")
+    outputs = int(np.prod(shape))
+    if loss.kernel == "cross_entropy" and outputs < 2:
+        raise ValueError(
+            f"{who}: cross_entropy expected a network with one output per class, at least 2, got 1; use "
+            "binary_cross_entropy"
+        )
+    if loss.label_kernel and array.shape in ((n,), (n, 1)) and outputs > 1:
+        return as_labels(who, array.reshape(n), outputs)
+    if array.shape == (n,) and outputs == 1:
+        array = array.reshape(n, *shape)
+    if array.shape[1:] != shape:
+        labels = f" or integer labels ({n},)" if loss.label_kernel and outputs > 1 else ""
+        raise ValueError(f"{who}: {loss.kernel} expected y of shape {(n, *shape)}{labels}, got {array.shape}")
+    array = packed(who, "y", array, dtype)
+    check_targets(who, loss, array)
+    return array
+
+
+def as_labels(who: str, array: np.ndarray, classes: int) -> np.ndarray:
+    """Return class labels as int64.
+
+    Raises
+    ------
+    TypeError
+        If they are not integers.
+    ValueError
+        If one is outside [0, classes).
+    """
+    if array.dtype.kind == "f":
+        raise TypeError(
+            f"{who}: expected y to hold integer class labels, got dtype {array.dtype}; use y.astype(int), "
+            f"or one-hot rows of {classes}"
+        )
+    bad = array[(array < 0) | (array >= classes)] if array.dtype.kind != "b" else array[:0]
+    if len(bad):
+        raise ValueError(
+            f"{who}: expected labels from 0 to {classes - 1} for {classes} outputs, got {bad[0]}; give the "
+            "last layer one unit per class, or renumber the classes"
+        )
+    return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def check_targets(who: str, loss: Loss, y: np.ndarray) -> None:
+    """Raise ValueError unless real targets are what the loss allows."""
+    if loss.targets == "non-negative" and y.min() < 0:
+        raise ValueError(f"{who}: {loss.kernel} expected targets of at least 0, got {y.min()}")
+    if loss.targets == "unit" and (y.min() < 0 or y.max() > 1):
+        bad = y.min() if y.min() < 0 else y.max()
+        raise ValueError(f"{who}: {loss.kernel} expected targets in [0, 1], got {bad}")
+    if loss.targets == "signs" and not np.all(np.abs(y) == 1):
+        raise ValueError(
+            f"{who}: {loss.kernel} expected targets -1 or 1, got {y[np.abs(y) != 1][0]}; use 2 * y - 1 for 0/1"
+        )
+    if loss.targets == "probabilities":
+        sums = y.sum(axis=-1, dtype=np.float64)
+        if y.min() < 0 or np.abs(sums - 1).max() > 1e-3:
+            raise ValueError(
+                f"{who}: {loss.kernel} expected rows of probabilities that sum to 1 (one-hot), got a row with "
+                f"sum {sums[np.abs(sums - 1).argmax()]:g} and smallest value {y.min():g}"
+            )
+
+
+def as_weights(who: str, values: Any, n: int, dtype: np.dtype) -> np.ndarray | None:
+    """Return sample weights (n,), or None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not n finite numbers of at least 0.
+    """
+    if values is None:
+        return None
+    array = as_numeric(who, "sample_weight", values)
+    if array.shape != (n,):
+        raise ValueError(f"{who}: expected sample_weight of shape ({n},), one per row, got {array.shape}")
+    array = packed(who, "sample_weight", array, dtype)
+    if array.min() < 0:
+        raise ValueError(f"{who}: expected sample_weight of at least 0, got {array.min()}")
+    return array
+
+
+def require_batch_size(who: str, batch_size: object) -> None:
+    """Raise unless ``batch_size`` is a positive integer.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not.
+    """
+    require_count(who, "batch_size", batch_size)
+
+
+def as_list(who: str, name: str, values: Any, count: int) -> list[Any]:
+    """Return one entry per input or output: ``values`` itself if there is one, else its items.
+
+    Raises
+    ------
+    ValueError
+        If the number differs.
+    """
+    if count == 1:
+        return [values]
+    if not isinstance(values, tuple | list) or len(values) != count:
+        got = f"{len(values)}" if isinstance(values, tuple | list) else type(values).__name__
+        port = "input" if name.lower() == "x" else "output"
+        raise ValueError(
+            f"{who}: expected {name} to be a list of {count} arrays, one per {port} of the network, got {got}"
+        )
+    return list(values)
+
+
+def release(array: np.ndarray) -> None:
+    """Tell the system that the pages of a memmap are not needed for now, so that it does not fill the memory."""
+    mapping = getattr(array, "_mmap", None)
+    if isinstance(mapping, mmap.mmap) and getattr(array, "mode", None) in ("r", "r+") and hasattr(mapping, "madvise"):
+        mapping.madvise(mmap.MADV_DONTNEED)

@@ -1,0 +1,58 @@
+"""The command line: ``python -m fastnn demo | train | predict | info``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from fastnn.cli import demo, info, predict, train
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process where they are left out.
+
+    Returns
+    -------
+    int
+        The exit status: 0, 2 after an error, which is told in one sentence on the error stream, or 130 after Ctrl-C.
+
+    Raises
+    ------
+    SystemExit
+        After ``--help``, and when the arguments cannot be understood (status 2).
+
+    Examples
+    --------
+    >>> from fastnn.cli import main
+    >>> main(["demo", "--epochs", "20"])  # doctest: +SKIP
+    0
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except KeyboardInterrupt:
+        print("fastnn: interrupted", file=sys.stderr)
+        return 130
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
+        print(f"fastnn: error: {_sentence(error)}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="fastnn", description="Small neural networks on the CPU.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for command in (demo, train, predict, info):
+        command.add_parser(commands)
+    return parser
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, in one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename is not None else error.strerror
+    return " ".join(str(error).split()) or type(error).__name__

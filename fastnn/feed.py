@@ -1,0 +1,238 @@
+"""Where rows come from: arrays in memory, arrays too large or of another dtype, or an iterable of batches.
+
+A feed gives an epoch as a sequence of blocks.  A block is packed arrays of the network's dtype that one call without
+the GIL can work through, and perhaps an order to take its rows in.
+"""
+
+from collections.abc import Iterator
+from numbers import Integral, Real
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from fastnn._core.rng import SHUFFLE, Stream
+from fastnn._validation import as_list, as_numeric, as_targets, as_weights, check_rows, packed, release
+from fastnn.layers.base import Shape
+from fastnn.losses import Loss
+
+BUFFER_BYTES = 1 << 25  # of rows held at once where they cannot be used in place
+PIECES = 64  # contiguous runs of rows that fill one buffer when shuffling
+
+
+class Block(NamedTuple):
+    """Rows ready for the Trainer; ``order`` None: as they lie."""
+
+    inputs: list[np.ndarray]
+    targets: list[np.ndarray]
+    weights: np.ndarray | None
+    n: int
+    order: np.ndarray | None
+
+
+class Ports(NamedTuple):
+    """What rows must look like: the shapes, losses and dtype of a network."""
+
+    input_shapes: tuple[Shape, ...]
+    output_shapes: tuple[Shape, ...]
+    losses: list[Loss]
+    dtype: np.dtype
+
+
+class Feed(Protocol):
+    """An epoch of rows.  ``n`` None: not known before they came; ``batch_size`` None: every block is one mini-batch."""
+
+    @property
+    def n(self) -> int | None:
+        """Rows of an epoch."""
+
+    @property
+    def batch_size(self) -> int | None:
+        """Rows of a mini-batch."""
+
+    def blocks(self, shuffle: tuple[int, int] | None) -> Iterator[Block]:
+        """Yield one epoch; ``shuffle``: (seed, epoch), or None for the order of the data."""
+
+
+def class_weights(who: str, class_weight: Any, y: np.ndarray, loss: Loss, outputs: int) -> np.ndarray | None:
+    """Return the weight of each row by its class (N,), or None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the targets are not class labels, or a class is unknown.
+    """
+    if class_weight is None:
+        return None
+    if y.ndim == 2 and y.shape[1] > 1 and loss.label_kernel:
+        y = y.argmax(axis=1)
+    y = y.reshape(len(y), -1)
+    if y.shape[1] != 1 or loss.kernel not in ("cross_entropy", "binary_cross_entropy", "hinge"):
+        raise ValueError(
+            f"{who}: class_weight expected class labels, got targets of shape {y.shape} under {loss.kernel}; "
+            "use sample_weight"
+        )
+    labels = y[:, 0]
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ValueError(f"{who}: expected class_weight to be a dict or 'balanced', got {class_weight!r:.60}")
+        classes, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        return (len(labels) / (len(classes) * counts))[inverse]
+    if not isinstance(class_weight, dict):
+        raise TypeError(f"{who}: expected class_weight to be a dict or 'balanced', got {type(class_weight).__name__}")
+    result = np.ones(len(labels))
+    for label, weight in class_weight.items():
+        if not (isinstance(weight, Real) and 0 <= float(weight) < float("inf")):
+            raise ValueError(f"{who}: expected class weights of at least 0, got {weight!r:.60} for class {label!r:.60}")
+        if outputs > 1 and (not isinstance(label, Integral) or not 0 <= int(label) < outputs):
+            raise ValueError(f"{who}: expected classes 0 to {outputs - 1} in class_weight, got {label!r:.60}")
+        result[labels == label] = weight
+    return result
+
+
+class ArrayFeed:
+    """Rows of arrays: used where they lie if dtype and layout are right, else converted a buffer at a time."""
+
+    def __init__(
+        self, who: str, X: Any, y: Any, sample_weight: Any, class_weight: Any, ports: Ports, batch_size: int
+    ) -> None:
+        self.who, self.ports = who, ports
+        self.inputs = [
+            check_rows(who, "X", as_numeric(who, "X", part), shape)
+            for part, shape in zip(as_list(who, "X", X, len(ports.input_shapes)), ports.input_shapes, strict=True)
+        ]
+        self.n: int = len(self.inputs[0])
+        self.batch_size = min(batch_size, self.n)
+        if any(len(x) != self.n for x in self.inputs):
+            raise ValueError(f"{who}: expected as many rows in every input, got {[len(x) for x in self.inputs]}")
+        if y is None:
+            raise ValueError(f"{who}: expected targets y, got None; for an autoencoder pass X again")
+        self.targets = [as_numeric(who, "y", part) for part in as_list(who, "y", y, len(ports.losses))]
+        for target in self.targets:
+            if target.ndim == 0 or len(target) != self.n:
+                got = len(target) if target.ndim else "one value"
+                raise ValueError(
+                    f"{who}: expected as many targets as rows, {self.n}, got {got}; X and y differ in length"
+                )
+        self.weights = as_weights(who, sample_weight, self.n, ports.dtype)
+        if class_weight is not None and len(self.targets) > 1:
+            raise ValueError(f"{who}: class_weight expected a network with one output, got {len(self.targets)}")
+        by_class = class_weights(who, class_weight, self.targets[0], ports.losses[0], ports.output_shapes[0][0])
+        if by_class is not None:
+            self.weights = (by_class if self.weights is None else by_class * self.weights).astype(ports.dtype)
+        self.row_bytes = ports.dtype.itemsize * sum(
+            int(np.prod(s)) for s in (*ports.input_shapes, *ports.output_shapes)
+        )
+        in_place = all(
+            x.dtype == ports.dtype and x.flags.c_contiguous and not isinstance(x, np.memmap) for x in self.inputs
+        )
+        self.whole: Block | None = None
+        if in_place or self.n * self.row_bytes <= BUFFER_BYTES:
+            self.whole = self._load([slice(0, self.n)])
+
+    def _load(self, pieces: list[slice]) -> Block:
+        """Read, convert and check some runs of rows."""
+        ports = self.ports
+        n = sum(piece.stop - piece.start for piece in pieces)
+        inputs = [packed(self.who, "X", _read(x, pieces), ports.dtype) for x in self.inputs]
+        targets = [
+            as_targets(self.who, loss, _read(y, pieces), n, shape, ports.dtype)
+            for loss, y, shape in zip(ports.losses, self.targets, ports.output_shapes, strict=True)
+        ]
+        return Block(inputs, targets, None if self.weights is None else _read(self.weights, pieces), n, None)
+
+    def blocks(self, shuffle: tuple[int, int] | None) -> Iterator[Block]:
+        """Yield the whole in one block, or a buffer of rows at a time."""
+        if self.whole is not None:
+            order = None if shuffle is None else Stream(shuffle[0], SHUFFLE, shuffle[1]).permutation(self.n)
+            yield self.whole._replace(order=order)
+            return
+        rows = max(self.batch_size, BUFFER_BYTES // self.row_bytes // self.batch_size * self.batch_size)
+        run = max(1, rows // PIECES) if shuffle is not None else rows
+        starts = np.arange(0, self.n, run)
+        if shuffle is not None:
+            starts = starts[Stream(shuffle[0], SHUFFLE, shuffle[1]).permutation(len(starts))]
+        for position, pieces in enumerate(_portions(starts, run, self.n, rows)):
+            block = self._load(pieces)
+            if shuffle is not None:
+                # Stream SHUFFLE orders the runs of an epoch; the streams below it order the rows of each buffer.
+                order = Stream(shuffle[0], SHUFFLE - 2 - position % (1 << 20), shuffle[1]).permutation(block.n)
+                block = block._replace(order=order)
+            yield block
+            for array in (*self.inputs, *self.targets):
+                release(array)
+
+
+class IterableFeed:
+    """Mini-batches that an iterable of the caller's gives."""
+
+    n: int | None = None
+    batch_size: int | None = None
+
+    def __init__(self, who: str, batches: Any, ports: Ports, epochs: int) -> None:
+        self.who, self.batches, self.ports = who, batches, ports
+        if epochs > 1 and iter(batches) is batches:
+            raise ValueError(
+                f"{who}: expected an iterable that can be gone through {epochs} times, got a one-time "
+                f"{type(batches).__name__}; pass a list or an object whose __iter__ starts again, or epochs=1"
+            )
+
+    def blocks(self, shuffle: tuple[int, int] | None) -> Iterator[Block]:
+        """Yield each batch after checking it; order is the iterable's affair."""
+        ports = self.ports
+        for batch in self.batches:
+            if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
+                got = f"{len(batch)} parts" if isinstance(batch, tuple | list) else type(batch).__name__
+                raise TypeError(f"{self.who}: expected batches (x, y) or (x, y, sample_weight), got {got}")
+            feed = ArrayFeed(self.who, batch[0], batch[1], batch[2] if len(batch) == 3 else None, None, ports, 1)
+            yield feed._load([slice(0, feed.n)])
+
+
+def make_feed(
+    who: str, X: Any, y: Any, sample_weight: Any, class_weight: Any, ports: Ports, batch_size: int, epochs: int
+) -> ArrayFeed | IterableFeed:
+    """Return the feed that suits the data.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the data do not fit.
+    """
+    is_batches = y is None and not hasattr(X, "__array__") and hasattr(X, "__iter__") and not _is_rows(X)
+    if not is_batches:
+        return ArrayFeed(who, X, y, sample_weight, class_weight, ports, batch_size)
+    if sample_weight is not None or class_weight is not None:
+        raise ValueError(
+            f"{who}: expected weights within the batches, (x, y, sample_weight), got them beside an iterable"
+        )
+    return IterableFeed(who, X, ports, epochs)
+
+
+def _is_rows(X: Any) -> bool:
+    """Whether a list or tuple holds rows of numbers rather than batches."""
+    if not isinstance(X, list | tuple) or not X:
+        return False
+    return not (isinstance(X[0], tuple | list) and len(X[0]) in (2, 3) and any(np.ndim(part) for part in X[0]))
+
+
+def _read(array: np.ndarray, pieces: list[slice]) -> np.ndarray:
+    """Return runs of rows; one run is a view."""
+    if len(pieces) == 1:
+        return np.asarray(array[pieces[0]])
+    return np.concatenate([array[piece] for piece in pieces])
+
+
+def _portions(starts: np.ndarray, run: int, n: int, rows: int) -> Iterator[list[slice]]:
+    """Cut a sequence of runs into portions of exactly ``rows`` rows (the last one: what is left)."""
+    portion: list[slice] = []
+    room = rows
+    for start in starts:
+        at, stop = int(start), min(int(start) + run, n)
+        while at < stop:
+            take = min(stop - at, room)
+            portion.append(slice(at, at + take))
+            at, room = at + take, room - take
+            if room == 0:
+                yield portion
+                portion, room = [], rows
+    if portion:
+        yield portion

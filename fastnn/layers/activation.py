@@ -1,0 +1,103 @@
+"""Activation functions a = sigma(z)."""
+
+from dataclasses import KW_ONLY, dataclass
+from math import prod
+
+from fastnn._core.kernels import ACTIVATIONS
+from fastnn._core.ops.activation import ActivationOp, SoftmaxOp
+from fastnn._core.step import Op
+from fastnn._spec import choose, require_number
+from fastnn.layers.base import Built, Layer, Shape, check_name
+
+NAMES = (*ACTIVATIONS, "softmax")
+DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Activation(Layer):
+    """An activation function by name.
+
+    Parameters
+    ----------
+    function : str
+        ``identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, gelu, silu`` (elementwise) or ``softmax``
+        (over the row).
+    alpha : float, optional
+        Slope of leaky_relu for z < 0 (0.01 if not given); scale of elu for z < 0 (1 if not given).
+    name : str, optional
+        Name of the layer.
+
+    Raises
+    ------
+    ValueError
+        If the function is unknown, alpha is given to one that has none, or alpha is negative.
+
+    Notes
+    -----
+    sigmoid ``1 / (1 + exp(-z))``; relu ``max(z, 0)``; leaky_relu ``max(z, alpha z)``; elu ``z`` or
+    ``alpha (exp(z) - 1)``; selu: elu scaled to keep mean 0 and variance 1; softplus ``log(1 + exp(z))``; gelu
+    ``z Phi(z)`` in its tanh form; silu ``z sigmoid(z)``; softmax ``exp(z_j) / sum_k exp(z_k)``.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> layers = [fn.Dense(32), fn.Activation("leaky_relu", alpha=0.2), fn.Dense(1)]
+    """
+
+    function: str
+    _: KW_ONLY
+    alpha: float | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name("Activation", self.name)
+        choose("Activation: unknown function", self.function, NAMES)
+        if self.alpha is None:
+            return
+        if self.function not in DEFAULT_ALPHA:
+            raise ValueError(f"Activation: {self.function!r} has no alpha; leaky_relu and elu have")
+        require_number("Activation", "alpha", self.alpha, low=0)
+
+    def build(self, input_shapes: tuple[Shape, ...]) -> Built:
+        """Return one op over all elements, or softmax over a row."""
+        shape = self.one_input(input_shapes)
+        if self.function == "softmax":
+            return Built((SoftmaxOp(self.one_vector(input_shapes)),), shape)
+        if self.function == "identity":
+            return Built((), shape)
+        alpha = DEFAULT_ALPHA.get(self.function, 0.0) if self.alpha is None else self.alpha
+        return Built((ActivationOp(prod(shape), self.function, alpha),), shape)
+
+
+def activation_ops(who: str, activation: str | Layer | None, shape: Shape) -> tuple[Op, ...]:
+    """Return the ops of an activation given by name or as a layer that keeps the shape.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown or the layer changes the shape.
+    TypeError
+        If it is neither a name nor a layer.
+    """
+    if activation is None:
+        return ()
+    if isinstance(activation, str):
+        choose(f"{who}: unknown activation", activation, NAMES)
+        activation = Activation(activation)
+    if not isinstance(activation, Layer):
+        raise TypeError(f"{who}: expected activation to be a name or a layer, got {type(activation).__name__}")
+    built = activation.build((shape,))
+    if built.output_shape != shape or any(op.parameters for op in built.ops):
+        raise ValueError(
+            f"{who}: expected an activation without parameters that keeps the shape {shape}, got "
+            f"{activation.title} with output {built.output_shape}; use it as a layer of its own"
+        )
+    return built.ops
+
+
+def default_initializer(activation: str | Layer | None) -> str:
+    """Return the initializer that keeps the size of signals under this activation."""
+    name = activation.function if isinstance(activation, Activation) else activation
+    if name in ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus"):
+        return "he_normal"
+    return "lecun_normal" if name == "selu" else "glorot_uniform"

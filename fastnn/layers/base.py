@@ -1,0 +1,146 @@
+"""What a layer is: a frozen specification that can be applied to tensors and built into ops.
+
+A layer says what is computed and how its parameters start; it owns no memory.  ``layer(x)`` notes the application
+and returns the tensor that comes out; a network later asks ``build`` for the ops and gives them their place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, NamedTuple
+
+from fastnn._core.step import Op
+from fastnn._spec import Spec, require_count
+from fastnn.initializers import NAMES, Initializer
+
+Shape = tuple[int, ...]
+MAX_AXES = 16  # of a row; the core's arrays have room for twice as many
+
+
+class Built(NamedTuple):
+    """A chain of ops, each reading what the one before writes, and the shape that comes out (without the batch)."""
+
+    ops: tuple[Op, ...]
+    output_shape: Shape
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tensor:
+    """What one application of a layer gives: its shape (without the batch) and where it comes from.
+
+    Made by ``Input`` and by applying layers; it holds no numbers.
+    """
+
+    shape: Shape
+    layer: Layer | None = None
+    inputs: tuple[Tensor, ...] = ()
+    name: str | None = None
+
+
+def as_shape(who: str, shape: int | tuple[int, ...]) -> Shape:
+    """Return ``shape`` as a tuple of positive integers; an integer n is (n,).
+
+    Raises
+    ------
+    TypeError
+        If it is not made of integers.
+    ValueError
+        If it holds a number below 1, or has too many axes.
+    """
+    result = (shape,) if isinstance(shape, Integral) and not isinstance(shape, bool) else shape
+    if not isinstance(result, tuple | list) or not result:
+        raise TypeError(f"{who}: expected a shape such as 784 or (28, 28), got {shape!r:.60}")
+    if len(result) > MAX_AXES:
+        raise ValueError(f"{who}: expected a shape of at most {MAX_AXES} axes, got {len(result)}")
+    for size in result:
+        require_count(who, "each size of the shape", size)
+    return tuple(map(int, result))
+
+
+class Layer(Spec, family="layer"):
+    """Base of all layers.  A layer applied twice (the same object) shares its parameters."""
+
+    name: str | None
+
+    # A layer is itself and no other: the same object twice means shared parameters.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+    def build(self, input_shapes: tuple[Shape, ...]) -> Built:
+        """Return the ops for inputs of these shapes.
+
+        Raises
+        ------
+        ValueError
+            If the layer cannot take such inputs.
+        """
+        raise NotImplementedError
+
+    def initializer(self, parameter: str) -> Initializer:
+        """Return how the parameter of that name starts."""
+        return NAMES["zeros"]
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        """Apply the layer and return what comes out.
+
+        Raises
+        ------
+        TypeError
+            If an input is not a Tensor.
+        ValueError
+            If the layer cannot take inputs of these shapes.
+        """
+        check_tensors(self.title, inputs)
+        return Tensor(self.build(tuple(x.shape for x in inputs)).output_shape, self, inputs)
+
+    @property
+    def title(self) -> str:
+        """How messages call the layer: ``Dense 'hidden'``."""
+        return f"{type(self).__name__} {self.name!r}" if self.name else type(self).__name__
+
+    def one_input(self, shapes: tuple[Shape, ...]) -> Shape:
+        """Return the only shape, or raise ValueError."""
+        if len(shapes) != 1:
+            raise ValueError(f"{self.title}: expected one input, got {len(shapes)}; merge them first, e.g. concatenate")
+        return shapes[0]
+
+    def one_vector(self, shapes: tuple[Shape, ...]) -> int:
+        """Return the size of the only input, which must be one-dimensional, or raise ValueError."""
+        shape = self.one_input(shapes)
+        if len(shape) != 1:
+            raise ValueError(f"{self.title}: expected input of shape (B, I), got {batched(shape)}; add Flatten()")
+        return shape[0]
+
+
+def batched(shape: Shape) -> str:
+    """Write a shape with its batch: ``(B, 28, 28)``."""
+    return f"(B, {', '.join(map(str, shape))})"
+
+
+def check_tensors(who: str, inputs: tuple[Any, ...]) -> None:
+    """Raise TypeError unless all inputs are tensors."""
+    for x in inputs:
+        if not isinstance(x, Tensor):
+            raise TypeError(
+                f"{who}: expected tensors made by Input or another layer, got {type(x).__name__}; "
+                "numbers go to net.predict once the network is built"
+            )
+
+
+def check_name(who: str, name: object) -> None:
+    """Raise unless ``name`` is None or a plain name.
+
+    Raises
+    ------
+    TypeError
+        If it is not a string.
+    ValueError
+        If it is empty, long, or holds anything but letters, digits, '_' and '-'.
+    """
+    if name is None:
+        return
+    if not isinstance(name, str):
+        raise TypeError(f"{who}: expected name to be a string, got {type(name).__name__}")
+    if not name.replace("_", "").replace("-", "").isalnum() or len(name) > 100 or not name.isascii():
+        raise ValueError(f"{who}: expected a name of letters, digits, '_' and '-', got {name!r:.60}")

@@ -1,0 +1,86 @@
+"""Fully connected layer."""
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+from fastnn._core.ops.dense import DenseOp
+from fastnn._spec import require_count
+from fastnn.initializers import Initializer, as_initializer
+from fastnn.layers.activation import activation_ops, default_initializer
+from fastnn.layers.base import Built, Layer, Shape, check_name
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dense(Layer):
+    """Every neuron sees every input: ``z = x W + b``, ``a = activation(z)``.
+
+    Parameters
+    ----------
+    units : int
+        Number of neurons, O.
+    activation : str or Layer, optional
+        Name of an activation (see Activation), or a layer without parameters that keeps the shape, such as
+        ``Activation("elu", alpha=0.5)`` or ``Custom(...)``; none: ``a = z``.
+    bias : bool
+        Whether neurons have a bias.
+    kernel_initializer : str or Initializer, optional
+        How the weights start; if not given, what suits the activation: he_normal for the ReLU family, lecun_normal
+        for selu, glorot_uniform otherwise.
+    bias_initializer : str or Initializer
+        How the biases start.
+    name : str, optional
+        Name of the layer.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If units is not a positive integer, or a name is unknown.
+
+    Notes
+    -----
+    The weight of the connection from input k to neuron j, w_jk in the literature, is ``weight[k, j]``.  Biases are
+    the last row of W[I+1, O]: the weights of an input that is always 1.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> net = fn.Sequential([fn.Dense(16, "relu"), fn.Dense(3)], input_shape=4, seed=0)
+    >>> net.layers[0].weight.shape, net.layers[0].bias.shape
+    ((4, 16), (16,))
+    """
+
+    units: int
+    activation: str | Layer | None = None
+    _: KW_ONLY
+    bias: bool = True
+    kernel_initializer: str | Initializer | None = None
+    bias_initializer: str | Initializer = "zeros"
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name(type(self).__name__, self.name)
+        require_count(self.title, "units", self.units)
+        object.__setattr__(self, "units", int(self.units))
+        if not isinstance(self.bias, bool):
+            raise TypeError(f"{self.title}: expected bias to be True or False, got {self.bias!r:.60}")
+        activation_ops(self.title, self.activation, (self.units,))
+        for parameter in ("weight", "bias"):
+            self.initializer(parameter)
+
+    def build(self, input_shapes: tuple[Shape, ...]) -> Built:
+        """Return the product and the activation."""
+        product = DenseOp(self.one_vector(input_shapes), self.units, self.bias)
+        return Built((product, *activation_ops(self.title, self.activation, (self.units,))), (self.units,))
+
+    def initializer(self, parameter: str) -> Initializer:
+        """Return how weight or bias starts."""
+        if parameter == "bias":
+            return as_initializer(self.title, self.bias_initializer)
+        chosen = default_initializer(self.activation) if self.kernel_initializer is None else self.kernel_initializer
+        return as_initializer(self.title, chosen)
+
+    @classmethod
+    def _field_from_json(cls, name: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return Initializer.from_config(value) if name.endswith("initializer") else Layer.from_config(value)
+        return super()._field_from_json(name, value)

@@ -1,0 +1,70 @@
+"""Dropout of connections."""
+
+from dataclasses import KW_ONLY, dataclass
+
+from fastnn._core.ops.dropconnect import DropConnectOp
+from fastnn._spec import require_number
+from fastnn.layers.activation import activation_ops
+from fastnn.layers.base import Built, Shape
+from fastnn.layers.dense import Dense
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DropConnect(Dense):
+    """A Dense layer whose connections are missing at random while it trains.
+
+    Parameters
+    ----------
+    units : int
+        Number of neurons.
+    activation : str or Layer, optional
+        As in Dense.
+    rate : float
+        Probability in [0, 1) that a connection is missing.
+    inverted : bool
+        True: what is kept is scaled by 1/(1-rate) while training, and inference is that of Dense.  False: inference
+        scales the weights by 1-rate, for the extra connections that are active then.  Both have one expectation.
+    bias, kernel_initializer, bias_initializer, name
+        As in Dense.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If rate is not in [0, 1), or as in Dense.
+
+    Notes
+    -----
+    Wan et al. 2013; the mask is drawn once per mini-batch instead of once per row.  Dropout masks units, DropConnect
+    masks connections.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> net = fn.Sequential([fn.DropConnect(32, "relu", rate=0.5), fn.Dense(2)], input_shape=8, seed=0)
+    """
+
+    _: KW_ONLY
+    rate: float = 0.5
+    inverted: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_rate(self.title, self.rate)
+
+    def build(self, input_shapes: tuple[Shape, ...]) -> Built:
+        """Return the masked product and the activation."""
+        product = DropConnectOp(self.one_vector(input_shapes), self.units, self.bias, self.rate, self.inverted)
+        return Built((product, *activation_ops(self.title, self.activation, (self.units,))), (self.units,))
+
+
+def check_rate(who: str, rate: object) -> None:
+    """Raise unless ``rate`` is a number in [0, 1).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not.
+    """
+    require_number(who, "rate", rate, low=0, high=1)
+    if rate == 1:
+        raise ValueError(f"{who}: expected rate below 1, got 1: nothing would be left")

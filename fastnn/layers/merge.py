@@ -1,0 +1,170 @@
+"""Where several tensors meet: add, concatenate; and where a part of one goes on: slice."""
+
+import builtins
+from dataclasses import KW_ONLY, dataclass
+from math import prod
+from numbers import Integral
+
+from fastnn._core.ops.merge import AddOp, ConcatenateOp, SliceOp
+from fastnn.layers.base import Built, Layer, Shape, Tensor, batched, check_name
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Add(Layer):
+    """The sum of two or more tensors of one shape, as in a residual link.
+
+    Parameters
+    ----------
+    name : str, optional
+        Name of the layer.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two inputs, or their shapes differ.
+    """
+
+    _: KW_ONLY
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name("Add", self.name)
+
+    def build(self, input_shapes: tuple[Shape, ...]) -> Built:
+        """Return the sum."""
+        if len(input_shapes) < 2 or any(shape != input_shapes[0] for shape in input_shapes):
+            raise ValueError(
+                f"{self.title}: expected two or more inputs of one shape, got "
+                f"{', '.join(map(batched, input_shapes))}; bring them to one shape with Dense"
+            )
+        return Built((AddOp(prod(input_shapes[0]), len(input_shapes)),), input_shapes[0])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Concatenate(Layer):
+    """The vectors of several tensors, one after the other.
+
+    Parameters
+    ----------
+    name : str, optional
+        Name of the layer.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two inputs, or one is not a vector.
+    """
+
+    _: KW_ONLY
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name("Concatenate", self.name)
+
+    def build(self, input_shapes: tuple[Shape, ...]) -> Built:
+        """Return the longer vector."""
+        if len(input_shapes) < 2 or any(len(shape) != 1 for shape in input_shapes):
+            raise ValueError(
+                f"{self.title}: expected two or more inputs of shape (B, I), got "
+                f"{', '.join(map(batched, input_shapes))}; add Flatten()"
+            )
+        widths = [shape[0] for shape in input_shapes]
+        return Built((ConcatenateOp(widths),), (sum(widths),))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Slice(Layer):
+    """Elements ``start`` to ``stop`` of a vector.
+
+    Parameters
+    ----------
+    start, stop : int, optional
+        As in a Python slice: negative numbers count from the end, none means to the end.
+    name : str, optional
+        Name of the layer.
+
+    Raises
+    ------
+    ValueError
+        If nothing is left, or the input is not a vector.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> x = fn.Input(10)
+    >>> fn.slice(x, 2, -1).shape
+    (7,)
+    """
+
+    start: int | None = None
+    stop: int | None = None
+    _: KW_ONLY
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name("Slice", self.name)
+        for value in (self.start, self.stop):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
+                raise TypeError(f"{self.title}: expected start and stop to be integers, got {value!r:.60}")
+
+    def build(self, input_shapes: tuple[Shape, ...]) -> Built:
+        """Return the part."""
+        width = self.one_vector(input_shapes)
+        start, stop, _ = builtins.slice(self.start, self.stop).indices(width)
+        if start >= stop:
+            raise ValueError(
+                f"{self.title}: expected a part of the {width} elements, got [{self.start}:{self.stop}], which is empty"
+            )
+        return Built((SliceOp(width, start, stop),), (stop - start,))
+
+
+def add(*inputs: Tensor) -> Tensor:
+    """Return the sum of tensors of one shape.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two, or their shapes differ.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> x = fn.Input(64)
+    >>> fn.add(fn.Dense(64, "tanh")(x), x).shape
+    (64,)
+    """
+    return Add()(*inputs)
+
+
+def concatenate(*inputs: Tensor) -> Tensor:
+    """Return the vectors one after the other.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two, or one is not a vector.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> fn.concatenate(fn.Input(3), fn.Input(4)).shape
+    (7,)
+    """
+    return Concatenate()(*inputs)
+
+
+def slice(x: Tensor, start: int | None = None, stop: int | None = None) -> Tensor:  # the name users know
+    """Return elements ``start`` to ``stop`` of a vector.
+
+    Raises
+    ------
+    ValueError
+        If nothing is left, or x is not a vector.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> fn.slice(fn.Input(10), 0, 4).shape
+    (4,)
+    """
+    return Slice(start, stop)(x)

@@ -1,0 +1,74 @@
+"""A block with a link around it."""
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+from fastnn.layers.base import Layer, Tensor, batched, check_name, check_tensors
+from fastnn.layers.merge import Add
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Residual(Layer):
+    """``x + body(x)``: the block learns what to add to its input, and gradients have a way around it.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        The body, applied one after the other.
+    projection : Layer, optional
+        Applied to x on the link, where the body changes the shape: e.g. ``Dense(32, bias=False)``.
+    name : str, optional
+        Prefix for the names of the layers within.
+
+    Raises
+    ------
+    ValueError
+        If the body is empty or its output does not have the shape of the link.
+    TypeError
+        If a part is not a layer.
+
+    Notes
+    -----
+    He et al. 2015, eq. 1 and 2.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> block = fn.Residual([fn.Dense(64, "elu"), fn.Dense(64)])
+    >>> net = fn.Sequential([fn.Dense(64, "elu"), block, fn.Dense(1)], input_shape=8, seed=0)
+    """
+
+    layers: tuple[Layer, ...]
+    _: KW_ONLY
+    projection: Layer | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name("Residual", self.name)
+        object.__setattr__(self, "layers", tuple(self.layers))
+        if not self.layers:
+            raise ValueError(f"{self.title}: expected at least one layer, got none")
+        for layer in (*self.layers, *((self.projection,) if self.projection is not None else ())):
+            if not isinstance(layer, Layer):
+                raise TypeError(f"{self.title}: expected layers, got {type(layer).__name__}")
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        """Apply the body and the link."""
+        check_tensors(self.title, inputs)
+        self.one_input(tuple(x.shape for x in inputs))
+        y = x = inputs[0]
+        for layer in self.layers:
+            y = layer(y)
+        link = x if self.projection is None else self.projection(x)
+        if y.shape != link.shape:
+            raise ValueError(
+                f"{self.title}: expected the body to give the shape of the link, {batched(link.shape)}, "
+                f"got {batched(y.shape)}; change the body or give projection=Dense({y.shape[-1]}, bias=False)"
+            )
+        return Add()(y, link)
+
+    @classmethod
+    def _field_from_json(cls, name: str, value: Any) -> Any:
+        if name == "layers" and isinstance(value, list):
+            return tuple(Layer.from_config(layer) for layer in value)
+        return Layer.from_config(value) if name == "projection" and value is not None else value

@@ -1,0 +1,303 @@
+"""Loss functions: what a network is trained to make small.
+
+The loss of a mini-batch is the weighted mean over its rows, ``sum_b weight_b L_b / sum_b weight_b``; L of one row is
+given with each loss.  Elementwise losses are means over the outputs.  No loss has a hidden factor 1/2.
+"""
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar
+
+from fastnn._spec import Spec, choose, require_number
+
+
+class Loss(Spec, family="loss"):
+    """Base of all losses.
+
+    ``kernel``: name of the C kernel for real targets; ``label_kernel``: for integer class labels, if they are taken.
+    ``targets``: which real targets are allowed.  ``includes``: the activation that the loss computes itself, so that a
+    last layer with it is left out while training (``predict`` still applies it).
+    """
+
+    kernel: ClassVar[str]
+    label_kernel: ClassVar[str | None] = None
+    targets: ClassVar[str] = "any"
+    includes: ClassVar[str | None] = None
+
+    @property
+    def parameter(self) -> float:
+        """The one number that the kernel takes."""
+        return 0.0
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SquaredError(Loss):
+    """Mean over the outputs of ``(y - t)^2``: larger differences count for more.
+
+    Examples
+    --------
+    >>> import numpy as np, fastnn as fn
+    >>> net = fn.Sequential([fn.Dense(2, kernel_initializer="zeros")], input_shape=1, seed=0)
+    >>> net.compile(loss=fn.SquaredError(), optimizer=fn.SGD(0.1))
+    >>> net.evaluate(np.zeros((1, 1)), np.array([[1.0, 3.0]]))["loss"]
+    5.0
+    """
+
+    kernel = "squared_error"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Distance(Loss):
+    """Euclidean distance ``sqrt(sum_o (y_o - t_o)^2)``; gradient 0 where it is 0."""
+
+    kernel = "distance"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AbsoluteError(Loss):
+    """Mean over the outputs of ``|y - t|``; gradient 0 where it is 0."""
+
+    kernel = "absolute_error"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Huber(Loss):
+    """Squared near 0, absolute beyond: ``e^2/2`` if ``|e| <= delta`` else ``delta (|e| - delta/2)``, mean over outputs.
+
+    Parameters
+    ----------
+    delta : float
+        Where it turns from one to the other.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If delta is not a positive number.
+
+    Notes
+    -----
+    Huber 1964.
+    """
+
+    kernel = "huber"
+    delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_number("Huber", "delta", self.delta, low=0, strict=True)
+
+    @property
+    def parameter(self) -> float:
+        """Return delta."""
+        return self.delta
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Quantile(Loss):
+    """Smallest at the q-quantile: mean over outputs of ``max(q (t - y), (q - 1)(t - y))``.
+
+    Parameters
+    ----------
+    q : float
+        Between 0 and 1; 0.5 is half the absolute error.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If q is not a number between 0 and 1.
+
+    Notes
+    -----
+    Koenker and Bassett 1978.
+    """
+
+    kernel = "quantile"
+    q: float = 0.5
+
+    def __post_init__(self) -> None:
+        require_number("Quantile", "q", self.q, low=0, high=1)
+        if self.q in (0, 1):
+            raise ValueError(f"Quantile: expected q between 0 and 1, got {self.q}")
+
+    @property
+    def parameter(self) -> float:
+        """Return q."""
+        return self.q
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LogCosh(Loss):
+    """Mean over the outputs of ``log cosh(y - t)``: squared near 0, absolute far away, smooth in between."""
+
+    kernel = "log_cosh"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Poisson(Loss):
+    """Mean over the outputs of ``exp(y) - t y``, for counts t >= 0: the network gives the logarithm of the rate."""
+
+    kernel = "poisson"
+    targets = "non-negative"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CrossEntropy(Loss):
+    """``-sum_o t_o log softmax(y)_o`` from logits y, for one class out of several.
+
+    Parameters
+    ----------
+    label_smoothing : float
+        s in [0, 1): targets become ``(1 - s) t + s / O``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If label_smoothing is not a number in [0, 1).
+
+    Notes
+    -----
+    Targets are integer class labels (B,) or rows of probabilities (B, O), one-hot for instance.  The network gives
+    logits; if its last layer is a softmax, loss and softmax are computed as one, which is exact and stable.
+
+    Examples
+    --------
+    >>> import numpy as np, fastnn as fn
+    >>> net = fn.Sequential([fn.Dense(4, kernel_initializer="zeros")], input_shape=2, seed=0)
+    >>> net.compile(loss="cross_entropy", optimizer=fn.SGD(0.1))
+    >>> round(net.evaluate(np.zeros((3, 2)), [0, 3, 1])["loss"], 6)  # log 4: chance level
+    1.386294
+    """
+
+    kernel = "cross_entropy"
+    label_kernel = "cross_entropy_labels"
+    targets = "probabilities"
+    includes = "softmax"
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_smoothing("CrossEntropy", self.label_smoothing)
+
+    @property
+    def parameter(self) -> float:
+        """Return the smoothing."""
+        return self.label_smoothing
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BinaryCrossEntropy(Loss):
+    """Mean over the outputs of ``-t log s - (1 - t) log(1 - s)``, s = sigmoid(y), from logits y: yes or no, O times.
+
+    Parameters
+    ----------
+    label_smoothing : float
+        s in [0, 1): targets become ``(1 - s) t + s / 2``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If label_smoothing is not a number in [0, 1).
+
+    Notes
+    -----
+    Targets lie in [0, 1]; several outputs are several independent labels.  The network gives logits; a last sigmoid
+    is computed together with the loss, as for CrossEntropy.
+    """
+
+    kernel = "binary_cross_entropy"
+    targets = "unit"
+    includes = "sigmoid"
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_smoothing("BinaryCrossEntropy", self.label_smoothing)
+
+    @property
+    def parameter(self) -> float:
+        """Return the smoothing."""
+        return self.label_smoothing
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Hinge(Loss):
+    """Margin loss.
+
+    Notes
+    -----
+    Targets -1 or 1 of shape (B, O): mean over the outputs of ``max(0, 1 - t y)``.  Integer class labels (B,) with
+    O > 1: ``max(0, 1 + max_{o != t} y_o - y_t)`` [Crammer and Singer 2001].
+    """
+
+    kernel = "hinge"
+    label_kernel = "hinge_labels"
+    targets = "signs"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CallableLoss(Loss):
+    """A function of yours: ``function(y_true, y_pred) -> (losses (B,), their gradient with respect to y_pred (B, O))``.
+
+    Weights and the mean are applied to what it returns.  Made where a function is passed as ``loss``.
+    """
+
+    kernel = "custom"
+    _: KW_ONLY
+    function: Callable[[Any, Any], tuple[Any, Any]]
+
+    def to_config(self) -> dict[str, Any]:
+        """Refuse: files hold no code.
+
+        Raises
+        ------
+        ValueError
+            Always.
+        """
+        raise ValueError(
+            "save: the loss is a function, and files hold no code; save with optimizer=False and compile "
+            "again after loading"
+        )
+
+
+def check_smoothing(who: str, value: object) -> None:
+    """Raise unless ``value`` is a number in [0, 1).
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is not.
+    """
+    require_number(who, "label_smoothing", value, low=0, high=1)
+    if value == 1:
+        raise ValueError(f"{who}: expected label_smoothing below 1, got 1: nothing would be left to learn")
+
+
+NAMES: dict[str, type[Loss]] = {
+    "squared_error": SquaredError,
+    "distance": Distance,
+    "absolute_error": AbsoluteError,
+    "huber": Huber,
+    "quantile": Quantile,
+    "log_cosh": LogCosh,
+    "poisson": Poisson,
+    "cross_entropy": CrossEntropy,
+    "binary_cross_entropy": BinaryCrossEntropy,
+    "hinge": Hinge,
+}
+
+
+def as_loss(value: Any) -> Loss:
+    """Return the loss of that name, ``value`` itself if it is one, or a function as a loss.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    TypeError
+        If it is none of these.
+    """
+    if isinstance(value, Loss):
+        return value
+    if isinstance(value, str):
+        choose("compile: unknown loss", value, NAMES)
+        return NAMES[value]()
+    if callable(value) and not isinstance(value, type):
+        return CallableLoss(function=value)
+    raise TypeError(f"compile: expected loss to be a name, a Loss or a function, got {value!r:.80}")

@@ -1,0 +1,243 @@
+"""The fit loop: feeds, schedules, callbacks and validation around the Trainer."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn._core import kernels
+from fastnn._spec import require_count
+from fastnn._validation import require_batch_size
+from fastnn.callbacks import Callback, EpochInfo, EpochLog, ProgressBar, as_callback
+from fastnn.errors import DivergenceError
+from fastnn.feed import Block, Feed, Ports, make_feed
+from fastnn.history import History
+from fastnn.metrics import Metric, get_metric
+from fastnn.schedules import Constant, ReduceOnPlateau
+
+if TYPE_CHECKING:
+    from fastnn.network import Network
+
+
+def ports(net: "Network") -> Ports:
+    """Return what rows for this network must look like."""
+    return Ports(net.input_shapes, net.output_shapes, net.losses, net.dtype)
+
+
+def fit(
+    net: "Network", X: Any, y: Any, *, epochs: int, batch_size: int, sample_weight: Any, class_weight: Any,
+    validation_data: Any, callbacks: Any, shuffle: bool, verbose: Any, loss: Any, optimizer: Any, metrics: Any,
+) -> History:  # fmt: skip
+    """See ``Network.fit``."""
+    with _alone(net), _kept_unless_done(net):
+        if loss is not None or optimizer is not None:
+            _compile(net, loss, optimizer, metrics)
+        elif metrics is not None:
+            raise ValueError("fit: expected metrics together with loss or optimizer; or give them to compile")
+        net._require_compiled("fit")
+        return _fit(
+            net, X, y, epochs, batch_size, sample_weight, class_weight, validation_data, callbacks, shuffle, verbose
+        )
+
+
+def _fit(
+    net: "Network", X: Any, y: Any, epochs: int, batch_size: int, sample_weight: Any, class_weight: Any,
+    validation_data: Any, callbacks: Any, shuffle: bool, verbose: Any,
+) -> History:  # fmt: skip
+    """Check everything, then train epoch after epoch."""
+    require_count("fit", "epochs", epochs)
+    require_batch_size("fit", batch_size)
+    if not isinstance(shuffle, bool):
+        raise TypeError(f"fit: expected shuffle to be True or False, got {shuffle!r:.60}")
+    feed = make_feed("fit", X, y, sample_weight, class_weight, ports(net), batch_size, epochs)
+    validation = _validation_feed(net, validation_data, epochs)
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"fit: expected callbacks to be a list, got {type(callbacks).__name__}; write callbacks=[...]")
+    calls = [as_callback(callback) for callback in callbacks] + _display(verbose)
+    net.history = history = History()
+    for call in calls:
+        call.on_fit_begin(net, epochs)
+    try:
+        for _ in range(epochs):
+            began = perf_counter()
+            info = _epoch(net, feed, shuffle, epochs, calls)
+            if validation is not None:
+                values = _evaluate(net, validation)
+                info.val_loss = values.pop("loss")
+                info.metrics = {f"val_{name}": value for name, value in values.items()}
+            info.seconds = perf_counter() - began
+            if isinstance(net.schedule, ReduceOnPlateau):
+                net.schedule.observe(info.value(net.schedule.monitor))
+            history.append(info.epoch, **info.monitored(), learning_rate=info.learning_rate, seconds=info.seconds)
+            stops = [bool(call.on_epoch_end(info)) for call in calls]  # every callback hears of every epoch
+            if any(stops):
+                break
+    finally:
+        for call in calls:
+            call.on_fit_end(net, history)
+    return history
+
+
+def _compile(net: "Network", loss: Any, optimizer: Any, metrics: Any) -> None:
+    """Compile with what is given, and what was there before for the rest."""
+    compiled = net.trainer is not None
+    if loss is None:
+        net._require_compiled("fit")
+        loss = net.losses
+    if optimizer is None:
+        optimizer = net.optimizer if compiled else "adam"
+    net.compile(loss, optimizer, metrics=metrics if metrics is not None else net.metrics if compiled else ())
+
+
+def _display(verbose: Any) -> list[Callback]:
+    """Return the callback that shows how far training is."""
+    import sys
+
+    if verbose not in ("auto", 0, 1, 2):
+        raise ValueError(f"fit: expected verbose to be 'auto', 0, 1 or 2, got {verbose!r:.60}")
+    if verbose == "auto":
+        verbose = 1 if sys.stderr is not None and sys.stderr.isatty() else 0
+    return [ProgressBar()] if verbose == 1 else [EpochLog()] if verbose == 2 else []
+
+
+def _validation_feed(net: "Network", data: Any, epochs: int) -> Feed | None:
+    """Return the feed of ``validation_data``, checked before training starts."""
+    if data is None:
+        return None
+    if isinstance(data, tuple) and len(data) in (2, 3):
+        weights = data[2] if len(data) == 3 else None
+        return make_feed("validation_data", data[0], data[1], weights, None, ports(net), 256, epochs)
+    if isinstance(data, tuple) or not hasattr(data, "__iter__") or hasattr(data, "__array__"):
+        raise TypeError(
+            f"fit: expected validation_data to be (X, y), (X, y, sample_weight) or an iterable of batches, "
+            f"got {type(data).__name__}{f' of {len(data)}' if isinstance(data, tuple) else ''}"
+        )
+    return make_feed("validation_data", data, None, None, None, ports(net), 256, epochs)
+
+
+@contextmanager
+def _alone(net: "Network") -> Iterator[None]:
+    """Refuse a second fit of one network at a time."""
+    if not net._fitting.acquire(blocking=False):
+        raise RuntimeError("fit: this network is being trained by another call; train a copy.deepcopy of it instead")
+    try:
+        yield
+    finally:
+        net._fitting.release()
+
+
+@contextmanager
+def _kept_unless_done(net: "Network") -> Iterator[None]:
+    """Put parameters, what compile set and all counters back if anything but an interruption ends the block."""
+    trainer, attributes, params = net.trainer, dict(net.__dict__), net.params.copy()
+    if trainer is not None:
+        trainer.require_idle()
+        state, updates, step = trainer.optimizer.state.copy(), trainer.optimizer.step, trainer.step
+        schedule = dict(getattr(net.schedule, "state", {}))
+    try:
+        yield
+    except Exception:
+        net.params[:] = params
+        net.__dict__.clear()
+        net.__dict__.update(attributes)
+        net._bind_trainer(trainer, *attributes.get("_fast", (-1, 0, -1.0)))
+        if trainer is not None:
+            trainer.optimizer.state[...] = state
+            trainer.optimizer.set_step(updates)
+            trainer.step = step
+            if schedule:
+                net.schedule.load_state(schedule)  # type: ignore[attr-defined]
+        raise
+
+
+def _rates(net: "Network", n_steps: int) -> np.ndarray:
+    """Return the learning rate of each of the next updates."""
+    if isinstance(net.schedule, Constant):
+        return np.full(n_steps, float(net.schedule.learning_rate))
+    first = net.trainer.optimizer.step
+    rates = np.array([net.schedule(step) for step in range(first, first + n_steps)], dtype=np.float64)
+    if not np.isfinite(rates).all() or (rates < 0).any():
+        raise ValueError(f"fit: expected the schedule to give rates of at least 0, got {rates[~(rates >= 0)][:1]}")
+    return rates
+
+
+def _epoch(net: "Network", feed: Feed, shuffle: bool, epochs: int, calls: list[Callback]) -> EpochInfo:
+    """Train one epoch and return what came of it."""
+    listeners = [call for call in calls if type(call).on_batch_end is not Callback.on_batch_end]
+    done, loss_sum, weight_sum, rate = 0, 0.0, 0.0, 0.0
+    for block in feed.blocks((net.seed, net.epoch) if shuffle else None):
+        batch_size = feed.batch_size or block.n
+        rates = _rates(net, -(-block.n // batch_size))
+
+        def tick(rows: int, mean: float, before: int = done) -> None:
+            for call in listeners:
+                call.on_batch_end(before + rows, feed.n, mean)
+
+        loss, weight = _run(net, block, batch_size, rates, tick if listeners else None)
+        done, loss_sum, weight_sum, rate = done + block.n, loss_sum + loss, weight_sum + weight, float(rates[-1])
+        for call in listeners:
+            call.on_batch_end(done, feed.n, loss_sum / weight_sum if weight_sum else 0.0)
+    if not done:
+        raise ValueError("fit: expected at least one batch from the iterable, got none")
+    if not kernels.all_finite(net.params):  # the last update of all is followed by no loss that would tell
+        raise DivergenceError(
+            f"fit, epoch {net.epoch + 1}: parameters became NaN or infinite; lower the learning rate, clip the "
+            "gradient (clip_norm) or standardise the data; the network is as it was before fit"
+        )
+    net.epoch += 1
+    return EpochInfo(
+        epoch=net.epoch,
+        epochs=epochs,
+        loss=loss_sum / weight_sum if weight_sum else 0.0,
+        learning_rate=rate,
+        samples=done,
+        net=net,
+    )
+
+
+def _run(net: "Network", block: Block, batch_size: int, rates: np.ndarray, tick: Any) -> tuple[float, float]:
+    """Learn from one block."""
+    try:
+        return net.trainer.run(
+            block.inputs, block.targets, block.weights, block.order, block.n, batch_size, rates, tick
+        )
+    except DivergenceError as error:
+        raise DivergenceError(f"fit, epoch {net.epoch + 1}: {error}; the network is as it was before fit") from None
+
+
+def evaluate(net: "Network", X: Any, y: Any, sample_weight: Any) -> dict[str, float]:
+    """See ``Network.evaluate``."""
+    net._require_compiled("evaluate")
+    return _evaluate(net, make_feed("evaluate", X, y, sample_weight, None, ports(net), 256, 1))
+
+
+def _evaluate(net: "Network", feed: Feed) -> dict[str, float]:
+    """Return loss and metrics over a feed."""
+    metrics = _metrics(net)
+    loss_sum = weight_sum = 0.0
+    for block in feed.blocks(None):
+        outputs = [np.empty((block.n, *shape), net.dtype) for shape in net.output_shapes] if metrics else []
+        loss, weight = net.trainer.evaluate(block.inputs, block.targets, block.weights, outputs, block.n)
+        loss_sum, weight_sum = loss_sum + loss, weight_sum + weight
+        for output, metric in metrics.values():
+            metric.update(block.targets[output], outputs[output], block.weights)
+    if not weight_sum:
+        raise ValueError("evaluate: expected at least one row of positive weight, got none")
+    return {"loss": loss_sum / weight_sum, **{name: metric.result() for name, (_, metric) in metrics.items()}}
+
+
+def _metrics(net: "Network") -> dict[str, tuple[int, Metric]]:
+    """Return fresh metrics by name, each with the output that it looks at."""
+    several = len(net.output_shapes) > 1
+    result = {}
+    for output, names in enumerate(net.metrics if several else [net.metrics]):
+        loss, last = net.losses[output], net.plan.producers[net.plan.outputs[output]]
+        # A logit says yes from 0 on, a probability from 1/2 on.
+        logits = loss.includes == "sigmoid" and (last is None or net.plan.activation_of(last[0]) != "sigmoid")
+        for name in names:
+            metric = get_metric(name, threshold=0.0 if logits or loss.kernel == "hinge" else 0.5)
+            metric.reset()
+            result[f"{metric.name}_{output + 1}" if several else metric.name] = output, metric
+    return result

@@ -1,0 +1,161 @@
+"""The names of the design exist, with those signatures, are documented, and importing them changes nothing else."""
+# ruff: noqa: E501  (a case of a table is one line)
+
+import inspect
+import os
+import subprocess
+import sys
+
+import pytest
+
+import fastnn as fn
+
+SIGNATURES = {
+    fn.Sequential: "layers, input_shape, *, seed, dtype",
+    fn.Network: "inputs, outputs, *, seed, dtype",
+    fn.Dense: "units, activation, *, bias, kernel_initializer, bias_initializer, name",
+    fn.Dropout: "rate, *, inverted, name",
+    fn.DropConnect: "units, activation, *, bias, kernel_initializer, bias_initializer, name, rate, inverted",
+    fn.Activation: "function, *, alpha, name",
+    fn.Residual: "layers, *, projection, name",
+    fn.Flatten: "*, name",
+    fn.Reshape: "shape, *, name",
+    fn.Custom: "forward, backward, *, output_shape, parameters, name",
+    fn.Input: "shape, *, name",
+    fn.add: "*inputs",
+    fn.concatenate: "*inputs",
+    fn.SGD: "learning_rate, *, l1, l2, weight_decay, clip_norm, clip_value, max_norm, groups, momentum, nesterov",
+    fn.EarlyStopping: "monitor, *, patience, min_delta, restore_best, mode",
+    fn.Checkpoint: "path, *, monitor, mode, optimizer",
+    fn.load: "path, *, custom",
+    fn.gradcheck: "net, X, y, *, tolerance, samples, seed",
+    fn.Network.compile: "self, loss, optimizer, *, metrics, loss_weights",
+    fn.Network.fit: "self, X, y, *, epochs, batch_size, sample_weight, class_weight, validation_data, callbacks, "
+    "shuffle, verbose, loss, optimizer, metrics",
+    fn.Network.evaluate: "self, X, y, *, sample_weight",
+    fn.Network.predict: "self, X",
+    fn.Network.forward: "self, X, training",
+    fn.Network.backward: "self, dy, *, accumulate",
+    fn.Network.activations: "self, X",
+    fn.Network.preactivations: "self, X",
+    fn.Network.named_parameters: "self",
+    fn.Network.summary: "self",
+    fn.Network.save: "self, path, *, optimizer, metadata",
+    fn.Network.apply_gradients: "self",
+}  # fmt: skip
+
+
+def written(function):
+    """The parameters as in a call, without annotations and defaults."""
+    names, star = [], False
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            names.append(f"*{name}")
+            star = True
+            continue
+        if parameter.kind is parameter.KEYWORD_ONLY and not star:
+            names.append("*")
+            star = True
+        names.append(name)
+    return ", ".join(names)
+
+
+@pytest.mark.parametrize("function", SIGNATURES, ids=lambda function: getattr(function, "__qualname__", str(function)))
+def test_signature(function):
+    assert written(function) == SIGNATURES[function]
+
+
+def test_compiled_entry_points_take_the_design_s_arguments():
+    for name, first in (
+        ("predict_one", "predict_one(self, x, out=None)"),
+        ("train_step", "train_step(self, x, y, sample_weight=None)"),
+    ):
+        assert getattr(fn.Network, name).__doc__.lstrip().splitlines()[0].replace("Engine.", "").startswith(first)
+
+
+def test_attributes_of_a_network():
+    net = fn.Sequential([fn.Dense(128, "relu"), fn.Dropout(0.2), fn.Dense(10)], input_shape=784, seed=0)
+    net.compile(loss="cross_entropy", optimizer=fn.SGD(0.1, momentum=0.9))
+    assert net.params.ndim == net.grads.ndim == 1
+    assert net.params.flags.c_contiguous
+    assert net.params.size == net.grads.size == net.n_params == 785 * 128 + 129 * 10
+    assert net.layers[0].weight.base is not None
+    net.layers[0].weight[3, 5] = 7.0
+    assert net.params[3 * 128 + 5] == 7.0
+    assert dict(net.named_parameters())["dense_1.weight"][3, 5] == 7.0
+    assert str(net.dtype) == "float32"
+
+
+def public():
+    for name in dir(fn):
+        value = getattr(fn, name)
+        if not name.startswith("_") and not inspect.ismodule(value):
+            yield name, value
+
+
+def test_everything_public_is_documented():
+    missing = []
+    for name, value in public():
+        if not inspect.getdoc(value):
+            missing.append(name)
+        if inspect.isclass(value):
+            for method, function in vars(value).items():
+                if (
+                    not method.startswith("_")
+                    and (callable(function) or isinstance(function, property))
+                    and not inspect.getdoc(getattr(value, method))
+                ):
+                    missing.append(f"{name}.{method}")
+    for name in ("predict_one", "train_step"):
+        if not getattr(fn.Network, name).__doc__:
+            missing.append(name)
+    assert missing == []
+    assert len(list(public())) > 60
+
+
+def test_no_dataclass_writes_its_own_docstring():
+    """A class without docstring would get one from dataclass: its signature."""
+    for name, value in public():
+        if inspect.isclass(value):
+            assert not value.__doc__.startswith(f"{value.__name__}("), name
+
+
+def test_specifications_are_keyword_only_after_two():
+    for _, value in public():
+        if inspect.isclass(value) and issubclass(value, (fn.Layer, fn.losses.Loss, fn.optimizers.Optimizer)):
+            positional = [p for p in inspect.signature(value).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+            assert len(positional) <= 2, value
+
+
+PROBE = """
+import locale, os, signal, sys, threading, warnings
+import numpy as np
+state = lambda: (np.geterr(), list(warnings.filters), [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGFPE)],
+                 signal.pthread_sigmask(signal.SIG_BLOCK, []), threading.active_count(), len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 1,
+                 dict(os.environ), locale.setlocale(locale.LC_ALL), os.getcwd(), np.get_printoptions(), sys.getswitchinterval(), np.random.get_state()[1].tobytes(),
+                 np.float32(1e-40) * np.float32(1))  # denormals are not flushed
+before = state()
+import fastnn
+after = state()
+for was, now in zip(before, after, strict=True):
+    assert was == now, (was, now)
+if os.path.isdir("/proc/self/task"):
+    grown = after[5] - before[5]
+    assert grown == 0, grown
+loaded = {name for name in ("scipy.linalg", "matplotlib", "pandas", "tqdm", "safetensors", "pyarrow", "sklearn") if name in sys.modules}
+assert not loaded, loaded
+print("ok")
+"""
+
+
+def test_importing_changes_nothing_else():
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"}
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROBE], capture_output=True, text=True, env=environment, check=False
+    )
+    assert (run.stdout, run.stderr, run.returncode) == ("ok\n", "", 0)
+
+
+def test_errors_are_kinds_of_value_error():
+    assert issubclass(fn.ModelFormatError, ValueError)
+    assert issubclass(fn.DivergenceError, ValueError)

@@ -1,0 +1,640 @@
+"""The table: every layer, alone and in company, with its twin in NumPy.
+
+A twin takes the parameters by name (float64) and the inputs, and gives the outputs of inference as a list.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from helpers import reference as ref
+
+import fastnn as fn
+
+KINK_MARGIN = 5e-3  # of every z from the kink of its activation; a difference quotient moves z by some 1e-3
+
+
+@dataclass(frozen=True)
+class Case:
+    """``build(dtype, seed)`` makes the network; ``random``: it draws masks while training."""
+
+    id: str
+    build: Callable[..., fn.Network]
+    twin: Callable[..., list]
+    random: bool = False
+    custom: dict = field(default_factory=dict)
+
+
+def sequential(id, layers, shape, twin, **options):
+    """A Sequential; ``layers`` makes fresh ones; the twin gives one array."""
+    return Case(
+        id,
+        lambda dtype, seed: fn.Sequential(layers(), shape, dtype=dtype, seed=seed),
+        lambda p, x: [twin(p, x)],
+        **options,
+    )
+
+
+def graph(id, ports, twin, **options):
+    """A Network; ``ports`` makes (inputs, outputs)."""
+    return Case(id, lambda dtype, seed: fn.Network(*ports(), dtype=dtype, seed=seed), twin, **options)
+
+
+def layer(p, name, x):
+    """The Dense layer of that name, before its activation."""
+    return ref.dense(x, p[f"{name}.weight"], p.get(f"{name}.bias"))
+
+
+# ---- layers of one's own --------------------------------------------------------------------------------------------
+
+
+def affine_forward(x, gain, shift):
+    return x @ gain + shift
+
+
+def affine_backward(x, y, dy, gain, shift):
+    return dy @ gain.T, {"gain": x.T @ dy, "shift": dy.sum(axis=0)}
+
+
+def cubic_forward(x):
+    return x + x**3 / 3
+
+
+def cubic_backward(x, y, dy):
+    return dy * (1 + x * x)
+
+
+def norms_forward(x):
+    return np.stack([(x * x).sum(axis=1), x.sum(axis=1)], axis=1)
+
+
+def norms_backward(x, y, dy):
+    return 2 * x * dy[:, :1] + dy[:, 1:]
+
+
+def last_axis(shape):
+    return (*shape, 3)
+
+
+# Functions, not lambdas: a Custom layer is pickled with them.
+AFFINE = fn.Custom(
+    affine_forward,
+    affine_backward,
+    output_shape=3,
+    name="affine",
+    parameters={"gain": (last_axis, "glorot_uniform"), "shift": ((3,), "zeros")},
+)
+CUBIC = fn.Custom(cubic_forward, cubic_backward, name="cubic")
+NORMS = fn.Custom(norms_forward, norms_backward, output_shape=2, name="norms")
+
+
+# ---- one layer after the other --------------------------------------------------------------------------------------
+
+
+def chain_cases():
+    D, A = fn.Dense, fn.Activation
+    for name, f in ref.ACTIVATIONS.items():
+        yield sequential(
+            f"dense-{name}", lambda name=name: [D(5, name)], 4, lambda p, x, f=f: f(layer(p, "dense_1", x))
+        )
+        yield sequential(f"activation-{name}", lambda name=name: [A(name)], 6, lambda p, x, f=f: f(x))
+    for name, alpha in (("leaky_relu", 0.3), ("elu", 0.5), ("leaky_relu", 0)):
+        yield sequential(
+            f"dense-{name}-alpha-{alpha}",
+            lambda name=name, alpha=alpha: [D(5, A(name, alpha=alpha))],
+            4,
+            lambda p, x, f=ref.ACTIVATIONS[name], alpha=alpha: f(layer(p, "dense_1", x), alpha),
+        )
+    yield sequential(
+        "dense-no-bias",
+        lambda: [D(5, "tanh", bias=False), D(3, bias=False)],
+        4,
+        lambda p, x: layer(p, "dense_2", np.tanh(layer(p, "dense_1", x))),
+    )
+    yield sequential(
+        "dense-1-1-1",
+        lambda: [D(1, "tanh"), D(1)],
+        1,
+        lambda p, x: layer(p, "dense_2", np.tanh(layer(p, "dense_1", x))),
+    )
+    yield sequential(
+        "dense-17-33-17",
+        lambda: [D(33, "tanh"), D(17, "softplus")],
+        17,
+        lambda p, x: ref.softplus(layer(p, "dense_2", np.tanh(layer(p, "dense_1", x)))),
+    )
+    yield sequential(
+        "dense-33-17-relu",
+        lambda: [D(17, "relu"), D(2)],
+        33,
+        lambda p, x: layer(p, "dense_2", ref.relu(layer(p, "dense_1", x))),
+    )
+    yield sequential("dense-8-deep", lambda: [D(6, "tanh") for _ in range(8)], 6, eight_deep)
+    yield sequential(
+        "softmax-in-the-middle",
+        lambda: [D(5), A("softmax"), D(3, "sigmoid")],
+        4,
+        lambda p, x: ref.sigmoid(layer(p, "dense_2", ref.softmax(layer(p, "dense_1", x)))),
+    )
+    yield sequential(
+        "activations-in-a-row",
+        lambda: [D(5), A("tanh"), A("gelu"), A("silu"), A("relu"), A("sigmoid")],
+        4,
+        lambda p, x: ref.sigmoid(ref.relu(ref.silu(ref.gelu(np.tanh(layer(p, "dense_1", x)))))),
+    )
+    yield sequential(
+        "activations-of-matrices", lambda: [A("tanh"), A("softplus")], (2, 3), lambda p, x: ref.softplus(np.tanh(x))
+    )
+    yield sequential(
+        "flatten",
+        lambda: [fn.Flatten(), D(4, "tanh")],
+        (2, 3),
+        lambda p, x: np.tanh(layer(p, "dense_1", ref.flatten(x))),
+    )
+    yield sequential("flatten-alone", lambda: [fn.Flatten()], (2, 3, 2), lambda p, x: ref.flatten(x))
+    yield sequential(
+        "reshape",
+        lambda: [D(6, "tanh"), fn.Reshape((2, 3))],
+        4,
+        lambda p, x: ref.reshape(np.tanh(layer(p, "dense_1", x)), (2, 3)),
+    )
+    yield sequential(
+        "reshape-there-and-back",
+        lambda: [fn.Reshape((3, 2)), A("gelu"), fn.Flatten(), D(3)],
+        (2, 3),
+        lambda p, x: layer(p, "dense_1", ref.gelu(x.reshape(len(x), 6))),
+    )
+    yield sequential(
+        "slice-front",
+        lambda: [fn.Slice(0, 2), D(3, "tanh")],
+        5,
+        lambda p, x: np.tanh(layer(p, "dense_1", ref.part(x, 0, 2))),
+    )
+    yield sequential(
+        "slice-middle",
+        lambda: [D(6, "tanh"), fn.Slice(2, 5)],
+        5,
+        lambda p, x: ref.part(np.tanh(layer(p, "dense_1", x)), 2, 5),
+    )
+    yield sequential(
+        "slice-negative",
+        lambda: [D(6), fn.Slice(-4, -1), A("tanh"), D(2)],
+        5,
+        lambda p, x: layer(p, "dense_2", np.tanh(ref.part(layer(p, "dense_1", x), -4, -1))),
+    )
+
+
+def eight_deep(p, x):
+    for i in range(1, 9):
+        x = np.tanh(layer(p, f"dense_{i}", x))
+    return x
+
+
+def random_cases():
+    D, A = fn.Dense, fn.Activation
+    for inverted in (True, False):
+        form = "inverted" if inverted else "test-time"
+        yield sequential(
+            f"dropout-{form}",
+            lambda i=inverted: [D(6, "tanh"), fn.Dropout(0.4, inverted=i), D(3)],
+            5,
+            lambda p, x, i=inverted: layer(
+                p, "dense_2", ref.dropout_inference(np.tanh(layer(p, "dense_1", x)), 0.4, i)
+            ),
+            random=True,
+        )
+        yield sequential(
+            f"dropout-{form}-on-the-input",
+            lambda i=inverted: [fn.Dropout(0.3, inverted=i), D(3, "softmax")],
+            6,
+            lambda p, x, i=inverted: ref.softmax(layer(p, "dense_1", ref.dropout_inference(x, 0.3, i))),
+            random=True,
+        )
+        yield sequential(
+            f"dropout-{form}-of-matrices",
+            lambda i=inverted: [fn.Dropout(0.5, inverted=i)],
+            (2, 3),
+            lambda p, x, i=inverted: ref.dropout_inference(x, 0.5, i),
+            random=True,
+        )
+        yield sequential(
+            f"dropout-{form}-before-activations",
+            lambda i=inverted: [
+                D(7),
+                fn.Dropout(0.3, inverted=i),
+                A("relu"),
+                fn.Dropout(0.2, inverted=i),
+                A("silu"),
+                D(2),
+            ],
+            5,
+            lambda p, x, i=inverted: layer(
+                p,
+                "dense_2",
+                ref.silu(
+                    ref.dropout_inference(ref.relu(ref.dropout_inference(layer(p, "dense_1", x), 0.3, i)), 0.2, i)
+                ),
+            ),
+            random=True,
+        )
+        yield sequential(
+            f"dropconnect-{form}",
+            lambda i=inverted: [fn.DropConnect(6, "tanh", rate=0.4, inverted=i), D(3)],
+            5,
+            lambda p, x, i=inverted: layer(
+                p,
+                "dense_1",
+                np.tanh(ref.dropconnect_inference(x, p["dropconnect_1.weight"], p["dropconnect_1.bias"], 0.4, i)),
+            ),
+            random=True,
+        )
+        yield sequential(
+            f"dropconnect-{form}-stacked-no-bias",
+            lambda i=inverted: [
+                fn.DropConnect(9, "gelu", rate=0.2, inverted=i, bias=False),
+                fn.DropConnect(4, rate=0.5, inverted=i),
+            ],
+            5,
+            lambda p, x, i=inverted: ref.dropconnect_inference(
+                ref.gelu(ref.dropconnect_inference(x, p["dropconnect_1.weight"], 0, 0.2, i)),
+                p["dropconnect_2.weight"],
+                p["dropconnect_2.bias"],
+                0.5,
+                i,
+            ),
+            random=True,
+        )
+    yield sequential(
+        "dropout-rate-0",
+        lambda: [D(6, "tanh"), fn.Dropout(0), fn.DropConnect(3, rate=0)],
+        5,
+        lambda p, x: layer(p, "dropconnect_1", np.tanh(layer(p, "dense_1", x))),
+    )
+
+
+# ---- graphs ---------------------------------------------------------------------------------------------------------
+
+
+def merge_ports(merge, count):
+    def ports():
+        x = fn.Input(4)
+        return x, fn.Dense(2)(merge(*(fn.Dense(5, "tanh")(x) for _ in range(count))))
+
+    return ports
+
+
+def merge_twin(merge, count):
+    def twin(p, x):
+        return [layer(p, f"dense_{count + 1}", merge(*(np.tanh(layer(p, f"dense_{i + 1}", x)) for i in range(count))))]
+
+    return twin
+
+
+def itself(merge):
+    def ports():
+        x = fn.Input(4)
+        h = fn.Dense(3, "sigmoid")(x)
+        return x, merge(h, h)
+
+    return ports
+
+
+def overlapping_slices():
+    x = fn.Input(6)
+    return x, fn.add(fn.slice(x, 0, 4), fn.slice(x, 1, 5), fn.slice(x, -4))
+
+
+def nested_residual():
+    inner = fn.Residual([fn.Dense(5, "tanh"), fn.Dense(5)])
+    return [fn.Residual([fn.Dense(5, "tanh"), inner, fn.Activation("gelu")])]
+
+
+def nested_residual_twin(p, x):
+    h = np.tanh(layer(p, "dense_1", x))
+    h = layer(p, "dense_3", np.tanh(layer(p, "dense_2", h))) + h
+    return ref.gelu(h) + x
+
+
+def shared_in_a_row():
+    x, same = fn.Input(5), fn.Dense(5, "tanh")
+    return x, same(same(same(x)))
+
+
+def shared_in_a_row_twin(p, x):
+    for _ in range(3):
+        x = np.tanh(layer(p, "dense_1", x))
+    return [x]
+
+
+def siamese():
+    x1, x2, same = fn.Input(4, name="left"), fn.Input(4, name="right"), fn.Dense(3, "tanh")
+    return [x1, x2], fn.Dense(2)(fn.concatenate(same(x1), same(x2)))
+
+
+def shared_dropconnect():
+    x, same = fn.Input(4), fn.DropConnect(4, "tanh", rate=0.3)
+    return x, same(same(x))
+
+
+def input_used_twice():
+    x = fn.Input(4)
+    return x, fn.concatenate(fn.Dense(4, "tanh")(x), x)
+
+
+def input_is_an_output():
+    x = fn.Input(4)
+    return x, [fn.Dense(3, "tanh")(x), x]
+
+
+def inputs_only():
+    x1, x2 = fn.Input(3), fn.Input((2, 2))
+    return [x1, x2], [x2, x1]
+
+
+def one_input_passes_through():
+    x1, x2 = fn.Input(3), fn.Input(2)
+    return [x1, x2], [x2, fn.Dense(2, "tanh")(x1)]
+
+
+def hidden_is_an_output():
+    x = fn.Input(4)
+    h = fn.Dense(5, "tanh")(x)
+    return x, [h, fn.Dense(2)(h)]
+
+
+def one_output_twice():
+    x = fn.Input(4)
+    y = fn.Dense(3, "softmax")(x)
+    return x, [y, y]
+
+
+def several():
+    x1, x2 = fn.Input(4), fn.Input((2, 2))
+    h1 = fn.Dense(5, "tanh")(x1)
+    h2 = fn.Dense(5, "gelu")(fn.Flatten()(x2))
+    h = fn.add(h1, h2)
+    return [x1, x2], [fn.Dense(2, "softmax")(h), fn.Dense(1)(fn.concatenate(h, x1)), fn.slice(h2, 1, 4)]
+
+
+def several_twin(p, x1, x2):
+    h1 = np.tanh(layer(p, "dense_1", x1))
+    h2 = ref.gelu(layer(p, "dense_2", ref.flatten(x2)))
+    h = h1 + h2
+    return [ref.softmax(layer(p, "dense_3", h)), layer(p, "dense_4", np.concatenate([h, x1], axis=1)), h2[:, 1:4]]
+
+
+def fan_of_activations():
+    """One z under several activations, beside itself: in-place steps must not spoil it for the others."""
+    x = fn.Input(4)
+    z = fn.Dense(3)(x)
+    parts = [fn.Activation(name)(z) for name in ("tanh", "gelu", "softmax", "sigmoid")]
+    return x, fn.concatenate(*parts, z, fn.add(z, z))
+
+
+def fan_of_activations_twin(p, x):
+    z = layer(p, "dense_1", x)
+    return [np.concatenate([np.tanh(z), ref.gelu(z), ref.softmax(z), ref.sigmoid(z), z, 2 * z], axis=1)]
+
+
+def fan_of_the_input():
+    x = fn.Input(4)
+    return x, fn.add(fn.Activation("tanh")(x), fn.Dropout(0)(x), x, fn.Dense(4, "sigmoid")(x))
+
+
+def diamonds():
+    x = h = fn.Input(4)
+    for _ in range(3):
+        h = fn.add(fn.Dense(4, "tanh")(h), fn.Dense(4, "sigmoid")(h))
+    return x, h
+
+
+def diamonds_twin(p, x):
+    for i in (1, 3, 5):
+        x = np.tanh(layer(p, f"dense_{i}", x)) + ref.sigmoid(layer(p, f"dense_{i + 1}", x))
+    return [x]
+
+
+def long_links():
+    """Tensors that must outlive many steps, of different widths, so that places in memory are reused around them."""
+    x = fn.Input(3)
+    a = fn.Dense(9, "tanh")(x)
+    b = fn.Dense(2, "gelu")(a)
+    c = fn.Dense(17, "tanh")(b)
+    d = fn.Dense(2, "softplus")(c)
+    e = fn.Dense(9, "tanh")(d)
+    return x, [fn.add(a, e), fn.concatenate(b, d, x)]
+
+
+def long_links_twin(p, x):
+    a = np.tanh(layer(p, "dense_1", x))
+    b = ref.gelu(layer(p, "dense_2", a))
+    c = np.tanh(layer(p, "dense_3", b))
+    d = ref.softplus(layer(p, "dense_4", c))
+    e = np.tanh(layer(p, "dense_5", d))
+    return [a + e, np.concatenate([b, d, x], axis=1)]
+
+
+def custom_beside():
+    x = fn.Input(4)
+    h = fn.Dense(3, CUBIC)(x)
+    return x, [fn.concatenate(NORMS(h), h), AFFINE(h)]
+
+
+def custom_beside_twin(p, x):
+    h = cubic_forward(layer(p, "dense_1", x))
+    return [np.concatenate([norms_forward(h), h], axis=1), affine_forward(h, p["affine.gain"], p["affine.shift"])]
+
+
+def graph_cases():
+    D = fn.Dense
+    yield graph("add-2", merge_ports(fn.add, 2), merge_twin(ref.add, 2))
+    yield graph("add-3", merge_ports(fn.add, 3), merge_twin(ref.add, 3))
+    yield graph("concatenate-2", merge_ports(fn.concatenate, 2), merge_twin(ref.concatenate, 2))
+    yield graph("concatenate-3", merge_ports(fn.concatenate, 3), merge_twin(ref.concatenate, 3))
+    yield graph("add-itself", itself(fn.add), lambda p, x: [2 * ref.sigmoid(layer(p, "dense_1", x))])
+    yield graph(
+        "concatenate-itself",
+        itself(fn.concatenate),
+        lambda p, x: [np.concatenate([ref.sigmoid(layer(p, "dense_1", x))] * 2, axis=1)],
+    )
+    yield graph("slices-that-overlap", overlapping_slices, lambda p, x: [x[:, :4] + x[:, 1:5] + x[:, 2:]])
+    yield sequential(
+        "residual",
+        lambda: [fn.Residual([D(7, "tanh"), D(5)]), D(2)],
+        5,
+        lambda p, x: layer(p, "dense_3", layer(p, "dense_2", np.tanh(layer(p, "dense_1", x))) + x),
+    )
+    yield sequential(
+        "residual-projection",
+        lambda: [fn.Residual([D(7, "tanh"), D(3)], projection=D(3, bias=False))],
+        5,
+        lambda p, x: layer(p, "dense_2", np.tanh(layer(p, "dense_1", x))) + layer(p, "dense_3", x),
+    )
+    yield sequential("residual-nested", nested_residual, 5, nested_residual_twin)
+    yield sequential(
+        "residual-of-an-activation",
+        lambda: [D(4), fn.Residual([fn.Activation("tanh")])],
+        3,
+        lambda p, x: np.tanh(layer(p, "dense_1", x)) + layer(p, "dense_1", x),
+    )
+    yield graph("shared-in-a-row", shared_in_a_row, shared_in_a_row_twin)
+    yield graph(
+        "shared-by-two-inputs",
+        siamese,
+        lambda p, x1, x2: [
+            layer(p, "dense_2", np.concatenate([np.tanh(layer(p, "dense_1", x)) for x in (x1, x2)], axis=1))
+        ],
+    )
+    yield graph(
+        "shared-dropconnect",
+        shared_dropconnect,
+        lambda p, x: [np.tanh(layer(p, "dropconnect_1", np.tanh(layer(p, "dropconnect_1", x))))],
+        random=True,
+    )
+    yield graph(
+        "input-used-twice",
+        input_used_twice,
+        lambda p, x: [np.concatenate([np.tanh(layer(p, "dense_1", x)), x], axis=1)],
+    )
+    yield graph("input-is-an-output", input_is_an_output, lambda p, x: [np.tanh(layer(p, "dense_1", x)), x])
+    yield graph("inputs-only", inputs_only, lambda p, x1, x2: [x2, x1])
+    yield graph(
+        "input-passes-through", one_input_passes_through, lambda p, x1, x2: [x2, np.tanh(layer(p, "dense_1", x1))]
+    )
+    yield graph(
+        "hidden-is-an-output",
+        hidden_is_an_output,
+        lambda p, x: [np.tanh(layer(p, "dense_1", x)), layer(p, "dense_2", np.tanh(layer(p, "dense_1", x)))],
+    )
+    yield graph("one-output-twice", one_output_twice, lambda p, x: [ref.softmax(layer(p, "dense_1", x))] * 2)
+    yield graph("several-inputs-and-outputs", several, several_twin)
+    yield graph("fan-of-activations", fan_of_activations, fan_of_activations_twin)
+    yield graph(
+        "fan-of-the-input", fan_of_the_input, lambda p, x: [np.tanh(x) + 2 * x + ref.sigmoid(layer(p, "dense_1", x))]
+    )
+    yield graph("diamonds", diamonds, diamonds_twin)
+    yield graph("long-links", long_links, long_links_twin)
+
+
+def custom_cases():
+    D = fn.Dense
+    yield sequential(
+        "custom-with-parameters",
+        lambda: [D(4, "tanh"), AFFINE, fn.Activation("tanh")],
+        5,
+        lambda p, x: np.tanh(affine_forward(np.tanh(layer(p, "dense_1", x)), p["affine.gain"], p["affine.shift"])),
+        custom={"affine": AFFINE},
+    )
+    yield sequential("custom-alone", lambda: [NORMS], 5, lambda p, x: norms_forward(x), custom={"norms": NORMS})
+    yield sequential(
+        "custom-activation",
+        lambda: [D(4, CUBIC), D(2)],
+        5,
+        lambda p, x: layer(p, "dense_2", cubic_forward(layer(p, "dense_1", x))),
+        custom={"cubic": CUBIC},
+    )
+    yield graph(
+        "custom-beside", custom_beside, custom_beside_twin, custom={"cubic": CUBIC, "norms": NORMS, "affine": AFFINE}
+    )
+
+
+CASES = [*chain_cases(), *random_cases(), *graph_cases(), *custom_cases()]
+BY_ID = {case.id: case for case in CASES}
+assert len(BY_ID) == len(CASES)
+
+
+# ---- using the table ------------------------------------------------------------------------------------------------
+
+
+def as_list(values):
+    return values if isinstance(values, list) else [values]
+
+
+def kinked(view):
+    """Does the layer apply an activation with a kink at 0?"""
+    activation = getattr(view.spec, "activation", view.spec)
+    return getattr(activation, "function", activation) in ref.KINKED
+
+
+def near_a_kink(net, xs):
+    z = net.preactivations(xs if len(xs) > 1 else xs[0])
+    names = {view.name for view in net.layers if kinked(view)}
+    return any(np.abs(z[name]).min() < KINK_MARGIN for name in z if name.split(":")[0] in names)
+
+
+def randomize(net, rng):
+    """Parameters away from special values, the same in both dtypes."""
+    net.params[:] = (net.params + 0.3 * rng.normal(size=net.n_params)).astype(np.float32)
+
+
+def ready(case, dtype, batch, seed=0):
+    """The case's network with random parameters, and inputs and cotangents: the same numbers in both dtypes."""
+    for attempt in range(200):
+        rng = np.random.default_rng([seed, batch, attempt])
+        net = case.build("float64", seed)
+        randomize(net, rng)
+        xs = [rng.normal(size=(batch, *shape)).astype(np.float32).astype(np.float64) for shape in net.input_shapes]
+        if not near_a_kink(net, xs):
+            break
+    else:
+        raise AssertionError(f"{case.id}: every draw is near a kink")
+    dys = [rng.normal(size=(batch, *shape)).astype(np.float32) for shape in net.output_shapes]
+    if np.dtype(dtype) == np.float32:
+        narrow = case.build("float32", seed)
+        narrow.params[:] = net.params
+        net = narrow
+    return net, [x.astype(dtype) for x in xs], [dy.astype(dtype) for dy in dys]
+
+
+def one(values):
+    """As the API takes it: a list only where there are several."""
+    return values if len(values) > 1 else values[0]
+
+
+def forward(net, xs, training=False, mask=0):
+    """Outputs as a list; ``mask`` numbers the random masks, which otherwise change with every training forward."""
+    net._forwards = mask
+    return as_list(net.forward(one(xs), training))
+
+
+def backward(net, dys, **options):
+    return as_list(net.backward(one(dys), **options))
+
+
+def gradients(net, xs, dys, training=False):
+    """(outputs, input gradients, parameter gradient) as copies."""
+    ys = forward(net, xs, training)
+    dxs = backward(net, dys)
+    return ys, dxs, net.grads.copy()
+
+
+def gradient_errors(net, xs, dys, training=False, seed=0):
+    """By input and parameter: error of the gradient of sum(dy * y) against difference quotients (float64 only)."""
+    rng = np.random.default_rng([seed, 99])
+    ys, dxs, _ = gradients(net, xs, dys, training)
+    size = sum(float(np.abs(y * dy).sum()) for y, dy in zip(ys, dys, strict=True))
+    exact = {name: view.copy() for name, view in net.named_gradients()}
+
+    def value():
+        return sum(float(np.vdot(y, dy)) for y, dy in zip(forward(net, xs, training), dys, strict=True))
+
+    errors = {
+        f"input {i}": ref.slope_error(value, x, dx, rng, size) for i, (x, dx) in enumerate(zip(xs, dxs, strict=True))
+    }
+    for name, view in net.named_parameters():
+        errors[name] = ref.slope_error(value, view, exact[name], rng, size)
+    return errors
+
+
+def parameters(net):
+    """By name, in float64."""
+    return {name: view.astype(np.float64) for name, view in net.named_parameters()}
+
+
+def rounding(net):
+    """How far, relative to the norm, rounding may take a result of this network: 2e-6 sqrt(depth) in float32.
+
+    A product over I inputs rounds by about sqrt(I) eps / 2 in the mean, an activation by 2 eps; for the widths of the
+    table (33 at most) some 5 eps per step, and steps add up like a random walk; 17 eps leaves a factor of 3.
+    """
+    return 2e-6 / np.finfo(np.float32).eps * np.finfo(net.dtype).eps * np.sqrt(max(1, len(net.plan.ops)))

@@ -1,0 +1,310 @@
+"""Plain NumPy twins of everything that fastnn computes, in float64: the formulas of the literature, no cleverness.
+
+Dimension letters: B batch, I inputs, O outputs.
+"""
+
+import numpy as np
+
+# ---- layers ---------------------------------------------------------------------------------------------------------
+
+
+def dense(x, w, b=None):
+    """z = x W + b."""
+    return x @ w if b is None else x @ w + b
+
+
+def flatten(x):
+    return x.reshape(len(x), -1)
+
+
+def reshape(x, shape):
+    return x.reshape(len(x), *shape)
+
+
+def add(*xs):
+    return sum(xs[1:], xs[0])
+
+
+def concatenate(*xs):
+    return np.concatenate(xs, axis=1)
+
+
+def part(x, start=None, stop=None):
+    return x[:, start:stop]
+
+
+def dropout(x, rate, mask, inverted=True):
+    """While training: mask is 1 where a unit is kept."""
+    return mask * x / (1 - rate) if inverted else mask * x
+
+
+def dropout_inference(x, rate, inverted=True):
+    return x if inverted else (1 - rate) * x
+
+
+def dropconnect(x, w, b, rate, mask, inverted=True):
+    """While training: mask has the shape of w."""
+    return x @ (mask * w / (1 - rate) if inverted else mask * w) + b
+
+
+def dropconnect_inference(x, w, b, rate, inverted=True):
+    return x @ (w if inverted else (1 - rate) * w) + b
+
+
+# ---- activations ----------------------------------------------------------------------------------------------------
+
+
+def identity(z):
+    return z
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def tanh(z):
+    return np.tanh(z)
+
+
+def relu(z):
+    return np.maximum(z, 0)
+
+
+def leaky_relu(z, alpha=0.01):
+    return np.where(z > 0, z, alpha * z)
+
+
+def elu(z, alpha=1.0):
+    return np.where(z > 0, z, alpha * np.expm1(z))
+
+
+def selu(z):
+    """Klambauer et al. 2017, eq. 2 and 14."""
+    return 1.0507009873554804934193349852946 * elu(z, 1.6732632423543772848170429916717)
+
+
+def softplus(z):
+    return np.logaddexp(0, z)
+
+
+def gelu(z):
+    """Hendrycks & Gimpel 2016, the tanh form."""
+    return 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)))
+
+
+def silu(z):
+    return z * sigmoid(z)
+
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+ACTIVATIONS = {
+    f.__name__: f for f in (identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, gelu, silu, softmax)
+}
+KINKED = ("relu", "leaky_relu", "elu", "selu")  # their first or second derivative jumps at 0
+
+
+# ---- losses: L of each row (B,) -------------------------------------------------------------------------------------
+
+
+def squared_error(y, t):
+    return np.mean((y - t) ** 2, axis=1)
+
+
+def distance(y, t):
+    return np.sqrt(np.sum((y - t) ** 2, axis=1))
+
+
+def absolute_error(y, t):
+    return np.mean(np.abs(y - t), axis=1)
+
+
+def huber(y, t, delta=1.0):
+    e = np.abs(y - t)
+    return np.mean(np.where(e <= delta, e**2 / 2, delta * (e - delta / 2)), axis=1)
+
+
+def quantile(y, t, q=0.5):
+    return np.mean(np.maximum(q * (t - y), (q - 1) * (t - y)), axis=1)
+
+
+def log_cosh(y, t):
+    return np.mean(np.logaddexp(y - t, t - y) - np.log(2), axis=1)
+
+
+def poisson(y, t):
+    return np.mean(np.exp(y) - t * y, axis=1)
+
+
+def cross_entropy(y, t, smoothing=0.0):
+    """From logits; t are rows of probabilities."""
+    t = (1 - smoothing) * t + smoothing / t.shape[1]
+    return -np.sum(t * np.log(softmax(y)), axis=1)
+
+
+def binary_cross_entropy(y, t, smoothing=0.0):
+    """From logits."""
+    t = (1 - smoothing) * t + smoothing / 2
+    return np.mean(-t * np.log(sigmoid(y)) - (1 - t) * np.log(1 - sigmoid(y)), axis=1)
+
+
+def hinge(y, t):
+    return np.mean(np.maximum(0, 1 - t * y), axis=1)
+
+
+def crammer_singer(y, labels):
+    rows = np.arange(len(y))
+    rivals = y.copy()
+    rivals[rows, labels] = -np.inf
+    return np.maximum(0, 1 + rivals.max(axis=1) - y[rows, labels])
+
+
+def one_hot(labels, classes):
+    return np.eye(classes)[labels]
+
+
+def weighted_mean(rows, weights=None):
+    return np.mean(rows) if weights is None else np.sum(weights * rows) / np.sum(weights)
+
+
+# ---- optimisers: update(w, g, t, state) -> w, t = 1, 2, ...; state is a dict that starts empty ----------------------
+
+
+def sgd(w, g, t, state, h):
+    return w - h * g
+
+
+def momentum(w, g, t, state, h, m):
+    state["v"] = m * state.get("v", 0) - h * g
+    return w + state["v"]
+
+
+def nesterov(w, g, t, state, h, m):
+    state["v"] = m * state.get("v", 0) - h * g
+    return w + m * state["v"] - h * g
+
+
+def adagrad(w, g, t, state, h, epsilon, initial=0.0):
+    state["s"] = state.get("s", initial) + g**2
+    return w - h * g / (np.sqrt(state["s"]) + epsilon)
+
+
+def rmsprop(w, g, t, state, h, rho, epsilon):
+    state["s"] = rho * state.get("s", 0) + (1 - rho) * g**2
+    return w - h * g / (np.sqrt(state["s"]) + epsilon)
+
+
+def adadelta(w, g, t, state, h, rho, epsilon):
+    state["s"] = rho * state.get("s", 0) + (1 - rho) * g**2
+    d = np.sqrt(state.get("u", 0) + epsilon) / np.sqrt(state["s"] + epsilon) * g
+    state["u"] = rho * state.get("u", 0) + (1 - rho) * d**2
+    return w - h * d
+
+
+def adam(w, g, t, state, h, beta1, beta2, epsilon):
+    state["m"] = beta1 * state.get("m", 0) + (1 - beta1) * g
+    state["v"] = beta2 * state.get("v", 0) + (1 - beta2) * g**2
+    m, v = state["m"] / (1 - beta1**t), state["v"] / (1 - beta2**t)
+    return w - h * m / (np.sqrt(v) + epsilon)
+
+
+def adamw(w, g, t, state, h, beta1, beta2, epsilon, decay):
+    """``decay`` is an array: the decay of each weight, 0 for biases."""
+    return adam(w * (1 - h * decay), g, t, state, h, beta1, beta2, epsilon)
+
+
+def amsgrad(w, g, t, state, h, beta1, beta2, epsilon):
+    state["m"] = beta1 * state.get("m", 0) + (1 - beta1) * g
+    state["v"] = beta2 * state.get("v", 0) + (1 - beta2) * g**2
+    state["top"] = np.maximum(state.get("top", 0), state["v"])
+    return w - h * (state["m"] / (1 - beta1**t)) / (np.sqrt(state["top"] / (1 - beta2**t)) + epsilon)
+
+
+# ---- a whole small network with backpropagation by hand -------------------------------------------------------------
+
+
+class TwoLayers:
+    """x -> tanh(x W1 + b1) W2 + b2 under the mean over rows and outputs of (y - t)^2; one vector of parameters."""
+
+    def __init__(self, inputs, hidden, outputs):
+        self.shapes = [(inputs, hidden), (hidden,), (hidden, outputs), (outputs,)]
+        self.sizes = [int(np.prod(shape)) for shape in self.shapes]
+        self.weights = np.concatenate(
+            [np.full(size, float(len(shape) == 2)) for size, shape in zip(self.sizes, self.shapes, strict=True)]
+        )
+
+    def split(self, params):
+        pieces = np.split(params, np.cumsum(self.sizes)[:-1])
+        return [piece.reshape(shape) for piece, shape in zip(pieces, self.shapes, strict=True)]
+
+    def forward(self, params, x):
+        w1, b1, w2, b2 = self.split(params)
+        return np.tanh(x @ w1 + b1) @ w2 + b2
+
+    def loss(self, params, x, t, weights=None):
+        return weighted_mean(squared_error(self.forward(params, x), t), weights)
+
+    def gradient(self, params, x, t, weights=None):
+        w1, b1, w2, b2 = self.split(params)
+        weights = np.ones(len(x)) if weights is None else weights
+        a = np.tanh(x @ w1 + b1)
+        y = a @ w2 + b2
+        delta2 = 2 * (y - t) / t.shape[1] * (weights / weights.sum())[:, None]
+        delta1 = (delta2 @ w2.T) * (1 - a**2)
+        parts = [x.T @ delta1, delta1.sum(axis=0), a.T @ delta2, delta2.sum(axis=0)]
+        return np.concatenate([part.ravel() for part in parts])
+
+
+# ---- derivatives ----------------------------------------------------------------------------------------------------
+
+STEP = 2e-4  # of the coarse difference: truncation h^4 ~ 2e-15, rounding 1e-16 / h ~ 1e-12, both far below 1e-7
+
+
+def slope(value, array, direction):
+    """Derivative of ``value()`` as ``array`` moves along ``direction``: central differences, Richardson."""
+    kept = array.copy()
+    differences = []
+    for h in (STEP, STEP / 2):
+        array[...] = kept + h * direction
+        above = value()
+        array[...] = kept - h * direction
+        differences.append((above - value()) / (2 * h))
+    array[...] = kept
+    return (4 * differences[1] - differences[0]) / 3
+
+
+def numerical_gradient(value, array):
+    """Gradient of ``value()`` with respect to every element of ``array``."""
+    result = np.zeros_like(array)
+    for index in np.ndindex(array.shape):
+        direction = np.zeros_like(array)
+        direction[index] = 1
+        result[index] = slope(value, array, direction)
+    return result
+
+
+def slope_error(value, array, gradient, rng, size, directions=3):
+    """Largest error of ``gradient`` along random unit directions, relative to what a direction sees of it on average.
+
+    A random unit vector v in N dimensions has |g . v| ~ |g| / sqrt(N).  ``size`` is the sum of |terms| of ``value``:
+    below 4 eps size / h the difference quotient itself is noise, which is not counted.
+    """
+    noise = 4 * np.finfo(np.float64).eps * size / (STEP / 2)
+    seen = max(np.linalg.norm(gradient) / np.sqrt(gradient.size), 1e-30)
+    worst = 0.0
+    for _ in range(directions):
+        v = rng.normal(size=array.shape)
+        v /= np.linalg.norm(v)
+        difference = abs(slope(value, array, v) - float(np.vdot(gradient, v)))
+        worst = max(worst, max(0.0, difference - noise) / seen)
+    return worst
+
+
+def relative(a, b):
+    """|a - b| / |b| as vectors; 0 / 0 is 0."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    difference = float(np.linalg.norm(a - b))
+    return difference / max(float(np.linalg.norm(b)), 1e-300) if difference else 0.0

@@ -1,0 +1,309 @@
+"""The floors hold: a file imports only from lower floors, or from files named before it within its floor."""
+# ruff: noqa: E501  (a case of a table is one line)
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CORE = "fastnn._core."
+FLOORS = [
+    # F1: typed Cython
+    ["_core", "_core.kernels", "_core.step", "_core.views", "_core.blas_int", "_core.blas", "_core.rng", "_core.ops", "_core.ops.dense",
+     "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.dropout", "_core.ops.merge", "_core.ops.custom",
+     "_core.plan", "_core.loss", "_core.optimizer", "_core.trainer", "_core.engine"],
+    # F2: specifications in plain Python
+    ["errors", "_spec", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
+     "layers.dropconnect", "layers.dropout", "layers.reshape", "layers.merge", "layers.residual", "layers.input",
+     "layers.custom", "layers.graph", "layers", "losses", "metrics", "optimizers", "_validation", "data.digits",
+     "data.readers", "data.split", "data.standardize", "data.table", "data"],
+    # F3: networks
+    ["layer_view", "assembly", "binding", "network"],
+    # F4: learning
+    ["history", "feed", "callbacks", "training"],
+    # F5: leaves, each on its own
+    ["serialization", "diagnostics", "plotting"],
+    # the command line uses leaves
+    ["cli.files", "cli.model", "cli.demo", "cli.info", "cli.predict", "cli.train", "cli", "__main__"],
+    # what users import
+    [""],
+]  # fmt: skip
+LEAVES = FLOORS[4]
+UPWARD = {
+    ("network", "training"): "Network.fit and evaluate are where users look for them; the loop stands above",
+    ("network", "serialization"): "Network.save likewise",
+}
+UPWARD_AT_TOP = {
+    ("_core.trainer", "errors"): "two exception classes and nothing else; a diverging loss must have its name",
+    ("network", "history"): "for the type checker alone",
+    ("training", "network"): "for the type checker alone",
+}
+OPTIONAL = {"matplotlib", "pandas", "pyarrow", "tqdm", "safetensors", "scipy", "sklearn"}
+BLAS = {"_core.blas", "_core.blas_int"}
+FRIENDS = {"cli.demo", "cli.info", "cli.predict", "cli.train"}  # use the package by its public names, within functions
+
+
+def name_of(path):
+    """The module of a file below fastnn/, without the first part."""
+    parts = path.relative_to(ROOT / "fastnn").with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def sources():
+    """Yield (module, suffix, text)."""
+    for path in sorted((ROOT / "fastnn").rglob("*")):
+        if path.suffix in (".py", ".pyx", ".pxd"):
+            yield name_of(path), path.suffix, path.read_text()
+
+
+def known():
+    return {module for floor in FLOORS for module in floor}
+
+
+def resolve(base, name):
+    """``from base import name``: the module meant."""
+    full = f"{base}.{name}"
+    short = full.removeprefix("fastnn").lstrip(".")
+    return full if base.split(".")[0] == "fastnn" and short in known() else base
+
+
+def python_imports(text):
+    """Yield (module, level) with level "top", "types" (under TYPE_CHECKING) or "function"."""
+
+    def walk(node, level):
+        for child in ast.iter_child_nodes(node):
+            inner = level
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                inner = "function"
+            elif isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING":
+                inner = "types"
+            if isinstance(child, ast.Import):
+                yield from ((alias.name, level) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, "imports are absolute"
+                yield from ((resolve(child.module, alias.name), level) for alias in child.names)
+            yield from walk(child, inner)
+
+    yield from walk(ast.parse(text), "top")
+
+
+def cython_imports(text):
+    """Likewise, by the look of the lines outside docstrings."""
+    text = re.sub(r'"""(?:.|\n)*?"""', "", text)
+    for line in text.splitlines():
+        level = "function" if line.startswith(" ") else "top"
+        if found := re.match(r"\s*from ([\w.]+) c?import (.+)", line):
+            names = re.split(r"[,\s()]+", found[2].split("#")[0].strip())
+            yield from ((resolve(found[1], name), level) for name in names if name and name != "as")
+        elif found := re.match(r"\s*c?import ([\w.]+)", line):
+            yield found[1], level
+
+
+def faults(modules):
+    """What is wrong with these (module, suffix, text)."""
+    place = {module: (i, k) for i, floor in enumerate(FLOORS) for k, module in enumerate(floor)}
+    result = []
+    for module, suffix, text in modules:
+        if module not in place:
+            result.append(f"{module}: has no place in FLOORS")
+            continue
+        for imported, level in python_imports(text) if suffix == ".py" else cython_imports(text):
+            package = imported.split(".")[0]
+            if package in OPTIONAL and level == "top" and not (module in BLAS and package == "scipy"):
+                result.append(f"{module}: imports {imported} at its top")
+            if package != "fastnn":
+                continue
+            target = imported.removeprefix("fastnn").lstrip(".")
+            if target not in place:
+                result.append(f"{module}: imports {imported}, which has no place in FLOORS")
+            elif target == module:
+                continue
+            elif module in LEAVES and target in LEAVES:
+                result.append(f"{module}: a leaf imports the leaf {target}")
+            elif target == "" and level == "function" and module in FRIENDS:
+                continue
+            elif place[target] >= place[module]:
+                allowed = UPWARD if level == "function" else UPWARD_AT_TOP
+                if (module, target) not in allowed:
+                    result.append(f"{module}: imports {target}, which stands above or beside it")
+    return result
+
+
+def c_faults(files):
+    """What the C sources may not have: Python, memory from the heap, input and output, mutable globals."""
+    result = []
+    for name, text in files:
+        code = re.sub(r"/\*(?:.|\n)*?\*/|//[^\n]*", "", text)
+        for header in re.findall(r"#\s*include\s*[<\"]([^>\"]+)", code):
+            if not (
+                header.startswith("fnn_")
+                or header in ("math.h", "stddef.h", "stdint.h", "string.h", "float.h", "immintrin.h")
+            ):
+                result.append(f"{name}: includes {header}")
+        for word in (
+            "malloc",
+            "calloc",
+            "realloc",
+            "alloca",
+            "free",
+            "printf",
+            "fprintf",
+            "cblas_",
+            "PyObject",
+            "getenv",
+            "exit",
+            "abort",
+        ):
+            if re.search(rf"\b{word}\b", code):
+                result.append(f"{name}: uses {word}")
+        for line in re.findall(
+            r"^static (?!inline|const|void|int|double|float|fnn_\w+ \w+\(|[\w ]+\*?\w+\()[^\n(]*[;=]",
+            code,
+            re.MULTILINE,
+        ):
+            result.append(f"{name}: has the mutable global {line.strip()!r}")
+    return result
+
+
+def c_sources():
+    return [(path.name, path.read_text()) for path in sorted((ROOT / "csrc").glob("*.[ch]"))]
+
+
+def test_every_file_imports_only_from_below():
+    assert faults(sources()) == []
+
+
+def test_the_table_names_no_file_twice_and_none_that_is_gone():
+    listed = [module for floor in FLOORS for module in floor]
+    assert len(listed) == len(set(listed))
+    assert set(listed) == {module for module, _, _ in sources()}
+
+
+def test_every_exception_is_needed():
+    found = set()
+    for module, suffix, text in sources():
+        for imported, _ in python_imports(text) if suffix == ".py" else cython_imports(text):
+            found.add((module, imported.removeprefix("fastnn").lstrip(".")))
+    assert set(UPWARD) | set(UPWARD_AT_TOP) <= found
+
+
+def test_c_stays_c():
+    assert len(c_sources()) > 10
+    assert c_faults(c_sources()) == []
+
+
+def test_blas_has_one_door():
+    users = [
+        module
+        for module, suffix, text in sources()
+        for name, _ in (python_imports(text) if suffix == ".py" else cython_imports(text))
+        if name.startswith("scipy.linalg")
+    ]
+    assert "_core.blas" in users
+    assert set(users) <= BLAS  # blas_int.pxd, written by setup.py, may name SciPy's integer
+
+
+def kernels():
+    """Every kernel by name: members of the table, and the rows of its arrays."""
+    header = (ROOT / "csrc" / "fnn_kernels.h").read_text()
+    table = header[header.index("typedef struct fnn_kernels") :]
+    names = re.findall(r"\(\*(\w+)\)\(", table)
+    for kind, enum in re.findall(r"enum (\w+) \{([^}]*)\}", header):
+        names += [word[4:].lower() for word in re.findall(r"FNN_\w+", enum)[:-1]]
+        assert kind.startswith("fnn_")
+    return names
+
+
+def test_every_kernel_is_named_in_a_test():
+    text = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__))
+    assert len(kernels()) > 40
+    assert [name for name in kernels() if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_every_module_imports_alone():
+    modules = [
+        f"fastnn.{module}" if module else "fastnn"
+        for module, suffix, _ in sources()
+        if suffix in (".py", ".pyx") and module not in ("__main__",)
+    ]
+    code = """
+import os, sys, types
+import numpy, scipy.linalg.cython_blas  # dear, and not ours
+failed = []
+for module in sys.argv[2:]:
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            assert not any(name.startswith("fastnn") for name in sys.modules)
+            if module != "fastnn":  # a bare package, so that fastnn/__init__.py does not import everything beforehand
+                bare = types.ModuleType("fastnn")
+                bare.__path__ = [sys.argv[1]]
+                sys.modules["fastnn"] = bare
+            __import__(module)
+            code = 0
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    if os.waitpid(child, 0)[1]:
+        failed.append(module)
+sys.exit(", ".join(failed) or 0)
+"""
+    if not hasattr(os, "fork"):
+        pytest.skip("needs fork")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT / "fastnn"), *modules],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert len(modules) > 40
+
+
+PLANTED = [
+    ("layers.dense", ".py", "from fastnn.network import Network", "layers.dense: imports network"),
+    ("layers.dense", ".py", "from fastnn.layers.residual import Residual", "layers.dense: imports layers.residual"),
+    ("layers.dense", ".py", "def f():\n    from fastnn.training import fit", "layers.dense: imports training"),
+    ("losses", ".py", "import fastnn as fn", "losses: imports "),
+    ("losses", ".py", "def f():\n    import fastnn as fn", "losses: imports "),
+    ("network", ".py", "from fastnn.training import fit", "network: imports training"),
+    ("network", ".py", "from fastnn import serialization", "network: imports serialization"),
+    ("network", ".py", "def f():\n    from fastnn.plotting import plot_history", "network: imports plotting"),
+    ("serialization", ".py", "from fastnn.plotting import plot_history", "a leaf imports the leaf plotting"),
+    ("diagnostics", ".py", "def f():\n    from fastnn.serialization import load", "a leaf imports the leaf serialization"),
+    ("plotting", ".py", "import matplotlib.pyplot as plt", "plotting: imports matplotlib.pyplot at its top"),
+    ("metrics", ".py", "from scipy.special import softmax", "metrics: imports scipy.special at its top"),
+    ("metrics", ".py", "class A:\n    import pandas", "metrics: imports pandas at its top"),
+    ("_core.plan", ".pyx", "from fastnn._core.engine cimport Engine", "_core.plan: imports _core.engine"),
+    ("_core.plan", ".pxd", "from fastnn._core.trainer cimport Trainer", "_core.plan: imports _core.trainer"),
+    ("_core.plan", ".pyx", "    from fastnn.network import Network", "_core.plan: imports network"),
+    ("_core.kernels", ".pyx", "from scipy.linalg.cython_blas cimport sgemm", "_core.kernels: imports scipy.linalg.cython_blas at its top"),
+    ("newcomer", ".py", "", "newcomer: has no place in FLOORS"),
+    ("metrics", ".py", "import fastnn.gone", "metrics: imports fastnn.gone, which has no place"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("module", "suffix", "text", "message"), PLANTED)
+def test_the_check_bites(module, suffix, text, message):
+    assert [fault for fault in faults([(module, suffix, text)]) if message in fault]
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("#include <Python.h>", "includes Python.h"), ("#include <stdio.h>", "includes stdio.h"),
+    ("# include <stdlib.h>", "includes stdlib.h"), ("void f(void) { char *p = malloc(3); }", "uses malloc"),
+    ("static long counter = 0;", "mutable global"),
+])  # fmt: skip
+def test_the_check_of_c_bites(text, message):
+    assert [fault for fault in c_faults([("a.c", text)]) if message in fault]
+    assert c_faults([("a.c", "/* malloc */ #include <math.h>\nstatic const int table[3] = {1, 2, 3};")]) == []

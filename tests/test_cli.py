@@ -1,0 +1,263 @@
+"""The command line: its parts by hand, then whole runs."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from fastnn.cli import _sentence, main
+from fastnn.cli.demo import matrix_text
+from fastnn.cli.files import read_dataset, read_inputs
+from fastnn.cli.model import Recipe, fit_inputs, is_classification
+from fastnn.cli.predict import answers, write_csv, write_npz
+from fastnn.cli.train import network_targets
+from fastnn.data import Standardizer
+from fastnn.errors import ModelFormatError
+
+
+def idx(array):
+    """A uint8 array as the bytes of an IDX file."""
+    head = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+    return head + array.astype(np.uint8).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [
+        (["a", "b"], True),
+        ([True, False], True),
+        (np.arange(20), True),
+        (np.arange(21), False),
+        (np.arange(62, dtype=np.uint8), True),
+        ([0.0, 1.0], False),
+        ([[0], [1]], False),
+    ],
+)
+def test_task_from_the_target(y, expected):
+    assert is_classification(np.asarray(y)) == expected
+
+
+def test_pixels_are_divided_by_255_and_others_standardised():
+    pixels = np.array([[0, 255], [51, 102]], dtype=np.uint8)
+    np.testing.assert_allclose(fit_inputs(pixels).transform(pixels), [[0, 1], [0.2, 0.4]], rtol=1e-15)
+    assert fit_inputs(np.array([[1.0], [3.0]])).transform([[5.0]]).tolist() == [[3.0]]
+
+
+def test_targets_for_the_network():
+    recipe = Recipe("y", {"inputs": 1}, Standardizer().fit([[1.0]]), classes=["a", "b", "c"])
+    assert network_targets(recipe, np.array(["c", "a", "b"])).tolist() == [2, 0, 1]
+    values = Recipe("y", {"inputs": 1}, Standardizer().fit([[1.0]]), targets=Standardizer().fit([1.0, 3.0]))
+    targets = network_targets(values, np.array([5, 1]))
+    assert (targets.tolist(), targets.dtype) == ([[3.0], [-1.0]], np.float32)
+
+
+def test_recipe_survives_json():
+    inputs = Standardizer().fit([[1.0, 2.0], [3.0, 5.0]])
+    recipe = Recipe("y", {"columns": ["a"], "categories": {}, "features": ["a"]}, inputs, classes=[0, 1])
+    again = Recipe.from_metadata(json.loads(json.dumps(recipe.to_metadata())))
+    assert again.to_metadata() == recipe.to_metadata()
+    assert again.network_inputs(np.array([[2.0, 3.5]])).tolist() == [[0.0, 0.0]]
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"fastnn.cli": 3}, {"fastnn.cli": {"target": "y"}}])
+def test_models_of_other_origin(metadata):
+    with pytest.raises(ModelFormatError, match="predict: expected a model written by 'fastnn train'"):
+        Recipe.from_metadata(metadata)
+
+
+def test_answers_of_classes_and_values():
+    inputs = Standardizer().fit([[1.0]])
+    outputs = np.log(np.array([[0.2, 0.8], [0.9, 0.1]], dtype=np.float32))
+    names, shares = answers(Recipe("y", {"inputs": 1}, inputs, classes=["no", "yes"]), outputs)
+    assert names.tolist() == ["yes", "no"]
+    np.testing.assert_allclose(shares, [[0.2, 0.8], [0.9, 0.1]], rtol=1e-6)
+    one = Recipe("y", {"inputs": 1}, inputs, targets=Standardizer().fit([1.0, 3.0]))
+    values, nothing = answers(one, np.array([[0.0], [2.0]]))
+    assert (values.tolist(), nothing) == ([2.0, 4.0], None)
+    two = Recipe("y", {"inputs": 1}, inputs, targets=Standardizer().fit([[1.0, 0.0], [3.0, 8.0]]))
+    assert answers(two, np.array([[1.0, -1.0]]))[0].tolist() == [[3.0, 0.0]]
+
+
+def test_written_files(tmp_path):
+    prediction, shares = np.array(["a,b", "c"]), np.array([[0.75, 0.25], [0.125, 0.875]])
+    write_csv(str(tmp_path / "a.csv"), prediction, shares, ["a,b", "c"])
+    with open(tmp_path / "a.csv", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows == [["prediction", "P(a,b)", "P(c)"], ["a,b", "0.75", "0.25"], ["c", "0.125", "0.875"]]
+    write_csv(str(tmp_path / "b.csv"), np.array([[1.5, 2.0]]), None, None)
+    assert (tmp_path / "b.csv").read_text().split() == ["prediction_0,prediction_1", "1.5,2"]
+    write_npz(str(tmp_path / "a.npz"), prediction, shares, ["a,b", "c"])
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
+        assert sorted(arrays.files) == ["classes", "prediction", "probabilities"]
+        assert arrays["prediction"].tolist() == ["a,b", "c"]
+
+
+def test_datasets_of_all_kinds(tmp_path):
+    images, labels = np.arange(24, dtype=np.uint8).reshape(3, 4, 2), np.array([0, 1, 2], dtype=np.uint8)
+    (tmp_path / "i-idx3-ubyte").write_bytes(idx(images))
+    (tmp_path / "l-idx1-ubyte").write_bytes(idx(labels))
+    np.savez(tmp_path / "d.npz", X=images, label=labels[:, None])
+    for data, target in (("i-idx3-ubyte", str(tmp_path / "l-idx1-ubyte")), ("d.npz", "label")):
+        dataset = read_dataset(str(tmp_path / data), target)
+        assert dataset.X.tolist() == images.reshape(3, 8).tolist()
+        assert dataset.y.tolist() == [0, 1, 2]
+        assert read_inputs(str(tmp_path / data), dataset.reading).tolist() == dataset.X.tolist()
+    (tmp_path / "short-idx1-ubyte").write_bytes(idx(labels[:2]))
+    with pytest.raises(ValueError, match="as many labels as images, got 2 and 3"):
+        read_dataset(str(tmp_path / "i-idx3-ubyte"), str(tmp_path / "short-idx1-ubyte"))
+    with pytest.raises(ValueError, match="predict: expected 5 inputs per row, got 8"):
+        read_inputs(str(tmp_path / "d.npz"), {"inputs": 5})
+    with pytest.raises(ValueError, match=r"trained on arrays, expected a .npz or IDX file"):
+        read_inputs(str(tmp_path / "d.csv"), {"inputs": 5})
+
+
+def test_matrix_text():
+    assert matrix_text(np.array([[36, 0], [1, 120]])).split("\n") == ["true   0   1", "   0  36   .", "   1   1 120"]
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ValueError("a\n  b"), "a b"),
+        (FileNotFoundError(2, "No such file or directory", "x.csv"), "No such file or directory: x.csv"),
+        (RuntimeError(), "RuntimeError"),
+    ],
+)
+def test_errors_in_one_line(error, sentence):
+    assert _sentence(error) == sentence
+
+
+def failing(argv, capsys):
+    """The line on the error stream of a command that fails."""
+    assert main([str(part) for part in argv]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("fastnn: error: ")
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+def test_mistakes_in_the_data(tmp_path, capsys):
+    path = tmp_path / "d.csv"
+    assert "No such file or directory" in failing(["train", path, "--target", "y"], capsys)
+    path.write_text("a,y\n1,2\n2,3\n")
+    assert "no column 'z'" in failing(["train", path, "--target", "z"], capsys)
+    assert "--validation from 0" in failing(["train", path, "--target", "y", "--validation", "1"], capsys)
+    assert "folder that exists" in failing(["train", path, "--target", "y", "--out", tmp_path / "no" / "m"], capsys)
+    assert "at least 2 rows of each class" in failing(["train", path, "--target", "y"], capsys)
+    path.write_text("a,y\n1,x\n2,y\n")
+    assert "expected numbers for a regression" in failing(["train", path, "--target", "y", "--regression"], capsys)
+    path.write_text("a,y\n1,1\n2,1\n")
+    assert "at least two classes" in failing(["train", path, "--target", "y"], capsys)
+
+
+@pytest.mark.parametrize(
+    "argv", [[], ["fly"], ["train", "d.csv"], ["train", "d.csv", "--target", "y", "--hidden", "6,x"]]
+)
+def test_mistakes_in_the_arguments(argv, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(argv)
+    assert stop.value.code == 2
+    assert "usage: fastnn" in capsys.readouterr().err
+
+
+def test_interrupt(monkeypatch, capsys):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fastnn.cli.train.read_dataset", interrupt)
+    assert main(["train", "d.csv", "--target", "y"]) == 130
+    assert capsys.readouterr().err == "fastnn: interrupted\n"
+
+
+def test_starting_takes_no_optional_package():
+    script = (
+        "import sys, fastnn.cli; print(*[n for n in ('pandas', 'matplotlib', 'pyarrow', 'tqdm') if n in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == ""
+
+
+def test_demo_reaches_97_percent(tmp_path, capsys):
+    assert main(["demo", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert float(out.split("test accuracy ")[1].split("%")[0]) >= 97.0
+    assert "us per answer" in out
+    assert (tmp_path / "digits.safetensors").stat().st_size > 10_000
+    for name in ("digits-history.png", "digits-confusion.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_demo_without_matplotlib(tmp_path, capsys, monkeypatch):
+    def refuse(*arguments):
+        raise ImportError('plot_history needs matplotlib: pip install "fastnn[plot]"')
+
+    monkeypatch.setattr("fastnn.cli.demo.plot_history", refuse)
+    assert main(["demo", "--out", str(tmp_path), "--epochs", "1"]) == 0
+    out = capsys.readouterr().out
+    assert 'no pictures: plot_history needs matplotlib: pip install "fastnn[plot]"' in out
+    assert "us per answer" in out
+
+
+def test_classification_from_train_to_predict(tmp_path, capsys):
+    pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    rows = [(a, b, rng.choice(["x", "y"])) for a, b in rng.standard_normal((400, 2))]
+    labelled = [(a * 100 + 7, b, c, "high" if a + b > 0 else "low") for a, b, c in rows]
+    data, model, out = tmp_path / "d.csv", tmp_path / "m.safetensors", tmp_path / "p.csv"
+    with open(data, "w", newline="") as file:
+        csv.writer(file).writerows([("a", "b", "c", "level"), *labelled])
+    assert main(["train", str(data), "--target", "level", "--epochs", "60", "--out", str(model)]) == 0
+    assert "2 classes: 320 rows to train on, 80 to validate on, 4 inputs" in capsys.readouterr().out
+    assert main(["predict", str(model), str(data), "--out", str(out)]) == 0
+    with open(out, newline="") as file:
+        head, *answered = list(csv.reader(file))
+    assert head == ["prediction", "P(high)", "P(low)"]
+    assert np.mean([row[0] == true[3] for row, true in zip(answered, labelled, strict=True)]) > 0.95
+    np.testing.assert_allclose([float(row[1]) + float(row[2]) for row in answered], 1.0, atol=1e-6)
+    assert main(["info", str(model)]) == 0
+    assert "level" in capsys.readouterr().out
+
+
+def test_regression_from_train_to_predict(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((500, 3)) * [1, 100, 0.01]
+    price = 5000 + 300 * X[:, 0] + 4 * X[:, 1]
+    np.savez(tmp_path / "d.npz", X=X, price=price)
+    model, out = tmp_path / "m.safetensors", tmp_path / "p.npz"
+    options = ["--target", "price", "--epochs", "60", "--activation", "tanh", "--optimizer", "adamw"]
+    assert main(["train", str(tmp_path / "d.npz"), *options, "--out", str(model)]) == 0
+    assert main(["predict", str(model), str(tmp_path / "d.npz"), "--out", str(out)]) == 0
+    with np.load(out) as arrays:
+        rest = arrays["prediction"] - price
+    assert arrays.files == ["prediction"]
+    assert 1 - rest.var() / price.var() > 0.97
+
+
+def test_train_without_validation_and_hidden_layers(tmp_path):
+    np.savez(tmp_path / "d.npz", X=np.eye(4).repeat(10, 0), y=np.arange(4).repeat(10))
+    options = ["--target", "y", "--validation", "0", "--hidden", "none", "--epochs", "3"]
+    assert main(["train", str(tmp_path / "d.npz"), *options, "--out", str(tmp_path / "m.safetensors")]) == 0
+
+
+def test_predict_refuses(tmp_path, capsys):
+    (tmp_path / "m.safetensors").write_bytes(b"no model")
+    argv = ["predict", tmp_path / "m.safetensors", tmp_path / "d.npz", "--out"]
+    assert "end in .csv or .npz" in failing([*argv, tmp_path / "p.txt"], capsys)
+    failing([*argv, tmp_path / "p.csv"], capsys)
+
+
+def test_info(capsys):
+    assert main(["info"]) == 0
+    out = capsys.readouterr().out
+    for name in ("fastnn", "instruction set", "python", "numpy", "scipy", "BLAS"):
+        assert any(line.startswith(name) for line in out.splitlines())
+    assert f"{np.__version__}" in out
+
+
+def test_module_entry():
+    found = subprocess.run([sys.executable, "-m", "fastnn", "--help"], capture_output=True, text=True, check=False)
+    assert found.returncode == 0
+    assert all(name in found.stdout for name in ("demo", "train", "predict", "info"))

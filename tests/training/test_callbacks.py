@@ -1,0 +1,334 @@
+"""Callbacks driven by hand, with a stand-in for the network; a few with the real one at the end."""
+
+import builtins
+import io
+import math
+
+import numpy as np
+import pytest
+
+from fastnn.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochInfo,
+    EpochLog,
+    LearningRateLogger,
+    ProgressBar,
+    as_callback,
+)
+from fastnn.history import History
+
+
+class StandIn:
+    """As much of a network as callbacks touch."""
+
+    def __init__(self):
+        self._params = np.zeros(3)
+        self.saves = []
+
+    @property
+    def params(self):
+        return self._params
+
+    def save(self, path, optimizer=False):
+        self.saves.append((str(path), optimizer, self._params[0]))
+
+
+def drive(callback, values, name="val_loss", net=None):
+    """Run a fit whose parameters are the number of the epoch; returns the epochs run and the network."""
+    net = net or StandIn()
+    callback.on_fit_begin(net, len(values))
+    for epoch, value in enumerate(values, start=1):
+        net.params[:] = epoch
+        known = {"loss": 1.0, "val_loss": 1.0, name: value}
+        metrics = {key: known[key] for key in known if "loss" not in key}
+        info = EpochInfo(epoch, len(values), known["loss"], known["val_loss"], metrics, 0.1, 1.0, 10, net)
+        if callback.on_epoch_end(info):
+            break
+    callback.on_fit_end(net, History())
+    return epoch, net
+
+
+def test_info_finds_values_by_name():
+    info = EpochInfo(epoch=1, epochs=2, loss=0.5, val_loss=0.6, metrics={"val_r2": 0.7})
+    assert [info.value(name) for name in ("loss", "val_loss", "val_r2")] == [0.5, 0.6, 0.7]
+    with pytest.raises(ValueError, match=r"monitor: expected one of loss, val_loss, val_r2, got 'accuracy'$"):
+        info.value("accuracy")
+    with pytest.raises(ValueError, match="expected one of loss, got 'val_loss'; give fit validation_data"):
+        EpochInfo(epoch=1, epochs=2, loss=0.5).value("val_loss")
+
+
+def test_as_callback():
+    stop = EarlyStopping()
+    assert as_callback(stop) is stop
+    assert as_callback(lambda info: info.epoch == 3).on_epoch_end(EpochInfo(3, 9, 0.1)) is True
+    with pytest.raises(TypeError, match=r"callbacks: expected a Callback, got the class itself; write EarlyStopping\("):
+        as_callback(EarlyStopping)
+    with pytest.raises(TypeError, match=r"callbacks: expected a Callback or a function .*, got str 'stop'"):
+        as_callback("stop")
+
+
+def test_base_does_nothing():
+    base = Callback()
+    base.on_fit_begin(None, 1)
+    base.on_batch_end(1, None, 0.5)
+    assert base.on_epoch_end(EpochInfo(1, 1, 0.5)) is None
+    base.on_fit_end(None, History())
+
+
+def test_early_stopping_stops_after_patience_and_restores():
+    stop = EarlyStopping(patience=2)
+    epochs, net = drive(stop, [3.0, 2.0, 2.5, 2.0, 1.0])
+    assert epochs == 4
+    assert (stop.best, stop.best_epoch, stop.stopped_epoch) == (2.0, 2, 4)
+    assert net.params.tolist() == [2.0, 2.0, 2.0]
+
+
+def test_early_stopping_restores_the_best_of_a_whole_run_too():
+    stop = EarlyStopping(patience=5)
+    epochs, net = drive(stop, [3.0, 1.0, 2.0])
+    assert (epochs, stop.stopped_epoch, net.params[0]) == (3, None, 2.0)
+
+
+def test_early_stopping_may_leave_the_parameters():
+    _, net = drive(EarlyStopping(patience=1, restore_best=False), [1.0, 2.0])
+    assert net.params[0] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("monitor", "mode", "values", "best_epoch"),
+    [
+        ("val_accuracy", "auto", [0.5, 0.9, 0.7], 2),
+        ("val_r2", "auto", [0.5, 0.9, 0.7], 2),
+        ("val_error", "auto", [0.5, 0.9, 0.3], 3),
+        ("val_accuracy", "min", [0.5, 0.9, 0.3], 3),
+        ("gain", "max", [0.5, 0.9, 0.7], 2),
+        ("loss", "auto", [0.5, 0.1, 0.3], 2),
+    ],
+)
+def test_early_stopping_knows_directions(monitor, mode, values, best_epoch):
+    stop = EarlyStopping(monitor, mode=mode)
+    drive(stop, values, monitor)
+    assert stop.best_epoch == best_epoch
+
+
+def test_early_stopping_min_delta():
+    stop = EarlyStopping(patience=2, min_delta=0.1)
+    assert drive(stop, [1.0, 0.95, 0.91, 0.5])[0] == 3
+    assert stop.best_epoch == 1
+
+
+def test_no_number_is_no_gain():
+    stop = EarlyStopping(patience=2)
+    epochs, net = drive(stop, [math.nan, 1.0, math.nan, math.nan, 0.5])
+    assert (epochs, stop.best_epoch, net.params[0]) == (4, 2, 2.0)
+    never = EarlyStopping(patience=2)
+    epochs, net = drive(never, [math.nan, math.nan, 1.0])
+    assert (epochs, never.best, net.params[0]) == (2, None, 2.0)
+
+
+def test_early_stopping_starts_afresh_with_each_fit():
+    stop = EarlyStopping(patience=1)
+    drive(stop, [0.1, 0.2])
+    epochs, net = drive(stop, [5.0, 4.0, 6.0])
+    assert (epochs, stop.best, net.params[0]) == (3, 4.0, 2.0)
+
+
+def test_best_parameters_are_a_copy():
+    class Moving(StandIn):
+        pass
+
+    net = Moving()
+    stop = EarlyStopping()
+    stop.on_fit_begin(net, 2)
+    net.params[:] = 7.0
+    stop.on_epoch_end(EpochInfo(1, 2, 1.0, 1.0, net=net))
+    view = net.params
+    net.params[:] = 8.0
+    stop.on_fit_end(net, History())
+    assert net.params.tolist() == [7.0, 7.0, 7.0]
+    assert net.params is view
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"patience": 0}, ValueError, "EarlyStopping: expected patience of at least 1, got 0"),
+        ({"patience": 2.5}, TypeError, "EarlyStopping: expected patience to be an integer"),
+        ({"min_delta": -1.0}, ValueError, "EarlyStopping: expected min_delta"),
+        ({"mode": "up"}, ValueError, "EarlyStopping: unknown mode 'up'"),
+    ],
+)
+def test_early_stopping_refuses(options, error, message):
+    with pytest.raises(error, match=message):
+        EarlyStopping(**options)
+
+
+def test_checkpoint_every_epoch(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "runs" / "e{epoch:03d}.safetensors")
+    _, net = drive(checkpoint, [1.0, 2.0])
+    names = [str(tmp_path / "runs" / f"e00{epoch}.safetensors") for epoch in (1, 2)]
+    assert net.saves == [(names[0], True, 1.0), (names[1], True, 2.0)]
+    assert [str(path) for path in checkpoint.saved] == names
+    assert (tmp_path / "runs").is_dir()
+
+
+def test_checkpoint_only_the_better(tmp_path):
+    checkpoint = Checkpoint(str(tmp_path / "best"), monitor="val_accuracy", optimizer=False)
+    _, net = drive(checkpoint, [0.5, 0.4, math.nan, 0.6, 0.6], "val_accuracy")
+    assert [(optimizer, epoch) for _, optimizer, epoch in net.saves] == [(False, 1.0), (False, 4.0)]
+    assert checkpoint.best == 0.6
+    assert checkpoint.saved == [tmp_path / "best"]
+
+
+@pytest.mark.parametrize("path", ["{name}.st", "{}.st", "a{epoch", "{epoch:q}"])
+def test_checkpoint_refuses_other_braces(path):
+    with pytest.raises(ValueError, match=r"Checkpoint: expected a path with no braces but \{epoch\}"):
+        Checkpoint(path)
+
+
+def test_learning_rates_are_kept():
+    logger = LearningRateLogger()
+    for rate in (0.1, 0.01):
+        logger.on_epoch_end(EpochInfo(1, 2, 1.0, learning_rate=rate))
+    assert logger.rates == [0.1, 0.01]
+
+
+def test_epoch_log_line():
+    stream = io.StringIO()
+    log = EpochLog(stream)
+    log.on_fit_begin(None, 10)
+    for epoch in (1, 10):
+        log.on_epoch_end(
+            EpochInfo(epoch, 10, 0.1234, 0.2345, {"val_accuracy": 0.9712}, 0.001, 1.23, 60024),
+        )
+    assert stream.getvalue().split("\n") == [
+        "epoch  1/10  loss 0.1234  val_loss 0.2345  val_accuracy 0.9712  lr 0.001  1.23 s  48800 samples/s",
+        "epoch 10/10  loss 0.1234  val_loss 0.2345  val_accuracy 0.9712  lr 0.001  1.23 s  48800 samples/s",
+        "",
+    ]
+
+
+def test_epoch_log_counts_on_in_a_second_fit(capsys):
+    log = EpochLog()
+    log.on_fit_begin(None, 5)
+    log.on_epoch_end(EpochInfo(11, 5, 1.5e-6, learning_rate=0.1, seconds=0.0))
+    log.on_epoch_end(EpochInfo(12, 5, math.nan, learning_rate=0.1, seconds=0.5, samples=10))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "epoch 11/15  loss 1.50e-06  lr 0.1  0 s  - samples/s"
+    assert lines[1] == "epoch 12/15  loss nan  lr 0.1  0.5 s  20 samples/s"
+
+
+def test_epoch_log_writes_every_nth_epoch_and_the_first_and_last(capsys):
+    log = EpochLog(every=3)
+    log.on_fit_begin(None, 8)
+    for epoch in range(5, 13):
+        log.on_epoch_end(EpochInfo(epoch, 8, 0.5, learning_rate=0.1, seconds=0.5, samples=10))
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["5/12", "7/12", "10/12", "12/12"]
+    with pytest.raises(ValueError, match="EpochLog: expected every of at least 1, got 0"):
+        EpochLog(every=0)
+
+
+def test_progress_bar_counts_rows_of_the_whole_fit():
+    pytest.importorskip("tqdm")
+    stream = io.StringIO()
+    bar = ProgressBar(stream)
+    bar.on_fit_begin(None, 2)
+    bar.on_batch_end(60, 100, 0.5)
+    assert (bar._bar.n, bar._bar.total) == (60, 200)
+    bar.on_epoch_end(EpochInfo(1, 2, 0.5, 0.4321, {}, 0.01, 1.0, 100))
+    assert (bar._bar.n, bar._bar.total) == (100, 200)
+    bar.on_batch_end(30, 100, 0.5)
+    assert bar._bar.n == 130
+    bar.on_epoch_end(EpochInfo(2, 2, 0.25, 0.4321, {}, 0.01, 1.0, 100))
+    bar.on_fit_end(None, History())
+    last = stream.getvalue().split("\r")[-1]
+    assert bar._bar.n == 200
+    for part in ("epoch 2/2", "100%", "200/200", "loss=0.25", "val_loss=0.4321", "learning_rate=0.01", "row/s"):
+        assert part in last
+
+
+def test_progress_bar_without_a_known_length(capsys):
+    pytest.importorskip("tqdm")
+    bar = ProgressBar()
+    bar.on_fit_begin(None, 3)
+    bar.on_batch_end(60, None, 0.5)
+    assert (bar._bar.n, bar._bar.total) == (60, None)
+    bar.on_epoch_end(EpochInfo(1, 3, 0.5, samples=70))
+    assert (bar._bar.n, bar._bar.total) == (70, 210)
+    bar.on_fit_end(None, History())
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "epoch 1/3" in captured.err
+
+
+def test_progress_bar_says_what_to_install(monkeypatch):
+    real = builtins.__import__
+
+    def refuse(name, *arguments, **options):
+        if name == "tqdm":
+            raise ImportError(name)
+        return real(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(ImportError, match="ProgressBar needs tqdm: pip install"):
+        ProgressBar().on_fit_begin(None, 1)
+
+
+def _network():
+    fn = pytest.importorskip("fastnn")
+    net = fn.Sequential([fn.Dense(16, "relu"), fn.Dense(3)], input_shape=4, seed=0)
+    net.compile(loss="cross_entropy", optimizer=fn.Adam(1e-2), metrics=["accuracy"])
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 4)).astype(np.float32)
+    y = X[:, :3].argmax(axis=1)
+    return net, (X[:150], y[:150]), (X[150:], y[150:])
+
+
+def test_fit_stops_restores_and_tells_the_epochs():
+    net, (X, y), validation = _network()
+    stop, logger, seen = EarlyStopping(patience=3, min_delta=0.05), LearningRateLogger(), []
+    history = net.fit(
+        X, y, epochs=200, batch_size=16, validation_data=validation, verbose=0,
+        callbacks=[stop, logger, lambda info: seen.append((info.epoch, info.samples))],
+    )  # fmt: skip
+    assert stop.stopped_epoch == stop.best_epoch + 3 == len(history.epochs) < 200
+    assert net.evaluate(*validation)["loss"] == pytest.approx(stop.best, rel=1e-4)
+    assert seen == [(epoch, 150) for epoch in history.epochs]
+    assert logger.rates == pytest.approx([1e-2] * len(history.epochs))
+
+
+def test_a_function_stops_the_fit():
+    net, (X, y), validation = _network()
+    history = net.fit(X, y, epochs=9, validation_data=validation, verbose=0, callbacks=[lambda info: info.epoch == 2])
+    assert history.epochs == [1, 2]
+
+
+def test_checkpoint_can_be_loaded(tmp_path):
+    fn = pytest.importorskip("fastnn")
+    net, (X, y), validation = _network()
+    path = tmp_path / "best.safetensors"
+    checkpoint = Checkpoint(path, monitor="val_accuracy")
+    history = net.fit(X, y, epochs=5, validation_data=validation, verbose=0, callbacks=[checkpoint])
+    assert checkpoint.best == max(history["val_accuracy"])
+    assert fn.load(path).predict(X).shape == (150, 3)
+
+
+def test_batch_calls_within_epochs():
+    class Rows(Callback):
+        def __init__(self):
+            self.calls = []
+
+        def on_batch_end(self, done_rows, total_rows, loss):
+            self.calls.append((done_rows, total_rows))
+
+    fn = pytest.importorskip("fastnn")
+    net = fn.Sequential([fn.Dense(512, "relu"), fn.Dense(512, "relu"), fn.Dense(3)], input_shape=4, seed=0)
+    X = np.random.default_rng(0).standard_normal((20000, 4)).astype(np.float32)
+    rows = Rows()
+    options = {"loss": "cross_entropy", "optimizer": fn.SGD(1e-3), "verbose": 0}
+    net.fit(X, X[:, :3].argmax(axis=1), epochs=2, batch_size=8, callbacks=[rows], **options)
+    assert rows.calls
+    assert all(0 < done <= total == 20000 for done, total in rows.calls)
+    assert len([1 for (a, _), (b, _) in zip(rows.calls, rows.calls[1:], strict=False) if b < a]) <= 1
