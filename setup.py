@@ -62,6 +62,7 @@ def extensions() -> list[Extension]:
 
 write_blas_int()
 setup(
+    options={"build_ext": {"parallel": os.cpu_count()}},
     ext_modules=cythonize(
         extensions(),
         annotate=os.environ.get("FASTNN_ANNOTATE") == "1",
@@ -73,5 +74,5 @@ setup(
             "cdivision": True,
             "embedsignature": True,
         },
-    )
+    ),
 )

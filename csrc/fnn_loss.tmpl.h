@@ -261,7 +261,7 @@ static double FN(fnn_hinge_labels_loss)(ptrdiff_t B, ptrdiff_t O, double paramet
         const double share = weight ? (double)((const REAL *)weight)[b] : 1;
         ptrdiff_t rival = label == 0 ? 1 : 0;
         for (ptrdiff_t o = rival + 1; o < O; o++)
-            if (o != label && row[o] > row[rival])
+            if (o != label && row[rival] == row[rival] && !(row[o] <= row[rival])) /* a NaN wins and stays */
                 rival = o;
         const REAL margin = rival < O ? 1 + (row[rival] - row[label]) : 0;
         if (!(margin <= 0))

@@ -102,7 +102,9 @@ def _train(arguments: argparse.Namespace, recipe: Recipe, data: tuple[Array, Arr
         f"{'regression' if recipe.classes is None else f'{len(recipe.classes)} classes'}: {len(X)} rows to train on, "
         f"{0 if held_out is None else len(held_out[0])} to validate on, {X.shape[1]} inputs"
     )
-    watchers: list[Callback] = [ProgressBar() if sys.stderr.isatty() else EpochLog()]
+    watchers: list[Callback] = [
+        ProgressBar() if sys.stderr.isatty() else EpochLog(every=max(1, arguments.epochs // 10))
+    ]
     validation = None
     if held_out is not None:
         validation = recipe.network_inputs(held_out[0]), network_targets(recipe, held_out[1])
@@ -117,7 +119,7 @@ def _train(arguments: argparse.Namespace, recipe: Recipe, data: tuple[Array, Arr
     where = "validation" if validation else "training"
     print(
         f"{where} {metric} {scores[metric]:.4f}, loss {scores['loss']:.4g}, after {len(history.epochs)} epochs "
-        f"in {seconds:.1f} s"
+        f"in {seconds:.2f} s"
     )
     return net
 
