@@ -114,6 +114,20 @@ typedef struct fnn_kernels {
     /* out_b = log sum_o exp z_bo, stable for |z| up to the largest finite number. */
     void (*log_sum_exp)(ptrdiff_t B, ptrdiff_t O, const fnn_real *z, fnn_real *out);
 
+    /* ---- products of a dense layer (fnn_product.tmpl.h) -------------------------------------------------------
+     * I = inputs, O = outputs; x (B, I), w (I, O), bias (O,) or NULL, y and dy (B, O).  No two arrays overlap.  w, bias, y, dy and dw may be
+     * READ up to 63 bytes past their end: what is there must be memory of the caller's, its contents do not matter.
+     * The bits of a row do not depend on B, nor on the instruction set among those with FMA. */
+    /* y = 1 bias + x w; without bias y = x w. */
+    void (*product_forward)(ptrdiff_t B, ptrdiff_t inputs, ptrdiff_t outputs, const fnn_real *x, const fnn_real *w,
+                            const fnn_real *bias, fnn_real *y);
+    /* dx = dy w^T. */
+    void (*product_input_gradient)(ptrdiff_t B, ptrdiff_t inputs, ptrdiff_t outputs, const fnn_real *dy, const fnn_real *w,
+                                   fnn_real *dx);
+    /* ADDS: dw += scale * x^T dy. */
+    void (*product_weight_gradient)(ptrdiff_t B, ptrdiff_t inputs, ptrdiff_t outputs, double scale, const fnn_real *x,
+                                    const fnn_real *dy, fnn_real *dw);
+
     /* ---- losses (fnn_loss.tmpl.h), L of one row; e = y - target ---------------------------------------------
      * Elementwise losses are means over the O outputs; target (B, O) fnn_real unless said otherwise.
      * SQUARED_ERROR  e^2                             ABSOLUTE_ERROR |e| (derivative 0 at 0)

@@ -14,6 +14,12 @@
 #endif
 
 #define FNN_ISA avx512
+/* Vectors, and the tiles of outputs that fill the registers: of a product, and of dot products. */
+#define FNN_VECTOR_BYTES 64
+#define FNN_TILE_ROWS 8
+#define FNN_TILE_VECTORS 3
+#define FNN_DOT_ROWS 5
+#define FNN_DOT_COLUMNS 4
 #define FNN_FMA 1
 
 #include "fnn_philox.h"

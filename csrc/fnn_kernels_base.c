@@ -5,6 +5,12 @@
 #include "fnn_kernels.h"
 
 #define FNN_ISA base
+/* Vectors, and the tiles of outputs that fill the registers: of a product, and of dot products. */
+#define FNN_VECTOR_BYTES 16
+#define FNN_TILE_ROWS 4
+#define FNN_TILE_VECTORS 2
+#define FNN_DOT_ROWS 1
+#define FNN_DOT_COLUMNS 4
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
 #define FNN_FMA 1
 #else

@@ -57,6 +57,9 @@
 #define INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
+/* Outputs up to which the input gradient of a dense layer sums in one chain. */
+#define FNN_NARROW 32
+
 /* A kernel is a loop around a function of one element; it must be inlined to become vector code. */
 #ifndef FNN_ELEMENT
 #define FNN_ELEMENT static inline __attribute__((always_inline))

@@ -5,6 +5,7 @@
 #include "fnn_reduce.tmpl.h"
 
 #include "fnn_activation.tmpl.h"
+#include "fnn_product.tmpl.h"
 #include "fnn_loss.tmpl.h"
 #include "fnn_optimizer.tmpl.h"
 #include "fnn_vector.tmpl.h"
@@ -44,6 +45,9 @@ const fnn_kernels FN(fnn_kernels) = {
     .softmax_forward = FN(fnn_softmax_forward),
     .softmax_backward = FN(fnn_softmax_backward),
     .log_sum_exp = FN(fnn_log_sum_exp),
+    .product_forward = FN(fnn_product_forward),
+    .product_input_gradient = FN(fnn_product_input_gradient),
+    .product_weight_gradient = FN(fnn_product_weight_gradient),
     .loss = {
         [FNN_SQUARED_ERROR] = FN(fnn_squared_error_loss),
         [FNN_DISTANCE] = FN(fnn_distance_loss),

@@ -1,15 +1,16 @@
 """The one door to BLAS: row-major products over ``scipy.linalg.cython_blas``, in single and double precision.
 
-Importing this module imports scipy.linalg (some 130 ms), so it happens when the first network with a product is
-built.  BLAS is column-major: a row-major A[M,N] is its A^T[N,M], hence the swapped operands below.  Dimensions are
+The products of a dense layer as ``Products``, for the sizes where BLAS measures faster than our own kernels.  Importing
+this module imports scipy.linalg (some 130 ms), so it happens when the first network that needs it is built.  BLAS is column-major: a row-major A[M,N] is its A^T[N,M], hence the swapped operands below.  Dimensions are
 checked against ``MAX_DIMENSION`` where a plan is built, before they are narrowed to BLAS's integer.
 """
 
 from cpython.pycapsule cimport PyCapsule_New
+from libc.string cimport memcpy
 from scipy.linalg.cython_blas cimport dgemm, dgemv, dger, sgemm, sgemv, sger
 
 from fastnn._core.blas_int cimport blas_int
-from fastnn._core.step cimport Blas
+from fastnn._core.step cimport Products
 
 MAX_DIMENSION = 2 ** (8 * int(sizeof(blas_int)) - 1) - 1
 
@@ -50,36 +51,69 @@ cdef inline void ger(Py_ssize_t M, Py_ssize_t N, real alpha, const real* x, cons
         dger(&n, &m, &alpha, <real*> y, &one, <real*> x, &one, a, &n)
 
 
-cdef void gemm_f32(bint ta, bint tb, Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, double alpha, const void* a,
-                   const void* b, double beta, void* c) noexcept nogil:
-    gemm(ta, tb, M, N, K, <float> alpha, <const float*> a, <const float*> b, <float> beta, <float*> c)
+cdef inline void forward(Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, const real* x, const real* w, const real* bias,
+                         real* y) noexcept nogil:
+    cdef Py_ssize_t b
+    if bias != NULL:
+        for b in range(B):
+            memcpy(y + b * O, bias, O * sizeof(real))
+    cdef real beta = 0 if bias == NULL else 1
+    if B == 1:
+        gemv(True, I, O, <real> 1, w, x, beta, y)
+    else:
+        gemm(False, False, B, O, I, <real> 1, x, w, beta, y)
 
 
-cdef void gemm_f64(bint ta, bint tb, Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, double alpha, const void* a,
-                   const void* b, double beta, void* c) noexcept nogil:
-    gemm(ta, tb, M, N, K, alpha, <const double*> a, <const double*> b, beta, <double*> c)
+cdef inline void input_gradient(Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, const real* dy, const real* w,
+                                real* dx) noexcept nogil:
+    if B == 1:
+        gemv(False, I, O, <real> 1, w, dy, <real> 0, dx)
+    else:
+        gemm(False, True, B, I, O, <real> 1, dy, w, <real> 0, dx)
 
 
-cdef void gemv_f32(bint transpose, Py_ssize_t M, Py_ssize_t N, double alpha, const void* a, const void* x,
-                   double beta, void* y) noexcept nogil:
-    gemv(transpose, M, N, <float> alpha, <const float*> a, <const float*> x, <float> beta, <float*> y)
+cdef inline void weight_gradient(Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, real scale, const real* x, const real* dy,
+                                 real* dw) noexcept nogil:
+    if B == 1:
+        ger(I, O, scale, x, dy, dw)
+    else:
+        gemm(True, False, I, O, B, scale, x, dy, <real> 1, dw)
 
 
-cdef void gemv_f64(bint transpose, Py_ssize_t M, Py_ssize_t N, double alpha, const void* a, const void* x,
-                   double beta, void* y) noexcept nogil:
-    gemv(transpose, M, N, alpha, <const double*> a, <const double*> x, beta, <double*> y)
+cdef void forward_f32(Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, const void* x, const void* w, const void* bias,
+                      void* y) noexcept nogil:
+    forward(B, I, O, <const float*> x, <const float*> w, <const float*> bias, <float*> y)
 
 
-cdef void ger_f32(Py_ssize_t M, Py_ssize_t N, double alpha, const void* x, const void* y, void* a) noexcept nogil:
-    ger(M, N, <float> alpha, <const float*> x, <const float*> y, <float*> a)
+cdef void forward_f64(Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, const void* x, const void* w, const void* bias,
+                      void* y) noexcept nogil:
+    forward(B, I, O, <const double*> x, <const double*> w, <const double*> bias, <double*> y)
 
 
-cdef void ger_f64(Py_ssize_t M, Py_ssize_t N, double alpha, const void* x, const void* y, void* a) noexcept nogil:
-    ger(M, N, alpha, <const double*> x, <const double*> y, <double*> a)
+cdef void input_gradient_f32(Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, const void* dy, const void* w,
+                             void* dx) noexcept nogil:
+    input_gradient(B, I, O, <const float*> dy, <const float*> w, <float*> dx)
 
 
-cdef Blas _f32 = Blas(gemm=gemm_f32, gemv=gemv_f32, ger=ger_f32)
-cdef Blas _f64 = Blas(gemm=gemm_f64, gemv=gemv_f64, ger=ger_f64)
+cdef void input_gradient_f64(Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, const void* dy, const void* w,
+                             void* dx) noexcept nogil:
+    input_gradient(B, I, O, <const double*> dy, <const double*> w, <double*> dx)
+
+
+cdef void weight_gradient_f32(Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, double scale, const void* x, const void* dy,
+                              void* dw) noexcept nogil:
+    weight_gradient(B, I, O, <float> scale, <const float*> x, <const float*> dy, <float*> dw)
+
+
+cdef void weight_gradient_f64(Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, double scale, const void* x, const void* dy,
+                              void* dw) noexcept nogil:
+    weight_gradient(B, I, O, scale, <const double*> x, <const double*> dy, <double*> dw)
+
+
+cdef Products _f32 = Products(forward=forward_f32, input_gradient=input_gradient_f32,
+                              weight_gradient=weight_gradient_f32)
+cdef Products _f64 = Products(forward=forward_f64, input_gradient=input_gradient_f64,
+                              weight_gradient=weight_gradient_f64)
 
 # By bytes per element; the Plan takes the pointers out (step.pxd declares what they point to).
-TABLES = {4: PyCapsule_New(&_f32, "fastnn.Blas", NULL), 8: PyCapsule_New(&_f64, "fastnn.Blas", NULL)}
+TABLES = {4: PyCapsule_New(&_f32, "fastnn.Products", NULL), 8: PyCapsule_New(&_f64, "fastnn.Products", NULL)}

@@ -75,6 +75,12 @@ cdef extern from "fnn_kernels.h" nogil:
         void (*softmax_forward)(Py_ssize_t B, Py_ssize_t O, const void* z, void* a) noexcept nogil
         void (*softmax_backward)(Py_ssize_t B, Py_ssize_t O, const void* a, const void* da, void* dz) noexcept nogil
         void (*log_sum_exp)(Py_ssize_t B, Py_ssize_t O, const void* z, void* out) noexcept nogil
+        void (*product_forward)(
+            Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, const void* x, const void* w, const void* bias, void* y) noexcept nogil
+        void (*product_input_gradient)(
+            Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, const void* dy, const void* w, void* dx) noexcept nogil
+        void (*product_weight_gradient)(
+            Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, double scale, const void* x, const void* dy, void* dw) noexcept nogil
         fnn_loss_value* loss
         fnn_optimizer_update* update
         void (*fill_rows)(Py_ssize_t B, Py_ssize_t O, const void* row, void* y) noexcept nogil

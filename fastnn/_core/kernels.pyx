@@ -249,6 +249,45 @@ def fill_rows(row, Py_ssize_t B, isa=None, out=None):
     return out
 
 
+cdef object roomy(array, fill=None):
+    """A copy with the 64 bytes after it that products may read; what stands there is NaN, and must not matter."""
+    cdef Py_ssize_t n = array.size, spare = 64 // array.itemsize
+    block = np.full(n + spare, np.nan, array.dtype)
+    block[:n] = array.ravel() if fill is None else fill
+    return block[:n].reshape(array.shape)
+
+
+def product_forward(x, w, bias=None, isa=None):
+    """x w + bias: x (B, I), w (I, O), bias (O,)."""
+    cdef const fnn_kernels* k = table_of(x, isa)
+    cdef const void* start = NULL
+    w, y = roomy(w), roomy(np.empty((len(x), w.shape[1]), x.dtype), np.nan)
+    if bias is not None:
+        bias = roomy(bias)
+        start = data(bias, x.dtype, (w.shape[1],))
+    k.product_forward(len(x), w.shape[0], w.shape[1], data(x, x.dtype, (len(x), w.shape[0])),
+                      data(w, x.dtype, w.shape), start, data(y, x.dtype, y.shape, True))
+    return y
+
+
+def product_input_gradient(dy, w, isa=None):
+    """dy w^T: dy (B, O), w (I, O)."""
+    cdef const fnn_kernels* k = table_of(dy, isa)
+    w, dx = roomy(w), np.full((len(dy), w.shape[0]), np.nan, dy.dtype)
+    k.product_input_gradient(len(dy), w.shape[0], w.shape[1], data(dy, dy.dtype, (len(dy), w.shape[1])),
+                             data(w, dy.dtype, w.shape), data(dx, dy.dtype, dx.shape, True))
+    return dx
+
+
+def product_weight_gradient(x, dy, dw, double scale=1.0, isa=None):
+    """dw + scale x^T dy: x (B, I), dy (B, O), dw (I, O)."""
+    cdef const fnn_kernels* k = table_of(x, isa)
+    dy, dw = roomy(dy), roomy(dw)
+    k.product_weight_gradient(len(x), dw.shape[0], dw.shape[1], scale, data(x, x.dtype, (len(x), dw.shape[0])),
+                              data(dy, x.dtype, (len(x), dw.shape[1])), data(dw, x.dtype, dw.shape, True))
+    return dw
+
+
 def add_row_sum(x, out, double scale=1.0, isa=None):
     """Add to out: scale * sum_b x_b."""
     cdef const fnn_kernels* k = table_of(x, isa)

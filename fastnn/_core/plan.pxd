@@ -1,7 +1,7 @@
 cimport numpy as cnp
 
 from fastnn._core.kernels cimport fnn_kernels
-from fastnn._core.step cimport Blas, Frame, Step
+from fastnn._core.step cimport Frame, Products, Step
 
 cdef class Plan:
     cdef readonly object dtype
@@ -14,7 +14,8 @@ cdef class Plan:
     cdef readonly Py_ssize_t n_params
     cdef readonly double products       # multiply-adds per row of all parameters, to decide when to release the GIL
     cdef const fnn_kernels* kernels
-    cdef Blas blas
+    cdef Products native
+    cdef Products blas
     cdef int n_steps
     cdef Step* steps
     cdef int* wiring

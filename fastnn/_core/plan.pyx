@@ -11,10 +11,11 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from fastnn._core.kernels cimport kernel_table
-from fastnn._core.step cimport Blas, Frame, OK, Op, Step
+from fastnn._core.step cimport Frame, OK, Op, Products, Step
 
 import numpy as np
 
+from fastnn._core.backend import uses_blas
 from fastnn._core.ops.merge import FanOutOp
 
 cnp.import_array()
@@ -23,9 +24,9 @@ ALIGNMENT = 64  # bytes: one cache line
 
 
 def aligned_zeros(Py_ssize_t n, dtype):
-    """A zeroed 1-D array of ``n`` elements that starts on a cache line."""
+    """A zeroed 1-D array of ``n`` elements that starts on a cache line; a cache line after it may be read."""
     dtype = np.dtype(dtype)
-    block = np.zeros(n * dtype.itemsize + ALIGNMENT, np.uint8)
+    block = np.zeros(n * dtype.itemsize + 2 * ALIGNMENT, np.uint8)
     cdef Py_ssize_t skip = -block.ctypes.data % ALIGNMENT
     return block[skip : skip + n * dtype.itemsize].view(dtype)
 
@@ -45,7 +46,7 @@ cdef class Plan:
         nodes, self.outputs = self._with_fan_out(nodes, list(outputs))
         self.ops = tuple(node[0] for node in nodes)
         self._place_parameters(nodes)
-        self._load_blas()
+        self._load_products()
         self._write_steps(nodes)
 
     def __dealloc__(self):
@@ -90,16 +91,19 @@ cdef class Plan:
                 self.n_params += size
             self.offsets.append(place)
 
-    def _load_blas(self):
-        """Take the products from the BLAS module, which is imported only when an op needs it."""
+    def _load_products(self):
+        """Take the products from our kernels, and from the BLAS module (imported only then) where an op is to use it."""
         cdef Op op
-        if not any(op.needs_blas for op in self.ops):
+        self.native.forward = self.kernels.product_forward
+        self.native.input_gradient = self.kernels.product_input_gradient
+        self.native.weight_gradient = self.kernels.product_weight_gradient
+        if not any(uses_blas(op.product_size) for op in self.ops):
             return
         from fastnn._core import blas
 
         if max(self.widths) > blas.MAX_DIMENSION:
             raise ValueError(f"Plan: expected layers of at most {blas.MAX_DIMENSION} units, got {max(self.widths)}")
-        memcpy(&self.blas, PyCapsule_GetPointer(blas.TABLES[self.dtype.itemsize], "fastnn.Blas"), sizeof(Blas))
+        memcpy(&self.blas, PyCapsule_GetPointer(blas.TABLES[self.dtype.itemsize], "fastnn.Products"), sizeof(Products))
 
     def _write_steps(self, nodes):
         """Fill the C array of steps and the tensor numbers it points to."""
@@ -114,7 +118,8 @@ cdef class Plan:
         wire = self.wiring
         for index, (op, ins, outs, _) in enumerate(nodes):
             step = &self.steps[index]
-            step.kernels, step.blas = self.kernels, &self.blas
+            step.kernels = self.kernels
+            step.products = &self.blas if uses_blas((<Op> op).product_size) else &self.native
             step.index, step.trainable, step.rate = index, True, 1.0
             step.params = <Py_ssize_t> self.offsets[index] * self.kernels.itemsize
             step.n_inputs, step.n_outputs = len(ins), len(outs)

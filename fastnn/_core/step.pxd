@@ -21,18 +21,18 @@ cdef enum Status:
     INTERRUPTED = 2    # a signal handler raised; the exception is set
     FAILED = 3         # a custom function raised; the exception is set
 
-ctypedef void (*gemm_fn)(bint transpose_a, bint transpose_b, Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, double alpha,
-                         const void* a, const void* b, double beta, void* c) noexcept nogil
-ctypedef void (*gemv_fn)(bint transpose, Py_ssize_t M, Py_ssize_t N, double alpha, const void* a, const void* x,
-                         double beta, void* y) noexcept nogil
-ctypedef void (*ger_fn)(Py_ssize_t M, Py_ssize_t N, double alpha, const void* x, const void* y,
-                        void* a) noexcept nogil
+ctypedef void (*product_fn)(Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, const void* x, const void* w, const void* bias,
+                            void* y) noexcept nogil
+ctypedef void (*input_gradient_fn)(Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, const void* dy, const void* w,
+                                   void* dx) noexcept nogil
+ctypedef void (*weight_gradient_fn)(Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, double scale, const void* x,
+                                    const void* dy, void* dw) noexcept nogil
 
-# Matrix products for one dtype, row-major and packed.
-cdef struct Blas:
-    gemm_fn gemm    # C[M,N] = alpha op(A)[M,K] op(B)[K,N] + beta C
-    gemv_fn gemv    # y = alpha op(A) x + beta y, A[M,N]
-    ger_fn ger      # A[M,N] += alpha x[M] y[N]
+# The products of a dense layer for one dtype: our own kernels, or BLAS.  Row-major and packed; x (B, I), w (I, O).
+cdef struct Products:
+    product_fn forward                  # y = 1 bias + x w; bias NULL: y = x w
+    input_gradient_fn input_gradient    # dx = dy w^T
+    weight_gradient_fn weight_gradient  # dw += scale x^T dy
 
 cdef struct Frame:
     Py_ssize_t batch        # rows of this call
@@ -54,7 +54,7 @@ cdef struct Step:
     step_fn forward
     step_fn backward
     const fnn_kernels* kernels
-    const Blas* blas
+    const Products* products
     const void* config      # the op's own dimensions
     const int* inputs       # tensors
     const int* outputs
@@ -72,7 +72,7 @@ cdef class Op:
     cdef readonly bint in_place
     cdef readonly bint reads_input
     cdef readonly bint reads_output
-    cdef readonly bint needs_blas
+    cdef readonly Py_ssize_t product_size   # I * O of the op's products, 0: it has none
     cdef readonly bint shares_value
     cdef readonly bint may_fail
     cdef void bind(self, Step* step) noexcept

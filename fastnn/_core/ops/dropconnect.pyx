@@ -5,9 +5,9 @@ per row, so that the product stays one matrix product.
 """
 
 from libc.stdint cimport uint8_t
+from libc.string cimport memset
 
 from fastnn._core.kernels cimport fnn_random
-from fastnn._core.ops.dense cimport multiply, multiply_transposed
 from fastnn._core.step cimport Frame, OK, Op, Step
 
 from fastnn._core.step import Parameter
@@ -37,7 +37,8 @@ cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
     else:
         v = frame.scratch if v == NULL else v
         step.kernels.scale(N, dims.inference_scale, w, v)
-    multiply(step, frame.batch, dims.inputs, dims.outputs, frame.values[step.inputs[0]], v, bias, frame.values[step.outputs[0]])
+    step.products.forward(frame.batch, dims.inputs, dims.outputs, frame.values[step.inputs[0]], v, bias,
+                          frame.values[step.outputs[0]])
     return OK
 
 
@@ -54,9 +55,10 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     if dx != NULL:
         if not frame.training and dims.inference_scale == 1.0:
             v = <char*> frame.params + step.params
-        multiply_transposed(step, frame.batch, dims.inputs, dims.outputs, dy, v, dx)
+        step.products.input_gradient(frame.batch, dims.inputs, dims.outputs, dy, v, dx)
     if step.trainable:
-        step.blas.gemm(True, False, dims.inputs, dims.outputs, frame.batch, 1.0, x, dy, 0.0, frame.scratch)
+        memset(frame.scratch, 0, N * itemsize)
+        step.products.weight_gradient(frame.batch, dims.inputs, dims.outputs, 1.0, x, dy, frame.scratch)
         if frame.training:
             step.kernels.add_masked(N, scale * dims.training_scale, <uint8_t*> frame.saved[step.index] + N * itemsize,
                                     frame.scratch, dw)
@@ -80,7 +82,7 @@ cdef class DropConnectOp(Op):
                          training_scale=1.0 / (1.0 - rate) if inverted else 1.0,
                          inference_scale=1.0 if inverted else 1.0 - rate)
         self.input_widths, self.output_widths = (inputs,), (outputs,)
-        self.reads_input = self.needs_blas = True
+        self.reads_input, self.product_size = True, inputs * outputs
         self.parameters = (Parameter("weight", (inputs, outputs), inputs, outputs, True),)
         if bias:
             self.parameters += (Parameter("bias", (outputs,), inputs, outputs, False),)

@@ -1,0 +1,125 @@
+"""Products of a dense layer against NumPy in extended precision, and the promises about bits."""
+
+import numpy as np
+import pytest
+
+from fastnn._core import kernels
+
+ISAS = kernels.supported_isas()
+FMA = [isa for isa in ISAS if isa != "base"]
+DTYPES = [np.float32, np.float64]
+SHAPES = [
+    (1, 1, 1),
+    (1, 4, 64),
+    (2, 64, 2),
+    (3, 5, 7),
+    (7, 33, 17),
+    (8, 48, 48),
+    (9, 67, 49),
+    (13, 10, 31),
+    (5, 31, 32),
+]
+SHAPES += [(16, 3, 33), (33, 65, 130), (4, 1700, 9), (6, 9, 1100), (1, 300, 1100), (1700, 5, 3), (12, 100, 64)]
+
+
+def draw(dtype, *shape):
+    return np.random.default_rng(list(shape)).standard_normal(shape).astype(dtype)
+
+
+def bound(a, b, dtype):
+    """|computed - exact| <= gamma_k |A||B| for any order of summation [Higham 2002, eq. 3.13]; + 2: scale and start."""
+    k = a.shape[1] + 2
+    u = np.finfo(dtype).eps / 2
+    return k * u / (1 - k * u) * (np.abs(a).astype(np.longdouble) @ np.abs(b).astype(np.longdouble))
+
+
+def exact(a, b):
+    return a.astype(np.longdouble) @ b.astype(np.longdouble)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("B", "I", "O"), SHAPES)
+def test_products_lie_within_the_error_bound(B, I, O, dtype, isa):
+    x, w, bias, dy, dw = (
+        draw(dtype, B, I),
+        draw(dtype, I, O),
+        draw(dtype, O),
+        draw(dtype, B, O),
+        draw(dtype, I, O, 1)[..., 0],
+    )
+    extended, folded = np.c_[x, np.ones(B, dtype)], np.r_[w, bias[None]]
+    y = kernels.product_forward(x, w, bias, isa=isa)
+    assert (np.abs(y - exact(extended, folded)) <= bound(extended, folded, dtype)).all()
+    y = kernels.product_forward(x, w, isa=isa)
+    assert (np.abs(y - exact(x, w)) <= bound(x, w, dtype)).all()
+    dx = kernels.product_input_gradient(dy, w, isa=isa)
+    assert (np.abs(dx - exact(dy, w.T)) <= bound(dy, w.T, dtype)).all()
+    result = kernels.product_weight_gradient(x, dy, dw, -0.375, isa=isa)
+    unit = np.finfo(dtype).eps * (np.abs(dw) + 0.375 * np.abs(exact(x.T, dy)))
+    assert (np.abs(result - (dw - 0.375 * exact(x.T, dy))) <= 0.375 * bound(x.T, dy, dtype) + unit).all()
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nothing_is_written_past_the_end(dtype, isa):
+    for O in range(1, 68):
+        x, w, dy = draw(dtype, 3, 5), draw(dtype, 5, O), draw(dtype, 3, O)
+        for result in (
+            kernels.product_forward(x, w, isa=isa),
+            kernels.product_weight_gradient(x, dy, w, isa=isa),
+            kernels.product_weight_gradient(x[:1], dy[:1], w, isa=isa),
+        ):
+            block = result.base
+            assert np.isfinite(result).all()
+            assert np.isnan(block[result.size :]).all()
+            assert len(block) > result.size
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("I", "O"), [(4, 64), (64, 10), (33, 17), (100, 70), (784, 128), (70, 1100), (1700, 40)])
+def test_the_bits_of_a_row_do_not_depend_on_the_batch(I, O, dtype, isa):
+    x, w, bias, dy = draw(dtype, 37, I), draw(dtype, I, O), draw(dtype, O), draw(dtype, 37, O)
+    y, dx = kernels.product_forward(x, w, bias, isa=isa), kernels.product_input_gradient(dy, w, isa=isa)
+    for part in (slice(0, 1), slice(3, 4), slice(5, 12), slice(20, 37)):
+        assert kernels.product_forward(x[part], w, bias, isa=isa).tobytes() == y[part].tobytes()
+        assert kernels.product_input_gradient(dy[part], w, isa=isa).tobytes() == dx[part].tobytes()
+
+
+@pytest.mark.skipif(len(FMA) < 2, reason="needs AVX-512")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_instruction_sets_with_fma_agree_bit_for_bit(dtype):
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        B, I, O = (int(n) for n in random.integers(1, (40, 130, 130)))
+        x, w, bias, dy = draw(dtype, B, I), draw(dtype, I, O), draw(dtype, O), draw(dtype, B, O)
+        results = [
+            (
+                kernels.product_forward(x, w, bias, isa=isa).tobytes(),
+                kernels.product_input_gradient(dy, w, isa=isa).tobytes(),
+                kernels.product_weight_gradient(x, dy, w, 0.3, isa=isa).tobytes(),
+            )
+            for isa in FMA
+        ]
+        assert all(result == results[0] for result in results)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_nan_stays_in_its_row(dtype, isa):
+    x, w, dy = draw(dtype, 11, 20), draw(dtype, 20, 45), draw(dtype, 11, 45)
+    x[4, 7] = dy[4, 40] = np.nan
+    others = np.arange(11) != 4
+    for result in (kernels.product_forward(x, w, isa=isa), kernels.product_input_gradient(dy, w, isa=isa)):
+        assert np.isnan(result[4]).all()
+        assert np.isfinite(result[others]).all()
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_rows_of_an_input_of_zero_are_left_alone(isa):
+    x = np.array([[0.0, 2.0, 0.0]], np.float32)
+    dw = draw(np.float32, 3, 20)
+    result = kernels.product_weight_gradient(x, np.ones((1, 20), np.float32), dw, 0.5, isa=isa)
+    assert result[[0, 2]].tobytes() == dw[[0, 2]].tobytes()
+    np.testing.assert_array_equal(result[1], dw[1] + np.float32(1))
