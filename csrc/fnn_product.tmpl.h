@@ -159,11 +159,12 @@ static void FN(rank_one)(ptrdiff_t I, ptrdiff_t O, REAL scale, const REAL *x, co
 {
     for (ptrdiff_t i = 0; i < I; i++) {
         REAL *row = dw + i * O;
-        if (x[i] == 0)
+        const REAL input = x[i]; /* a copy: for all the compiler knows, x could lie within dw */
+        if (input == 0)
             continue;
         INDEPENDENT
         for (ptrdiff_t o = 0; o < O; o++)
-            row[o] = FMA(scale, x[i] * dy[o], row[o]);
+            row[o] = FMA(scale, input * dy[o], row[o]);
     }
 }
 
