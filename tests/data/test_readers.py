@@ -1,6 +1,7 @@
 """IDX and .npz files written byte by byte, whole, damaged and alien."""
 
 import gzip
+import os
 import struct
 from pathlib import Path
 
@@ -93,10 +94,10 @@ def test_missing_file(tmp_path):
         read_npz(tmp_path / "nothing.npz")
 
 
-MNIST = Path("/work/shared/data/mnist")
+MNIST = Path(os.environ.get("FASTNN_DATA", Path(__file__).parents[3] / "shared" / "data")) / "mnist"
 
 
-@pytest.mark.skipif(not MNIST.exists(), reason="needs the MNIST files")
+@pytest.mark.skipif(not MNIST.exists(), reason="needs the MNIST files in FASTNN_DATA or ../shared/data")
 def test_mnist():
     images, labels = read_idx(MNIST / "t10k-images-idx3-ubyte.gz"), read_idx(MNIST / "t10k-labels-idx1-ubyte.gz")
     assert images.shape == (10000, 28, 28)
