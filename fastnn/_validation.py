@@ -28,7 +28,7 @@ def as_numeric(who: str, name: str, values: Any) -> np.ndarray:
     if isinstance(values, np.ndarray) and hasattr(values, "mask"):
         raise TypeError(f"{who}: expected {name} without a mask, got a masked array; fill or drop what is masked")
     try:
-        array = values if isinstance(values, np.memmap) else np.asarray(values)  # stays a memmap for feed._release
+        array = values if isinstance(values, np.memmap) else np.asarray(values)  # stays a memmap, for release
     except ValueError as error:
         raise ValueError(
             f"{who}: expected {name} to be an array, got rows of different lengths; pad or cut them"
@@ -229,7 +229,7 @@ def as_list(who: str, name: str, values: Any, count: int) -> list[Any]:
 
 
 def release(array: np.ndarray) -> None:
-    """Tell the system that the pages of a memmap are not needed for now, so that it does not fill the memory."""
+    """Let the system take back the pages of a memmap that were read, so that a large file does not fill the memory."""
     mapping = getattr(array, "_mmap", None)
     if isinstance(mapping, mmap.mmap) and getattr(array, "mode", None) in ("r", "r+") and hasattr(mapping, "madvise"):
         mapping.madvise(mmap.MADV_DONTNEED)

@@ -102,15 +102,15 @@ def bind_loss(plan: Plan, loss: Loss, output: int, share: float, shape: Shape) -
     """
     tensor, skip = plan.outputs[output], None
     producer = plan.producers[tensor]
-    if loss.includes and producer is not None and plan.ops[producer[0]].shares_value:
+    parted = producer is not None and plan.ops[producer[0]].shares_value  # the output is read elsewhere too
+    if parted:
         producer = plan.producers[plan.step_inputs(producer[0])[0]]
-        if producer is not None and plan.activation_of(producer[0]) == loss.includes:
+    if loss.includes and producer is not None and plan.activation_of(producer[0]) == loss.includes:
+        if parted:
             raise ValueError(
                 f"compile: expected output {output} to be logits, or a last {loss.includes} that nothing else "
                 f"reads, got a {loss.includes} that is read elsewhere too; make the logits the output"
             )
-        producer = None
-    if loss.includes and producer is not None and plan.activation_of(producer[0]) == loss.includes:
         skip = producer[0]
         tensor = plan.step_inputs(skip)[0]
     kernel = CustomLoss(loss.function, shape) if isinstance(loss, CallableLoss) else loss.kernel

@@ -424,7 +424,7 @@ class ProgressBar(Callback):
         try:
             from tqdm import tqdm
         except ImportError as error:
-            raise ImportError('ProgressBar needs tqdm: pip install "fastnn[cli]" or pip install tqdm') from error
+            raise ImportError("ProgressBar needs tqdm: pip install tqdm") from error
         self._epochs, self._done, self._epoch = epochs, 0, 0
         stream = sys.stderr if self.stream is None else self.stream
         self._bar = tqdm(file=stream, unit="row", unit_scale=True, desc=f"epoch 0/{epochs}", dynamic_ncols=True)

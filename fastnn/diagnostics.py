@@ -71,12 +71,12 @@ def gradcheck(
         value, gradients = _weighted_sum(copy, inputs, dys)
     else:
         net._require_compiled("gradcheck")
-        copy.compile(net.losses, net.optimizer, loss_weights=net.loss_weights)
+        copy.compile(net.losses, "sgd", loss_weights=net.loss_weights)  # frozen layers have gradients too
         value, gradients = _loss(copy, inputs, copy._targets("gradcheck", y, n), n)
     errors: dict[str, float] = {}
-    arrays = {**dict(copy.named_parameters())}
+    arrays = dict(copy.named_parameters())
     if y is None:
-        arrays |= {f"input_{i + 1}" if len(inputs) > 1 else "input": x for i, x in enumerate(inputs)}
+        arrays |= _by_name(inputs)
     for name, array in arrays.items():
         errors[name] = _compare(value, array, gradients[name], random, samples)
     worst = max(errors, key=lambda name: errors[name], default=None)
@@ -103,9 +103,12 @@ def _weighted_sum(
     value()
     dxs = net._backward_rows(dys, False)
     gradients = {name: view.copy() for name, view in net.named_gradients()}
-    for i, (dx, x) in enumerate(zip(dxs, inputs, strict=True)):
-        gradients[f"input_{i + 1}" if len(inputs) > 1 else "input"] = dx.reshape(x.shape)
-    return value, gradients
+    return value, gradients | _by_name([dx.reshape(x.shape) for dx, x in zip(dxs, inputs, strict=True)])
+
+
+def _by_name(inputs: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Name the arrays of the inputs: input, or input_1, input_2 ..."""
+    return {f"input_{i + 1}" if len(inputs) > 1 else "input": x for i, x in enumerate(inputs)}
 
 
 def _loss(

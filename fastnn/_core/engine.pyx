@@ -9,7 +9,7 @@ cimport numpy as cnp
 from libc.string cimport memcpy
 
 from fastnn._core.kernels cimport fnn_kernels
-from fastnn._core.plan cimport Plan, Workspace, raise_pending, run_backward, run_forward, take_input
+from fastnn._core.plan cimport GIL_WORK, Plan, Workspace, raise_pending, run_backward, run_forward, take_input
 from fastnn._core.step cimport OK
 from fastnn._core.trainer cimport Trainer
 
@@ -22,7 +22,6 @@ cnp.import_array()
 cpdef enum:
     MAX_PORTS = 64  # inputs, and outputs, of a network
 
-cdef double GIL_WORK = 20000.0  # multiply-adds of a forward pass below which releasing the GIL costs more than it gives
 
 
 cdef inline bint fits(object x, int typenum, Py_ssize_t width) noexcept:

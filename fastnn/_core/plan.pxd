@@ -3,6 +3,10 @@ cimport numpy as cnp
 from fastnn._core.kernels cimport fnn_kernels
 from fastnn._core.step cimport Frame, Products, Step
 
+# Multiply-adds of a forward pass below which releasing the GIL costs more than it gives.
+cdef enum:
+    GIL_WORK = 20000
+
 cdef class Plan:
     cdef readonly object dtype
     cdef readonly tuple ops

@@ -21,7 +21,9 @@ cdef class Trainer:
     cdef public unsigned long long seed
     cdef public unsigned long long step         # one per update over the network's life; random masks go by it
     cdef Workspace work
-    cdef list keep                              # Python objects that C pointers below point into
+    cdef list parts                             # what the losses were made from; the C structs borrow its objects
+    cdef list gathered                          # memory of own_weights and own_targets
+    cdef list idle                              # workspaces for evaluation that no call is using
     cdef const fnn_kernels* kernels
     cdef Frame* frame
     cdef InputSlot* slots

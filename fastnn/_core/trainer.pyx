@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 
 from fastnn._core.loss cimport LossStep, run_loss
 from fastnn._core.optimizer cimport Optimizer
-from fastnn._core.plan cimport Plan, Workspace, raise_pending, run_backward, run_forward, take_input, take_rows
+from fastnn._core.plan cimport GIL_WORK, Plan, Workspace, raise_pending, run_backward, run_forward, take_input, take_rows
 from fastnn._core.step cimport DIVERGED, INTERRUPTED, OK, Step
 
 import numpy as np
@@ -27,7 +27,6 @@ cdef extern from "time.h" nogil:
     int TIME_UTC
     int timespec_get(timespec* ts, int base)
 
-cdef double GIL_WORK = 20000.0  # multiply-adds of a forward pass below which releasing the GIL costs more than it gives
 cdef Py_ssize_t EVALUATION_ROWS = 256
 cdef double TICK = 0.05  # seconds between two looks at signals and the progress display
 
@@ -51,7 +50,7 @@ cdef class Trainer:
                  bint shared, *, seed=0, step=0):
         self.plan, self.params, self.grads, self.optimizer = plan, params, grads, optimizer
         self.seed, self.step, self.kernels = seed, step, plan.kernels
-        self.keep = [losses]
+        self.parts, self.idle = list(losses), []
         self.n_losses, self.n_inputs = len(losses), len(plan.inputs)
         self.losses = <LossStep*> calloc(len(losses), sizeof(LossStep))
         self.rows.inputs = <const char**> calloc(self.n_inputs, sizeof(char*))
@@ -111,11 +110,11 @@ cdef class Trainer:
         cdef Workspace work
         if self.work is not None and self.work.capacity >= capacity:
             return 0
-        work = Workspace(self.plan, capacity, self.wanted, sources=[loss["tensor"] for loss in self.keep[0]])
+        work = Workspace(self.plan, capacity, self.wanted, sources=[loss["tensor"] for loss in self.parts])
         weights = aligned_zeros(capacity, self.plan.dtype)
         targets = [aligned_zeros(capacity * max(self.losses[i].width, 2) * self.kernels.itemsize, np.uint8)
                    for i in range(self.n_losses)]
-        self.keep[1:] = [weights, targets]
+        self.gathered = [weights, *targets]
         self.work, self.frame, self.slots = work, &work.frame, work.slots
         self.own_weights = <char*> cnp.PyArray_DATA(weights)
         for i, target in enumerate(targets):
@@ -285,12 +284,14 @@ cdef class Trainer:
         Nothing learns and nothing is dropped out.  Touches nothing that another thread's call could be using.
         """
         cdef Py_ssize_t chunk = min(n, EVALUATION_ROWS), start = 0, size, itemsize = self.kernels.itemsize, width
-        cdef Workspace work = Workspace(self.plan, chunk, share=False)
+        cdef Workspace work = self.idle.pop() if self.idle else None
         cdef const char* row_weights = NULL
         cdef const char* source
         cdef double loss_sum = 0.0, weight_sum = 0.0, total = 0.0
         cdef LossStep part
         cdef int i, status = OK, tensor
+        if work is None or work.capacity < chunk:
+            work = Workspace(self.plan, chunk, share=False)
         work.open(cnp.PyArray_DATA(self.params), False, self.seed, self.step)
         while start < n:
             size = min(chunk, n - start)
@@ -320,6 +321,7 @@ cdef class Trainer:
                        size * width * itemsize)
             start += size
             PyErr_CheckSignals()
+        self.idle.append(work)
         return loss_sum, weight_sum
 
     def apply_gradients(self, double rate):

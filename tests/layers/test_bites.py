@@ -157,3 +157,14 @@ def test_a_wrong_gradient_of_a_loss():
         net.compile(loss(factor))
         with pytest.raises(ValueError, match="gradcheck"):
             fn.gradcheck(net, x, t)
+
+
+@pytest.mark.parametrize("optimizer", [fn.SGD, fn.Adam])
+def test_gradcheck_looks_at_frozen_and_slowed_layers_too(optimizer):
+    layers = [fn.Dense(4, "tanh", name="frozen"), fn.Dense(4, "tanh", name="slow"), fn.Dense(3)]
+    net = fn.Sequential(layers, input_shape=5, seed=0)
+    net.compile("cross_entropy", optimizer(0.1, groups={"frozen": fn.Group(frozen=True), "slow": fn.Group(rate=0.1)}))
+    X = np.random.default_rng(0).standard_normal((6, 5))
+    check = fn.gradcheck(net, X, [0, 1, 2, 0, 1, 2])
+    assert check < 1e-7
+    assert len(check.errors) == 6
