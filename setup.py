@@ -34,27 +34,34 @@ def write_blas_int() -> None:
         target.write_text(text)
 
 
+def c_sources(module: str) -> list[str]:
+    """C files linked into a module of the core: the thread pool into ``pool``, all others into ``kernels``."""
+    pool = Path("csrc/fnn_pool.c")
+    kernels = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "csrc").glob("*.c") if path.name != pool.name)
+    return {"fastnn._core.kernels": kernels, "fastnn._core.pool": [str(pool)]}.get(module, [])
+
+
 def extensions() -> list[Extension]:
-    """One extension per module of the core; the C kernels are linked into ``fastnn._core.kernels`` alone."""
+    """One extension per module of the core."""
     unix = sys.platform != "win32"
     result = []
     for source in sorted((ROOT / CORE).rglob("*.pyx")):
         relative = source.relative_to(ROOT)
-        is_kernels = relative == CORE / "kernels.pyx"
+        module = ".".join(relative.with_suffix("").parts)
         flags = [*C_FLAGS, *WARNINGS, "-g0", "-isystem", numpy.get_include()] if unix else []
         if unix and os.environ.get("FASTNN_WERROR") == "1":
             flags += ["-Werror"]
-        kernels = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "csrc").glob("*.c")) if is_kernels else []
+        threads = ["-pthread"] if unix and module == "fastnn._core.pool" else []
         result.append(
             Extension(
-                ".".join(relative.with_suffix("").parts),
-                sources=[str(relative), *kernels],
+                module,
+                sources=[str(relative), *c_sources(module)],
                 include_dirs=["csrc"] if unix else ["csrc", numpy.get_include()],
                 depends=[str(path.relative_to(ROOT)) for path in (ROOT / "csrc").glob("*.h")],
                 define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
-                extra_compile_args=flags,
-                extra_link_args=["-Wl,-s"] if sys.platform == "linux" else [],
-                libraries=["m"] if is_kernels and unix and platform.system() != "Darwin" else [],
+                extra_compile_args=flags + threads,
+                extra_link_args=threads + (["-Wl,-s"] if sys.platform == "linux" else []),
+                libraries=["m"] if module == "fastnn._core.kernels" and unix and platform.system() != "Darwin" else [],
             )
         )
     return result

@@ -3,12 +3,14 @@
 Figures are per call.  Pin one core (``taskset -c 0``) and set OPENBLAS_NUM_THREADS=1 to compare runs.
 """
 
+import time
+
 import numpy as np
 import pytest
 from fastnn._core.optimizer import STATE_VECTORS
 
 import fastnn as fn
-from fastnn._core import kernels
+from fastnn._core import kernels, pool
 
 NETS = {
     "4-64-64-2": (4, 64, 64, 2),
@@ -92,3 +94,15 @@ def bench_layer_step_128(benchmark, layer):
     random = np.random.default_rng(0)
     X, y = random.standard_normal((128, 128)).astype(np.float32), random.standard_normal((128, 10)).astype(np.float32)
     benchmark(net.train_step, X, y)
+
+
+@pytest.mark.parametrize("workers", ["spinning", "asleep"])
+def bench_fork_join_2_threads(benchmark, workers):
+    """One run of two empty parts: 1,000 of them in a row, or one after a pause that sends the worker to sleep."""
+    before = pool.get_threads()
+    pool.set_threads(2)
+    if workers == "spinning":
+        benchmark(pool.run_empty, 2, 1000)  # ms here is us per run
+    else:
+        benchmark.pedantic(pool.run_empty, (2, 1), setup=lambda: time.sleep(1e-3), rounds=500)
+    pool.set_threads(before)

@@ -82,5 +82,7 @@ from fastnn.schedules import OneCycle as OneCycle
 from fastnn.schedules import ReduceOnPlateau as ReduceOnPlateau
 from fastnn.schedules import StepDecay as StepDecay
 from fastnn.serialization import load as load
+from fastnn.threads import get_num_threads as get_num_threads
+from fastnn.threads import set_num_threads as set_num_threads
 
 __version__ = "0.1.0"

@@ -29,6 +29,8 @@ SIGNATURES = {
     fn.Checkpoint: "path, *, monitor, mode, optimizer",
     fn.load: "path, *, custom",
     fn.gradcheck: "net, X, y, *, tolerance, samples, seed",
+    fn.set_num_threads: "n",
+    fn.get_num_threads: "",
     fn.Network.compile: "self, loss, optimizer, *, metrics, loss_weights",
     fn.Network.fit: "self, X, y, *, epochs, batch_size, sample_weight, class_weight, validation_data, callbacks, "
     "shuffle, verbose, loss, optimizer, metrics",

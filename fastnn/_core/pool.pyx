@@ -1,0 +1,108 @@
+"""The thread pool: the parts of a task on the calling thread and on workers, and a thin door for tests and benchmarks.
+
+There is one pool per process.  How many threads it may use is set by ``fastnn.threads``; until then it is one.
+"""
+
+cimport numpy as cnp
+
+import numpy as np
+
+cnp.import_array()
+
+
+cdef extern from "fnn_pool.h" nogil:
+    int FNN_MAX_THREADS
+    void fnn_pool_run(fnn_task task, void* argument, Py_ssize_t parts)
+    int fnn_pool_threads()
+    void fnn_pool_set_threads(int threads)
+
+
+MAX_THREADS = FNN_MAX_THREADS
+
+
+cdef void run_parts(fnn_task task, void* argument, Py_ssize_t parts) noexcept nogil:
+    """Run ``task(argument, part)`` for part = 0 .. parts-1; returns when all are done."""
+    fnn_pool_run(task, argument, parts)
+
+
+cdef int threads() noexcept nogil:
+    """Threads a run may use, the caller included."""
+    return fnn_pool_threads()
+
+
+def get_threads():
+    """Threads a run may use, the caller included."""
+    return fnn_pool_threads()
+
+
+def set_threads(int count):
+    """Let runs use ``count`` threads, 1 .. MAX_THREADS, from the next one on."""
+    if not 1 <= count <= FNN_MAX_THREADS:
+        raise ValueError(f"expected 1 to {FNN_MAX_THREADS} threads, got {count}")
+    fnn_pool_set_threads(count)
+
+
+# ---- the door for tests and benchmarks ----
+
+cdef extern from "pythread.h" nogil:
+    unsigned long PyThread_get_thread_ident()
+
+
+cdef struct Sums:
+    const double* x         # (parts, rows, n)
+    Py_ssize_t parts
+    Py_ssize_t rows
+    Py_ssize_t n
+    double* total           # (parts, rows), added to
+    size_t* ident           # (parts, rows)
+
+cdef struct RowSums:
+    const Sums* sums
+    Py_ssize_t part
+
+
+cdef void sum_row(void* argument, Py_ssize_t row) noexcept nogil:
+    cdef const RowSums* job = <const RowSums*> argument
+    cdef const Sums* sums = job.sums
+    cdef Py_ssize_t place = job.part * sums.rows + row, k
+    cdef double total = 0
+    for k in range(sums.n):
+        total += sums.x[place * sums.n + k]
+    sums.total[place] += total
+    sums.ident[place] = PyThread_get_thread_ident()
+
+
+cdef void sum_part(void* argument, Py_ssize_t part) noexcept nogil:
+    cdef RowSums job
+    job.sums, job.part = <const Sums*> argument, part
+    run_parts(sum_row, &job, job.sums.rows)
+
+
+def sum_rows(x):
+    """Sums over the last axis of x (parts, rows, n), and the threads that took them, both (parts, rows).
+
+    A run of one part per x[p], within it a run of one part per x[p, r].  Sums are added to zeros: a part that ran twice
+    would be seen.
+    """
+    if not isinstance(x, np.ndarray) or x.dtype != np.float64 or x.ndim != 3 or not x.flags.c_contiguous:
+        raise TypeError(f"expected a packed ndarray (parts, rows, n) of float64, got {type(x).__name__}")
+    totals, idents = np.zeros(x.shape[:2]), np.zeros(x.shape[:2], np.uintp)
+    cdef Sums sums
+    sums.x, sums.total = <const double*> cnp.PyArray_DATA(x), <double*> cnp.PyArray_DATA(totals)
+    sums.ident = <size_t*> cnp.PyArray_DATA(idents)
+    sums.parts, sums.rows, sums.n = x.shape
+    with nogil:
+        run_parts(sum_part, &sums, sums.parts)
+    return totals, idents
+
+
+cdef void nothing(void* argument, Py_ssize_t part) noexcept nogil:
+    pass
+
+
+def run_empty(Py_ssize_t parts, Py_ssize_t runs):
+    """``runs`` runs of ``parts`` parts that do nothing: what a fork and a join cost."""
+    cdef Py_ssize_t k
+    with nogil:
+        for k in range(runs):
+            run_parts(nothing, NULL, parts)

@@ -1,0 +1,127 @@
+"""How many threads a network may use: set by hand, by ``FASTNN_NUM_THREADS``, or by what the system allows.
+
+Importing this sets the default; no thread starts before the first work that is worth sharing.
+"""
+
+import math
+import os
+from pathlib import Path
+
+from fastnn._core.pool import MAX_THREADS, get_threads, set_threads
+from fastnn._spec import require_count
+
+
+def set_num_threads(n: int) -> None:
+    """Let networks use ``n`` threads, the calling one included, from their next call on.
+
+    Parameters
+    ----------
+    n : int
+        From 1 to 1024.  1: all work is done on the thread that calls.
+
+    Raises
+    ------
+    TypeError
+        If it is not an integer.
+    ValueError
+        If it is below 1 or above 1024.
+
+    Notes
+    -----
+    The threads are shared by all networks of the process.  One call at a time has them; others at the same time work on
+    their own threads.  More threads than processors cost time.  On Windows networks use one thread whatever is set.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> before = fn.get_num_threads()
+    >>> fn.set_num_threads(1)
+    >>> fn.get_num_threads()
+    1
+    >>> fn.set_num_threads(before)
+    """
+    require_count("set_num_threads", "n", n)
+    if n > MAX_THREADS:
+        raise ValueError(f"set_num_threads: expected n of at most {MAX_THREADS}, got {n}")
+    set_threads(int(n))
+
+
+def get_num_threads() -> int:
+    """Return how many threads networks may use, the calling one included.
+
+    Returns
+    -------
+    int
+        What ``set_num_threads`` set; before that ``FASTNN_NUM_THREADS``, or without it the processors that this
+        process may run on, but no more than its control group's share of processor time, rounded up.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> fn.get_num_threads() >= 1
+    True
+    """
+    return get_threads()
+
+
+def _default_threads() -> int:
+    """Return FASTNN_NUM_THREADS if it is set, else what affinity and quota allow."""
+    text = os.environ.get("FASTNN_NUM_THREADS", "")
+    if text:
+        if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MAX_THREADS):
+            raise ImportError(
+                f"FASTNN_NUM_THREADS: expected an integer from 1 to {MAX_THREADS}, got {text!r:.40}; "
+                "correct or unset it"
+            )
+        return int(text)
+    affinity = getattr(os, "sched_getaffinity", None)
+    processors = len(affinity(0)) if affinity else os.cpu_count() or 1
+    try:
+        memberships = Path("/proc/self/cgroup").read_text()
+    except OSError:  # not Linux
+        memberships = ""
+    return math.ceil(min(processors, _cpu_quota(memberships, Path("/sys/fs/cgroup")), MAX_THREADS))
+
+
+def _cpu_quota(memberships: str, mount: Path) -> float:
+    """Return the processors that control groups grant to a process, inf without a limit.
+
+    ``memberships`` is the text of its ``/proc/PID/cgroup``, ``mount`` where the groups are mounted.  A group obeys the
+    limits of all groups above it.
+    """
+    quotas = [math.inf]
+    for line in memberships.splitlines():
+        _, controllers, path = line.split(":", 2)
+        names = [name for name in path.split("/") if name]
+        if ".." in names:  # a group outside of what this mount shows
+            names = []
+        if controllers == "":
+            hierarchies, read = [mount, mount / "unified"], _quota_v2
+        elif "cpu" in controllers.split(","):
+            hierarchies, read = [mount / controllers, mount / "cpu"], _quota_v1
+        else:
+            continue
+        for depth in range(len(names) + 1):
+            quotas += [read(hierarchy.joinpath(*names[:depth])) for hierarchy in hierarchies]
+    return min(quotas)
+
+
+def _quota_v2(group: Path) -> float:
+    """Return the limit of one group of version 2, inf if none can be read: "quota period" or "max period"."""
+    try:
+        quota, period = (group / "cpu.max").read_text().split()
+        return math.inf if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):
+        return math.inf
+
+
+def _quota_v1(group: Path) -> float:
+    """Return the limit of one group of version 1, inf if none can be read or the quota is -1."""
+    try:
+        quota, period = (int((group / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+    except (OSError, ValueError):
+        return math.inf
+    return quota / period if quota > 0 else math.inf
+
+
+set_threads(_default_threads())

@@ -1,0 +1,273 @@
+"""The thread pool: every part runs once, whoever calls, forks or changes the number of threads meanwhile."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastnn as fn
+from fastnn._core import pool
+
+ROOT = Path(__file__).parents[2]
+needs_proc = pytest.mark.skipif("not os.path.isdir('/proc/self/task')", reason="needs /proc to count threads")
+needs_fork = pytest.mark.skipif("not hasattr(os, 'fork')", reason="needs fork")
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    """Leave the number of threads as it was."""
+    before = fn.get_num_threads()
+    yield
+    fn.set_num_threads(before)
+
+
+def numbers(parts, rows, n=50):
+    return np.random.default_rng(parts * 100 + rows).integers(-1000, 1000, (parts, rows, n)).astype(float)
+
+
+def check(parts, rows):
+    """Every part of a run, and every row of the runs within it, ran once: integers sum exactly in any order."""
+    x = numbers(parts, rows)
+    totals, idents = pool.sum_rows(x)
+    np.testing.assert_array_equal(totals, x.sum(axis=2))
+    assert (idents != 0).all()
+    return idents
+
+
+def n_tasks():
+    return len(os.listdir("/proc/self/task"))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("parts", [0, 1, 2, 3, 4, 7, 8, 9, 64, 1000])
+def test_every_part_runs_once(parts, threads):
+    fn.set_num_threads(threads)
+    check(parts, 1)
+    check(1, parts)
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_with_as_many_parts_as_threads_each_thread_keeps_its_part(threads):
+    fn.set_num_threads(threads)
+    runs = [check(threads, 1)[:, 0].tolist() for _ in range(20)]
+    assert len(set(runs[0])) == threads
+    assert runs[0][0] == threading.get_ident()
+    assert all(run == runs[0] for run in runs)
+
+
+def test_no_more_threads_than_set_or_parts():
+    for threads in (1, 2, 4):
+        fn.set_num_threads(threads)
+        assert len(np.unique(check(100, 1))) <= threads
+    fn.set_num_threads(8)
+    assert len(np.unique(check(2, 1))) == 2
+
+
+def test_a_run_within_a_run_stays_on_its_thread():
+    fn.set_num_threads(3)
+    for idents in (check(3, 20), check(10, 5)):
+        assert (idents == idents[:, :1]).all()
+    assert len(np.unique(check(3, 20))) == 3
+    assert len(np.unique(check(1, 3))) == 3  # one part is no run: what is within has the workers
+
+
+def test_callers_at_the_same_time():
+    fn.set_num_threads(3)
+    faults = []
+    start = threading.Barrier(8)
+
+    def call(k):
+        try:
+            start.wait()
+            for round in range(200):
+                check(1 + (k + round) % 9, 1 + round % 3)
+                if k == 0:
+                    fn.set_num_threads(1 + round % 4)
+        except BaseException as error:
+            faults.append(error)
+
+    callers = [threading.Thread(target=call, args=(k,)) for k in range(8)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert faults == []
+
+
+PROBE = """
+import os, signal, sys, threading
+import numpy as np
+from fastnn._core import pool
+
+def tasks():
+    return len(os.listdir("/proc/self/task"))
+
+def runs():
+    x = np.ones((9, 1, 7))
+    for _ in range(20):
+        totals, idents = pool.sum_rows(x)
+        assert (totals == 7).all()
+    return len(set(pool.sum_rows(x[:pool.get_threads()])[1].ravel()))
+
+def child_of(check):
+    "Fork a child that runs check; its exit status."
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(30)
+        code = 1
+        try:
+            check()
+            code = 0
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    return os.waitpid(pid, 0)[1]
+
+signal.alarm(60)
+alone = tasks()
+"""
+
+
+def probe(code):
+    """Run code in a process of its own: the number of threads there is nobody else's."""
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROBE + code], capture_output=True, text=True, env=environment
+    )
+    assert run.returncode == 0, run.stderr or f"ended by signal {-run.returncode}"
+
+
+@needs_proc
+def test_workers_start_at_the_first_run_that_needs_them():
+    probe("""
+import fastnn
+assert tasks() == alone
+pool.set_threads(4)
+pool.run_empty(1, 10)
+assert tasks() == alone
+pool.run_empty(2, 10)
+assert tasks() == alone + 1
+pool.run_empty(9, 10)
+assert tasks() == alone + 3
+pool.set_threads(2)
+assert runs() == 2
+""")
+
+
+@needs_proc
+@needs_fork
+def test_a_fork_joins_idle_workers_and_the_child_has_its_own():
+    probe("""
+at_fork = []
+os.register_at_fork(after_in_parent=lambda: at_fork.append(tasks()), after_in_child=lambda: at_fork.append(tasks()))
+
+def child():
+    assert at_fork[-1] == 1
+    assert runs() == 3
+    assert tasks() == 3
+    assert child_of(lambda: runs() == 3 or 1 / 0) == 0
+
+pool.set_threads(3)
+assert runs() == 3
+for _ in range(5):
+    assert child_of(child) == 0
+    assert at_fork[-1] == alone  # Python 3.12 warns of a fork with threads by this number
+    assert runs() == 3
+""")
+
+
+@needs_fork
+def test_forks_while_others_run_and_fork():
+    probe("""
+pool.set_threads(3)
+done = threading.Event()
+statuses = []
+def run_on():
+    while not done.is_set():
+        pool.run_empty(7, 1000)
+def fork_on():
+    for _ in range(10):
+        statuses.append(child_of(runs))
+runners = [threading.Thread(target=run_on) for _ in range(2)]
+forkers = [threading.Thread(target=fork_on) for _ in range(3)]
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # here it is due
+for thread in runners + forkers:
+    thread.start()
+for thread in forkers:
+    thread.join()
+done.set()
+for thread in runners:
+    thread.join()
+assert statuses == [0] * 30, statuses
+assert runs() == 3
+""")
+
+
+@needs_proc
+def test_workers_block_signals_but_faults():
+    probe("""
+pool.set_threads(3)
+mine = set(os.listdir("/proc/self/task"))
+runs()
+workers = set(os.listdir("/proc/self/task")) - mine
+assert len(workers) == 2
+faults = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
+for worker in workers:
+    with open(f"/proc/self/task/{worker}/status") as file:
+        blocked = int(next(line for line in file if line.startswith("SigBlk")).split()[1], 16)
+    for number in range(1, 32):
+        allowed = number in faults | {signal.SIGKILL, signal.SIGSTOP}
+        assert (blocked >> number - 1 & 1) == (not allowed), number
+assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+""")
+
+
+def test_the_process_ends_while_a_run_goes_on():
+    probe("""
+pool.set_threads(3)
+threading.Thread(target=pool.run_empty, args=(5, 10**9), daemon=True).start()
+""")
+
+
+def compiled(tmp_path, *flags):
+    """The hammer, compiled with these flags, or a skip with what the compiler says."""
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None:
+        pytest.skip("needs a C compiler")
+    program = tmp_path / "pool_hammer"
+    command = [compiler, "-std=gnu11", "-g", "-pthread", *flags, f"-I{ROOT / 'csrc'}", "-o", str(program)]
+    empty = tmp_path / "empty.c"
+    empty.write_text("int main(void) { return 0; }")
+    able = subprocess.run([*command, str(empty)], capture_output=True, text=True)
+    if able.returncode or subprocess.run([program], capture_output=True).returncode:
+        pytest.skip(f"the compiler cannot do {' '.join(flags)}: {able.stderr.strip()[-200:]}")
+    sources = [str(ROOT / "tests" / "core" / "pool_hammer.c"), str(ROOT / "csrc" / "fnn_pool.c")]
+    subprocess.run([*command, *sources], check=True)
+    return program
+
+
+@pytest.mark.skipif("sys.platform == 'win32'", reason="needs pthread")
+@pytest.mark.parametrize(("flags", "rounds", "forks"), [("-O2", 20000, 50), ("-O1 -fsanitize=thread", 3000, 10)])
+def test_hammer(tmp_path, flags, rounds, forks):
+    program = compiled(tmp_path, *flags.split())
+    environment = {**os.environ, "TSAN_OPTIONS": "die_after_fork=0 atexit_sleep_ms=0 halt_on_error=1"}
+    run = subprocess.run([program, str(rounds), str(forks)], capture_output=True, text=True, env=environment)
+    assert (run.returncode, run.stderr) == (0, "0 faults\n")
+
+
+def test_the_door_refuses_what_it_cannot_take():
+    for x in (np.ones((2, 3)), np.ones((2, 3, 4), np.float32), np.ones((2, 3, 8))[..., ::2], [[[1.0]]]):
+        with pytest.raises(TypeError, match="expected a packed ndarray"):
+            pool.sum_rows(x)
+    for count in (0, -1, pool.MAX_THREADS + 1):
+        with pytest.raises(ValueError, match=f"expected 1 to 1024 threads, got {count}"):
+            pool.set_threads(count)
