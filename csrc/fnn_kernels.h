@@ -78,6 +78,13 @@ typedef struct fnn_random {
     uint32_t stream;
 } fnn_random;
 
+/* Sizes of a dense layer's products, or of a part of one.  Rows of x and dx lie x_row elements apart, those of w and dw
+ * w_row (the outputs of the whole layer), those of y and dy y_row. */
+typedef struct fnn_shape {
+    ptrdiff_t batch, inputs, outputs;
+    ptrdiff_t x_row, w_row, y_row;
+} fnn_shape;
+
 /* a = sigma(z), elementwise; a may be z.  alpha: slope (leaky_relu) or scale of the negative part (elu). */
 typedef void (*fnn_activation_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a);
 /* dz = da * sigma'(z); dz may be da.  Reads z only for GELU and SILU, else a alone (z may be NULL or clobbered). */
@@ -96,6 +103,7 @@ typedef void (*fnn_optimizer_update)(ptrdiff_t N, const fnn_update *u, const fnn
 typedef struct fnn_kernels {
     const char *isa;    /* "base", "avx2" or "avx512" */
     ptrdiff_t itemsize; /* bytes of one fnn_real */
+    int has_fma;        /* a multiply-add is one instruction and rounds once: the bits are those of every such table */
 
     /* ---- activations (fnn_activation.tmpl.h) ----------------------------------------------------------------
      * IDENTITY   z                                   SIGMOID    1 / (1 + exp(-z))
@@ -115,18 +123,21 @@ typedef struct fnn_kernels {
     void (*log_sum_exp)(ptrdiff_t B, ptrdiff_t O, const fnn_real *z, fnn_real *out);
 
     /* ---- products of a dense layer (fnn_product.tmpl.h) -------------------------------------------------------
-     * I = inputs, O = outputs; x (B, I), w (I, O), bias (O,) or NULL, y and dy (B, O).  No two arrays overlap.  w, bias, y, dy and dw may be
-     * READ up to 63 bytes past their end: what is there must be memory of the caller's, its contents do not matter.
-     * The bits of a row do not depend on B, nor on the instruction set among those with FMA. */
-    /* y = 1 bias + x w; without bias y = x w. */
-    void (*product_forward)(ptrdiff_t B, ptrdiff_t inputs, ptrdiff_t outputs, const fnn_real *x, const fnn_real *w,
-                            const fnn_real *bias, fnn_real *y);
+     * x and dx (B, I), w and dw (I, O), bias (O,) or NULL, y and dy (B, O).  No two arrays overlap.  w, bias, y, dy and
+     * dw may be READ up to 63 bytes past their end: what is there must be memory of the caller's, its contents do not
+     * matter.  The bits of an element depend neither on B nor on the part of the layer that is asked for, nor on the
+     * instruction set among those with FMA; a sum of -0 comes out as 0. */
+    /* y = activation(1 bias + x w); activation: FNN_IDENTITY, FNN_RELU or FNN_LEAKY_RELU with slope alpha. */
+    void (*product_forward)(const fnn_shape *shape, const fnn_real *x, const fnn_real *w, const fnn_real *bias,
+                            int activation, double alpha, fnn_real *y);
     /* dx = dy w^T. */
-    void (*product_input_gradient)(ptrdiff_t B, ptrdiff_t inputs, ptrdiff_t outputs, const fnn_real *dy, const fnn_real *w,
-                                   fnn_real *dx);
-    /* ADDS: dw += scale * x^T dy. */
-    void (*product_weight_gradient)(ptrdiff_t B, ptrdiff_t inputs, ptrdiff_t outputs, double scale, const fnn_real *x,
-                                    const fnn_real *dy, fnn_real *dw);
+    void (*product_input_gradient)(const fnn_shape *shape, const fnn_real *dy, const fnn_real *w, fnn_real *dx);
+    /* ADDS: dw += scale * x^T dy.  One row (B = 1): dw += (scale x_i) dy_o. */
+    void (*product_weight_gradient)(const fnn_shape *shape, double scale, const fnn_real *x, const fnn_real *dy,
+                                    fnn_real *dw);
+    /* Both for one row, in one sweep of w; dw may be w: dx is of w as it was. */
+    void (*product_row_gradients)(const fnn_shape *shape, double scale, const fnn_real *x, const fnn_real *dy,
+                                  const fnn_real *w, fnn_real *dx, fnn_real *dw);
 
     /* ---- losses (fnn_loss.tmpl.h), L of one row; e = y - target ---------------------------------------------
      * Elementwise losses are means over the O outputs; target (B, O) fnn_real unless said otherwise.

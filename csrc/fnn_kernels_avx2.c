@@ -13,15 +13,16 @@
 #endif
 
 #define FNN_ISA avx2
-/* Vectors, and the tiles of outputs that fill the registers: of a product, and of dot products. */
+/* Vectors, and the tile of outputs that fills the registers. */
 #define FNN_VECTOR_BYTES 32
 #define FNN_TILE_ROWS 4
 #define FNN_TILE_VECTORS 3
-#define FNN_DOT_ROWS 2
-#define FNN_DOT_COLUMNS 3
+#define FNN_NARROW_ROWS 3
 #define FNN_FMA 1
 
 #include "fnn_philox.h"
+#include "fnn_store.h"
+#include "fnn_turn.h"
 
 #include "fnn_kernels.tmpl.h"
 

@@ -14,15 +14,16 @@
 #endif
 
 #define FNN_ISA avx512
-/* Vectors, and the tiles of outputs that fill the registers: of a product, and of dot products. */
+/* Vectors, and the tile of outputs that fills the registers. */
 #define FNN_VECTOR_BYTES 64
 #define FNN_TILE_ROWS 8
 #define FNN_TILE_VECTORS 3
-#define FNN_DOT_ROWS 5
-#define FNN_DOT_COLUMNS 4
+#define FNN_NARROW_ROWS 6
 #define FNN_FMA 1
 
 #include "fnn_philox.h"
+#include "fnn_store.h"
+#include "fnn_turn.h"
 
 #include "fnn_kernels.tmpl.h"
 

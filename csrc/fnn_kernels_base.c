@@ -5,12 +5,11 @@
 #include "fnn_kernels.h"
 
 #define FNN_ISA base
-/* Vectors, and the tiles of outputs that fill the registers: of a product, and of dot products. */
+/* Vectors, and the tile of outputs that fills the registers. */
 #define FNN_VECTOR_BYTES 16
 #define FNN_TILE_ROWS 4
 #define FNN_TILE_VECTORS 2
-#define FNN_DOT_ROWS 1
-#define FNN_DOT_COLUMNS 4
+#define FNN_NARROW_ROWS 2
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
 #define FNN_FMA 1
 #else
@@ -18,5 +17,7 @@
 #endif
 
 #include "fnn_philox.h"
+#include "fnn_store.h"
+#include "fnn_turn.h"
 
 #include "fnn_kernels.tmpl.h"

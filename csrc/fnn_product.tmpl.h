@@ -1,60 +1,100 @@
 /* Matrix products without packing: a tile of outputs stays in registers while the contraction runs.
  *
  * Order of summation, a matter of the layer's shape alone, so that bits depend neither on the batch nor on threads nor
- * on which FMA instruction set runs:
- *   forward and weight gradient: each output is one chain of multiply-adds over the contraction, from its start value;
- *   input gradient: FNN_NARROW outputs or fewer, the same; more, FN(SPLIT) chains over every FN(SPLIT)-th output,
- *   joined in a fixed tree, so that both operands are read along their rows. */
+ * on which FMA instruction set runs: each output is one chain of multiply-adds over the contraction, from its start
+ * value.  The forward product of a narrow layer (FNN_NARROW outputs or fewer) has FNN_CHAINS of them instead, chain c
+ * over every FNN_CHAINS-th input from c, so that one row need not wait for the latency of each multiply-add. */
 
 typedef REAL FN(vector) __attribute__((vector_size(FNN_VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
-typedef REAL FN(quad) __attribute__((vector_size(4 * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
+typedef UNSIGNED FN(lanes) __attribute__((vector_size(FNN_VECTOR_BYTES)));
 
 enum {
     FN(WIDTH) = FNN_VECTOR_BYTES / sizeof(REAL), /* lanes of a vector */
-    FN(SPLIT) = 64 / sizeof(REAL),               /* chains of one dot product */
-    FN(PARTS) = 64 / FNN_VECTOR_BYTES,           /* vectors that hold them */
+    FN(QUAD) = 16 / sizeof(REAL),                /* lanes of a sixteen-byte piece of it */
+    FN(PANEL) = FNN_TILE_VECTORS * FN(WIDTH),    /* columns that are worked on at a time */
+    FN(DEPTH) = 256,                             /* of a panel that is copied */
 };
 
-/* Where the contraction of a tile starts, and what happens with the result. */
+/* A product C[M,N] = start + A W, or C += scale A W. */
 typedef struct FN(product) {
     const REAL *a;          /* A[M,K]: element (m, k) at m * a_row + k * a_step */
     ptrdiff_t a_row, a_step;
-    const REAL *w;          /* W[K,N] */
+    const REAL *w;          /* W[K,N]: element (k, n) at k * w_row + n; turned: n * w_row + k */
     ptrdiff_t w_row;
+    int turned;
     REAL *c;                /* C[M,N] */
     ptrdiff_t c_row;
     const REAL *start;      /* a row of N start values; NULL: zeros */
-    int add;                /* C += scale * result, else C = result */
+    int add;                /* C += scale * result, else C = activation(result) */
     REAL scale;
+    int activation;         /* FNN_IDENTITY, FNN_RELU or FNN_LEAKY_RELU */
+    REAL alpha;
 } FN(product);
+
+/* Columns n .. of W, rows k .. end: where they lie, or a copy. */
+typedef struct FN(panel) {
+    const REAL *w;
+    ptrdiff_t w_row;
+    ptrdiff_t n, k, end;
+    ptrdiff_t count;        /* real columns of the last vector */
+    int go_on;              /* C holds the chains so far */
+    int last;               /* and will hold the results */
+} FN(panel);
 
 #define VECTOR(p) (*(const FN(vector) *)(p))
 
-/* One tile of rows x vectors outputs at (m, n), contraction from k to end; count columns of the last vector are real.
- * go_on: C holds the chain so far. */
-FNN_ELEMENT void FN(product_tile)(const FN(product) *p, const int rows, const int vectors, ptrdiff_t m, ptrdiff_t n,
-                                  ptrdiff_t k, ptrdiff_t end, ptrdiff_t count, int go_on)
+/* The activations that cost next to nothing, as in fnn_activation.tmpl.h.  Adding 0 makes a sum of -0 one of 0, so that
+ * passing over inputs of 0 changes no bit. */
+FNN_ELEMENT FN(vector) FN(activate)(const FN(product) *p, FN(vector) z)
 {
-    FN(vector) sum[FNN_TILE_ROWS][8];
+    z = z + (REAL)0;
+    if (p->activation == FNN_IDENTITY)
+        return z;
+    if (p->activation == FNN_RELU)
+        return (FN(vector))((FN(lanes))z & ~(FN(lanes))(z <= 0));
+    const FN(lanes) positive = (FN(lanes))(z > 0);
+    return (FN(vector))(((FN(lanes))z & positive) | ((FN(lanes))(p->alpha * z) & ~positive));
+}
+
+/* Store a vector of results, of which count columns are real. */
+FNN_ELEMENT void FN(store)(REAL *out, FN(vector) value, int partial, ptrdiff_t count)
+{
+    if (partial && count < FN(WIDTH))
+        STORE_FIRST(out, value, count);
+    else
+        *(FN(vector) *)out = value;
+}
+
+/* One tile of rows x vectors outputs at row m. */
+FNN_ELEMENT void FN(product_tile)(const FN(product) *p, const FN(panel) *q, const int rows, const int vectors,
+                                  ptrdiff_t m)
+{
+    FN(vector) sum[FNN_TILE_ROWS][FNN_TILE_VECTORS];
     const REAL *a = p->a + m * p->a_row;
-    const REAL *w = p->w + n;
-    REAL *c = p->c + m * p->c_row + n;
+    const REAL *w = q->w;
+    REAL *c = p->c + m * p->c_row + q->n;
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; v++) {
-            if (go_on)
+            if (q->go_on)
                 sum[r][v] = VECTOR(c + r * p->c_row + v * FN(WIDTH));
             else if (p->start)
-                sum[r][v] = VECTOR(p->start + n + v * FN(WIDTH));
+                sum[r][v] = VECTOR(p->start + q->n + v * FN(WIDTH));
             else
                 sum[r][v] = (FN(vector)){0};
         }
-    for (; k < end; k++) {
-        FN(vector) row[8];
+    if (p->add) /* what is added to will be there when the sums are */
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+            for (int v = 0; v < vectors; v++)
+                __builtin_prefetch(c + r * p->c_row + v * FN(WIDTH), 1);
+    for (ptrdiff_t k = q->k; k < q->end; k++) {
+        FN(vector) row[FNN_TILE_VECTORS];
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; v++)
-            row[v] = VECTOR(w + k * p->w_row + v * FN(WIDTH));
+            row[v] = VECTOR(w + k * q->w_row + v * FN(WIDTH));
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
             const REAL x = a[r * p->a_row + k * p->a_step];
@@ -71,252 +111,390 @@ FNN_ELEMENT void FN(product_tile)(const FN(product) *p, const int rows, const in
             FN(vector) value = sum[r][v];
             if (p->add)
                 value = p->scale * value + VECTOR(out);
-            if (v == vectors - 1)
-                memcpy(out, &value, (size_t)count * sizeof(REAL));
-            else
-                *(FN(vector) *)out = value;
+            else if (q->last)
+                value = FN(activate)(p, value);
+            FN(store)(out, value, v == vectors - 1, q->count);
         }
 }
 
-/* Columns n .. n + vectors * width of all rows: as many rows at once as fit into registers, then fewer. */
+/* All rows of a panel: as many at once as fit into registers, then fewer. */
 #define FNN_PANEL(vectors, most)                                                                                       \
-    static void FN(product_panel_##vectors)(const FN(product) * p, ptrdiff_t M, ptrdiff_t n, ptrdiff_t k,              \
-                                            ptrdiff_t end, ptrdiff_t count, int go_on)                                 \
+    static void FN(product_panel_##vectors)(const FN(product) * p, const FN(panel) * q, ptrdiff_t M)                   \
     {                                                                                                                  \
         ptrdiff_t m = 0;                                                                                               \
         if (most >= 8)                                                                                                 \
             for (; m + 8 <= M; m += 8)                                                                                 \
-                FN(product_tile)(p, most < 8 ? 1 : 8, vectors, m, n, k, end, count, go_on);                            \
+                FN(product_tile)(p, q, most < 8 ? 1 : 8, vectors, m);                                                  \
         if (most >= 4)                                                                                                 \
             for (; m + 4 <= M; m += 4)                                                                                 \
-                FN(product_tile)(p, most < 4 ? 1 : 4, vectors, m, n, k, end, count, go_on);                            \
+                FN(product_tile)(p, q, most < 4 ? 1 : 4, vectors, m);                                                  \
         if (most >= 2)                                                                                                 \
             for (; m + 2 <= M; m += 2)                                                                                 \
-                FN(product_tile)(p, most < 2 ? 1 : 2, vectors, m, n, k, end, count, go_on);                            \
+                FN(product_tile)(p, q, most < 2 ? 1 : 2, vectors, m);                                                  \
         for (; m < M; m++)                                                                                             \
-            FN(product_tile)(p, 1, vectors, m, n, k, end, count, go_on);                                               \
+            FN(product_tile)(p, q, 1, vectors, m);                                                                     \
     }
 FNN_PANEL(1, FNN_TILE_ROWS)
 FNN_PANEL(2, FNN_TILE_ROWS)
 #if FNN_TILE_VECTORS > 2
 FNN_PANEL(3, FNN_TILE_ROWS)
 #endif
-FNN_PANEL(4, 1)
-FNN_PANEL(8, 1)
 #undef FNN_PANEL
 
-/* Run a product in blocks of the contraction that keep the panel of W in cache. */
+static void FN(run_panel)(const FN(product) *p, const FN(panel) *q, ptrdiff_t M, ptrdiff_t vectors)
+{
+    switch (vectors) {
+    case 1:
+        FN(product_panel_1)(p, q, M);
+        break;
+    case 2:
+        FN(product_panel_2)(p, q, M);
+        break;
+#if FNN_TILE_VECTORS > 2
+    default:
+        FN(product_panel_3)(p, q, M);
+#endif
+    }
+}
+
+/* ---- panels of W that are copied ---- */
+
+/* t[j][l] = w[l * row + j], for WIDTH rows l and QUAD columns j of w. */
+FNN_ELEMENT void FN(turn_block)(const REAL *w, ptrdiff_t row, FN(vector) t[FN(QUAD)])
+{
+    fnn_vector_64 x[FN(QUAD)];
+    const ptrdiff_t step = FN(QUAD) * row * (ptrdiff_t)sizeof(REAL);
+#pragma GCC unroll 4
+    for (int r = 0; r < FN(QUAD); r++)
+        x[r] = fnn_gather_pieces((const char *)(w + r * row), step);
+#if FNN_BITS == 32
+    const fnn_vector_64 low = FNN_INTERLEAVE(32, LOW, x[0], x[1]), low2 = FNN_INTERLEAVE(32, LOW, x[2], x[3]);
+    const fnn_vector_64 high = FNN_INTERLEAVE(32, HIGH, x[0], x[1]), high2 = FNN_INTERLEAVE(32, HIGH, x[2], x[3]);
+    t[0] = (FN(vector))FNN_INTERLEAVE(64, LOW, low, low2);
+    t[1] = (FN(vector))FNN_INTERLEAVE(64, HIGH, low, low2);
+    t[2] = (FN(vector))FNN_INTERLEAVE(64, LOW, high, high2);
+    t[3] = (FN(vector))FNN_INTERLEAVE(64, HIGH, high, high2);
+#else
+    t[0] = (FN(vector))FNN_INTERLEAVE(64, LOW, x[0], x[1]);
+    t[1] = (FN(vector))FNN_INTERLEAVE(64, HIGH, x[0], x[1]);
+#endif
+}
+
+/* The same for the last rows of a matrix, of which count exist. */
+static void FN(turn_last)(const REAL *w, ptrdiff_t row, ptrdiff_t count, ptrdiff_t depth, REAL *t)
+{
+    for (ptrdiff_t k = 0; k < depth; k++)
+        for (ptrdiff_t l = 0; l < count; l++)
+            t[k * FN(PANEL) + l] = w[l * row + k];
+}
+
+/* Turn rows k .. end of a panel over into a copy. */
+static void FN(turn_panel)(const FN(product) *p, FN(panel) *q, ptrdiff_t N, ptrdiff_t vectors, REAL *copy)
+{
+    const ptrdiff_t depth = q->end - q->k;
+    for (ptrdiff_t v = 0; v < vectors; v++) {
+        const ptrdiff_t n = q->n + v * FN(WIDTH);
+        const REAL *w = p->w + n * p->w_row + q->k;
+        REAL *to = copy + v * FN(WIDTH);
+        if (n + FN(WIDTH) > N) {
+            FN(turn_last)(w, p->w_row, N - n, depth, to);
+            continue;
+        }
+        for (ptrdiff_t k = 0; k < depth; k += FN(QUAD)) {
+            FN(vector) t[FN(QUAD)];
+            FN(turn_block)(w + k, p->w_row, t);
+#pragma GCC unroll 4
+            for (int j = 0; j < FN(QUAD); j++)
+                *(FN(vector) *)(to + (k + j) * FN(PANEL)) = t[j];
+        }
+    }
+    q->w = copy - q->k * FN(PANEL);
+    q->w_row = FN(PANEL);
+}
+
+/* Run a product panel by panel, in blocks of the contraction that stay in cache. */
 static void FN(run_product)(const FN(product) *p, ptrdiff_t M, ptrdiff_t N, ptrdiff_t K)
 {
-    const ptrdiff_t block = N * (ptrdiff_t)sizeof(REAL) >= 4096 ? 256 : 1024;
-    ptrdiff_t k = 0;
+    REAL copy[(FN(DEPTH) + FN(QUAD)) * FN(PANEL)] __attribute__((aligned(64)));
+    const ptrdiff_t block = p->turned || N * (ptrdiff_t)sizeof(REAL) >= 4096 ? FN(DEPTH) : 4 * FN(DEPTH);
+    FN(panel) q = {.k = 0};
     do {
-        const ptrdiff_t end = K - k > block + block / 2 ? k + block : K;
-        const int go_on = k > 0 && !p->add;
-        ptrdiff_t n = 0;
-        while (n < N) {
-            const ptrdiff_t left = (N - n + FN(WIDTH) - 1) / FN(WIDTH);
+        q.end = K - q.k > block ? q.k + block : K;
+        q.go_on = q.k > 0 && !p->add;
+        q.last = q.end == K;
+        q.n = 0;
+        while (q.n < N) {
+            const ptrdiff_t left = (N - q.n + FN(WIDTH) - 1) / FN(WIDTH);
             ptrdiff_t take = left < FNN_TILE_VECTORS ? left : FNN_TILE_VECTORS;
-            if (M < 2 && left >= 4) /* one row alone: more chains side by side, to hide the latency of each */
-                take = left >= 8 ? 8 : 4;
-            else if (left == 4 && FNN_TILE_VECTORS == 3)
+            if (left == 4 && FNN_TILE_VECTORS == 3)
                 take = 2;
-            const ptrdiff_t columns = N - n - (take - 1) * FN(WIDTH);
-            const ptrdiff_t count = columns < FN(WIDTH) ? columns : FN(WIDTH);
-            switch (take) {
-            case 1:
-                FN(product_panel_1)(p, M, n, k, end, count, go_on);
-                break;
-            case 2:
-                FN(product_panel_2)(p, M, n, k, end, count, go_on);
-                break;
-#if FNN_TILE_VECTORS > 2
-            case 3:
-                FN(product_panel_3)(p, M, n, k, end, count, go_on);
-                break;
-#endif
-            case 4:
-                FN(product_panel_4)(p, M, n, k, end, count, go_on);
-                break;
-            default:
-                FN(product_panel_8)(p, M, n, k, end, count, go_on);
-            }
-            n += take * FN(WIDTH);
+            const ptrdiff_t columns = N - q.n - (take - 1) * FN(WIDTH);
+            q.count = columns < FN(WIDTH) ? columns : FN(WIDTH);
+            q.w = p->w + q.n;
+            q.w_row = p->w_row;
+            if (p->turned)
+                FN(turn_panel)(p, &q, N, take, copy);
+            FN(run_panel)(p, &q, M, take);
+            q.n += take * FN(WIDTH);
         }
-        k = end;
-    } while (k < K);
+        q.k = q.end;
+    } while (q.k < K);
 }
 
-static void FN(fnn_product_forward)(ptrdiff_t B, ptrdiff_t I, ptrdiff_t O, const fnn_real *x, const fnn_real *w,
-                                    const fnn_real *bias, fnn_real *y)
+/* ---- narrow layers: FNN_CHAINS chains for each output of a row ---- */
+
+/* rows x vectors outputs at (m, n). */
+FNN_ELEMENT void FN(narrow_tile)(const FN(product) *p, const int rows, const int vectors, ptrdiff_t m, ptrdiff_t n,
+                                 ptrdiff_t K, ptrdiff_t count)
 {
-    const FN(product) p = {.a = x, .a_row = I, .a_step = 1, .w = w, .w_row = O, .c = y, .c_row = O, .start = bias};
-    FN(run_product)(&p, B, O, I);
+    FN(vector) sum[FNN_CHAINS][FNN_NARROW_ROWS][2];
+    const REAL *a = p->a + m * p->a_row;
+    const REAL *w = p->w + n;
+    ptrdiff_t k = 0;
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) {
+#pragma GCC unroll 4
+            for (int chain = 0; chain < FNN_CHAINS; chain++)
+                sum[chain][r][v] = (FN(vector)){0};
+            if (p->start)
+                sum[0][r][v] = VECTOR(p->start + n + v * FN(WIDTH));
+        }
+    for (; k + FNN_CHAINS <= K; k += FNN_CHAINS)
+#pragma GCC unroll 4
+        for (int chain = 0; chain < FNN_CHAINS; chain++)
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++) {
+                const FN(vector) row = VECTOR(w + (k + chain) * p->w_row + v * FN(WIDTH));
+#pragma GCC unroll 8
+                for (int r = 0; r < rows; r++)
+                    sum[chain][r][v] = a[r * p->a_row + k + chain] * row + sum[chain][r][v];
+            }
+#pragma GCC unroll 4
+    for (int chain = 0; chain < FNN_CHAINS - 1; chain++)
+        if (k + chain < K)
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++) {
+                const FN(vector) row = VECTOR(w + (k + chain) * p->w_row + v * FN(WIDTH));
+#pragma GCC unroll 8
+                for (int r = 0; r < rows; r++)
+                    sum[chain][r][v] = a[r * p->a_row + k + chain] * row + sum[chain][r][v];
+            }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++)
+            FN(store)(p->c + (m + r) * p->c_row + n + v * FN(WIDTH),
+                      FN(activate)(p, (sum[0][r][v] + sum[2][r][v]) + (sum[1][r][v] + sum[3][r][v])),
+                      v == vectors - 1, count);
 }
 
-/* One row: dw += scale * x^T dy along the rows of dw, past those whose input is 0. */
-static void FN(rank_one)(ptrdiff_t I, ptrdiff_t O, REAL scale, const REAL *x, const REAL *dy, REAL *dw)
+static void FN(run_narrow)(const FN(product) *p, ptrdiff_t M, ptrdiff_t N, ptrdiff_t K)
+{
+    for (ptrdiff_t n = 0; n < N; n += 2 * FN(WIDTH)) {
+        const int two = N - n > FN(WIDTH);
+        const ptrdiff_t left = N - n - (two ? FN(WIDTH) : 0);
+        const ptrdiff_t count = left < FN(WIDTH) ? left : FN(WIDTH);
+        ptrdiff_t m = 0;
+        if (two) {
+            for (; m + FNN_NARROW_ROWS / 2 <= M; m += FNN_NARROW_ROWS / 2)
+                FN(narrow_tile)(p, FNN_NARROW_ROWS / 2, 2, m, n, K, count);
+            for (; m < M; m++)
+                FN(narrow_tile)(p, 1, 2, m, n, K, count);
+        }
+        for (; m + FNN_NARROW_ROWS <= M; m += FNN_NARROW_ROWS)
+            FN(narrow_tile)(p, FNN_NARROW_ROWS, 1, m, n, K, count);
+        for (; m < M; m++)
+            FN(narrow_tile)(p, 1, 1, m, n, K, count);
+    }
+}
+
+/* ---- one row ---- */
+
+/* Columns n .. of one row, over all inputs k .. end or over those listed. */
+FNN_ELEMENT void FN(row_tile)(const FN(product) *p, const FN(panel) *q, const int vectors, const int32_t *list)
+{
+    FN(vector) sum[8];
+    const REAL *w = p->w + q->n;
+    REAL *c = p->c + q->n;
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; v++)
+        sum[v] = q->go_on ? VECTOR(c + v * FN(WIDTH)) : p->start ? VECTOR(p->start + q->n + v * FN(WIDTH)) : (FN(vector)){0};
+    for (ptrdiff_t k = q->k; k < q->end; k++) {
+        const ptrdiff_t input = list ? list[k] : k;
+        const REAL x = p->a[input];
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; v++)
+            sum[v] = x * VECTOR(w + input * p->w_row + v * FN(WIDTH)) + sum[v];
+    }
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; v++)
+        FN(store)(c + v * FN(WIDTH), q->last ? FN(activate)(p, sum[v]) : sum[v], v == vectors - 1, q->count);
+}
+
+/* The columns of one row, eight vectors at a time so that their latencies overlap. */
+FNN_ELEMENT void FN(row_columns)(const FN(product) *p, FN(panel) *q, ptrdiff_t N, const int32_t *list)
+{
+    for (q->n = 0; q->n < N;) {
+        const ptrdiff_t left = (N - q->n + FN(WIDTH) - 1) / FN(WIDTH);
+        const ptrdiff_t take = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+        const ptrdiff_t columns = N - q->n - (take - 1) * FN(WIDTH);
+        q->count = columns < FN(WIDTH) ? columns : FN(WIDTH);
+        if (take == 8)
+            FN(row_tile)(p, q, 8, list);
+        else if (take == 4)
+            FN(row_tile)(p, q, 4, list);
+        else if (take == 2)
+            FN(row_tile)(p, q, 2, list);
+        else
+            FN(row_tile)(p, q, 1, list);
+        q->n += take * FN(WIDTH);
+    }
+}
+
+/* One row of the forward product, in blocks of inputs.  Rows of W that meet an input of 0 are not read where there are
+ * enough of them to pay for the list of the others. */
+static void FN(run_row)(const FN(product) *p, ptrdiff_t N, ptrdiff_t K)
+{
+    enum { BLOCK = 1024 };
+    int32_t list[BLOCK];
+    FN(product) block = *p;
+    FN(panel) q = {.k = 0};
+    for (ptrdiff_t first = 0; first == 0 || first < K; first += BLOCK) {
+        const ptrdiff_t size = K - first < BLOCK ? K - first : BLOCK;
+        ptrdiff_t nonzero = size;
+        block.a = p->a + first;
+        block.w = p->w + first * p->w_row;
+        q.go_on = first > 0;
+        q.last = first + BLOCK >= K;
+        if (N >= 2 * FN(WIDTH) && size >= 32) {
+            UNSIGNED zeros = 0;
+            for (ptrdiff_t k = 0; k < size; k++)
+                zeros += block.a[k] == 0;
+            nonzero -= (ptrdiff_t)zeros;
+        }
+        if (4 * (size - nonzero) > size) {
+            nonzero = 0;
+            for (ptrdiff_t k = 0; k < size; k++) {
+                list[nonzero] = (int32_t)k;
+                nonzero += block.a[k] != 0;
+            }
+            q.end = nonzero;
+            FN(row_columns)(&block, &q, N, list);
+        } else {
+            q.end = size;
+            FN(row_columns)(&block, &q, N, NULL);
+        }
+    }
+}
+
+/* dx of one row at inputs i .. i + vectors * WIDTH: W is turned over in registers, a cache line of each row at a time. */
+FNN_ELEMENT void FN(row_gradient_tile)(const int vectors, ptrdiff_t O, ptrdiff_t w_row, const REAL *dy, const REAL *w,
+                                       REAL *dx)
+{
+    enum { LINE = 64 / sizeof(REAL) };
+    FN(vector) sum[2], t[FN(QUAD)];
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; v++)
+        sum[v] = (FN(vector)){0};
+    for (ptrdiff_t line = 0; line < O; line += LINE)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) {
+            const ptrdiff_t end = O - line < LINE ? O : line + LINE;
+            ptrdiff_t o = line;
+            for (; o + FN(QUAD) <= end; o += FN(QUAD)) {
+                FN(turn_block)(w + v * FN(WIDTH) * w_row + o, w_row, t);
+#pragma GCC unroll 4
+                for (int j = 0; j < FN(QUAD); j++)
+                    sum[v] = dy[o + j] * t[j] + sum[v];
+            }
+            if (o < end) {
+                FN(turn_block)(w + v * FN(WIDTH) * w_row + o, w_row, t);
+#pragma GCC unroll 4
+                for (int j = 0; j < FN(QUAD) - 1; j++)
+                    if (o + j < end)
+                        sum[v] = dy[o + j] * t[j] + sum[v];
+            }
+        }
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; v++)
+        *(FN(vector) *)(dx + v * FN(WIDTH)) = sum[v] + (REAL)0;
+}
+
+static void FN(row_gradient)(ptrdiff_t I, ptrdiff_t O, ptrdiff_t w_row, const REAL *dy, const REAL *w, REAL *dx)
+{
+    ptrdiff_t i = 0;
+    for (; i + 2 * FN(WIDTH) <= I; i += 2 * FN(WIDTH))
+        FN(row_gradient_tile)(2, O, w_row, dy, w + i * w_row, dx + i);
+    for (; i + FN(WIDTH) <= I; i += FN(WIDTH))
+        FN(row_gradient_tile)(1, O, w_row, dy, w + i * w_row, dx + i);
+    for (; i < I; i++) {
+        REAL sum = 0;
+        for (ptrdiff_t o = 0; o < O; o++)
+            sum = FMA(dy[o], w[i * w_row + o], sum);
+        dx[i] = sum + 0;
+    }
+}
+
+/* dw += scale * x^T dy, row by row of dw, past those whose input is 0. */
+static void FN(rank_one)(ptrdiff_t I, ptrdiff_t O, ptrdiff_t w_row, REAL scale, const REAL *x, const REAL *dy, REAL *dw)
 {
     for (ptrdiff_t i = 0; i < I; i++) {
-        REAL *row = dw + i * O;
-        const REAL input = x[i]; /* a copy: for all the compiler knows, x could lie within dw */
-        if (input == 0)
+        REAL *row = dw + i * w_row;
+        const REAL factor = scale * x[i]; /* a copy: for all the compiler knows, x could lie within dw */
+        if (x[i] == 0)
             continue;
         INDEPENDENT
         for (ptrdiff_t o = 0; o < O; o++)
-            row[o] = FMA(scale, input * dy[o], row[o]);
+            row[o] = FMA(factor, dy[o], row[o]);
     }
 }
 
-static void FN(fnn_product_weight_gradient)(ptrdiff_t B, ptrdiff_t I, ptrdiff_t O, double scale, const fnn_real *x,
-                                            const fnn_real *dy, fnn_real *dw)
+/* ---- the kernels ---- */
+
+static void FN(fnn_product_forward)(const fnn_shape *s, const fnn_real *x, const fnn_real *w, const fnn_real *bias,
+                                    int activation, double alpha, fnn_real *y)
 {
-    if (B == 1) {
-        FN(rank_one)(I, O, (REAL)scale, x, dy, dw);
-        return;
-    }
-    const FN(product) p = {.a = x, .a_row = 1, .a_step = I, .w = dy, .w_row = O, .c = dw, .c_row = O, .add = 1,
-                           .scale = (REAL)scale};
-    FN(run_product)(&p, I, O, B);
+    const FN(product) p = {.a = x, .a_row = s->x_row, .a_step = 1, .w = w, .w_row = s->w_row, .c = y,
+                           .c_row = s->y_row, .start = bias, .activation = activation, .alpha = (REAL)alpha};
+    if (s->w_row <= FNN_NARROW)
+        FN(run_narrow)(&p, s->batch, s->outputs, s->inputs);
+    else if (s->batch == 1)
+        FN(run_row)(&p, s->outputs, s->inputs);
+    else
+        FN(run_product)(&p, s->batch, s->outputs, s->inputs);
 }
 
-/* ---- input gradient: rows of dy against rows of W ---- */
-
-typedef struct FN(chains) {
-    FN(vector) part[FN(PARTS)];
-} FN(chains);
-
-FNN_ELEMENT FN(chains) FN(load_chains)(const REAL *p)
+static void FN(fnn_product_input_gradient)(const fnn_shape *s, const fnn_real *dy, const fnn_real *w, fnn_real *dx)
 {
-    FN(chains) x;
-#pragma GCC unroll 8
-    for (int i = 0; i < FN(PARTS); i++)
-        x.part[i] = VECTOR(p + i * FN(WIDTH));
-    return x;
+    const FN(product) p = {.a = dy, .a_row = s->y_row, .a_step = 1, .w = w, .w_row = s->w_row, .turned = 1, .c = dx,
+                           .c_row = s->x_row};
+    if (s->batch == 1)
+        FN(row_gradient)(s->inputs, s->outputs, s->w_row, dy, w, dx);
+    else
+        FN(run_product)(&p, s->batch, s->inputs, s->outputs);
 }
 
-/* The chains meet: lane l and l + half, until four are left, and then one. */
-FNN_ELEMENT FN(quad) FN(join_to_four)(const FN(chains) *sum)
+static void FN(fnn_product_weight_gradient)(const fnn_shape *s, double scale, const fnn_real *x, const fnn_real *dy,
+                                            fnn_real *dw)
 {
-    REAL lane[64 / sizeof(REAL)];
-    memcpy(lane, sum, sizeof lane);
-    const FN(quad) *quads = (const FN(quad) *)lane;
-#if FNN_BITS == 32
-    return (quads[0] + quads[2]) + (quads[1] + quads[3]);
-#else
-    return quads[0] + quads[1];
-#endif
+    const FN(product) p = {.a = x, .a_row = 1, .a_step = s->x_row, .w = dy, .w_row = s->y_row, .c = dw,
+                           .c_row = s->w_row, .add = 1, .scale = (REAL)scale};
+    if (s->batch == 1)
+        FN(rank_one)(s->inputs, s->outputs, s->w_row, (REAL)scale, x, dy, dw);
+    else
+        FN(run_product)(&p, s->inputs, s->outputs, s->batch);
 }
 
-FNN_ELEMENT REAL FN(join_chains)(const FN(chains) *sum)
+static void FN(fnn_product_row_gradients)(const fnn_shape *s, double scale, const fnn_real *x, const fnn_real *dy,
+                                          const fnn_real *w, fnn_real *dx, fnn_real *dw)
 {
-    const FN(quad) q = FN(join_to_four)(sum);
-    return (q[0] + q[2]) + (q[1] + q[3]);
-}
-
-/* Four sums at once, each joined as above. */
-FNN_ELEMENT FN(quad) FN(join_four_chains)(const FN(chains) *sum)
-{
-    const FN(quad) a = FN(join_to_four)(sum), b = FN(join_to_four)(sum + 1);
-    const FN(quad) c = FN(join_to_four)(sum + 2), d = FN(join_to_four)(sum + 3);
-    const FN(quad) ab = __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
-    const FN(quad) cd = __builtin_shufflevector(c, d, 0, 1, 4, 5) + __builtin_shufflevector(c, d, 2, 3, 6, 7);
-    return __builtin_shufflevector(ab, cd, 0, 2, 4, 6) + __builtin_shufflevector(ab, cd, 1, 3, 5, 7);
-}
-
-/* dx of rows x columns elements at (b, i). */
-FNN_ELEMENT void FN(dot_tile)(const int rows, const int columns, ptrdiff_t b, ptrdiff_t i, ptrdiff_t I, ptrdiff_t O,
-                              const REAL *dy, const REAL *w, REAL *dx)
-{
-    FN(chains) sum[FNN_DOT_ROWS][FNN_DOT_COLUMNS];
-    const REAL *y = dy + b * O;
-    const REAL *v = w + i * O;
-    memset(sum, 0, sizeof sum);
-    ptrdiff_t o = 0;
-    for (; o + FN(SPLIT) <= O; o += FN(SPLIT)) {
-        FN(chains) left[FNN_DOT_ROWS];
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++)
-            left[r] = FN(load_chains)(y + r * O + o);
-#pragma GCC unroll 8
-        for (int c = 0; c < columns; c++) {
-            const FN(chains) right = FN(load_chains)(v + c * O + o);
-#pragma GCC unroll 8
-            for (int r = 0; r < rows; r++)
-#pragma GCC unroll 8
-                for (int i_part = 0; i_part < FN(PARTS); i_part++)
-                    sum[r][c].part[i_part] = left[r].part[i_part] * right.part[i_part] + sum[r][c].part[i_part];
-        }
-    }
-    if (o < O) {
-        REAL left[FNN_DOT_ROWS][64 / sizeof(REAL)] = {{0}};
-        for (int r = 0; r < rows; r++)
-            memcpy(left[r], y + r * O + o, (size_t)(O - o) * sizeof(REAL));
-#pragma GCC unroll 8
-        for (int c = 0; c < columns; c++) {
-            REAL tail[64 / sizeof(REAL)] = {0};
-            memcpy(tail, v + c * O + o, (size_t)(O - o) * sizeof(REAL));
-            const FN(chains) right = FN(load_chains)(tail);
-#pragma GCC unroll 8
-            for (int r = 0; r < rows; r++) {
-                const FN(chains) mine = FN(load_chains)(left[r]);
-#pragma GCC unroll 8
-                for (int i_part = 0; i_part < FN(PARTS); i_part++)
-                    sum[r][c].part[i_part] = mine.part[i_part] * right.part[i_part] + sum[r][c].part[i_part];
-            }
-        }
-    }
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; r++) {
-        REAL *out = dx + (b + r) * I + i;
-        if (columns == 4) {
-            *(FN(quad) *)out = FN(join_four_chains)(sum[r]);
-            continue;
-        }
-#pragma GCC unroll 8
-        for (int c = 0; c < columns; c++)
-            out[c] = FN(join_chains)(&sum[r][c]);
-    }
-}
-
-static void FN(dot_rows)(ptrdiff_t B, ptrdiff_t I, ptrdiff_t O, const REAL *dy, const REAL *w, REAL *dx)
-{
-    ptrdiff_t i = 0;
-    for (; i + FNN_DOT_COLUMNS <= I; i += FNN_DOT_COLUMNS) {
-        ptrdiff_t b = 0;
-        for (; b + FNN_DOT_ROWS <= B; b += FNN_DOT_ROWS)
-            FN(dot_tile)(FNN_DOT_ROWS, FNN_DOT_COLUMNS, b, i, I, O, dy, w, dx);
-        for (; b < B; b++)
-            FN(dot_tile)(1, FNN_DOT_COLUMNS, b, i, I, O, dy, w, dx);
-    }
-    for (; i < I; i++) {
-        ptrdiff_t b = 0;
-        for (; b + FNN_DOT_ROWS <= B; b += FNN_DOT_ROWS)
-            FN(dot_tile)(FNN_DOT_ROWS, 1, b, i, I, O, dy, w, dx);
-        for (; b < B; b++)
-            FN(dot_tile)(1, 1, b, i, I, O, dy, w, dx);
-    }
-}
-
-static void FN(fnn_product_input_gradient)(ptrdiff_t B, ptrdiff_t I, ptrdiff_t O, const fnn_real *dy,
-                                           const fnn_real *w, fnn_real *dx)
-{
-    if (O > FNN_NARROW) {
-        FN(dot_rows)(B, I, O, dy, w, dx);
-        return;
-    }
-    /* Few outputs: turn W over, some columns of dx at a time, and go on as in the forward product. */
-    enum { COLUMNS = 96 };
-    REAL turned[FNN_NARROW * COLUMNS + 64 / sizeof(REAL)];
-    for (ptrdiff_t i = 0; i < I; i += COLUMNS) {
-        const ptrdiff_t count = I - i < COLUMNS ? I - i : COLUMNS;
-        const REAL *rows = (const REAL *)w + i * O;
-        for (ptrdiff_t o = 0; o < O; o++)
-            for (ptrdiff_t j = 0; j < count; j++)
-                turned[o * COLUMNS + j] = rows[j * O + o];
-        const FN(product) p = {.a = dy, .a_row = O, .a_step = 1, .w = turned, .w_row = COLUMNS, .c = (REAL *)dx + i,
-                               .c_row = I};
-        FN(run_product)(&p, B, count, O);
+    enum { ROWS = 4 * FN(WIDTH) }; /* few enough to be in the nearest cache still when their turn to change comes */
+    for (ptrdiff_t i = 0; i < s->inputs; i += ROWS) {
+        const ptrdiff_t count = s->inputs - i < ROWS ? s->inputs - i : ROWS;
+        FN(row_gradient)(count, s->outputs, s->w_row, dy, (const REAL *)w + i * s->w_row, (REAL *)dx + i);
+        FN(rank_one)(count, s->outputs, s->w_row, (REAL)scale, (const REAL *)x + i, dy, (REAL *)dw + i * s->w_row);
     }
 }
 

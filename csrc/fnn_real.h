@@ -16,6 +16,7 @@
 #undef REAL_MANTISSA
 #undef REAL_BIAS
 #undef INDEPENDENT
+#undef STORE_FIRST
 
 #if FNN_BITS == 32
 #define REAL float
@@ -27,6 +28,7 @@
 #define SQRT(x) __builtin_sqrtf(x)
 #define REAL_MANTISSA 23
 #define REAL_BIAS 127
+#define STORE_FIRST FNN_STORE_FIRST_32
 #elif FNN_BITS == 64
 #define REAL double
 #define UNSIGNED uint64_t
@@ -37,6 +39,7 @@
 #define SQRT(x) __builtin_sqrt(x)
 #define REAL_MANTISSA 52
 #define REAL_BIAS 1023
+#define STORE_FIRST FNN_STORE_FIRST_64
 #else
 #error "FNN_BITS is 32 or 64"
 #endif
@@ -57,8 +60,9 @@
 #define INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
-/* Outputs up to which the input gradient of a dense layer sums in one chain. */
-#define FNN_NARROW 32
+/* Outputs up to which a dense layer is narrow, and the chains of each of its sums. */
+#define FNN_NARROW 16
+#define FNN_CHAINS 4
 
 /* A kernel is a loop around a function of one element; it must be inlined to become vector code. */
 #ifndef FNN_ELEMENT

@@ -18,6 +18,7 @@ extern const fnn_kernels FN(fnn_kernels);
 const fnn_kernels FN(fnn_kernels) = {
     .isa = FNN_QUOTE(FNN_ISA),
     .itemsize = sizeof(REAL),
+    .has_fma = FNN_FMA,
     .activation_forward = {
         [FNN_IDENTITY] = FN(fnn_identity_forward),
         [FNN_SIGMOID] = FN(fnn_sigmoid_forward),
@@ -48,6 +49,7 @@ const fnn_kernels FN(fnn_kernels) = {
     .product_forward = FN(fnn_product_forward),
     .product_input_gradient = FN(fnn_product_input_gradient),
     .product_weight_gradient = FN(fnn_product_weight_gradient),
+    .product_row_gradients = FN(fnn_product_row_gradients),
     .loss = {
         [FNN_SQUARED_ERROR] = FN(fnn_squared_error_loss),
         [FNN_DISTANCE] = FN(fnn_distance_loss),

@@ -1,14 +1,16 @@
 """Who computes the products of a dense layer: our own kernels or BLAS.
 
-``FASTNN_MATMUL`` says: ``native``, ``blas``, or ``auto``, which is native up to a size of the weight matrix and BLAS
-beyond, where the threads of BLAS outweigh its packing.  Native products give the same bits for every batch size and
-every instruction set with FMA; BLAS promises neither.
+``FASTNN_MATMUL`` says: ``native``, ``blas``, or ``auto``, which is native on every instruction set that has a fused
+multiply-add; on one without, BLAS from a size of the weight matrix on, since it may know the processor better.  Native
+products give the same bits for every batch size, number of threads and instruction set with FMA; BLAS promises nothing.
 """
 
 import os
 
+from fastnn._core.kernels import has_fma
+
 BACKENDS = ("auto", "native", "blas")
-NATIVE_LIMIT = 1 << 17  # weights of a layer
+NATIVE_LIMIT = 1 << 14  # weights of a layer, without FMA
 
 MATMUL = os.environ.get("FASTNN_MATMUL") or "auto"
 if MATMUL not in BACKENDS:
@@ -17,4 +19,4 @@ if MATMUL not in BACKENDS:
 
 def uses_blas(weights: int) -> bool:
     """Whether a product with a matrix of this many weights goes to BLAS; 0: there is no product."""
-    return weights > 0 and (MATMUL == "blas" or (MATMUL == "auto" and weights > NATIVE_LIMIT))
+    return weights > 0 and (MATMUL == "blas" or (MATMUL == "auto" and not has_fma() and weights > NATIVE_LIMIT))

@@ -60,8 +60,8 @@ cdef class Engine:
             self.one_input = plan.widths[plan.inputs[0]]
         if len(output_shapes) == 1 and len(output_shapes[0]) == 1:
             self.one_output = plan.widths[plan.outputs[0]]
-        # As many rows at once as keep the activations within a core's cache.
-        self.chunk = max(16, min(512, (1 << 19) // (sum(plan.widths) * plan.dtype.itemsize + 1)))
+        # Rows enough for each weight that is read to be used often, and so many as stay in a core's cache.
+        self.chunk = max(128, min(512, (1 << 19) // (sum(plan.widths) * plan.dtype.itemsize + 1)))
 
     def _bind_trainer(self, Trainer trainer, Py_ssize_t one_target, Py_ssize_t one_classes, double one_rate):
         self.trainer, self.one_target, self.one_classes, self.one_rate = trainer, one_target, one_classes, one_rate
@@ -114,10 +114,10 @@ cdef class Engine:
         take_input(&work.frame, &work.slots[0], data, NULL, 0, 1)
         work.frame.batch = 1
         if self.plan.products < GIL_WORK:
-            status = run_forward(self.plan.steps, self.plan.n_steps, &work.frame)
+            status = run_forward(self.plan.joined, self.plan.n_joined, &work.frame)
         else:
             with nogil:
-                status = run_forward(work.plan.steps, work.plan.n_steps, &work.frame)
+                status = run_forward(work.plan.joined, work.plan.n_joined, &work.frame)
         if status != OK:
             raise_pending()
         memcpy(cnp.PyArray_DATA(out), work.frame.values[work.output], self.one_output * self.plan.kernels.itemsize)
@@ -209,7 +209,7 @@ cdef class Engine:
                 for i in range(n_inputs):
                     take_input(&work.frame, &work.slots[i], rows[i], NULL, start, size)
                 work.frame.batch = size
-                status = run_forward(work.plan.steps, work.plan.n_steps, &work.frame)
+                status = run_forward(work.plan.joined, work.plan.n_joined, &work.frame)
                 for i in range(n_outputs):
                     memcpy(answers[i] + start * row_bytes[i], work.frame.values[tensors[i]], size * row_bytes[i])
                 start += size

@@ -56,6 +56,14 @@ cdef extern from "fnn_kernels.h" nogil:
         uint64_t step
         uint32_t stream
 
+    ctypedef struct fnn_shape:
+        Py_ssize_t batch
+        Py_ssize_t inputs
+        Py_ssize_t outputs
+        Py_ssize_t x_row
+        Py_ssize_t w_row
+        Py_ssize_t y_row
+
     # fnn_real is void in the header: float or double, as the table says.
     ctypedef void (*fnn_activation_forward)(
         Py_ssize_t N, double alpha, const void* z, void* a) noexcept nogil
@@ -70,17 +78,19 @@ cdef extern from "fnn_kernels.h" nogil:
     ctypedef struct fnn_kernels:
         const char* isa
         Py_ssize_t itemsize
+        int has_fma
         fnn_activation_forward* activation_forward
         fnn_activation_backward* activation_backward
         void (*softmax_forward)(Py_ssize_t B, Py_ssize_t O, const void* z, void* a) noexcept nogil
         void (*softmax_backward)(Py_ssize_t B, Py_ssize_t O, const void* a, const void* da, void* dz) noexcept nogil
         void (*log_sum_exp)(Py_ssize_t B, Py_ssize_t O, const void* z, void* out) noexcept nogil
-        void (*product_forward)(
-            Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, const void* x, const void* w, const void* bias, void* y) noexcept nogil
-        void (*product_input_gradient)(
-            Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, const void* dy, const void* w, void* dx) noexcept nogil
-        void (*product_weight_gradient)(
-            Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, double scale, const void* x, const void* dy, void* dw) noexcept nogil
+        void (*product_forward)(const fnn_shape* shape, const void* x, const void* w, const void* bias, int activation,
+                                double alpha, void* y) noexcept nogil
+        void (*product_input_gradient)(const fnn_shape* shape, const void* dy, const void* w, void* dx) noexcept nogil
+        void (*product_weight_gradient)(const fnn_shape* shape, double scale, const void* x, const void* dy,
+                                        void* dw) noexcept nogil
+        void (*product_row_gradients)(const fnn_shape* shape, double scale, const void* x, const void* dy,
+                                      const void* w, void* dx, void* dw) noexcept nogil
         fnn_loss_value* loss
         fnn_optimizer_update* update
         void (*fill_rows)(Py_ssize_t B, Py_ssize_t O, const void* row, void* y) noexcept nogil

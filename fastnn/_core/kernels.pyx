@@ -111,6 +111,11 @@ def isa():
     return chosen_float.isa.decode()
 
 
+def has_fma():
+    """Whether the instruction set in use has a fused multiply-add."""
+    return bool(chosen_float.has_fma)
+
+
 def supported_isas():
     """Names of the instruction sets this build and this processor have, simplest first."""
     return tuple(name for name in ISAS if fnn_kernel_table(4, name.encode()) != NULL)
@@ -257,35 +262,91 @@ cdef object roomy(array, fill=None):
     return block[:n].reshape(array.shape)
 
 
-def product_forward(x, w, bias=None, isa=None):
-    """x w + bias: x (B, I), w (I, O), bias (O,)."""
+cdef fnn_shape packed(x, w) except *:
+    """The whole product of packed x (B, I) and w (I, O)."""
+    if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0]:
+        raise ValueError(f"expected matrices (B, I) and (I, O), got {x.shape} and {w.shape}")
+    return fnn_shape(batch=len(x), inputs=w.shape[0], outputs=w.shape[1], x_row=w.shape[0], w_row=w.shape[1], y_row=w.shape[1])
+
+
+cdef int narrow(fnn_shape* shape, axis, part) except -1:
+    """Keep the range ``part`` of one axis; the arrays keep their rows."""
+    if axis not in ("B", "I", "O"):
+        raise ValueError(f"expected axis B, I or O, got {axis!r}")
+    size = {"B": shape.batch, "I": shape.inputs, "O": shape.outputs}[axis]
+    if not 0 <= part.start < part.stop <= size:
+        raise ValueError(f"expected a range within 0 .. {size}, got {part}")
+    if axis == "B":
+        shape.batch = len(part)
+    elif axis == "I":
+        shape.inputs = len(part)
+    else:
+        shape.outputs = len(part)
+    return 0
+
+
+def product_forward(x, w, bias=None, activation="identity", double alpha=0.0, isa=None, axis="O", part=None):
+    """activation(x w + bias): x (B, I), w (I, O), bias (O,); a ``part`` (range) of B or O leaves NaN elsewhere."""
     cdef const fnn_kernels* k = table_of(x, isa)
-    cdef const void* start = NULL
+    cdef fnn_shape shape = packed(x, w)
+    cdef Py_ssize_t size = x.itemsize, b = 0, o = 0
+    cdef char* start = NULL
     w, y = roomy(w), roomy(np.empty((len(x), w.shape[1]), x.dtype), np.nan)
+    if activation not in ("identity", "relu", "leaky_relu"):
+        raise ValueError(f"expected activation identity, relu or leaky_relu, got {activation!r}")
+    if part is not None:
+        narrow(&shape, axis, part)
+        b, o = (part.start, 0) if axis == "B" else (0, part.start)
     if bias is not None:
         bias = roomy(bias)
-        start = data(bias, x.dtype, (w.shape[1],))
-    k.product_forward(len(x), w.shape[0], w.shape[1], data(x, x.dtype, (len(x), w.shape[0])),
-                      data(w, x.dtype, w.shape), start, data(y, x.dtype, y.shape, True))
+        start = <char*> data(bias, x.dtype, (w.shape[1],)) + o * size
+    k.product_forward(&shape, <char*> data(x, x.dtype, x.shape) + b * shape.x_row * size,
+                      <char*> data(w, x.dtype, w.shape) + o * size, start, ACTIVATIONS[activation], alpha,
+                      <char*> data(y, x.dtype, y.shape, True) + (b * shape.y_row + o) * size)
     return y
 
 
-def product_input_gradient(dy, w, isa=None):
-    """dy w^T: dy (B, O), w (I, O)."""
+def product_input_gradient(dy, w, isa=None, axis="I", part=None):
+    """dy w^T: dy (B, O), w (I, O); a ``part`` (range) of B or I leaves NaN elsewhere."""
     cdef const fnn_kernels* k = table_of(dy, isa)
-    w, dx = roomy(w), np.full((len(dy), w.shape[0]), np.nan, dy.dtype)
-    k.product_input_gradient(len(dy), w.shape[0], w.shape[1], data(dy, dy.dtype, (len(dy), w.shape[1])),
-                             data(w, dy.dtype, w.shape), data(dx, dy.dtype, dx.shape, True))
+    cdef fnn_shape shape = packed(np.empty((len(dy), len(w)), np.bool_), w)
+    cdef Py_ssize_t size = dy.itemsize, b = 0, i = 0
+    w, dx = roomy(w), roomy(np.empty((len(dy), w.shape[0]), dy.dtype), np.nan)
+    if part is not None:
+        narrow(&shape, axis, part)
+        b, i = (part.start, 0) if axis == "B" else (0, part.start)
+    k.product_input_gradient(&shape, <char*> data(dy, dy.dtype, (len(dy), w.shape[1])) + b * shape.y_row * size,
+                             <char*> data(w, dy.dtype, w.shape) + i * shape.w_row * size,
+                             <char*> data(dx, dy.dtype, dx.shape, True) + (b * shape.x_row + i) * size)
     return dx
 
 
-def product_weight_gradient(x, dy, dw, double scale=1.0, isa=None):
-    """dw + scale x^T dy: x (B, I), dy (B, O), dw (I, O)."""
+def product_weight_gradient(x, dy, dw, double scale=1.0, isa=None, axis="O", part=None):
+    """dw + scale x^T dy: x (B, I), dy (B, O), dw (I, O); a ``part`` (range) of I or O leaves dw elsewhere."""
     cdef const fnn_kernels* k = table_of(x, isa)
+    cdef fnn_shape shape = packed(x, dw)
+    cdef Py_ssize_t size = x.itemsize, i = 0, o = 0
     dy, dw = roomy(dy), roomy(dw)
-    k.product_weight_gradient(len(x), dw.shape[0], dw.shape[1], scale, data(x, x.dtype, (len(x), dw.shape[0])),
-                              data(dy, x.dtype, (len(x), dw.shape[1])), data(dw, x.dtype, dw.shape, True))
+    if part is not None:
+        narrow(&shape, axis, part)
+        i, o = (part.start, 0) if axis == "I" else (0, part.start)
+    k.product_weight_gradient(&shape, scale, <char*> data(x, x.dtype, x.shape) + i * size,
+                              <char*> data(dy, x.dtype, (len(x), dw.shape[1])) + o * size,
+                              <char*> data(dw, x.dtype, dw.shape, True) + (i * shape.w_row + o) * size)
     return dw
+
+
+def product_row_gradients(x, dy, w, double scale=1.0, isa=None):
+    """(dx, w + scale x^T dy) of one row, the latter in place of w: x (1, I), dy (1, O), w (I, O)."""
+    cdef const fnn_kernels* k = table_of(x, isa)
+    cdef fnn_shape shape = packed(x, w)
+    w, dy, dx = roomy(w), roomy(dy), roomy(np.empty(x.shape, x.dtype), np.nan)
+    if len(x) != 1:
+        raise ValueError(f"expected one row, got {len(x)}")
+    k.product_row_gradients(&shape, scale, data(x, x.dtype, x.shape), data(dy, x.dtype, (1, w.shape[1])),
+                            data(w, x.dtype, w.shape), data(dx, x.dtype, dx.shape, True),
+                            data(w, x.dtype, w.shape, True))
+    return dx, w
 
 
 def add_row_sum(x, out, double scale=1.0, isa=None):

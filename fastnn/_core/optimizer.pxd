@@ -26,4 +26,9 @@ cdef class Optimizer:
     cdef double clip_norm
     cdef double clip_value
     cdef cnp.ndarray work
+    cdef readonly bint by_parts                 # parts of the gradient may be applied before others are known
+    cdef void begin(self) noexcept nogil
+    cdef void clip(self, char* grads) noexcept nogil
+    cdef void apply_part(self, char* params, char* grads, double learning_rate, Py_ssize_t start,
+                         Py_ssize_t stop) noexcept nogil
     cdef void apply(self, char* params, char* grads, double learning_rate) noexcept nogil

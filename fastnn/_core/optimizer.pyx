@@ -4,7 +4,8 @@ cimport numpy as cnp
 from libc.math cimport pow, sqrt
 from libc.stdlib cimport calloc, free
 
-from fastnn._core.kernels cimport fnn_update, kernel_table
+from fastnn._core.kernels cimport fnn_kernels, fnn_optimizer_update, fnn_update, kernel_table
+from fastnn._core.pool cimport run_parts, threads
 
 import numpy as np
 
@@ -15,6 +16,59 @@ cnp.import_array()
 
 STATE_VECTORS = {"sgd": 0, "momentum": 1, "nesterov": 1, "adagrad": 1, "rmsprop": 1, "adadelta": 2, "adam": 2,
                  "amsgrad": 3}
+
+cdef enum:
+    PART_SIZE = 1 << 15     # parameters that are worth a thread
+    LINE = 16               # elements of a cache line, of the smaller dtype
+
+# Parameters start .. stop, to be updated in parts.
+cdef struct Slices:
+    const fnn_kernels* kernels
+    fnn_optimizer_update update
+    const fnn_update* scalars
+    const Segment* segments
+    int n_segments
+    char* params
+    char* grads
+    char* state
+    double learning_rate
+    int kept
+    Py_ssize_t n_params
+    Py_ssize_t start
+    Py_ssize_t stop
+    Py_ssize_t parts
+
+
+cdef void update_slice(void* argument, Py_ssize_t part) noexcept nogil:
+    """Update one part: what lies in it of each segment, by the segment's rules."""
+    cdef const Slices* slices = <const Slices*> argument
+    cdef const fnn_kernels* kernels = slices.kernels
+    cdef Py_ssize_t itemsize = kernels.itemsize, size = slices.stop - slices.start, start, stop, n
+    cdef Py_ssize_t first = slices.start + size * part // slices.parts // LINE * LINE
+    cdef Py_ssize_t last = slices.start + size * (part + 1) // slices.parts // LINE * LINE
+    cdef fnn_update scalars = slices.scalars[0]
+    cdef const Segment* segment
+    cdef char* w
+    cdef char* g
+    cdef char* s[3]
+    cdef int i, k
+    if part == slices.parts - 1:
+        last = slices.stop
+    for i in range(slices.n_segments):
+        segment = &slices.segments[i]
+        start, stop = max(first, segment.start), min(last, segment.start + segment.size)
+        if start >= stop:
+            continue
+        n = stop - start
+        w, g = slices.params + start * itemsize, slices.grads + start * itemsize
+        for k in range(3):
+            s[k] = slices.state + (k * slices.n_params + start) * itemsize if k < slices.kept else NULL
+        scalars.learning_rate = slices.learning_rate * segment.rate
+        if segment.l1 != 0.0 or segment.l2 != 0.0:
+            kernels.add_penalty(n, segment.l1, segment.l2, w, g)
+        if segment.weight_decay != 0.0:
+            kernels.scale(n, 1.0 - scalars.learning_rate * segment.weight_decay, w, w)
+        slices.update(n, &scalars, g, w, s[0], s[1], s[2])
 
 
 cdef class Optimizer:
@@ -39,6 +93,7 @@ cdef class Optimizer:
         self.n_segments = len(segments)
         for i, segment in enumerate(segments):
             self.segments[i] = segment
+        self.by_parts = not (clip_norm or clip_value)
         self.plain = rule == "sgd" and not (clip_norm or clip_value) and not any(
             segment[name] for segment in segments for name in ("l1", "l2", "weight_decay", "max_norm"))
 
@@ -49,22 +104,20 @@ cdef class Optimizer:
         """Go on as after ``step`` updates."""
         self.step = step
 
-    cdef void apply(self, char* params, char* grads, double learning_rate) noexcept nogil:
-        """Clip the gradient as a whole, then penalise, decay, update and limit segment by segment."""
+    cdef void begin(self) noexcept nogil:
+        """Count one more update."""
+        self.step += 1
+        self.scalars.correction1 = 1.0 - pow(self.scalars.beta1, <double> self.step)
+        self.scalars.correction2 = 1.0 - pow(self.scalars.beta2, <double> self.step)
+
+    cdef void clip(self, char* grads) noexcept nogil:
+        """Clip each element of the gradient, then its norm."""
         cdef const fnn_kernels* kernels = self.kernels
-        cdef Py_ssize_t itemsize = kernels.itemsize, n_params = cnp.PyArray_DIM(self.state, 1)
-        cdef char* state = <char*> cnp.PyArray_DATA(self.state)
-        cdef int kept = <int> cnp.PyArray_DIM(self.state, 0)
-        cdef fnn_update scalars = self.scalars
+        cdef Py_ssize_t itemsize = kernels.itemsize
         cdef double squares = 0.0, norm
         cdef Segment* segment
-        cdef char* w
         cdef char* g
-        cdef char* s[3]
-        cdef int i, k
-        self.step += 1
-        scalars.correction1 = 1.0 - pow(scalars.beta1, <double> self.step)
-        scalars.correction2 = 1.0 - pow(scalars.beta2, <double> self.step)
+        cdef int i
         if self.clip_value > 0.0:
             for i in range(self.n_segments):
                 segment = &self.segments[i]
@@ -79,17 +132,28 @@ cdef class Optimizer:
                     segment = &self.segments[i]
                     g = grads + segment.start * itemsize
                     kernels.scale(segment.size, self.clip_norm / norm, g, g)
+
+    cdef void apply_part(self, char* params, char* grads, double learning_rate, Py_ssize_t start,
+                         Py_ssize_t stop) noexcept nogil:
+        """Penalise, decay and update parameters start .. stop, on several threads where they are many, then limit."""
+        cdef Slices slices = Slices(kernels=self.kernels, update=self.update, scalars=&self.scalars,
+                                    segments=self.segments, n_segments=self.n_segments, params=params, grads=grads,
+                                    state=<char*> cnp.PyArray_DATA(self.state), learning_rate=learning_rate,
+                                    kept=<int> cnp.PyArray_DIM(self.state, 0),
+                                    n_params=cnp.PyArray_DIM(self.state, 1), start=start, stop=stop,
+                                    parts=max(1, min(<Py_ssize_t> threads(), (stop - start) // PART_SIZE)))
+        cdef Segment* segment
+        cdef int i
+        run_parts(update_slice, &slices, slices.parts)
         for i in range(self.n_segments):
             segment = &self.segments[i]
-            w, g = params + segment.start * itemsize, grads + segment.start * itemsize
-            for k in range(3):
-                s[k] = state + (k * n_params + segment.start) * itemsize if k < kept else NULL
-            scalars.learning_rate = learning_rate * segment.rate
-            if segment.l1 != 0.0 or segment.l2 != 0.0:
-                kernels.add_penalty(segment.size, segment.l1, segment.l2, w, g)
-            if segment.weight_decay != 0.0:
-                kernels.scale(segment.size, 1.0 - scalars.learning_rate * segment.weight_decay, w, w)
-            self.update(segment.size, &scalars, g, w, s[0], s[1], s[2])
-            if segment.max_norm != 0.0:
-                kernels.limit_columns(segment.size // segment.columns, segment.columns, segment.max_norm, w,
-                                      cnp.PyArray_DATA(self.work))
+            if segment.max_norm != 0.0 and start <= segment.start < stop:
+                self.kernels.limit_columns(segment.size // segment.columns, segment.columns, segment.max_norm,
+                                           params + segment.start * self.kernels.itemsize,
+                                           cnp.PyArray_DATA(self.work))
+
+    cdef void apply(self, char* params, char* grads, double learning_rate) noexcept nogil:
+        """Clip the gradient as a whole, then update all parameters by it."""
+        self.begin()
+        self.clip(grads)
+        self.apply_part(params, grads, learning_rate, 0, cnp.PyArray_DIM(self.state, 1))

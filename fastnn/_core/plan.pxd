@@ -22,6 +22,8 @@ cdef class Plan:
     cdef Products blas
     cdef int n_steps
     cdef Step* steps
+    cdef int n_joined
+    cdef Step* joined                   # the same with cheap activations made part of the steps before them
     cdef int* wiring
     cdef cnp.ndarray memory(self, Py_ssize_t nbytes)
 

@@ -16,11 +16,13 @@ from fastnn._core.step cimport Frame, OK, Op, Products, Step
 import numpy as np
 
 from fastnn._core.backend import uses_blas
+from fastnn._core.kernels import ACTIVATIONS
 from fastnn._core.ops.merge import FanOutOp
 
 cnp.import_array()
 
 ALIGNMENT = 64  # bytes: one cache line
+JOINABLE = ("relu", "leaky_relu")  # activations that the products compute as they store
 
 
 def aligned_zeros(Py_ssize_t n, dtype):
@@ -48,9 +50,11 @@ cdef class Plan:
         self._place_parameters(nodes)
         self._load_products()
         self._write_steps(nodes)
+        self._join_activations()
 
     def __dealloc__(self):
         free(self.steps)
+        free(self.joined)
         free(self.wiring)
 
     def _with_fan_out(self, nodes, outputs):
@@ -97,6 +101,7 @@ cdef class Plan:
         self.native.forward = self.kernels.product_forward
         self.native.input_gradient = self.kernels.product_input_gradient
         self.native.weight_gradient = self.kernels.product_weight_gradient
+        self.native.row_gradients, self.native.activates = self.kernels.product_row_gradients, True
         if not any(uses_blas(op.product_size) for op in self.ops):
             return
         from fastnn._core import blas
@@ -133,6 +138,32 @@ cdef class Plan:
                 wire[0] = tensor
                 wire += 1
             (<Op> op).bind(step)
+
+    def _join_activations(self):
+        """Copy the steps, with an activation that costs next to nothing made part of the step whose output it reads.
+
+        The value between the two then never exists: for workspaces that do not keep every value apart.
+        """
+        cdef Step* step
+        cdef Step* after
+        cdef Op op
+        cdef int index = 0
+        self.joined = <Step*> malloc(max(self.n_steps, 1) * sizeof(Step))
+        if self.joined == NULL:
+            raise MemoryError(f"Plan: no memory for {self.n_steps} steps")
+        self.n_joined = 0
+        while index < self.n_steps:
+            op, step = self.ops[index], &self.joined[self.n_joined]
+            step[0] = self.steps[index]
+            self.n_joined += 1
+            index += 1
+            if index == self.n_steps or not (op.activates and step.products.activates):
+                continue
+            after = &self.steps[index]
+            if self.activation_of(index) in JOINABLE and after.inputs[0] == step.outputs[0]:
+                step.activation, step.alpha = ACTIVATIONS[self.activation_of(index)], self.ops[index].alpha
+                step.preactivation, step.outputs = step.outputs[0], after.outputs
+                index += 1
 
     def activation_of(self, int index):
         """Name of the activation that a step computes, or None."""

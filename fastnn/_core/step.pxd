@@ -13,7 +13,7 @@ Both      accept any batch in 1..capacity, never read what nobody wrote (scratch
 
 from libc.stdint cimport uint64_t
 
-from fastnn._core.kernels cimport fnn_kernels
+from fastnn._core.kernels cimport fnn_kernels, fnn_shape
 
 cdef enum Status:
     OK = 0
@@ -21,18 +21,16 @@ cdef enum Status:
     INTERRUPTED = 2    # a signal handler raised; the exception is set
     FAILED = 3         # a custom function raised; the exception is set
 
-ctypedef void (*product_fn)(Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, const void* x, const void* w, const void* bias,
-                            void* y) noexcept nogil
-ctypedef void (*input_gradient_fn)(Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, const void* dy, const void* w,
-                                   void* dx) noexcept nogil
-ctypedef void (*weight_gradient_fn)(Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, double scale, const void* x,
-                                    const void* dy, void* dw) noexcept nogil
-
-# The products of a dense layer for one dtype: our own kernels, or BLAS.  Row-major and packed; x (B, I), w (I, O).
+# The products of a dense layer for one dtype: our own kernels (csrc/fnn_kernels.h says what they do), or BLAS.
 cdef struct Products:
-    product_fn forward                  # y = 1 bias + x w; bias NULL: y = x w
-    input_gradient_fn input_gradient    # dx = dy w^T
-    weight_gradient_fn weight_gradient  # dw += scale x^T dy
+    void (*forward)(const fnn_shape* shape, const void* x, const void* w, const void* bias, int activation,
+                    double alpha, void* y) noexcept nogil
+    void (*input_gradient)(const fnn_shape* shape, const void* dy, const void* w, void* dx) noexcept nogil
+    void (*weight_gradient)(const fnn_shape* shape, double scale, const void* x, const void* dy,
+                            void* dw) noexcept nogil
+    void (*row_gradients)(const fnn_shape* shape, double scale, const void* x, const void* dy, const void* w,
+                          void* dx, void* dw) noexcept nogil    # NULL: there is none
+    bint activates          # forward applies an activation; else it must be the identity
 
 cdef struct Frame:
     Py_ssize_t batch        # rows of this call
@@ -64,6 +62,9 @@ cdef struct Step:
     Py_ssize_t params       # byte offset of the op's parameters
     bint trainable
     double rate             # factor on the learning rate
+    int activation          # of a step that another was joined to, else FNN_IDENTITY
+    double alpha            # its parameter
+    int preactivation       # the tensor between the two; it has a gradient but no value of its own
 
 cdef class Op:
     cdef readonly tuple input_widths
@@ -73,6 +74,7 @@ cdef class Op:
     cdef readonly bint reads_input
     cdef readonly bint reads_output
     cdef readonly Py_ssize_t product_size   # I * O of the op's products, 0: it has none
+    cdef readonly bint activates            # can apply an activation to what it writes
     cdef readonly bint shares_value
     cdef readonly bint may_fail
     cdef void bind(self, Step* step) noexcept

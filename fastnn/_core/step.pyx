@@ -22,7 +22,7 @@ cdef class Op:
 
     It allocates nothing.  ``in_place``: output and input may be one array.  ``reads_input`` / ``reads_output``: the
     backward pass reads those values, so nobody may overwrite them before.  ``shares_value``: the outputs are the
-    input, under other names.  ``may_fail``: a call can raise, so parameters must not change before all calls are over.
+    input, under other names.  ``activates``: a cheap activation after it can be joined to its step.  ``may_fail``: a call can raise, so parameters must not change before all calls are over.
     """
 
     def __cinit__(self):

@@ -10,7 +10,8 @@ from libc.string cimport memcpy, memset
 from fastnn._core.loss cimport LossStep, run_loss
 from fastnn._core.optimizer cimport Optimizer
 from fastnn._core.plan cimport GIL_WORK, Plan, Workspace, raise_pending, run_backward, run_forward, take_input, take_rows
-from fastnn._core.step cimport DIVERGED, INTERRUPTED, OK, Step
+from fastnn._core.pool cimport run_parts, threads
+from fastnn._core.step cimport DIVERGED, Frame, OK, Step
 
 import numpy as np
 
@@ -36,6 +37,13 @@ cdef inline double now() noexcept nogil:
     timespec_get(&ts, TIME_UTC)
     return <double> ts.tv_sec + 1e-9 * <double> ts.tv_nsec
 
+cdef enum:
+    PIECE_PARAMS = 1 << 15      # of the largest network whose mini-batches are cut
+    PIECE_BYTES = 1 << 18       # of activations and their gradients that fit into a core's cache beside the rest
+
+cdef void descend_groups(void* argument, Py_ssize_t part) noexcept nogil:
+    (<Trainer> (<const Pieces*> argument).trainer).descend_groups(<const Pieces*> argument, part)
+
 
 cdef class Trainer:
     """A plan bound to losses and an optimiser.
@@ -55,9 +63,11 @@ cdef class Trainer:
         self.losses = <LossStep*> calloc(len(losses), sizeof(LossStep))
         self.rows.inputs = <const char**> calloc(self.n_inputs, sizeof(char*))
         self.rows.targets = <const char**> calloc(len(losses), sizeof(char*))
-        self.own_targets = <char**> calloc(len(losses), sizeof(char*))
+        self.lanes = <Lane*> calloc(GROUPS, sizeof(Lane))
+        self.sizes = <Py_ssize_t*> calloc(max(plan.n_steps, 1), sizeof(Py_ssize_t))
         self.steps = <Step*> malloc(max(plan.n_steps, 1) * sizeof(Step))
-        if not (self.losses and self.rows.inputs and self.rows.targets and self.own_targets and self.steps):
+        if not (self.losses and self.rows.inputs and self.rows.targets and self.lanes and self.sizes
+                and self.steps):
             raise MemoryError("Trainer: no memory for the steps")
         for i, loss in enumerate(losses):
             self.losses[i].tensor, self.losses[i].parameter = loss["tensor"], loss["parameter"]
@@ -69,20 +79,29 @@ cdef class Trainer:
             if loss["label_kernel"] is not None:
                 self.losses[i].label_value = plan.kernels.loss[<int> LOSSES[loss["label_kernel"]]]
             self.take_targets(&self.losses[i], False)
-        self.fused = optimizer.plain and not shared and not any(op.may_fail for op in plan.ops)
-        for i in range(plan.n_steps):
-            if i not in skip:
-                self.steps[self.n_steps] = plan.steps[<int> i]
-                self.steps[self.n_steps].trainable = rates[i] != 0.0
-                self.steps[self.n_steps].rate = rates[i] if self.fused else 1.0
+        may_fail = any(op.may_fail for op in plan.ops)
+        self.fused = optimizer.plain and not shared and not may_fail
+        self.hot = optimizer.by_parts and not optimizer.plain and not shared and not may_fail
+        for i in range(plan.n_joined):
+            index = plan.joined[<int> i].index
+            if index not in skip:
+                self.steps[self.n_steps] = plan.joined[<int> i]
+                self.steps[self.n_steps].trainable = rates[index] != 0.0
+                self.steps[self.n_steps].rate = rates[index] if self.fused else 1.0
+                self.sizes[self.n_steps] = sum(int(np.prod(part.shape)) for part in plan.ops[index].parameters)
                 self.n_steps += 1
         self.wanted = self._wanted_gradients(rates)
+        self.works = []
+        self.piece = 0 if may_fail else self._piece_rows()
 
     def __dealloc__(self):
         free(self.losses)
         free(self.rows.inputs)
         free(self.rows.targets)
-        free(self.own_targets)
+        for i in range(GROUPS if self.lanes != NULL else 0):
+            free(self.lanes[i].targets)
+        free(self.lanes)
+        free(self.sizes)
         free(self.steps)
 
     def _wanted_gradients(self, rates):
@@ -95,6 +114,21 @@ cdef class Trainer:
                 wanted[tensor] = learns
         return tuple(wanted)
 
+    def _piece_rows(self):
+        """Rows that go through a small network at a time, so that what they leave stays in a core's cache.
+
+        0 if the network is too large for each group of pieces to have a gradient of its own, or if a loss is a
+        function of the user's, which sees whole mini-batches.
+        """
+        if self.plan.n_params > PIECE_PARAMS or any(self.losses[i].custom != NULL for i in range(self.n_losses)):
+            return 0
+        rows = PIECE_BYTES // (2 * sum(self.plan.widths) * self.plan.dtype.itemsize)
+        return min(max(rows // 16 * 16, 64), 1024)
+
+    cdef bint cuts(self, Py_ssize_t size) noexcept nogil:
+        """Is a mini-batch of ``size`` rows worked on in pieces?  This depends on nothing but shapes: see the bits."""
+        return self.piece > 0 and size >= 2 * self.piece
+
     cdef void take_targets(self, LossStep* loss, bint labels) noexcept:
         """Expect int64 labels, or one real number per element that the loss reads."""
         loss.value = loss.label_value if labels else loss.real_value
@@ -106,25 +140,151 @@ cdef class Trainer:
         return 0
 
     cdef int reserve(self, Py_ssize_t capacity) except -1:
-        """Have memory for mini-batches of ``capacity`` rows."""
-        cdef Workspace work
-        if self.work is not None and self.work.capacity >= capacity:
-            return 0
-        work = Workspace(self.plan, capacity, self.wanted, sources=[loss["tensor"] for loss in self.parts])
-        weights = aligned_zeros(capacity, self.plan.dtype)
-        targets = [aligned_zeros(capacity * max(self.losses[i].width, 2) * self.kernels.itemsize, np.uint8)
-                   for i in range(self.n_losses)]
-        self.gathered = [weights, *targets]
-        self.work, self.frame, self.slots = work, &work.frame, work.slots
-        self.own_weights = <char*> cnp.PyArray_DATA(weights)
-        for i, target in enumerate(targets):
-            self.own_targets[i] = <char*> cnp.PyArray_DATA(target)
+        """Have memory for mini-batches of ``capacity`` rows, on as many threads as there are."""
+        cdef Py_ssize_t rows = capacity
+        cdef int lanes = 1
+        if self.cuts(capacity):
+            rows, lanes = 2 * self.piece, min(threads(), <int> GROUPS)
+            if self.partial is None:
+                self.partial = aligned_zeros(GROUPS * self.plan.n_params, self.plan.dtype)
+        if self.capacity < capacity:
+            weights = aligned_zeros(capacity, self.plan.dtype)
+            if not self.works or (<Workspace> self.works[0]).capacity < rows:
+                self.works, self.gathered, self.n_lanes, self.capacity = [], [], 0, 0
+                self.add_lane(rows)
+            self.gathered.append(weights)
+            self.own_weights, self.capacity = <char*> cnp.PyArray_DATA(weights), capacity
+        while self.n_lanes < lanes:
+            self.add_lane(rows)
         return 0
+
+    cdef void add_lane(self, Py_ssize_t rows) except *:
+        """Have one more lane, for ``rows`` rows at a time."""
+        cdef Lane* lane = &self.lanes[self.n_lanes]
+        cdef Workspace work = Workspace(self.plan, rows, self.wanted, sources=[loss["tensor"] for loss in self.parts])
+        targets = [aligned_zeros(rows * max(self.losses[i].width, 2) * self.kernels.itemsize, np.uint8)
+                   for i in range(self.n_losses)]
+        if lane.targets == NULL:
+            lane.targets = <char**> calloc(max(self.n_losses, 1), sizeof(char*))
+            if lane.targets == NULL:
+                raise MemoryError("Trainer: no memory for targets")
+        for i, target in enumerate(targets):
+            lane.targets[i] = <char*> cnp.PyArray_DATA(target)
+        lane.frame, lane.slots = &work.frame, work.slots
+        self.works.append(work)
+        self.gathered += targets
+        self.n_lanes += 1
 
     def workspace(self, Py_ssize_t capacity=1):
         """The memory in use, for tests."""
         self.reserve(capacity)
-        return self.work
+        return self.works[0]
+
+    cdef int descend(self, Lane* lane, Py_ssize_t start, Py_ssize_t size, const char* weights, double scale,
+                     char* dparams, double dscale, bint update, double rate) noexcept nogil:
+        """Forward, loss and backward on rows start .. start + size; leaves the loss, times ``scale``, in the lane.
+
+        ``update``: parameters are updated step by step on the way back.  Nothing is added or updated if the loss is
+        not finite.
+        """
+        cdef Py_ssize_t itemsize = self.kernels.itemsize
+        cdef const cnp.int64_t* order = self.rows.order
+        cdef Frame* frame = lane.frame
+        cdef const char* target
+        cdef LossStep* part
+        cdef double total = 0.0
+        cdef int i, status
+        lane.loss = 0.0
+        for i in range(self.n_inputs):
+            take_input(frame, &lane.slots[i], self.rows.inputs[i], order, start, size)
+        frame.batch, frame.step = size, self.step
+        status = run_forward(self.steps, self.n_steps, frame)
+        if status != OK:
+            return status
+        for i in range(self.n_losses):
+            part = &self.losses[i]
+            target = take_rows(self.rows.targets[i], part.target_bytes, order, start, size, lane.targets[i])
+            status = run_loss(part, itemsize, size, frame.values[part.tensor], target, weights, scale * part.share,
+                              frame.gradients[part.tensor], &total)
+            if status != OK:
+                return status
+            lane.loss += part.share * scale * total
+        if not isfinite(lane.loss):
+            return DIVERGED
+        frame.dparams, frame.scale = dparams, dscale
+        if update:
+            self.backward_and_update(lane, rate)
+            return OK
+        return run_backward(self.steps, self.n_steps, frame)
+
+    cdef void backward_and_update(self, Lane* lane, double rate) noexcept nogil:
+        """Backward, each step's parameters updated while their gradient is in the cache."""
+        cdef Frame* frame = lane.frame
+        cdef Py_ssize_t itemsize = self.kernels.itemsize, start
+        cdef const Step* step
+        cdef int i
+        self.optimizer.begin()
+        for i in range(self.n_steps - 1, -1, -1):
+            step = &self.steps[i]
+            if frame.gradients[step.outputs[0]] == NULL:
+                continue
+            if self.sizes[i] > 0:
+                memset(frame.dparams + step.params, 0, self.sizes[i] * itemsize)
+            step.backward(step, frame)
+            if self.sizes[i] > 0:
+                start = step.params // itemsize
+                self.optimizer.apply_part(<char*> cnp.PyArray_DATA(self.params), frame.dparams, rate, start,
+                                          start + self.sizes[i])
+
+    cdef void descend_groups(self, const Pieces* job, Py_ssize_t part) noexcept nogil:
+        """Groups part, part + parts, ... in the lane of that number."""
+        cdef Lane* lane = &self.lanes[part]
+        cdef Py_ssize_t group = part, piece, first, size, itemsize = self.kernels.itemsize
+        cdef const char* weights = NULL
+        cdef char* dparams
+        lane.status = OK
+        while group < job.groups:
+            self.group_losses[group] = 0.0
+            dparams = job.partial + group * self.plan.n_params * itemsize
+            memset(dparams, 0, self.plan.n_params * itemsize)
+            for piece in range(group * job.pieces // job.groups, (group + 1) * job.pieces // job.groups):
+                first = piece * self.piece
+                size = self.piece if piece < job.pieces - 1 else job.size - first
+                lane.frame.first_row = first
+                if job.weights != NULL:
+                    weights = job.weights + first * itemsize
+                lane.status = self.descend(lane, job.start + first, size, weights, job.scale, dparams, 1.0, False, 0.0)
+                if lane.status != OK:
+                    return
+                self.group_losses[group] += lane.loss
+            group += job.parts
+
+    cdef int descend_in_pieces(self, Py_ssize_t start, Py_ssize_t size, const char* weights, double scale,
+                               double* loss) noexcept nogil:
+        """As ``descend``, piece by piece and on several threads; leaves the gradient in ``grads``.
+
+        The pieces fall into groups, each with a gradient of its own, and these are added in order, so that the bits
+        do not depend on how many threads there are.
+        """
+        cdef Py_ssize_t n_params = self.plan.n_params, itemsize = self.kernels.itemsize
+        cdef char* grads = <char*> cnp.PyArray_DATA(self.grads)
+        cdef char* partial = <char*> cnp.PyArray_DATA(self.partial)
+        cdef Py_ssize_t pieces = size // self.piece     # the last is the larger one
+        cdef Py_ssize_t groups = min(pieces, <Py_ssize_t> GROUPS), lanes = min(self.n_lanes, threads())
+        cdef Pieces job = Pieces(trainer=<PyObject*> self, start=start, size=size, pieces=pieces, groups=groups,
+                                 parts=min(lanes, groups), weights=weights, scale=scale, partial=partial)
+        cdef int i
+        run_parts(descend_groups, &job, job.parts)
+        for i in range(job.parts):
+            if self.lanes[i].status != OK:
+                loss[0] = self.lanes[i].loss
+                return self.lanes[i].status
+        loss[0] = self.group_losses[0]
+        memcpy(grads, partial, n_params * itemsize)
+        for i in range(1, <int> job.groups):
+            loss[0] += self.group_losses[i]
+            self.kernels.add(n_params, grads, partial + i * n_params * itemsize, grads)
+        return OK if isfinite(loss[0]) else DIVERGED
 
     cdef int batch(self, Py_ssize_t start, Py_ssize_t size, double rate, bint update, double* loss,
                    double* weight) noexcept nogil:
@@ -132,47 +292,36 @@ cdef class Trainer:
 
         Without ``update`` the gradients stay in ``grads``.  Parameters change only after a finite loss.
         """
-        cdef Py_ssize_t itemsize = self.kernels.itemsize
-        cdef const cnp.int64_t* order = self.rows.order
+        cdef Py_ssize_t itemsize = self.kernels.itemsize, n_params = self.plan.n_params
         cdef const char* weights = self.rows.weights
-        cdef const char* target
-        cdef LossStep* part
-        cdef double total = 0.0, scale
-        cdef bint fused = self.fused and update
-        cdef int i, status
-        for i in range(self.n_inputs):
-            take_input(self.frame, &self.slots[i], self.rows.inputs[i], order, start, size)
+        cdef char* params = <char*> cnp.PyArray_DATA(self.params)
+        cdef char* grads = <char*> cnp.PyArray_DATA(self.grads)
+        cdef double scale
+        cdef bint fused = self.fused and update, hot = self.hot and update
+        cdef int status
         if weights != NULL:
-            weights = take_rows(weights, itemsize, order, start, size, self.own_weights)
+            weights = take_rows(weights, itemsize, self.rows.order, start, size, self.own_weights)
         weight[0] = <double> size if weights == NULL else self.kernels.sum(size, weights)
         scale = 1.0 / weight[0] if weight[0] > 0.0 else 0.0
-        self.frame.batch = size
-        status = run_forward(self.steps, self.n_steps, self.frame)
-        if status != OK:
-            return status
-        loss[0] = 0.0
-        for i in range(self.n_losses):
-            part = &self.losses[i]
-            target = take_rows(self.rows.targets[i], part.target_bytes, order, start, size, self.own_targets[i])
-            status = run_loss(part, itemsize, size, self.frame.values[part.tensor], target, weights,
-                              scale * part.share, self.frame.gradients[part.tensor], &total)
-            if status != OK:
-                return status
-            loss[0] += part.share * scale * total
-        if not isfinite(loss[0]):
-            return DIVERGED
-        if fused:
-            self.frame.dparams, self.frame.scale = <char*> cnp.PyArray_DATA(self.params), -rate
+        if self.cuts(size):
+            fused = hot = False
+            status = self.descend_in_pieces(start, size, weights, scale, loss)
         else:
-            self.frame.dparams, self.frame.scale = <char*> cnp.PyArray_DATA(self.grads), 1.0
-            memset(self.frame.dparams, 0, self.plan.n_params * itemsize)
-        status = run_backward(self.steps, self.n_steps, self.frame)
+            if not (fused or hot):
+                memset(grads, 0, n_params * itemsize)
+            self.lanes[0].frame.first_row = 0
+            status = self.descend(&self.lanes[0], start, size, weights, scale, params if fused else grads,
+                                  -rate if fused else 1.0, hot, rate)
+            loss[0] = self.lanes[0].loss
         if status != OK or not update:
             return status
         if fused:
             self.optimizer.step += 1
-        else:
-            self.optimizer.apply(<char*> cnp.PyArray_DATA(self.params), self.frame.dparams, rate)
+        elif not hot and self.fused:    # the steps have seen to the factors on the rate
+            self.optimizer.step += 1
+            self.kernels.add_scaled(n_params, -rate, grads, params)
+        elif not hot:
+            self.optimizer.apply(params, grads, rate)
         self.step += 1
         return OK
 
@@ -212,7 +361,6 @@ cdef class Trainer:
                 looked = now()
                 while start < n:
                     size = min(batch_size, n - start)
-                    self.frame.step = self.step
                     status = self.batch(start, size, rate[0], True, &loss, &weight)
                     if status != OK:
                         break
@@ -251,7 +399,8 @@ cdef class Trainer:
         """Begin a call: have the memory, and be the only one."""
         self.require_idle()
         self.reserve(batch_size)
-        self.work.open(cnp.PyArray_DATA(self.params), True, self.seed, self.step)
+        for work in self.works:
+            (<Workspace> work).open(cnp.PyArray_DATA(self.params), True, self.seed, self.step)
         self.busy = True
         return 0
 

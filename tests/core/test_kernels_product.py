@@ -19,6 +19,7 @@ SHAPES = [
     (13, 10, 31),
     (5, 31, 32),
 ]
+SHAPES += [(1, 784, 2), (7, 70, 16), (1, 1100, 40), (1, 40, 300), (20, 40, 520), (3, 2, 5), (6, 4, 1)]
 SHAPES += [(16, 3, 33), (33, 65, 130), (4, 1700, 9), (6, 9, 1100), (1, 300, 1100), (1700, 5, 3), (12, 100, 64)]
 
 
@@ -67,8 +68,12 @@ def test_nothing_is_written_past_the_end(dtype, isa):
         x, w, dy = draw(dtype, 3, 5), draw(dtype, 5, O), draw(dtype, 3, O)
         for result in (
             kernels.product_forward(x, w, isa=isa),
+            kernels.product_forward(x[:1], w, isa=isa),
+            kernels.product_input_gradient(x, w.T.copy(), isa=isa),
+            kernels.product_input_gradient(x[:1], w.T.copy(), isa=isa),
             kernels.product_weight_gradient(x, dy, w, isa=isa),
             kernels.product_weight_gradient(x[:1], dy[:1], w, isa=isa),
+            kernels.product_row_gradients(x[:1], dy[:1], w, isa=isa)[1],
         ):
             block = result.base
             assert np.isfinite(result).all()
@@ -123,3 +128,66 @@ def test_rows_of_an_input_of_zero_are_left_alone(isa):
     result = kernels.product_weight_gradient(x, np.ones((1, 20), np.float32), dw, 0.5, isa=isa)
     assert result[[0, 2]].tobytes() == dw[[0, 2]].tobytes()
     np.testing.assert_array_equal(result[1], dw[1] + np.float32(1))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("B", "I", "O"), [(1, 50, 70), (40, 130, 70), (33, 1100, 20), (24, 20, 600), (9, 40, 10)])
+def test_a_part_of_a_product_has_the_bits_of_the_whole(B, I, O, dtype, isa):
+    x, w, bias, dy = draw(dtype, B, I), draw(dtype, I, O), draw(dtype, O), draw(dtype, B, O)
+    y = kernels.product_forward(x, w, bias, "relu", isa=isa)
+    dx = kernels.product_input_gradient(dy, w, isa=isa)
+    dw = kernels.product_weight_gradient(x, dy, w, 0.7, isa=isa)
+    for first, last in ((0.0, 0.4), (0.3, 1.0), (0.5, 0.51)):
+        b, i, o = (range(int(first * n), max(int(last * n), int(first * n) + 1)) for n in (B, I, O))
+        for axis, part, at in (("B", b, np.s_[b.start : b.stop]), ("O", o, np.s_[:, o.start : o.stop])):
+            result = kernels.product_forward(x, w, bias, "relu", isa=isa, axis=axis, part=part)
+            assert result[at].tobytes() == y[at].tobytes()
+            assert np.isnan(result).sum() == y.size - y[at].size
+        for axis, part, at in (("B", b, np.s_[b.start : b.stop]), ("I", i, np.s_[:, i.start : i.stop])):
+            result = kernels.product_input_gradient(dy, w, isa=isa, axis=axis, part=part)
+            assert result[at].tobytes() == dx[at].tobytes()
+            assert np.isnan(result).sum() == dx.size - dx[at].size
+        for axis, part, at in (("I", i, np.s_[i.start : i.stop]), ("O", o, np.s_[:, o.start : o.stop])):
+            result = kernels.product_weight_gradient(x, dy, w, 0.7, isa=isa, axis=axis, part=part)
+            expected = w.copy()
+            expected[at] = dw[at]
+            assert result.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("O", [1, 10, 16, 17, 48, 130])
+def test_an_activation_in_the_product_is_that_after_it(O, dtype, isa):
+    for B, I in ((1, 60), (1, 1200), (11, 60), (11, 1200)):
+        x, w, bias = draw(dtype, B, I), draw(dtype, I, O), draw(dtype, O)
+        if B > 1:
+            x[2] = np.nan
+        z = kernels.product_forward(x, w, bias, isa=isa)
+        for name, alpha in (("relu", 0.0), ("leaky_relu", 0.1)):
+            expected = kernels.activation_forward(name, z, alpha, isa=isa)
+            assert kernels.product_forward(x, w, bias, name, alpha, isa=isa).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("I", "O"), [(64, 40), (784, 128), (2500, 33), (300, 4)])
+def test_passing_over_zeros_changes_no_bit(I, O, dtype, isa):
+    random = np.random.default_rng(I)
+    x, w, bias = draw(dtype, 9, I), draw(dtype, I, O), draw(dtype, O)
+    x[random.random(x.shape) < 0.7] = 0
+    x[3], x[4, 5:], x[5] = 0, 0, -0.0
+    bias[: O // 2] = -0.0
+    whole = kernels.product_forward(x, w, bias, isa=isa)
+    for b in range(9):
+        assert kernels.product_forward(x[b : b + 1], w, bias, isa=isa).tobytes() == whole[b : b + 1].tobytes()
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("I", "O"), [(1, 1), (5, 3), (64, 64), (70, 33), (200, 10), (33, 1100)])
+def test_both_gradients_of_a_row_in_one_sweep(I, O, dtype, isa):
+    x, dy, w = draw(dtype, 1, I), draw(dtype, 1, O), draw(dtype, I, O)
+    dx, updated = kernels.product_row_gradients(x, dy, w, -0.01, isa=isa)
+    assert dx.tobytes() == kernels.product_input_gradient(dy, w, isa=isa).tobytes()
+    assert updated.tobytes() == kernels.product_weight_gradient(x, dy, w, -0.01, isa=isa).tobytes()

@@ -34,9 +34,10 @@ cdef class ActivationOp(Op):
 
     cdef Dims dims
     cdef readonly str name
+    cdef readonly double alpha
 
     def __init__(self, Py_ssize_t width, str name, double alpha):
-        self.name = name
+        self.name, self.alpha = name, alpha
         self.dims = Dims(N=width, kind=ACTIVATIONS[name], alpha=alpha)
         self.input_widths = self.output_widths = (width,)
         self.in_place = self.reads_output = True

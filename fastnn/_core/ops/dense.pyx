@@ -1,5 +1,7 @@
 """Fully connected: y = x W + b, with b as the last row of W[I+1, O]: the weight of a constant-1 input."""
 
+from fastnn._core.kernels cimport FNN_IDENTITY, fnn_shape
+from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
 from fastnn._core.step cimport Frame, OK, Op, Step
 
 from fastnn._core.step import Parameter
@@ -12,30 +14,40 @@ cdef struct Dims:
 
 
 cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
-    """y = 1 b + x W."""
+    """y = activation(1 b + x W)."""
     cdef const Dims* dims = <const Dims*> step.config
+    cdef fnn_shape shape = whole(frame.batch, dims.inputs, dims.outputs)
     cdef const char* w = frame.params + step.params
-    cdef const char* x = frame.values[step.inputs[0]]
-    cdef char* y = frame.values[step.outputs[0]]
     cdef const char* bias = w + dims.inputs * dims.outputs * step.kernels.itemsize if dims.bias else NULL
-    step.products.forward(frame.batch, dims.inputs, dims.outputs, x, w, bias, y)
+    product(step, &shape, frame.values[step.inputs[0]], w, bias, frame.values[step.outputs[0]])
     return OK
 
 
 cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
-    """dx = dy W^T; dW += scale x^T dy; db += scale 1^T dy."""
+    """dz = da * activation'(z); dx = dz W^T; dW += scale x^T dz; db += scale 1^T dz."""
     cdef const Dims* dims = <const Dims*> step.config
+    cdef fnn_shape shape = whole(frame.batch, dims.inputs, dims.outputs)
+    cdef const char* w = frame.params + step.params
     cdef const char* x = frame.values[step.inputs[0]]
-    cdef const char* dy = frame.gradients[step.outputs[0]]
+    cdef const char* dz = frame.gradients[step.outputs[0]]
     cdef char* dx = frame.gradients[step.inputs[0]]
     cdef char* dw = frame.dparams + step.params
     cdef double scale = frame.scale * step.rate
-    if dx != NULL:
-        step.products.input_gradient(frame.batch, dims.inputs, dims.outputs, dy, frame.params + step.params, dx)
-    if step.trainable:
-        step.products.weight_gradient(frame.batch, dims.inputs, dims.outputs, scale, x, dy, dw)
-        if dims.bias:
-            step.kernels.add_row_sum(frame.batch, dims.outputs, scale, dy, dw + dims.inputs * dims.outputs * step.kernels.itemsize)
+    if step.activation != FNN_IDENTITY:
+        dz = frame.gradients[step.preactivation]
+        step.kernels.activation_backward[step.activation](
+            frame.batch * dims.outputs, step.alpha, NULL, frame.values[step.outputs[0]],
+            frame.gradients[step.outputs[0]], <char*> dz)
+    if frame.batch == 1 and dx != NULL and step.trainable and step.products.row_gradients != NULL:
+        step.products.row_gradients(&shape, scale, x, dz, w, dx, dw)
+    else:
+        if dx != NULL:
+            input_gradient(step, &shape, dz, w, dx)
+        if step.trainable:
+            weight_gradient(step, &shape, scale, x, dz, dw)
+    if step.trainable and dims.bias:
+        step.kernels.add_row_sum(frame.batch, dims.outputs, scale, dz,
+                                 dw + dims.inputs * dims.outputs * step.kernels.itemsize)
     return OK
 
 
@@ -47,7 +59,7 @@ cdef class DenseOp(Op):
     def __init__(self, Py_ssize_t inputs, Py_ssize_t outputs, bint bias):
         self.dims = Dims(inputs=inputs, outputs=outputs, bias=bias)
         self.input_widths, self.output_widths = (inputs,), (outputs,)
-        self.reads_input, self.product_size = True, inputs * outputs
+        self.reads_input, self.product_size, self.activates = True, inputs * outputs, True
         self.parameters = (Parameter("weight", (inputs, outputs), inputs, outputs, True),)
         if bias:
             self.parameters += (Parameter("bias", (outputs,), inputs, outputs, False),)

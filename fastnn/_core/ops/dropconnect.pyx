@@ -7,7 +7,8 @@ per row, so that the product stays one matrix product.
 from libc.stdint cimport uint8_t
 from libc.string cimport memset
 
-from fastnn._core.kernels cimport fnn_random
+from fastnn._core.kernels cimport fnn_random, fnn_shape
+from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
 from fastnn._core.step cimport Frame, OK, Op, Step
 
 from fastnn._core.step import Parameter
@@ -25,6 +26,7 @@ cdef struct Dims:
 cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
     """y = 1 b + x V; V = M * W * training_scale, or W * inference_scale, is kept in scratch or saved."""
     cdef const Dims* dims = <const Dims*> step.config
+    cdef fnn_shape shape = whole(frame.batch, dims.inputs, dims.outputs)
     cdef Py_ssize_t N = dims.inputs * dims.outputs, itemsize = step.kernels.itemsize
     cdef const char* w = frame.params + step.params
     cdef const char* bias = w + N * itemsize if dims.bias else NULL
@@ -37,14 +39,14 @@ cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
     else:
         v = frame.scratch if v == NULL else v
         step.kernels.scale(N, dims.inference_scale, w, v)
-    step.products.forward(frame.batch, dims.inputs, dims.outputs, frame.values[step.inputs[0]], v, bias,
-                          frame.values[step.outputs[0]])
+    product(step, &shape, frame.values[step.inputs[0]], v, bias, frame.values[step.outputs[0]])
     return OK
 
 
 cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     """dx = dy V^T; dW += scale M * (x^T dy) (not training: all of it); db += scale 1^T dy."""
     cdef const Dims* dims = <const Dims*> step.config
+    cdef fnn_shape shape = whole(frame.batch, dims.inputs, dims.outputs)
     cdef Py_ssize_t N = dims.inputs * dims.outputs, itemsize = step.kernels.itemsize
     cdef const char* x = frame.values[step.inputs[0]]
     cdef const char* dy = frame.gradients[step.outputs[0]]
@@ -55,10 +57,10 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     if dx != NULL:
         if not frame.training and dims.inference_scale == 1.0:
             v = <char*> frame.params + step.params
-        step.products.input_gradient(frame.batch, dims.inputs, dims.outputs, dy, v, dx)
+        input_gradient(step, &shape, dy, v, dx)
     if step.trainable:
         memset(frame.scratch, 0, N * itemsize)
-        step.products.weight_gradient(frame.batch, dims.inputs, dims.outputs, 1.0, x, dy, frame.scratch)
+        weight_gradient(step, &shape, 1.0, x, dy, frame.scratch)
         if frame.training:
             step.kernels.add_masked(N, scale * dims.training_scale, <uint8_t*> frame.saved[step.index] + N * itemsize,
                                     frame.scratch, dw)

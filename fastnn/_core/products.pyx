@@ -1,0 +1,115 @@
+"""The products of a dense layer on several threads.
+
+A product is split along one of its dimensions into as many parts as there are threads, where a part is worth one.
+Each element is one chain of sums within one part, so the bits do not depend on the split.  The outputs of a wide layer
+are split in the forward product and the weight gradient alike, so that each thread keeps its columns of W in its cache.
+"""
+
+from fastnn._core.kernels cimport fnn_shape
+from fastnn._core.pool cimport run_parts, threads
+from fastnn._core.step cimport Products, Step
+
+cdef enum:
+    PART_WORK = 1 << 18     # multiply-adds that are worth a thread: some 3 us
+    PART_COLUMNS = 64       # columns that a part needs for whole tiles
+    PART_ROWS = 8           # rows, likewise
+    CACHE_LINE = 16         # elements of the smaller dtype
+
+cdef enum Product:
+    FORWARD
+    INPUT_GRADIENT
+    WEIGHT_GRADIENT
+
+cdef enum Axis:
+    BATCH
+    INPUTS
+    OUTPUTS
+
+cdef struct Job:
+    Product product
+    const Step* step
+    const fnn_shape* shape
+    double scale
+    char* x                 # or dx
+    char* w                 # or dw
+    const char* bias
+    char* y                 # or dy
+    Axis axis
+    Py_ssize_t parts
+
+
+cdef void run(const Job* job, const fnn_shape* shape, char* x, char* w, const char* bias, char* y) noexcept nogil:
+    cdef const Products* products = job.step.products
+    if job.product == FORWARD:
+        products.forward(shape, x, w, bias, job.step.activation, job.step.alpha, y)
+    elif job.product == INPUT_GRADIENT:
+        products.input_gradient(shape, y, w, x)
+    else:
+        products.weight_gradient(shape, job.scale, x, y, w)
+
+
+cdef inline Py_ssize_t cut(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t parts, Py_ssize_t part) noexcept nogil:
+    """Where a part begins: whole units, so that no two parts write to one cache line of a row."""
+    return n if part == parts else n * part // parts // unit * unit
+
+
+cdef void run_part(void* argument, Py_ssize_t part) noexcept nogil:
+    cdef const Job* job = <const Job*> argument
+    cdef fnn_shape shape = job.shape[0]
+    cdef const char* bias = job.bias
+    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, start
+    if job.axis == BATCH:
+        start = cut(shape.batch, PART_ROWS, job.parts, part)
+        shape.batch = cut(shape.batch, PART_ROWS, job.parts, part + 1) - start
+        run(job, &shape, job.x + start * shape.x_row * itemsize, job.w, job.bias,
+            job.y + start * shape.y_row * itemsize)
+    elif job.axis == INPUTS:
+        start = cut(shape.inputs, CACHE_LINE, job.parts, part)
+        shape.inputs = cut(shape.inputs, CACHE_LINE, job.parts, part + 1) - start
+        run(job, &shape, job.x + start * itemsize, job.w + start * shape.w_row * itemsize, job.bias, job.y)
+    else:
+        start = cut(shape.outputs, CACHE_LINE, job.parts, part)
+        shape.outputs = cut(shape.outputs, CACHE_LINE, job.parts, part + 1) - start
+        if bias != NULL:
+            bias += start * itemsize
+        run(job, &shape, job.x, job.w + start * itemsize, bias, job.y + start * itemsize)
+
+
+cdef void split(Job* job, Axis wide, Py_ssize_t columns, Axis other, Py_ssize_t rows, Py_ssize_t unit) noexcept nogil:
+    """Run along ``wide`` if each part gets columns enough, else along ``other``, of which a part needs ``unit``."""
+    cdef const fnn_shape* shape = job.shape
+    cdef Py_ssize_t parts = min(<Py_ssize_t> threads(), shape.batch * shape.inputs * shape.outputs // PART_WORK)
+    if parts > 1 and columns >= parts * PART_COLUMNS:
+        job.axis = wide
+    else:
+        parts = min(parts, rows // unit)
+        job.axis = other
+    job.parts = parts
+    if parts > 1:
+        run_parts(run_part, job, parts)
+    else:
+        run(job, shape, job.x, job.w, job.bias, job.y)
+
+
+cdef void forward(const Step* step, const fnn_shape* shape, const char* x, const char* w, const char* bias,
+                  char* y) noexcept nogil:
+    """y = activation(1 bias + x w), the activation being the step's."""
+    cdef Job job = Job(product=FORWARD, step=step, shape=shape, scale=0.0, x=<char*> x, w=<char*> w, bias=bias, y=y,
+                       axis=OUTPUTS, parts=1)
+    split(&job, OUTPUTS, shape.outputs, BATCH, shape.batch, PART_ROWS)
+
+
+cdef void input_gradient(const Step* step, const fnn_shape* shape, const char* dy, const char* w,
+                         char* dx) noexcept nogil:
+    """dx = dy w^T."""
+    cdef Job job = Job(product=INPUT_GRADIENT, step=step, shape=shape, scale=0.0, x=dx, w=<char*> w, bias=NULL,
+                       y=<char*> dy, axis=INPUTS, parts=1)
+    split(&job, INPUTS, shape.inputs, BATCH, shape.batch, PART_ROWS)
+
+
+cdef void weight_gradient(const Step* step, const fnn_shape* shape, double scale, const char* x, const char* dy,
+                          char* dw) noexcept nogil:
+    """dw += scale x^T dy."""
+    cdef Job job = Job(product=WEIGHT_GRADIENT, step=step, shape=shape, scale=scale, x=<char*> x, w=dw, bias=NULL,
+                       y=<char*> dy, axis=OUTPUTS, parts=1)
+    split(&job, OUTPUTS, shape.outputs, INPUTS, shape.inputs, CACHE_LINE)
