@@ -198,6 +198,29 @@ def as_weights(who: str, values: Any, n: int, dtype: np.dtype) -> np.ndarray | N
     return array
 
 
+def check_out(who: str, out: Any, answers: list[np.ndarray]) -> None:
+    """Raise unless these answers, one per output, can be written to ``out``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``out`` is not a writable array of the dtype and shape of the only answer.
+    """
+    dtype, shape = answers[0].dtype, answers[0].shape
+    if len(answers) > 1:
+        raise ValueError(
+            f"{who}: expected out to be None for a network of {len(answers)} outputs, got {type(out).__name__}; copy "
+            "from the list that is returned"
+        )
+    if not isinstance(out, np.ndarray) or out.dtype != dtype or not out.flags.writeable:
+        got = type(out).__name__
+        if isinstance(out, np.ndarray):
+            got = f"dtype {out.dtype}" if out.flags.writeable else f"a read-only one of {out.dtype}"
+        raise TypeError(f"{who}: expected out to be a writable array of {dtype}, got {got}")
+    if out.shape != shape:
+        raise ValueError(f"{who}: expected out of shape {shape}, got {out.shape}")
+
+
 def require_batch_size(who: str, batch_size: object) -> None:
     """Raise unless ``batch_size`` is a positive integer.
 

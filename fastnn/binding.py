@@ -1,5 +1,6 @@
 """Bind losses and an optimiser (specifications) to a network's plan: the Trainer that runs them."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -30,7 +31,7 @@ def as_losses(loss: Any, loss_weights: Any, output_shapes: tuple[Shape, ...]) ->
     if loss is not None and len(losses) != len(output_shapes):
         raise ValueError(f"compile: expected one loss for each of {len(output_shapes)} outputs, got {len(losses)}")
     for part, shape in zip(losses, output_shapes, strict=False):
-        if part.kernel == "cross_entropy" and shape == (1,):
+        if part.kernel == "cross_entropy" and math.prod(shape) == 1:
             raise ValueError(
                 "compile: cross_entropy expected one output per class, at least 2, got 1; use binary_cross_entropy"
             )
@@ -38,6 +39,16 @@ def as_losses(loss: Any, loss_weights: Any, output_shapes: tuple[Shape, ...]) ->
     if len(shares) != len(losses) or not all(type(x) in (int, float) and 0 <= x < float("inf") for x in shares):
         raise ValueError(f"compile: expected {len(losses)} loss_weights of at least 0, got {loss_weights!r:.80}")
     return losses, shares
+
+
+def straight_targets(losses: list[Loss], output_shapes: tuple[Shape, ...]) -> tuple[str | None, int]:
+    """Return which real targets compiled code may check for the only loss, or None, and how many classes, or 0."""
+    if len(losses) != 1:
+        return None, 0
+    loss, outputs = losses[0], math.prod(output_shapes[0])
+    # The checks of Python sum probabilities over the last axis alone.
+    reals = loss.targets if loss.targets != "probabilities" or len(output_shapes[0]) == 1 else None
+    return reals, outputs if loss.label_kernel and outputs > 1 else 0
 
 
 def as_metrics(metrics: Any, outputs: int) -> tuple[Any, ...]:

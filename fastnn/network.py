@@ -15,9 +15,19 @@ from fastnn._core.engine import Engine
 from fastnn._core.plan import aligned_zeros
 from fastnn._core.rng import PARAMETERS, Stream, fresh_seed
 from fastnn._spec import require_count
-from fastnn._validation import as_list, as_numeric, as_row, as_rows, as_targets, as_weights, check_rows, release
+from fastnn._validation import (
+    as_list,
+    as_numeric,
+    as_row,
+    as_rows,
+    as_targets,
+    as_weights,
+    check_out,
+    check_rows,
+    release,
+)
 from fastnn.assembly import Application, assemble
-from fastnn.binding import as_losses, as_metrics, bind_trainer
+from fastnn.binding import as_losses, as_metrics, bind_trainer, straight_targets
 from fastnn.layer_view import LayerView
 from fastnn.layers.base import Layer, Shape, Tensor, as_shape, batched, check_tensors
 from fastnn.layers.graph import Structure, trace
@@ -27,8 +37,6 @@ from fastnn.schedules import Constant
 
 if TYPE_CHECKING:
     from fastnn.history import History
-
-BLOCK_BYTES = 1 << 24  # of rows converted at once where the caller's array does not have the network's dtype and layout
 
 
 class Network(Engine):
@@ -285,46 +293,21 @@ class Network(Engine):
             raise ValueError(f"{who}: expected as many rows in every input, got {[len(x) for x in inputs]}")
         return len(inputs[0])
 
-    def predict(self, X: Any) -> Any:
-        """Return the network's answers.
-
-        Parameters
-        ----------
-        X : array_like of shape (B, *input_shape)
-            Rows; for several inputs a list.  Arrays of another dtype or layout, and memmaps, are converted block by
-            block.
-
-        Returns
-        -------
-        ndarray of shape (B, *output_shape)
-            In the network's dtype; for several outputs a list.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If X does not fit or holds NaN or inf.
-
-        Notes
-        -----
-        May be called from many threads at once; runs without the GIL.
-
-        Examples
-        --------
-        >>> import numpy as np, fastnn as fn
-        >>> net = fn.Sequential([fn.Dense(3, "softmax")], input_shape=2, seed=0)
-        >>> net.predict(np.zeros((4, 2))).sum(axis=1)
-        array([1., 1., 1., 1.], dtype=float32)
-        """
+    def _predict_checked(self, X: Any, out: Any) -> Any:
+        """``predict`` for whatever is not a packed array of the network's dtype; converts ``block`` rows at a time."""
         sources = [as_numeric("predict", "X", x) for x in as_list("predict", "X", X, len(self.input_shapes))]
         n = self._count_rows("predict", sources)
         outputs = [np.empty((n, *shape), self.dtype) for shape in self.output_shapes]
-        row_bytes = self.dtype.itemsize * sum(math.prod(shape) for shape in self.input_shapes)
-        block = max(self.chunk, BLOCK_BYTES // row_bytes)
-        for start in range(0, n, block):
-            inputs, size = self._pack_rows("predict", [x[start : start + block] for x in sources])
-            self._predict_rows(inputs, [y[start : start + block] for y in outputs], size)
+        if out is not None:
+            check_out("predict", out, outputs)
+        for start in range(0, n, self.block):
+            inputs, size = self._pack_rows("predict", [x[start : start + self.block] for x in sources])
+            self._predict_rows(inputs, [y[start : start + self.block] for y in outputs], size)
             for x in sources:
                 release(x)
+        if out is not None:
+            out[...] = outputs[0]
+            return out
         return outputs[0] if len(outputs) == 1 else outputs
 
     def _predict_one_checked(self, x: Any, out: Any) -> Any:
@@ -336,11 +319,7 @@ class Network(Engine):
         ]
         answers = [np.empty((1, *shape), self.dtype) for shape in self.output_shapes]
         if out is not None:
-            if not isinstance(out, np.ndarray) or out.dtype != self.dtype or not out.flags.writeable:
-                got = f"dtype {out.dtype}" if isinstance(out, np.ndarray) else type(out).__name__
-                raise TypeError(f"predict_one: expected out to be a writable array of {self.dtype}, got {got}")
-            if len(answers) > 1 or out.shape != self.output_shape:
-                raise ValueError(f"predict_one: expected out of shape {self.output_shape}, got {out.shape}")
+            check_out("predict_one", out, [answer[0] for answer in answers])
         self._predict_rows(inputs, answers, 1)
         if out is not None:
             out[...] = answers[0][0]
@@ -463,14 +442,9 @@ class Network(Engine):
         trainer = bind_trainer(self._assembly, self.params, self.grads, losses, shares, chosen, self.seed, step)
         self.schedule = deepcopy(chosen.schedule)  # its own: a schedule may keep what it has observed
         self.losses, self.loss_weights, self.optimizer, self.metrics = losses, shares, chosen, measured
-        any_real = len(losses) == 1 and losses[0].targets == "any" and losses[0].kernel != "custom"
-        labels = len(losses) == 1 and losses[0].label_kernel is not None and self.output_shape[0] > 1
-        self._fast = (
-            self.plan.widths[self.plan.outputs[0]] if any_real else -1,
-            self.output_shape[0] if labels else 0,
-            self.schedule.learning_rate if isinstance(self.schedule, Constant) else -1.0,
-        )
-        self._bind_trainer(trainer, *self._fast)
+        rate = float(self.schedule.learning_rate) if isinstance(self.schedule, Constant) else -1.0
+        self._straight = (*straight_targets(losses, self.output_shapes), rate)
+        self._bind_trainer(trainer, *self._straight)
 
     def _require_compiled(self, who: str) -> None:
         if self.trainer is None:
@@ -480,9 +454,21 @@ class Network(Engine):
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate of the next update."""
+        """The learning rate of the next update.
+
+        Raises
+        ------
+        RuntimeError
+            If the network is not compiled.
+        ValueError
+            If the schedule gives a rate that is negative, infinite or not a number.
+        """
         self._require_compiled("apply_gradients")
-        return float(self.schedule(self.trainer.optimizer.step))
+        step = self.trainer.optimizer.step
+        rate = float(self.schedule(step))
+        if not (math.isfinite(rate) and rate >= 0):
+            raise ValueError(f"learning_rate: expected a finite rate of at least 0 at step {step}, got {rate}")
+        return rate
 
     def fit(
         self,
@@ -610,7 +596,7 @@ class Network(Engine):
         return evaluate(self, X, y, sample_weight)
 
     def _train_step_checked(self, x: Any, y: Any, sample_weight: Any) -> float:
-        """``train_step`` for whatever is not one packed row of the network's dtype."""
+        """``train_step`` for whatever is not packed rows of the network's dtype with targets ready for the loss."""
         inputs, targets, weights, n = self._batch("train_step", x, y, sample_weight)
         return self.trainer.step_on(inputs, targets, weights, n, self.learning_rate)
 

@@ -142,7 +142,7 @@ def _kept_unless_done(net: "Network") -> Iterator[None]:
         net.params[:] = params
         net.__dict__.clear()
         net.__dict__.update(attributes)
-        net._bind_trainer(trainer, *attributes.get("_fast", (-1, 0, -1.0)))
+        net._bind_trainer(trainer, *attributes.get("_straight", (None, 0, -1.0)))
         if trainer is not None:
             trainer.optimizer.state[...] = state
             trainer.optimizer.set_step(updates)

@@ -1,6 +1,17 @@
 from cpython.object cimport PyObject
 
-from fastnn._core.kernels cimport fnn_loss_value
+from libc.stdint cimport int64_t
+
+from fastnn._core.kernels cimport fnn_kernels, fnn_loss_value
+
+# Which real targets a loss allows.
+cdef enum RealTargets:
+    NO_REALS
+    ANY
+    NON_NEGATIVE
+    UNIT            # in [0, 1]
+    SIGNS           # -1 or 1
+    PROBABILITIES   # rows that sum to 1
 
 # The loss of one output of a network.
 cdef struct LossStep:
@@ -16,3 +27,6 @@ cdef struct LossStep:
 
 cdef int run_loss(const LossStep* loss, Py_ssize_t itemsize, Py_ssize_t B, const char* y, const char* target,
                   const char* weight, double scale, char* dy, double* total) noexcept nogil
+cdef bint labels_allowed(Py_ssize_t B, Py_ssize_t classes, const int64_t* label) noexcept nogil
+cdef bint reals_allowed(const fnn_kernels* kernels, int kind, Py_ssize_t B, Py_ssize_t O,
+                        const void* target) noexcept nogil

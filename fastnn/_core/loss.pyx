@@ -2,11 +2,19 @@
 
 from cpython.exc cimport PyErr_SetObject
 from cpython.object cimport PyObject
+from cython cimport floating
+from libc.float cimport DBL_MAX
+from libc.math cimport fabs
+from libc.stdint cimport int64_t, uint64_t
 
+from fastnn._core.kernels cimport fnn_kernels
 from fastnn._core.step cimport FAILED, OK
 from fastnn._core.views cimport view
 
 import numpy as np
+
+REAL_TARGETS = {"any": ANY, "non-negative": NON_NEGATIVE, "unit": UNIT, "signs": SIGNS,
+                "probabilities": PROBABILITIES}
 
 
 class CustomLoss:
@@ -51,3 +59,42 @@ cdef int run_loss(const LossStep* loss, Py_ssize_t itemsize, Py_ssize_t B, const
         return run_custom(loss, itemsize, B, y, target, weight, scale, dy, total)
     total[0] = loss.value(B, loss.width, loss.parameter, y, target, weight, scale, dy)
     return OK
+
+
+cdef bint labels_allowed(Py_ssize_t B, Py_ssize_t classes, const int64_t* label) noexcept nogil:
+    """Are all labels from 0 to classes - 1?"""
+    cdef bint allowed = True
+    cdef Py_ssize_t b
+    for b in range(B):
+        allowed &= <uint64_t> label[b] < <uint64_t> classes
+    return allowed
+
+
+cdef bint each_allowed(int kind, Py_ssize_t B, Py_ssize_t O, const floating* target) noexcept nogil:
+    cdef bint allowed = True
+    cdef Py_ssize_t b, o
+    cdef double value, total, most = 1.0 if kind == UNIT else DBL_MAX
+    for b in range(B):
+        total = 0.0
+        for o in range(O):
+            value = target[b * O + o]
+            total += value
+            if kind == SIGNS:
+                allowed &= fabs(value) == 1.0
+            else:
+                allowed &= (value >= 0.0) & (value <= most)
+        if kind == PROBABILITIES:
+            allowed &= fabs(total - 1.0) < 0.999e-3
+    return allowed
+
+
+cdef bint reals_allowed(const fnn_kernels* kernels, int kind, Py_ssize_t B, Py_ssize_t O,
+                        const void* target) noexcept nogil:
+    """Does the loss surely take these targets?  Of rows whose sum is barely too far from 1 this says no too soon."""
+    if kind == NO_REALS:
+        return False
+    if kind == ANY:
+        return kernels.all_finite(B * O, target)
+    if kernels.itemsize == sizeof(float):
+        return each_allowed(kind, B, O, <const float*> target)
+    return each_allowed(kind, B, O, <const double*> target)

@@ -39,7 +39,6 @@ cdef class Workspace:
     cdef readonly Py_ssize_t capacity
     cdef Frame frame
     cdef InputSlot* slots               # by input
-    cdef int output                     # the first output's tensor
     cdef cnp.ndarray block
     cdef int _wire_inputs(self, list roots) except -1
     cdef void open(self, const void* params, bint training, unsigned long long seed, unsigned long long step) noexcept

@@ -268,7 +268,7 @@ cdef class Workspace:
     def __init__(self, Plan plan, Py_ssize_t capacity, gradients=None, bint share=True, sources=None):
         cdef Op op
         cdef Py_ssize_t itemsize = plan.dtype.itemsize, n_tensors = len(plan.widths), scratch = 0, at, place
-        self.plan, self.capacity, self.output = plan, capacity, plan.outputs[0]
+        self.plan, self.capacity = plan, capacity
         training = gradients is not None
         roots = value_roots(plan, training, share)
         value_places, n_values = pack(value_lifetimes(plan, roots, training or not share), plan.widths)

@@ -72,6 +72,8 @@ cdef class Trainer:
     cdef void take_targets(self, LossStep* loss, bint labels) noexcept
     cdef int expect(self, LossStep* loss, target) except -1
     cdef bint cuts(self, Py_ssize_t size) noexcept nogil
+    cdef int lanes_for(self, Py_ssize_t size) noexcept nogil
+    cdef bint ready(self, Py_ssize_t size) noexcept nogil
     cdef int reserve(self, Py_ssize_t capacity) except -1
     cdef void add_lane(self, Py_ssize_t rows) except *
     cdef int descend(self, Lane* lane, Py_ssize_t start, Py_ssize_t size, const char* weights, double scale,

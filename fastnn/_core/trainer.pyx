@@ -139,12 +139,19 @@ cdef class Trainer:
         self.take_targets(loss, loss.label_value != NULL and target.dtype == np.int64)
         return 0
 
+    cdef int lanes_for(self, Py_ssize_t size) noexcept nogil:
+        """Lanes that a mini-batch of ``size`` rows uses."""
+        return min(threads(), <int> GROUPS) if self.cuts(size) else 1
+
+    cdef bint ready(self, Py_ssize_t size) noexcept nogil:
+        """Is there memory for mini-batches of ``size`` rows, on as many threads as there are?"""
+        return self.capacity >= size and self.n_lanes >= self.lanes_for(size)
+
     cdef int reserve(self, Py_ssize_t capacity) except -1:
-        """Have memory for mini-batches of ``capacity`` rows, on as many threads as there are."""
+        """Have that memory."""
         cdef Py_ssize_t rows = capacity
-        cdef int lanes = 1
         if self.cuts(capacity):
-            rows, lanes = 2 * self.piece, min(threads(), <int> GROUPS)
+            rows = 2 * self.piece
             if self.partial is None:
                 self.partial = aligned_zeros(GROUPS * self.plan.n_params, self.plan.dtype)
         if self.capacity < capacity:
@@ -154,7 +161,7 @@ cdef class Trainer:
                 self.add_lane(rows)
             self.gathered.append(weights)
             self.own_weights, self.capacity = <char*> cnp.PyArray_DATA(weights), capacity
-        while self.n_lanes < lanes:
+        while self.n_lanes < self.lanes_for(capacity):
             self.add_lane(rows)
         return 0
 
@@ -170,6 +177,7 @@ cdef class Trainer:
                 raise MemoryError("Trainer: no memory for targets")
         for i, target in enumerate(targets):
             lane.targets[i] = <char*> cnp.PyArray_DATA(target)
+        work.open(cnp.PyArray_DATA(self.params), True, self.seed, self.step)
         lane.frame, lane.slots = &work.frame, work.slots
         self.works.append(work)
         self.gathered += targets
@@ -197,7 +205,7 @@ cdef class Trainer:
         lane.loss = 0.0
         for i in range(self.n_inputs):
             take_input(frame, &lane.slots[i], self.rows.inputs[i], order, start, size)
-        frame.batch, frame.step = size, self.step
+        frame.batch, frame.seed, frame.step = size, self.seed, self.step
         status = run_forward(self.steps, self.n_steps, frame)
         if status != OK:
             return status
@@ -396,12 +404,15 @@ cdef class Trainer:
         return 0
 
     cdef int enter(self, Py_ssize_t batch_size) except -1:
-        """Begin a call: have the memory, and be the only one."""
+        """Begin a call: be the only one, and have the memory."""
         self.require_idle()
-        self.reserve(batch_size)
-        for work in self.works:
-            (<Workspace> work).open(cnp.PyArray_DATA(self.params), True, self.seed, self.step)
-        self.busy = True
+        self.busy = True  # before making memory, which may let another thread in
+        if not self.ready(batch_size):
+            try:
+                self.reserve(batch_size)
+            except BaseException:
+                self.busy = False
+                raise
         return 0
 
     cdef double one_step(self, Py_ssize_t n, double rate, bint update) except? -1.0:

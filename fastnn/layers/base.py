@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, NamedTuple
 
+from fastnn._core.engine import MAX_AXES
 from fastnn._core.step import Op
 from fastnn._spec import Spec, require_count
 from fastnn.initializers import NAMES, Initializer
 
 Shape = tuple[int, ...]
-MAX_AXES = 16  # of a row; the core's arrays have room for twice as many
 
 
 class Built(NamedTuple):

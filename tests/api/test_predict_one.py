@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from helpers.threads import in_threads
 
 import fastnn as fn
 
@@ -94,26 +95,6 @@ def test_rows_that_are_not_vectors_and_several_ports():
     assert [y.shape for y in answers] == [(2,), (1,)]
     for one, many in zip(answers, both.predict([np.ones((1, 2)), np.ones((1, 3))]), strict=True):
         assert np.array_equal(one, many[0])
-
-
-def in_threads(work, n=8):
-    """Run ``work(i)`` in n threads at once; what they raised."""
-    errors, start = [], threading.Barrier(n)
-
-    def run(i):
-        try:
-            start.wait()
-            work(i)
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(n)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
-    return errors
 
 
 @pytest.mark.parametrize("name", ["tiny", "wide", "dropout"])

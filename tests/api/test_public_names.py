@@ -35,7 +35,6 @@ SIGNATURES = {
     fn.Network.fit: "self, X, y, *, epochs, batch_size, sample_weight, class_weight, validation_data, callbacks, "
     "shuffle, verbose, loss, optimizer, metrics",
     fn.Network.evaluate: "self, X, y, *, sample_weight",
-    fn.Network.predict: "self, X",
     fn.Network.forward: "self, X, training",
     fn.Network.backward: "self, dy, *, accumulate",
     fn.Network.activations: "self, X",
@@ -69,6 +68,7 @@ def test_signature(function):
 
 def test_compiled_entry_points_take_the_design_s_arguments():
     for name, first in (
+        ("predict", "predict(self, X, out=None)"),
         ("predict_one", "predict_one(self, x, out=None)"),
         ("train_step", "train_step(self, x, y, sample_weight=None)"),
     ):
@@ -108,7 +108,7 @@ def test_everything_public_is_documented():
                     and not inspect.getdoc(getattr(value, method))
                 ):
                     missing.append(f"{name}.{method}")
-    for name in ("predict_one", "train_step"):
+    for name in ("predict", "predict_one", "train_step"):
         if not getattr(fn.Network, name).__doc__:
             missing.append(name)
     assert missing == []
