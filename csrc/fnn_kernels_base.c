@@ -7,9 +7,15 @@
 #define FNN_ISA base
 /* Vectors, and the tile of outputs that fills the registers. */
 #define FNN_VECTOR_BYTES 16
+#if defined(__aarch64__) /* NEON has 32 of them, SSE2 16 */
+#define FNN_TILE_ROWS 8
+#define FNN_TILE_VECTORS 3
+#define FNN_NARROW_ROWS 4
+#else
 #define FNN_TILE_ROWS 4
 #define FNN_TILE_VECTORS 2
 #define FNN_NARROW_ROWS 2
+#endif
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
 #define FNN_FMA 1
 #else

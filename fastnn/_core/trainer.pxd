@@ -46,7 +46,8 @@ cdef class Trainer:
     cdef public unsigned long long step         # one per update over the network's life; random masks go by it
     cdef list works                             # workspaces of the lanes
     cdef list parts                             # what the losses were made from; the C structs borrow its objects
-    cdef list gathered                          # memory of the lanes' targets, and of own_weights
+    cdef list gathered                          # memory of the lanes' targets
+    cdef cnp.ndarray weights                    # memory of own_weights
     cdef list idle                              # workspaces for evaluation that no call is using
     cdef const fnn_kernels* kernels
     cdef Lane* lanes

@@ -155,12 +155,11 @@ cdef class Trainer:
             if self.partial is None:
                 self.partial = aligned_zeros(GROUPS * self.plan.n_params, self.plan.dtype)
         if self.capacity < capacity:
-            weights = aligned_zeros(capacity, self.plan.dtype)
+            self.weights = aligned_zeros(capacity, self.plan.dtype)
             if not self.works or (<Workspace> self.works[0]).capacity < rows:
                 self.works, self.gathered, self.n_lanes, self.capacity = [], [], 0, 0
                 self.add_lane(rows)
-            self.gathered.append(weights)
-            self.own_weights, self.capacity = <char*> cnp.PyArray_DATA(weights), capacity
+            self.own_weights, self.capacity = <char*> cnp.PyArray_DATA(self.weights), capacity
         while self.n_lanes < self.lanes_for(capacity):
             self.add_lane(rows)
         return 0

@@ -1,0 +1,166 @@
+/* Print a digest of what every kernel computes, one line each: "kernel dtype digest".
+ *
+ * Compiled for another processor and run under an emulator, or natively for one instruction set, it shows whether both
+ * give the same bits.  Usage: digests ISA. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fnn_dispatch.h"
+
+enum { SPARE = 64, MOST = 1 << 18 };
+
+static const fnn_kernels *k;
+static uint64_t state;
+
+/* Uniform in (-1, 1) with 20 bits, the same number in both dtypes [Vigna 2015, splitmix64]. */
+static double draw(void)
+{
+    uint64_t z = (state += 0x9E3779B97F4A7C15u);
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return (double)((z ^ (z >> 31)) >> 44) / 524288 - 1;
+}
+
+static void fill(void *x, ptrdiff_t n, double scale, double shift)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const double value = scale * draw() + shift;
+        if (k->itemsize == sizeof(float))
+            ((float *)x)[i] = (float)value;
+        else
+            ((double *)x)[i] = value;
+    }
+}
+
+static void *array(ptrdiff_t n, double scale, double shift)
+{
+    void *x = aligned_alloc(64, (size_t)(n * 8 / 64 + 1) * 64 + SPARE);
+    if (!x)
+        exit(1);
+    fill(x, n, scale, shift);
+    return x;
+}
+
+/* FNV-1a over the elements; every NaN is the same. */
+static uint64_t digest(uint64_t hash, const void *x, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        uint64_t bits = 0;
+        const double value = k->itemsize == sizeof(float) ? (double)((const float *)x)[i] : ((const double *)x)[i];
+        memcpy(&bits, &value, sizeof bits);
+        if (isnan(value))
+            bits = 1;
+        for (int byte = 0; byte < 8; byte++)
+            hash = (hash ^ (bits >> 8 * byte & 255)) * 0x100000001B3u;
+    }
+    return hash;
+}
+
+static void report(const char *kernel, int number, uint64_t hash)
+{
+    printf("%s_%d %s %016llx\n", kernel, number, k->itemsize == sizeof(float) ? "float" : "double",
+           (unsigned long long)hash);
+}
+
+static void products(void)
+{
+    static const ptrdiff_t SIZES[][3] = {{1, 5, 3}, {1, 70, 10}, {1, 300, 130}, {3, 64, 64}, {9, 33, 17}, {20, 300, 50},
+                                         {37, 1100, 5}, {33, 20, 600}};
+    for (size_t n = 0; n < sizeof SIZES / sizeof *SIZES; n++) {
+        const ptrdiff_t B = SIZES[n][0], inputs = SIZES[n][1], outputs = SIZES[n][2];
+        const fnn_shape shape = {B, inputs, outputs, inputs, outputs, outputs};
+        void *x = array(B * inputs, 1, 0), *w = array(inputs * outputs, 1, 0), *bias = array(outputs, 1, 0);
+        void *y = array(B * outputs, 0, 0), *dy = array(B * outputs, 1, 0), *dx = array(B * inputs, 0, 0);
+        k->product_forward(&shape, x, w, bias, FNN_RELU, 0, y);
+        report("product_forward", (int)n, digest(0, y, B * outputs));
+        k->product_input_gradient(&shape, dy, w, dx);
+        report("product_input_gradient", (int)n, digest(0, dx, B * inputs));
+        if (B == 1)
+            k->product_row_gradients(&shape, 0.3, x, dy, w, dx, w);
+        else
+            k->product_weight_gradient(&shape, 0.3, x, dy, w);
+        report(B == 1 ? "product_row_gradients" : "product_weight_gradient", (int)n, digest(0, w, inputs * outputs));
+    }
+}
+
+static void elementwise(void)
+{
+    enum { N = 1003 };
+    void *z = array(N, 30, 0), *a = array(N, 0, 0), *da = array(N, 1, 0), *dz = array(N, 0, 0);
+    for (int kind = 0; kind < FNN_ACTIVATIONS; kind++) {
+        k->activation_forward[kind](N, 0.3, z, a);
+        k->activation_backward[kind](N, 0.3, z, a, da, dz);
+        report("activation", kind, digest(digest(0, a, N), dz, N));
+    }
+    k->softmax_forward(17, 59, z, a);
+    k->softmax_backward(17, 59, a, da, dz);
+    k->log_sum_exp(17, 59, z, z);
+    report("softmax", 0, digest(digest(digest(0, a, N), dz, N), z, 17));
+}
+
+static void losses(void)
+{
+    enum { B = 17, OUTPUTS = 13, N = B * OUTPUTS };
+    void *y = array(N, 3, 0), *target = array(N, 0.5, 0.5), *weight = array(B, 0.5, 1), *dy = array(N, 0, 0);
+    int64_t label[B];
+    for (int b = 0; b < B; b++)
+        label[b] = b % OUTPUTS;
+    for (int kind = 0; kind < FNN_LOSSES; kind++) {
+        const int labels = kind == FNN_CROSS_ENTROPY_LABELS || kind == FNN_HINGE_LABELS;
+        double value = k->loss[kind](B, OUTPUTS, 0.1, y, labels ? (void *)label : target, weight, 0.3, dy);
+        uint64_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        report("loss", kind, digest(bits, dy, N));
+    }
+}
+
+static void updates(void)
+{
+    enum { N = 517 };
+    const fnn_update u = {0.01, 0.9, 0.99, 1e-6, 0.3, 0.2};
+    for (int kind = 0; kind < FNN_OPTIMIZERS; kind++) {
+        void *g = array(N, 1, 0), *w = array(N, 1, 0), *s0 = array(N, 0.5, 1), *s1 = array(N, 0.5, 1);
+        void *s2 = array(N, 0.5, 1);
+        k->update[kind](N, &u, g, w, s0, s1, s2);
+        report("update", kind, digest(digest(digest(digest(0, w, N), s0, N), s1, N), s2, N));
+    }
+}
+
+static void vectors(void)
+{
+    enum { N = 1003, ROWS = 17, COLUMNS = 59 };
+    const fnn_random random = {7, 3, 2};
+    uint8_t mask[N];
+    void *x = array(N, 1, 0), *y = array(N, 1, 0), *work = array(COLUMNS, 0, 0);
+    double value = k->sum(N, x) + k->sum_squares(N, x);
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    report("sum", 0, bits);
+    k->add_row_sum(ROWS, COLUMNS, 0.3, x, y);
+    k->add_scaled(N, 0.7, x, y);
+    k->add_penalty(N, 0.1, 0.2, x, y);
+    k->limit_columns(ROWS, COLUMNS, 1.5, y, work);
+    k->clip(N, 0.5, y);
+    k->dropout_forward(N, &random, 5, 0.8, 1.25, y, y, mask);
+    k->add_masked(N, 0.3, mask, x, y);
+    k->dropout_backward(N, 1.25, mask, y, y);
+    report("vector", 0, digest(0, y, N));
+}
+
+int main(int count, char **arguments)
+{
+    for (ptrdiff_t itemsize = 4; itemsize <= 8; itemsize += 4) {
+        k = fnn_kernel_table(itemsize, count > 1 ? arguments[1] : NULL);
+        if (!k)
+            return 2;
+        state = 1;
+        products();
+        elementwise();
+        losses();
+        updates();
+        vectors();
+    }
+    return 0;
+}
