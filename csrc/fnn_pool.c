@@ -48,12 +48,13 @@ void fnn_pool_set_threads(int threads)
 #define PAUSE() atomic_signal_fence(memory_order_seq_cst)
 #endif
 
-/* Caller and worker hand the worker's state to and fro.  FREE and GO are awaited by spinning; who gives that up says so
+/* Caller and worker hand the worker's state to and fro.  FREE and BUSY are awaited by spinning; who gives that up says so
  * with ASLEEP and AWAITED. */
 enum state {
     FREE,    /* the worker waits for a run */
     ASLEEP,  /* likewise, but must be woken */
-    GO,      /* the worker runs parts */
+    GO,      /* the worker is to run parts; until it begins, the caller may take that back */
+    BUSY,    /* the worker runs parts */
     AWAITED, /* likewise, and the caller must be woken */
     QUIT,    /* the worker is to end */
 };
@@ -144,6 +145,12 @@ static void hand_over(worker *w, int state, int sleeping)
     pthread_mutex_unlock(&w->mutex);
 }
 
+/* Change the state if it still is what it was; says whether it was. */
+static bool change(worker *w, int from, int to)
+{
+    return atomic_compare_exchange_strong_explicit(&w->state, &from, to, memory_order_acq_rel, memory_order_acquire);
+}
+
 static void work(ptrdiff_t part)
 {
     job.task(job.argument, part);
@@ -156,10 +163,11 @@ static void work(ptrdiff_t part)
 static void *serve(void *argument)
 {
     worker *me = argument;
-    while (wait_while(me, FREE, ASLEEP) != QUIT) {
-        work(me - workers + 1);
-        hand_over(me, FREE, AWAITED);
-    }
+    while (wait_while(me, FREE, ASLEEP) != QUIT)
+        if (change(me, GO, BUSY)) {
+            work(me - workers + 1);
+            hand_over(me, FREE, AWAITED);
+        }
     return NULL;
 }
 
@@ -263,8 +271,13 @@ void fnn_pool_run(fnn_task task, void *argument, ptrdiff_t parts)
     for (int t = 1; t < threads; t++)
         hand_over(&workers[t - 1], GO, ASLEEP);
     work(0);
-    for (int t = 1; t < threads; t++)
-        wait_while(&workers[t - 1], GO, AWAITED);
+    /* A worker that has not begun yet, being asleep or kept from its processor, is not waited for. */
+    for (int t = 1; t < threads; t++) {
+        if (change(&workers[t - 1], GO, FREE))
+            task(argument, t);
+        else
+            wait_while(&workers[t - 1], BUSY, AWAITED);
+    }
     leave();
 }
 

@@ -20,7 +20,8 @@ typedef void (*fnn_task)(void *argument, ptrdiff_t part);
 
 /* Run task(argument, part) for part = 0 .. parts-1 on the calling thread and the workers; returns when all are done.
  * Thread t (the caller is 0) begins with part t, so with as many parts as threads each thread has the same part in
- * every run; further parts go to whoever is free. */
+ * every run; further parts go to whoever is free.  The caller does the part of a worker that has not begun when all else
+ * is done, so that a run never takes much longer than it would on one thread. */
 void fnn_pool_run(fnn_task task, void *argument, ptrdiff_t parts);
 /* Threads a run may use, the caller included; 1 until set, and always 1 where there is no pthread (Windows). */
 int fnn_pool_threads(void);

@@ -48,6 +48,18 @@ cdef extern from "pythread.h" nogil:
     unsigned long PyThread_get_thread_ident()
 
 
+cdef extern from *:
+    """
+    #define count(counter) __atomic_add_fetch(counter, 1, __ATOMIC_ACQ_REL)
+    #define counted(counter) __atomic_load_n(counter, __ATOMIC_ACQUIRE)
+    """
+    int count(int* counter) noexcept nogil
+    int counted(int* counter) noexcept nogil
+
+cdef extern from "sched.h" nogil:
+    int sched_yield()
+
+
 cdef struct Sums:
     const double* x         # (parts, rows, n)
     Py_ssize_t parts
@@ -55,10 +67,19 @@ cdef struct Sums:
     Py_ssize_t n
     double* total           # (parts, rows), added to
     size_t* ident           # (parts, rows)
+    int meet                # threads that must have begun before a part goes on
+    int* begun
 
 cdef struct RowSums:
     const Sums* sums
     Py_ssize_t part
+
+
+cdef void meet(const Sums* sums) noexcept nogil:
+    """Wait until so many parts have begun, on as many threads: nobody's part is taken by another meanwhile."""
+    count(sums.begun)
+    while counted(sums.begun) < sums.meet:
+        sched_yield()
 
 
 cdef void sum_row(void* argument, Py_ssize_t row) noexcept nogil:
@@ -66,6 +87,8 @@ cdef void sum_row(void* argument, Py_ssize_t row) noexcept nogil:
     cdef const Sums* sums = job.sums
     cdef Py_ssize_t place = job.part * sums.rows + row, k
     cdef double total = 0
+    if sums.parts == 1:
+        meet(sums)
     for k in range(sums.n):
         total += sums.x[place * sums.n + k]
     sums.total[place] += total
@@ -74,12 +97,16 @@ cdef void sum_row(void* argument, Py_ssize_t row) noexcept nogil:
 
 cdef void sum_part(void* argument, Py_ssize_t part) noexcept nogil:
     cdef RowSums job
+    if (<const Sums*> argument).parts > 1:
+        meet(<const Sums*> argument)
     job.sums, job.part = <const Sums*> argument, part
     run_parts(sum_row, &job, job.sums.rows)
 
 
-def sum_rows(x):
+def sum_rows(x, int threads=0):
     """Sums over the last axis of x (parts, rows, n), and the threads that took them, both (parts, rows).
+
+    With ``threads`` no part goes on before so many have begun: for ever, unless the run has as many threads.
 
     A run of one part per x[p], within it a run of one part per x[p, r].  Sums are added to zeros: a part that ran twice
     would be seen.
@@ -87,7 +114,9 @@ def sum_rows(x):
     if not isinstance(x, np.ndarray) or x.dtype != np.float64 or x.ndim != 3 or not x.flags.c_contiguous:
         raise TypeError(f"expected a packed ndarray (parts, rows, n) of float64, got {type(x).__name__}")
     totals, idents = np.zeros(x.shape[:2]), np.zeros(x.shape[:2], np.uintp)
+    cdef int begun = 0
     cdef Sums sums
+    sums.meet, sums.begun = threads, &begun
     sums.x, sums.total = <const double*> cnp.PyArray_DATA(x), <double*> cnp.PyArray_DATA(totals)
     sums.ident = <size_t*> cnp.PyArray_DATA(idents)
     sums.parts, sums.rows, sums.n = x.shape

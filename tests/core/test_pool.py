@@ -30,10 +30,10 @@ def numbers(parts, rows, n=50):
     return np.random.default_rng(parts * 100 + rows).integers(-1000, 1000, (parts, rows, n)).astype(float)
 
 
-def check(parts, rows):
+def check(parts, rows, threads=0):
     """Every part of a run, and every row of the runs within it, ran once: integers sum exactly in any order."""
     x = numbers(parts, rows)
-    totals, idents = pool.sum_rows(x)
+    totals, idents = pool.sum_rows(x, threads)
     np.testing.assert_array_equal(totals, x.sum(axis=2))
     assert (idents != 0).all()
     return idents
@@ -54,7 +54,7 @@ def test_every_part_runs_once(parts, threads):
 @pytest.mark.parametrize("threads", [2, 4])
 def test_with_as_many_parts_as_threads_each_thread_keeps_its_part(threads):
     fn.set_num_threads(threads)
-    runs = [check(threads, 1)[:, 0].tolist() for _ in range(20)]
+    runs = [check(threads, 1, threads)[:, 0].tolist() for _ in range(20)]
     assert len(set(runs[0])) == threads
     assert runs[0][0] == threading.get_ident()
     assert all(run == runs[0] for run in runs)
@@ -65,15 +65,23 @@ def test_no_more_threads_than_set_or_parts():
         fn.set_num_threads(threads)
         assert len(np.unique(check(100, 1))) <= threads
     fn.set_num_threads(8)
-    assert len(np.unique(check(2, 1))) == 2
+    assert len(np.unique(check(2, 1, 2))) == 2
 
 
 def test_a_run_within_a_run_stays_on_its_thread():
     fn.set_num_threads(3)
-    for idents in (check(3, 20), check(10, 5)):
+    for idents in (check(3, 20, 3), check(10, 5)):
         assert (idents == idents[:, :1]).all()
-    assert len(np.unique(check(3, 20))) == 3
-    assert len(np.unique(check(1, 3))) == 3  # one part is no run: what is within has the workers
+    assert len(np.unique(check(3, 20, 3))) == 3
+    assert len(np.unique(check(1, 3, 3))) == 3  # one part is no run: what is within has the workers
+
+
+def test_the_parts_of_a_worker_that_has_not_begun_are_the_caller_s():
+    """More threads than the system has processors for: hardly any worker begins before the caller is done."""
+    fn.set_num_threads(64)
+    for _ in range(200):
+        check(64, 1)
+    assert len(np.unique(check(64, 1))) <= 64
 
 
 def test_callers_at_the_same_time():
@@ -112,7 +120,7 @@ def runs():
     for _ in range(20):
         totals, idents = pool.sum_rows(x)
         assert (totals == 7).all()
-    return len(set(pool.sum_rows(x[:pool.get_threads()])[1].ravel()))
+    return len(set(pool.sum_rows(x[:pool.get_threads()], pool.get_threads())[1].ravel()))
 
 def child_of(check):
     "Fork a child that runs check; its exit status."
