@@ -1,8 +1,8 @@
 """Who computes the products of a dense layer: our own kernels or BLAS.
 
 ``FASTNN_MATMUL`` says: ``native``, ``blas``, or ``auto``, which is native up to a size of the weight matrix and BLAS
-beyond, where the threads of BLAS outweigh its packing.  Native products give the same bits for every batch size and
-every instruction set with FMA; BLAS promises neither.
+beyond.  Native products give the same bits for every batch size and every instruction set with FMA; BLAS promises
+neither.  BLAS runs on the thread that calls it (``blas_threads``).
 """
 
 import os

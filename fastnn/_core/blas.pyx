@@ -1,8 +1,9 @@
 """The one door to BLAS: row-major products over ``scipy.linalg.cython_blas``, in single and double precision.
 
-The products of a dense layer as ``Products``, for the sizes where BLAS measures faster than our own kernels.  Importing
-this module imports scipy.linalg (some 130 ms), so it happens when the first network that needs it is built.  BLAS is column-major: a row-major A[M,N] is its A^T[N,M], hence the swapped operands below.  Dimensions are
-checked against ``MAX_DIMENSION`` where a plan is built, before they are narrowed to BLAS's integer.
+The products of a dense layer as ``Products``, for the sizes that go to BLAS, which runs them on the thread that calls
+(``blas_threads``).  Importing this module imports scipy.linalg (some 130 ms), so it happens when the first network that
+needs it is built.  BLAS is column-major: a row-major A[M,N] is its A^T[N,M], hence the swapped operands below.
+Dimensions are checked against ``MAX_DIMENSION`` where a plan is built, before they are narrowed to BLAS's integer.
 """
 
 from cpython.pycapsule cimport PyCapsule_New
@@ -10,9 +11,16 @@ from libc.string cimport memcpy
 from scipy.linalg.cython_blas cimport dgemm, dgemv, dger, sgemm, sgemv, sger
 
 from fastnn._core.blas_int cimport blas_int
+from fastnn._core.blas_threads cimport hold, let_go
 from fastnn._core.step cimport Products
 
+from scipy.linalg import cython_blas
+
+from fastnn._core.blas_threads import control
+
 MAX_DIMENSION = 2 ** (8 * int(sizeof(blas_int)) - 1) - 1
+
+control(cython_blas.__file__)
 
 ctypedef fused real:
     float
@@ -25,10 +33,12 @@ cdef inline void gemm(bint transpose_a, bint transpose_b, Py_ssize_t M, Py_ssize
     cdef blas_int m = <blas_int> M, n = <blas_int> N, k = <blas_int> K
     cdef blas_int lda = m if transpose_a else k, ldb = k if transpose_b else n
     cdef char ta = c'T' if transpose_a else c'N', tb = c'T' if transpose_b else c'N'
+    hold()
     if real is float:
         sgemm(&tb, &ta, &n, &m, &k, &alpha, <real*> b, &ldb, <real*> a, &lda, &beta, c, &n)
     else:
         dgemm(&tb, &ta, &n, &m, &k, &alpha, <real*> b, &ldb, <real*> a, &lda, &beta, c, &n)
+    let_go()
 
 
 cdef inline void gemv(bint transpose, Py_ssize_t M, Py_ssize_t N, real alpha, const real* a, const real* x,
@@ -36,19 +46,23 @@ cdef inline void gemv(bint transpose, Py_ssize_t M, Py_ssize_t N, real alpha, co
     """y = alpha op(A) x + beta y for A[M,N]."""
     cdef blas_int m = <blas_int> M, n = <blas_int> N, one = 1
     cdef char trans = c'N' if transpose else c'T'
+    hold()
     if real is float:
         sgemv(&trans, &n, &m, &alpha, <real*> a, &n, <real*> x, &one, &beta, y, &one)
     else:
         dgemv(&trans, &n, &m, &alpha, <real*> a, &n, <real*> x, &one, &beta, y, &one)
+    let_go()
 
 
 cdef inline void ger(Py_ssize_t M, Py_ssize_t N, real alpha, const real* x, const real* y, real* a) noexcept nogil:
     """A += alpha x y^T for A[M,N]."""
     cdef blas_int m = <blas_int> M, n = <blas_int> N, one = 1
+    hold()
     if real is float:
         sger(&n, &m, &alpha, <real*> y, &one, <real*> x, &one, a, &n)
     else:
         dger(&n, &m, &alpha, <real*> y, &one, <real*> x, &one, a, &n)
+    let_go()
 
 
 cdef inline void forward(Py_ssize_t B, Py_ssize_t I, Py_ssize_t O, const real* x, const real* w, const real* bias,
