@@ -124,9 +124,11 @@ static int spin_while(worker *w, int state)
 /* Wait while the state is `state`, spinning first, then as a sleeper that shows itself by `sleeping`. */
 static int wait_while(worker *w, int state, int sleeping)
 {
-    int now = state;
-    if (atomic_load_explicit(&may_spin, memory_order_relaxed) && (now = spin_while(w, state)) != state)
-        return now;
+    int now = atomic_load_explicit(&w->state, memory_order_acquire);
+    if (now == state && atomic_load_explicit(&may_spin, memory_order_relaxed))
+        now = spin_while(w, state);
+    if (now != state)
+        return now; /* past the mutex: in a child forked within a run a thread that is gone may hold it */
     pthread_mutex_lock(&w->mutex);
     if (atomic_compare_exchange_strong(&w->state, &now, sleeping))
         while ((now = atomic_load_explicit(&w->state, memory_order_acquire)) == sleeping)

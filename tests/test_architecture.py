@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 CORE = "fastnn._core."
 FLOORS = [
     # F1: typed Cython
-    ["_core", "_core.kernels", "_core.pool", "_core.step", "_core.views", "_core.blas_int", "_core.blas", "_core.backend", "_core.rng", "_core.products", "_core.ops", "_core.ops.dense",
+    ["_core", "_core.kernels", "_core.pool", "_core.step", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.backend", "_core.rng", "_core.products", "_core.ops", "_core.ops.dense",
      "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.dropout", "_core.ops.merge", "_core.ops.custom",
      "_core.plan", "_core.loss", "_core.optimizer", "_core.trainer", "_core.idle", "_core.engine"],
     # F2: specifications in plain Python

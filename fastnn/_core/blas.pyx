@@ -1,7 +1,7 @@
 """The one door to BLAS: row-major products over ``scipy.linalg.cython_blas``, in single and double precision.
 
-The products of a dense layer as ``Products``, without activations.  Importing this module imports scipy.linalg (some
-130 ms), so it happens when the first network that needs it is built.  BLAS is column-major: a row-major A[M,N] is its
+The products of a dense layer as ``Products``, without activations, each on the thread that calls (``blas_threads``).
+Importing this module imports scipy.linalg (some 130 ms), so it happens when the first network that needs it is built.  BLAS is column-major: a row-major A[M,N] is its
 A^T[N,M], hence the swapped operands below.  Dimensions are checked against ``MAX_DIMENSION`` where a plan is built,
 before they are narrowed to BLAS's integer.
 """
@@ -11,10 +11,17 @@ from libc.string cimport memcpy
 from scipy.linalg.cython_blas cimport dgemm, dgemv, dger, sgemm, sgemv, sger
 
 from fastnn._core.blas_int cimport blas_int
+from fastnn._core.blas_threads cimport hold, let_go
 from fastnn._core.kernels cimport fnn_shape
 from fastnn._core.step cimport Products
 
+from scipy.linalg import cython_blas
+
+from fastnn._core.blas_threads import control
+
 MAX_DIMENSION = 2 ** (8 * int(sizeof(blas_int)) - 1) - 1
+
+control(cython_blas.__file__)
 
 ctypedef fused real:
     float
@@ -28,10 +35,12 @@ cdef inline void gemm(bint transpose_a, bint transpose_b, Py_ssize_t M, Py_ssize
     cdef blas_int m = <blas_int> M, n = <blas_int> N, k = <blas_int> K
     cdef blas_int lda = <blas_int> a_row, ldb = <blas_int> b_row, ldc = <blas_int> c_row
     cdef char ta = c'T' if transpose_a else c'N', tb = c'T' if transpose_b else c'N'
+    hold()
     if real is float:
         sgemm(&tb, &ta, &n, &m, &k, &alpha, <real*> b, &ldb, <real*> a, &lda, &beta, c, &ldc)
     else:
         dgemm(&tb, &ta, &n, &m, &k, &alpha, <real*> b, &ldb, <real*> a, &lda, &beta, c, &ldc)
+    let_go()
 
 
 cdef inline void gemv(bint transpose, Py_ssize_t M, Py_ssize_t N, const real* a, Py_ssize_t a_row, const real* x,
@@ -40,20 +49,24 @@ cdef inline void gemv(bint transpose, Py_ssize_t M, Py_ssize_t N, const real* a,
     cdef blas_int m = <blas_int> M, n = <blas_int> N, lda = <blas_int> a_row, one = 1
     cdef char trans = c'N' if transpose else c'T'
     cdef real alpha = 1
+    hold()
     if real is float:
         sgemv(&trans, &n, &m, &alpha, <real*> a, &lda, <real*> x, &one, &beta, y, &one)
     else:
         dgemv(&trans, &n, &m, &alpha, <real*> a, &lda, <real*> x, &one, &beta, y, &one)
+    let_go()
 
 
 cdef inline void ger(Py_ssize_t M, Py_ssize_t N, real alpha, const real* x, const real* y, real* a,
                      Py_ssize_t a_row) noexcept nogil:
     """A += alpha x y^T for A[M,N]."""
     cdef blas_int m = <blas_int> M, n = <blas_int> N, lda = <blas_int> a_row, one = 1
+    hold()
     if real is float:
         sger(&n, &m, &alpha, <real*> y, &one, <real*> x, &one, a, &lda)
     else:
         dger(&n, &m, &alpha, <real*> y, &one, <real*> x, &one, a, &lda)
+    let_go()
 
 
 cdef inline void forward(const fnn_shape* s, const real* x, const real* w, const real* bias, real* y) noexcept nogil:

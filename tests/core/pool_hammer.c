@@ -12,8 +12,8 @@
 #include "fnn_pool.h"
 
 #define CALLERS 4
-#define MOST 12 /* parts of a run */
-#define PATIENCE 60 /* seconds until SIGALRM ends a process that hangs */
+#define MOST 12     /* parts of a run */
+#define PATIENCE 60   /* seconds until SIGALRM ends a process that hangs */
 
 #if defined(__SANITIZE_THREAD__)
 #define THREADS_OF_ORPHANS 1
@@ -99,8 +99,8 @@ static void *fork_often(void *argument)
 
 static void fork_first(void *argument, ptrdiff_t part)
 {
-    if (part == 0)
-        *(pid_t *)argument = fork();
+    if (part == 0 && (*(pid_t *)argument = fork()) == 0)
+        alarm(PATIENCE); /* the run that this child is in could hang */
 }
 
 int main(int count, char **arguments)

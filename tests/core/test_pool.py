@@ -264,7 +264,7 @@ def compiled(tmp_path, *flags):
 
 
 @pytest.mark.skipif("sys.platform == 'win32'", reason="needs pthread")
-@pytest.mark.parametrize(("flags", "rounds", "forks"), [("-O2", 20000, 50), ("-O1 -fsanitize=thread", 3000, 10)])
+@pytest.mark.parametrize(("flags", "rounds", "forks"), [("-O2", 20000, 50), ("-O1 -fsanitize=thread", 3000, 60)])
 def test_hammer(tmp_path, flags, rounds, forks):
     program = compiled(tmp_path, *flags.split())
     environment = {**os.environ, "TSAN_OPTIONS": "die_after_fork=0 atexit_sleep_ms=0 halt_on_error=1"}

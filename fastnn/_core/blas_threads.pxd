@@ -1,0 +1,2 @@
+cdef void hold() noexcept nogil
+cdef void let_go() noexcept nogil
