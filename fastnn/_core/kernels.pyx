@@ -380,6 +380,20 @@ def add_masked(mask, x, y, double scale, isa=None):
                  data(y, x.dtype, x.shape, True))
 
 
+def probe_multiply_add(Py_ssize_t n, double factor=-1.0, double addend=1.0, dtype=np.float32, isa=None):
+    """Return (sum of the chains after n multiply-adds each, number of chains)."""
+    cdef const fnn_kernels* k = table_of(np.empty(0, dtype), isa)
+    cdef Py_ssize_t chains = 0
+    total = k.probe_multiply_add(n, factor, addend, &chains)
+    return total, chains
+
+
+def probe_read(x, Py_ssize_t repeats=1, isa=None):
+    """Return repeats * sum of the elements, reading them every time."""
+    cdef const fnn_kernels* k = table_of(x, isa)
+    return k.probe_read(repeats, x.size, data(x, x.dtype, x.shape))
+
+
 def philox(counter, key):
     """One block of Philox4x32-10 as four integers."""
     cdef uint32_t c[4]
