@@ -1,0 +1,112 @@
+"""What the side-by-side suite counts and whom it refuses; nothing is timed here."""
+
+import numpy as np
+import pytest
+
+workloads = pytest.importorskip("bench.workloads", reason="bench/ is in the source tree only")
+
+from bench import limits, problem, reference, report  # noqa: E402
+
+Workload = workloads.Workload
+NET = (3, 5, 2)
+
+
+def step(optimizer="sgd", dtype="float64", **options):
+    return Workload("step", NET, 7, optimizer, dtype=dtype, **options)
+
+
+def test_names_are_unique():
+    names = [w.name for w in (*workloads.WORKLOADS, *workloads.CROSSOVER)]
+    assert len(names) == len(set(names))
+    assert set(names) >= workloads.SHARED
+
+
+def test_flops_count_the_products():
+    forward = 2 * 7 * (3 * 5 + 5 * 2)
+    assert Workload("predict", NET, 7).flops == forward
+    assert step().flops == 2 * forward + 2 * 7 * 5 * 2  # weight gradients cost as forward; no input gradient of layer 1
+    assert Workload("epoch", NET, 7, "adam").flops == step().flops / 7 * workloads.MNIST_ROWS
+    assert step(dtype="float32").bytes_read == 2 * 4 * (4 * 5 + 6 * 2)
+
+
+def test_a_bound_is_the_slower_of_arithmetic_and_reading():
+    caches = {"L1": 1000, "L2": 10_000}
+    rates = {"fma_float32": 1e9, "fma_float64": 5e8, "read_L1": 1e9, "read_L2": 1e7, "read_memory": 1e3}
+    small = limits.bound(Workload("predict", NET, 7), rates, caches)
+    assert (small["us"], small["by"]) == (pytest.approx(350 / 1e3), "FMA")
+    wide = limits.bound(Workload("predict_one", (20, 20)), rates, caches)  # 1,680 bytes of weights
+    assert (wide["us"], wide["by"]) == (pytest.approx(168), "L2")
+    assert limits.bound(step(threads=2), rates, caches)["flops_us"] == pytest.approx(step().flops / 1e9 * 1e6)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_the_reference_has_the_gradient_of_its_loss(activation):
+    workload = step(activation=activation)
+    given = problem.problem(workload)
+    params = [p.copy() for pair in zip(given.weights, given.biases, strict=True) for p in pair]
+    _, gradients = reference.loss_and_gradients(workload, params, given.X, given.Y)
+    for p, g in zip(params, gradients, strict=True):
+        for index in np.ndindex(p.shape):
+            values, h = [], 1e-6
+            for sign in (1, -1):
+                p[index] += sign * h
+                values.append(reference.loss_and_gradients(workload, params, given.X, given.Y)[0])
+                p[index] -= sign * h
+            assert g[index] == pytest.approx((values[0] - values[1]) / (2 * h), rel=1e-6, abs=1e-9)
+
+
+def answer_with(workload, change):
+    given = problem.problem(workload)
+    change(given)
+    return reference.answer(workload, given)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_peer_that_computes_something_else_is_refused(dtype, monkeypatch):
+    for workload in (
+        Workload("predict", NET, 7, dtype=dtype),
+        Workload("gradient", NET, 7, dtype=dtype),
+        step("adam", dtype),
+    ):
+        right = reference.answer(workload, problem.problem(workload))
+        assert reference.disagreement(workload, right, right) is None
+        wrong = answer_with(workload, lambda given: given.weights[0].__setitem__((0, 0), -given.weights[0][0, 0]))
+        assert reference.disagreement(workload, right, wrong)
+        assert reference.disagreement(workload, right, right[1:])
+        assert reference.disagreement(workload, right, [np.nan, *right[1:]])
+    right = reference.answer(step(dtype=dtype), problem.problem(step(dtype=dtype)))
+    monkeypatch.setitem(workloads.LEARNING_RATES, "sgd", workloads.LEARNING_RATES["sgd"] * 1.01)
+    slower = reference.answer(step(dtype=dtype), problem.problem(step(dtype=dtype)))
+    assert reference.disagreement(step(dtype=dtype), right, slower)
+
+
+def test_tables_name_what_is_missing_and_who_failed():
+    row = {
+        "workload": "predict_one 3-5-2",
+        "sizes": NET,
+        "threads": 1,
+        "batch": 1,
+        "times": {
+            "fastnn": {"median_us": 2.0, "disturbed": 0},
+            "numpy": {"median_us": 9.0, "disturbed": 3},
+            "jax": {"median_us": 5.0, "disturbed": 0},
+        },
+        "failures": {"torch": "died"},
+        "faults": {},
+        "bound": {"us": 1.0, "flops_us": 0.5, "by": "L1"},
+    }
+    result = {
+        "machine": {"processor": "p", "python": "3", "date": "d", "commit": "c", "isa": "base"},
+        "peers": ["fastnn", "numpy", "torch", "jax"],
+        "versions": {"fastnn": "1"},
+        "absent": {"openvino": "not installed"},
+        "skipped": {"epoch": "no data"},
+        "effort": {"rounds": 7},
+        "limits": {"fma_float32": 2e9, "read_L1": 3e9},
+        "rows": [row],
+    }
+    text = report.markdown(result)
+    assert "| predict_one 3-5-2 | 2.00 | jax | 5.00 | 2.50x | 1.00 | L1 | 50% | 25% | 9.00 | 5.00 |" in text
+    assert "| fma float32 | 2.0 GFLOP/s |" in text
+    for line in ("openvino left out: not installed", "epoch skipped: no data", "torch FAILED: died", "numpy 3"):
+        assert line in text
