@@ -74,15 +74,20 @@ def limits(result: dict[str, Any]) -> str:
 
 def notes(result: dict[str, Any]) -> list[str]:
     """Who is missing, and what went wrong."""
+    rows = result["rows"]
     lines = [f"- {peer} left out: {why}" for peer, why in result["absent"].items()]
-    lines += [f"- {name} skipped: {why}" for name, why in result["skipped"].items()]
-    for row in result["rows"]:
+    for reason in dict.fromkeys(result["skipped"].values()):
+        names = [name for name, why in result["skipped"].items() if why == reason]
+        lines.append(f"- skipped: {', '.join(names)}: {reason}")
+    for row in rows:
         lines += [f"- {row['workload']}: {peer} FAILED: {why}" for peer, why in row["failures"].items()]
-        disturbed = [f"{peer} {times['disturbed']}" for peer, times in row["times"].items() if times["disturbed"]]
-        lines += (
-            [f"- {row['workload']}: rounds disturbed by other processes: {', '.join(disturbed)}"] if disturbed else []
-        )
         lines += [f"- {row['workload']}: {way} not used: {why}" for way, why in row["faults"].items()]
+    disturbed = sum(times["disturbed"] for row in rows for times in row["times"].values())
+    if disturbed:
+        rounds = sum(len(times["rounds_us"]) for row in rows for times in row["times"].values())
+        lines.append(
+            f"- other processes disturbed {disturbed} of {rounds} rounds: these count only the time a worker ran"
+        )
     return lines
 
 

@@ -17,7 +17,7 @@ from bench.reference import answer
 from bench.workloads import Workload
 
 FORMAT = 1
-RETRIES = 10  # of a round that others disturbed
+RETRIES = 3  # of a round that others disturbed
 SETTLE = 0.2  # seconds for which the threads of the peer before may still spin
 
 
@@ -114,12 +114,15 @@ def measure(
 
 
 def one_round(worker: Worker, calls: int, threads: int) -> tuple[float, bool]:
-    """Seconds per call, and whether nobody else had the core meanwhile; tried again where somebody had."""
+    """Seconds per call, and whether nobody else had the core meanwhile.
+
+    Tried again where somebody had; a round that stays disturbed counts only the time for which the worker ran.
+    """
     for _ in range(RETRIES):
         found = worker.ask("time", calls=calls)
         if threads > 1 or found["share"] >= ALONE:  # of several threads some may well wait
             return found["seconds"], True
-    return found["seconds"], False
+    return found["seconds"] * found["share"], False
 
 
 def spread(values: list[float]) -> dict[str, float]:

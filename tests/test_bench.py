@@ -1,11 +1,18 @@
 """What the side-by-side suite counts and whom it refuses; nothing is timed here."""
 
+import re
+
 import numpy as np
 import pytest
 
 workloads = pytest.importorskip("bench.workloads", reason="bench/ is in the source tree only")
 
-from bench import limits, problem, reference, report  # noqa: E402
+from test_architecture import ROOT, kernels  # noqa: E402
+
+import fastnn as fn  # noqa: E402
+from bench import bench_core, bench_kernels, limits, problem, reference, report  # noqa: E402
+from fastnn._core import kernels as core_kernels  # noqa: E402
+from fastnn.layers.base import Layer  # noqa: E402
 
 Workload = workloads.Workload
 NET = (3, 5, 2)
@@ -87,9 +94,9 @@ def test_tables_name_what_is_missing_and_who_failed():
         "threads": 1,
         "batch": 1,
         "times": {
-            "fastnn": {"median_us": 2.0, "disturbed": 0},
-            "numpy": {"median_us": 9.0, "disturbed": 3},
-            "jax": {"median_us": 5.0, "disturbed": 0},
+            "fastnn": {"median_us": 2.0, "disturbed": 0, "rounds_us": [2.0] * 3},
+            "numpy": {"median_us": 9.0, "disturbed": 2, "rounds_us": [9.0] * 3},
+            "jax": {"median_us": 5.0, "disturbed": 0, "rounds_us": [5.0] * 3},
         },
         "failures": {"torch": "died"},
         "faults": {},
@@ -108,5 +115,33 @@ def test_tables_name_what_is_missing_and_who_failed():
     text = report.markdown(result)
     assert "| predict_one 3-5-2 | 2.00 | jax | 5.00 | 2.50x | 1.00 | L1 | 50% | 25% | 9.00 | 5.00 |" in text
     assert "| fma float32 | 2.0 GFLOP/s |" in text
-    for line in ("openvino left out: not installed", "epoch skipped: no data", "torch FAILED: died", "numpy 3"):
+    for line in (
+        "openvino left out: not installed",
+        "skipped: epoch: no data",
+        "torch FAILED: died",
+        "disturbed 2 of 9",
+    ):
         assert line in text
+
+
+def test_every_kernel_and_every_layer_has_a_case():
+    text = (ROOT / "bench" / "bench_kernels.py").read_text()
+    tables = {*core_kernels.ACTIVATIONS, *core_kernels.LOSSES, *core_kernels.OPTIMIZERS}  # cases run over these
+    missing = [name for name in kernels() if name not in tables and not re.search(rf'(kernels\.|"){name}\b', text)]
+    assert missing == []
+    layers = {name for name in dir(fn) if isinstance(getattr(fn, name), type) and issubclass(getattr(fn, name), Layer)}
+    assert set(bench_core.LAYERS) == layers - {"Layer"}
+
+
+def test_products_timed_in_place_are_those_that_are_tested():
+    draw = bench_kernels.draw
+    x, w, bias, dy, dw = (draw(*shape, seed=1) for shape in ((3, 20), (20, 33), (33,), (3, 33), (20, 33)))
+    place = draw(3, 33)
+    assert core_kernels.product_forward(x, w, bias, out=place) is place
+    np.testing.assert_array_equal(place, core_kernels.product_forward(x, w, bias))
+    place = core_kernels.product_input_gradient(dy, w, out=draw(3, 20))
+    np.testing.assert_array_equal(place, core_kernels.product_input_gradient(dy, w))
+    expected = core_kernels.product_weight_gradient(x, dy, dw, 0.5)
+    np.testing.assert_array_equal(core_kernels.product_weight_gradient(x, dy, dw, 0.5, out=dw), expected)
+    with pytest.raises(ValueError, match="expected out to be dw itself"):
+        core_kernels.product_weight_gradient(x, dy, dw, out=draw(20, 33))
