@@ -32,6 +32,8 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     chosen = parser.parse_args(arguments)
     if chosen.rounds is not None and chosen.rounds < 1:
         parser.error(f"--rounds: expected 1 or more, got {chosen.rounds}")
+    if chosen.publish and (chosen.workloads or chosen.quick or chosen.crossover or len(chosen.peers) < len(PEERS)):
+        parser.error("--publish: expected the whole suite, not a part of it")
     return chosen
 
 

@@ -46,6 +46,7 @@ class Worker:
                 stderr=errors,
                 env=environment(threads),
                 cwd=ROOT,
+                bufsize=0,  # nothing is left to flush to a worker that died
             )
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
@@ -61,7 +62,6 @@ class Worker:
         assert stdout is not None
         try:
             stdin.write(json.dumps({"do": do, **request}).encode() + b"\n")
-            stdin.flush()
         except OSError as error:
             raise WorkerError(self.end(f"{do}: the worker is gone")) from error
         if not select.select([stdout], [], [], PATIENCE)[0]:

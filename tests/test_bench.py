@@ -1,6 +1,9 @@
 """What the side-by-side suite counts and whom it refuses; nothing is timed here."""
 
+import os
 import re
+import time
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -10,7 +13,8 @@ workloads = pytest.importorskip("bench.workloads", reason="bench/ is in the sour
 from test_architecture import ROOT, kernels  # noqa: E402
 
 import fastnn as fn  # noqa: E402
-from bench import bench_core, bench_kernels, limits, problem, reference, report  # noqa: E402
+from bench import bench_core, bench_kernels, limits, pipe, problem, reference, report, worker  # noqa: E402
+from bench.peers import case  # noqa: E402
 from fastnn._core import kernels as core_kernels  # noqa: E402
 from fastnn.layers.base import Layer  # noqa: E402
 
@@ -145,3 +149,83 @@ def test_products_timed_in_place_are_those_that_are_tested():
     np.testing.assert_array_equal(core_kernels.product_weight_gradient(x, dy, dw, 0.5, out=dw), expected)
     with pytest.raises(ValueError, match="expected out to be dw itself"):
         core_kernels.product_weight_gradient(x, dy, dw, out=draw(20, 33))
+
+
+WORKER = """
+import os, sys
+from bench.pipe import serve
+
+def desk(request):
+    print("chatter of a library")
+    if request["do"] == "die":
+        os._exit(3)
+    if request["do"] == "fail":
+        raise ValueError("no such net")
+    threads, steered = os.environ["OMP_NUM_THREADS"], os.environ.get("OPENBLAS_CORETYPE")
+    return {"heard": request["word"], "threads": threads, "cores": [*os.sched_getaffinity(0)], "steered": steered}
+
+serve(lambda: desk, sys.argv[-1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the suite runs on Linux")
+def test_a_worker_answers_reports_errors_and_its_death(tmp_path, monkeypatch):
+    (tmp_path / "made_up_worker.py").write_text(WORKER)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    core = min(os.sched_getaffinity(0))
+    child = pipe.Worker("made_up_worker", threads=1, cores=[core], log=tmp_path / "log")
+    answer = child.ask("say", word="hello")
+    assert answer == {"heard": "hello", "threads": "1", "cores": [core], "steered": None}
+    with pytest.raises(pipe.WorkerError, match="ValueError: no such net"):
+        child.ask("fail")
+    assert child.ask("say", word="again")["heard"] == "again"
+    assert "chatter" in (tmp_path / "log").read_text()
+    with pytest.raises(pipe.WorkerError, match="die: the worker died"):
+        child.ask("die")
+    assert not child.alive
+    child = pipe.Worker("made_up_worker", threads=1, cores=[core], log=tmp_path / "log")
+    child.process.kill()
+    child.process.wait()
+    with pytest.raises(pipe.WorkerError, match="say: the worker"):
+        child.ask("say", word="hello")
+
+
+class MadeUpPeer:
+    version = "1"
+
+    def why_not(self, workload):
+        return None if workload.mode == "predict" else "answers only"
+
+    def ways(self, workload, given, *, thorough):
+        right = reference.forward(workload, [given.weights[0], given.biases[0]], given.X)[-1]
+
+        def fails():
+            raise RuntimeError("no compiler")
+
+        def slow():
+            time.sleep(0.001)
+            return right
+
+        return {
+            "wrong": lambda: case.Case(lambda: -right),
+            "slow": lambda: case.Case(slow),
+            "fast": lambda: case.Case(lambda scale: scale * right, (1,)),
+            "broken": fails,
+        }
+
+
+def test_the_fastest_way_that_answers_right_is_kept(monkeypatch):
+    monkeypatch.setattr(worker, "TRIAL", 1e-4)
+    monkeypatch.setattr(worker, "TRIALS", 1)
+    workload = Workload("predict", (3, 2), 4)
+    request = {"do": "build", "thorough": True, "expected": reference.answer(workload, problem.problem(workload))}
+    desk = worker.Desk(MadeUpPeer())
+    built = desk({**request, "workload": asdict(workload)})
+    assert built["way"] == "fast"
+    assert set(built["faults"]) == {"wrong", "broken"}
+    assert built["faults"]["broken"] == "RuntimeError: no compiler"
+    assert 0 < desk({"do": "time", "calls": 3})["seconds"] < 0.001
+    refused = desk({**request, "workload": asdict(workload), "expected": [0.0, 0.0, 0.0]})
+    assert "slow: answered" in refused["error"]
+    assert desk({**request, "workload": asdict(step())}) == {"cannot": "answers only"}
