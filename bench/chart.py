@@ -1,9 +1,10 @@
-"""One picture of a result: microseconds on a log scale, a line per workload, a colour per peer."""
+"""One picture of a result: a line per workload, a colour per peer, time as a multiple of the limit on a log scale."""
 
 from pathlib import Path
 from typing import Any
 
-OWN = "fastnn"
+from bench.report import OWN, micros
+
 COLOURS = {
     "fastnn": "#d62728",
     "numpy": "#4c72b0",
@@ -22,41 +23,38 @@ def draw(result: dict[str, Any], rows: list[dict[str, Any]], path: Path) -> None
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(9, 1.6 + 0.27 * len(rows)), layout="constrained")
-    shown: set[str] = set()
+    figure, axes = plt.subplots(figsize=(9, 1.7 + 0.25 * len(rows)), layout="constrained")
     for place, row in enumerate(rows):
-        times = {peer: found["median_us"] for peer, found in row["times"].items()}
-        ends = [row["bound"]["us"], *times.values()]
-        axes.plot([min(ends), max(ends)], [place, place], color="#dddddd", linewidth=1, zorder=1)
-        axes.plot(
-            row["bound"]["us"], place, "|", color="black", markersize=9, zorder=2, label=None if shown else "limit"
-        )
-        for peer, value in times.items():
-            own = peer == OWN
-            axes.plot(
-                value,
-                place,
-                "D" if own else "o",
-                color=COLOURS[peer],
-                markersize=8 if own else 5,
-                zorder=4 if own else 3,
-                label=None if peer in shown else peer,
+        multiples = {peer: found["median_us"] / row["bound"]["us"] for peer, found in row["times"].items()}
+        axes.plot([1, max(multiples.values())], [place, place], color="#dddddd", linewidth=1, zorder=1)
+        for peer, value in multiples.items():
+            # Ours is the large mark behind, so that no peer that is level with it is hidden.
+            style: dict[str, Any] = (
+                {"marker": "D", "markersize": 10} if peer == OWN else {"marker": "o", "markersize": 5}
             )
-        shown |= {*times, "limit"}
+            axes.plot(
+                value, place, color=COLOURS[peer], zorder=2 if peer == OWN else 3, linestyle="none", label=peer, **style
+            )
+    axes.axvline(1, color="black", linewidth=1.2, label="limit of the machine")
     axes.set_xscale("log")
-    axes.set_yticks(range(len(rows)), [row["workload"] for row in rows], fontsize=8)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}x")
+    axes.set_yticks(range(len(rows)), [label(row) for row in rows], fontsize=8)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(axis="x", which="major", color="#eeeeee")
-    axes.set_xlabel("microseconds per call (log scale; left is better)")
+    axes.set_xlabel("time of a call, as a multiple of the limit (log scale; left is better)")
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.tick_params(axis="y", length=0)
     machine = result["machine"]
     axes.set_title(f"{machine['processor']}, {machine['isa']}, {machine['date'][:10]}", fontsize=8, color="#555555")
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    names = [name for name in (*COLOURS, "limit") if name in handles]
-    figure.legend(
-        [handles[name] for name in names], names, loc="outside upper center", ncols=8, frameon=False, fontsize=9
-    )
+    names = [name for name in (*COLOURS, "limit of the machine") if name in handles]
+    figure.legend([handles[n] for n in names], names, loc="outside upper center", ncols=8, frameon=False, fontsize=8)
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+def label(row: dict[str, Any]) -> str:
+    """The workload, and what it takes us."""
+    own = row["times"].get(OWN)
+    return f"{row['workload']}   {micros(own['median_us'])} us" if own else row["workload"]

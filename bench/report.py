@@ -3,6 +3,14 @@
 from typing import Any
 
 OWN = "fastnn"
+SHOWN = 3  # names of workloads skipped for one reason; the JSON has all
+PUBLISHED = {
+    (
+        "4-32-16-4",
+        "tanh",
+    ): "SimpleChains.jl 41 us on 18 cores, 164 us on 4; 35x to 100x of PyTorch (julialang.org, 2022)",
+    ("24-8-2", "tanh"): "SimpleChains.jl 5.66 us, Flux 96.4 us (README of SimpleChains.jl)",
+}
 Row = dict[str, Any]
 
 
@@ -52,6 +60,18 @@ def scaling(rows: list[Row]) -> str:
     return table(["us per call of fastnn", "1 thread", "threads", "faster"], lines) if lines else ""
 
 
+def published(rows: list[Row]) -> str:
+    """Workloads that others have published times of, on machines of their own."""
+    lines = []
+    for row in rows:
+        source = PUBLISHED.get((row["net"], row["activation"]))
+        if source and OWN in row["times"]:
+            own, torch = row["times"][OWN]["median_us"], row["times"].get("torch")
+            beside = [micros(torch["median_us"]), f"{torch['median_us'] / own:.1f}x"] if torch else ["-", "-"]
+            lines.append([row["workload"], micros(own), *beside, source])
+    return table(["us per call", OWN, "torch", "ratio", "published"], lines) if lines else ""
+
+
 def crossover(rows: list[Row], rival: str = "torch") -> str:
     """Where a framework catches up: steps of square layers, ratio by width."""
     lines = []
@@ -78,7 +98,8 @@ def notes(result: dict[str, Any]) -> list[str]:
     lines = [f"- {peer} left out: {why}" for peer, why in result["absent"].items()]
     for reason in dict.fromkeys(result["skipped"].values()):
         names = [name for name, why in result["skipped"].items() if why == reason]
-        lines.append(f"- skipped: {', '.join(names)}: {reason}")
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        lines.append(f"- skipped: {', '.join(names[:SHOWN])}{more}: {reason}")
     for row in rows:
         lines += [f"- {row['workload']}: {peer} FAILED: {why}" for peer, why in row["failures"].items()]
         lines += [f"- {row['workload']}: {way} not used: {why}" for way, why in row["faults"].items()]
@@ -105,7 +126,7 @@ def markdown(result: dict[str, Any]) -> str:
     rest = [row for row in rows if not is_square(row)]
     parts = ["# Side by side", head, versions, rule, limits(result)]
     parts += [side_by_side(result, [row for row in rest if best_peer(row) or row["threads"] == 1])] if rest else []
-    parts += [text for text in (scaling(rest), crossover(square)) if text]
+    parts += [text for text in (scaling(rest), published(rest), crossover(square)) if text]
     found = notes(result)
     parts += ["\n".join(found)] if found else []
     return "\n\n".join(parts) + "\n"

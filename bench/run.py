@@ -73,7 +73,7 @@ def measure(
     crew: Crew, workload: Workload, peers: list[str], effort: Effort, before: dict[str, float]
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """One row of the result, and the limits as they were after it."""
-    row: dict[str, Any] = {"workload": workload.name, **asdict(workload), "flops": workload.flops}
+    row: dict[str, Any] = {"workload": workload.name, **asdict(workload), "net": workload.net, "flops": workload.flops}
     row |= {"bytes_read": workload.bytes_read, "times": {}, "failures": {}, "cannot": {}, "faults": {}}
     expected = answer(workload, problem(workload))
     ready: dict[str, tuple[Worker, int]] = {}

@@ -94,6 +94,8 @@ def test_a_peer_that_computes_something_else_is_refused(dtype, monkeypatch):
 def test_tables_name_what_is_missing_and_who_failed():
     row = {
         "workload": "predict_one 3-5-2",
+        "net": "3-5-2",
+        "activation": "relu",
         "sizes": NET,
         "threads": 1,
         "batch": 1,
