@@ -1,7 +1,8 @@
 """``python bench/compare.py OLD.json NEW.json``: what became faster or slower between two runs; exits 1 on a loss.
 
-A loss is a row whose median in NEW exceeds the one in OLD by more than its noise: the sum of both runs' interquartile
-ranges, each as a share of its median, and never less than 5 %.  Rows that only one run has are named.
+Times of NEW are first brought to the clock rate of OLD, as the multiply-add probe saw it beside each row.  A loss is
+a row whose median then exceeds the one in OLD by more than its noise: the sum of both runs' interquartile ranges, each
+as a share of its median, and never less than 5 %.  Rows that only one run has are named.
 """
 
 import argparse
@@ -10,12 +11,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-FLOOR = 0.05  # what a machine's clock rate and memory layout may do from run to run
+FLOOR = 0.05  # what the layout of memory may do from run to run
+CLOCK = "fma_float32"
+MACHINE = ("processor", "isa")
 
 
-def times_of(result: dict[str, Any], peer: str) -> dict[str, dict[str, float]]:
-    """Median and quartiles of a peer, by workload."""
-    return {row["workload"]: row["times"][peer] for row in result["rows"] if peer in row["times"]}
+def rows_of(result: dict[str, Any], peer: str) -> dict[str, dict[str, Any]]:
+    """Rows that a peer has times in, by workload."""
+    return {row["workload"]: row for row in result["rows"] if peer in row["times"]}
 
 
 def noise(old: dict[str, float], new: dict[str, float]) -> float:
@@ -25,16 +28,18 @@ def noise(old: dict[str, float], new: dict[str, float]) -> float:
 
 def compare(old: dict[str, Any], new: dict[str, Any], peer: str = "fastnn") -> tuple[list[str], list[str], int]:
     """Lines of the table, names of the rows that were lost, and how many rows both runs have."""
-    before, after = times_of(old, peer), times_of(new, peer)
+    before, after = rows_of(old, peer), rows_of(new, peer)
+    same = all(old["machine"][fact] == new["machine"][fact] for fact in MACHINE)
     width = max(map(len, {*before, *after}), default=0)
-    lines, losses = [f"{'':{width}}    old us    new us  new/old   noise"], []
+    lines, losses = [f"{'':{width}}    old us    new us   clock  new/old   noise"], []
     common = [name for name in before if name in after]
     for name in common:
-        ratio = after[name]["median_us"] / before[name]["median_us"]
-        allowed = noise(before[name], after[name])
+        first, second = before[name]["times"][peer], after[name]["times"][peer]
+        clock = after[name]["limits"][CLOCK] / before[name]["limits"][CLOCK] if same else 1.0
+        ratio, allowed = second["median_us"] * clock / first["median_us"], noise(first, second)
         lost, gained = ratio > 1 + allowed, ratio < 1 / (1 + allowed)
         losses += [name] if lost else []
-        cells = f"{before[name]['median_us']:10.4g}{after[name]['median_us']:10.4g}{ratio:9.3f}{allowed:8.1%}"
+        cells = f"{first['median_us']:10.4g}{second['median_us']:10.4g}{clock:8.3f}{ratio:9.3f}{allowed:8.1%}"
         lines.append(f"{name:{width}}{cells}  {'SLOWER' if lost else 'faster' if gained else ''}".rstrip())
     lines += [f"{name:{width}}  missing in NEW" for name in before if name not in after]
     lines += [f"{name:{width}}  missing in OLD" for name in after if name not in before]
@@ -50,9 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     old, new = (json.loads(path.read_text()) for path in (chosen.old, chosen.new))
     lines, losses, common = compare(old, new, chosen.peer)
-    for fact in ("processor", "isa"):
+    for fact in MACHINE:
         if old["machine"][fact] != new["machine"][fact]:
-            print(f"not the same {fact}: {old['machine'][fact]} and {new['machine'][fact]}")
+            print(f"not the same {fact}: {old['machine'][fact]} and {new['machine'][fact]}; clock rates not compared")
     print("\n".join(lines))
     if not common:
         print(f"compare: the two runs have no row of {chosen.peer} in common", file=sys.stderr)

@@ -7,10 +7,14 @@ import pytest
 compare = pytest.importorskip("bench.compare", reason="bench/ is in the source tree only")
 
 
-def result(isa="avx512", **rows):
+def result(isa="avx512", peak=2e11, **rows):
     """Rows: name=(median, q1, q3)."""
     made = [
-        {"workload": name, "times": {"fastnn": {"median_us": m, "q1_us": low, "q3_us": high}, "numpy": {}}}
+        {
+            "workload": name,
+            "limits": {"fma_float32": peak},
+            "times": {"fastnn": {"median_us": m, "q1_us": low, "q3_us": high}, "numpy": {}},
+        }
         for name, (m, low, high) in rows.items()
     ]
     return {"machine": {"processor": "a processor", "isa": isa}, "rows": made}
@@ -46,6 +50,14 @@ def test_a_loss_beyond_noise_fails(tmp_path, capsys):
 )
 def test_noise_is_the_sum_of_both_spreads_and_at_least_five_percent(tmp_path, capsys, old, new, status):
     assert verdict(tmp_path, capsys, result(a=old), result(a=new))[0] == status
+
+
+def test_a_slower_clock_is_no_loss(tmp_path, capsys):
+    old = result(a=(100, 100, 100))
+    assert verdict(tmp_path, capsys, old, result(peak=1.8e11, a=(111, 111, 111)))[0] == 0
+    assert verdict(tmp_path, capsys, old, result(peak=1.8e11, a=(117, 117, 117)))[0] == 1
+    assert verdict(tmp_path, capsys, old, result(peak=2.2e11, a=(100, 100, 100)))[0] == 1
+    assert verdict(tmp_path, capsys, old, result(isa="avx2", peak=1e11, a=(111, 111, 111)))[0] == 1
 
 
 def test_a_gain_is_marked(tmp_path, capsys):
