@@ -5,7 +5,7 @@ PY      = $(VENV)/bin/python
 BUILD_NEEDS = "setuptools>=77" "Cython>=3.1.2" "numpy>=2" "scipy>=1.13"
 C_WARNINGS  = -std=gnu11 -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wdouble-promotion -Werror
 
-.PHONY: demo test bench lint check build clean
+.PHONY: demo test bench peers lint check build clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,8 +23,12 @@ demo: build  ## train a digits classifier and show it
 test: build  ## the whole suite, doctests included
 	$(PY) -m pytest --doctest-modules fastnn tests $(ARGS)
 
-bench: build  ## time kernels, layers and entry points
+bench: build  ## time kernels, layers and entry points, then everything beside the installed peers
 	$(PY) -m pytest bench --benchmark-sort=name --benchmark-columns=min,median,iqr,rounds $(ARGS)
+	$(PY) -m bench $(BENCH)
+
+peers: build  ## install what the side-by-side suite compares with
+	$(PY) -m pip install --quiet --no-build-isolation --editable ".[bench]"
 
 lint: build  ## style, types, C warnings and Cython performance hints are errors
 	$(PY) -m ruff check .

@@ -1,22 +1,36 @@
-"""Time the kernels, layers and entry points: ``make bench``.
+"""Time layers and entry points: ``make bench``.
 
 Figures are per call.  Pin one core (``taskset -c 0``) and set OPENBLAS_NUM_THREADS=1 to compare runs.
 """
 
+import copy
 import time
 
 import numpy as np
 import pytest
-from fastnn._core.optimizer import STATE_VECTORS
 
 import fastnn as fn
-from fastnn._core import kernels, pool
+from fastnn._core import pool
 
 NETS = {
     "4-64-64-2": (4, 64, 64, 2),
     "64-64-64-10": (64, 64, 64, 10),
     "784-128-10": (784, 128, 10),
     "784-512-512-10": (784, 512, 512, 10),
+}
+WIDTH, ROWS = 128, 128
+LAYERS = {  # by name: a function of the tensor (B, 128) before it
+    "Activation": fn.Activation("gelu"),
+    "Add": lambda x: fn.add(x, fn.Dense(WIDTH)(x)),
+    "Concatenate": lambda x: fn.concatenate(x, fn.Dense(WIDTH)(x)),
+    "Custom": fn.Custom(lambda x: 2 * x, lambda x, y, dy: 2 * dy, name="double"),
+    "Dense": fn.Dense(WIDTH, "relu"),
+    "DropConnect": fn.DropConnect(WIDTH, "relu", rate=0.2),
+    "Dropout": fn.Dropout(0.2),
+    "Flatten": fn.Flatten(),
+    "Reshape": fn.Reshape((8, 16)),
+    "Residual": fn.Residual([fn.Dense(WIDTH, "relu")]),
+    "Slice": fn.Slice(0, 64),
 }
 
 
@@ -36,23 +50,32 @@ def rows(name: str, n: int) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", kernels.ACTIVATIONS)
-def bench_activation_4096(benchmark, name, dtype):
-    z = np.random.default_rng(0).standard_normal(4096).astype(dtype)
-    benchmark(kernels.activation_forward, name, z, out=np.empty_like(z))
+def around(layer: str) -> fn.Network:
+    """A network of two dense layers with this one between them."""
+    x = fn.Input(WIDTH)
+    middle = LAYERS[layer](fn.Dense(WIDTH, "relu")(x))
+    return fn.Network(inputs=x, outputs=fn.Dense(10)(fn.Flatten()(middle)), seed=0)
 
 
-@pytest.mark.parametrize("name", kernels.OPTIMIZERS)
-def bench_update_100000(benchmark, name):
-    w, g = (np.random.default_rng(i).standard_normal(100_000).astype(np.float32) for i in range(2))
-    states = [np.zeros_like(w) for _ in range(STATE_VECTORS[name])]
-    benchmark(kernels.update, name, w, g, states, learning_rate=1e-9)
+# ---- layers: forward, and a step of learning, on 128 rows of 128; "Dense" twice is the measure of the others ----
 
 
-def bench_dropout_4096(benchmark):
-    x = np.ones(4096, np.float32)
-    benchmark(kernels.dropout_forward, x, 0, 0, 0, 0, 0.8, 1.25)
+@pytest.mark.parametrize("layer", LAYERS)
+def bench_layer_predict(benchmark, layer):
+    X = np.random.default_rng(0).standard_normal((ROWS, WIDTH)).astype(np.float32)
+    benchmark(around(layer).predict, X)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def bench_layer_train_step(benchmark, layer):
+    net = around(layer)
+    net.compile(loss="squared_error", optimizer=fn.SGD(1e-3))
+    random = np.random.default_rng(0)
+    X, y = (random.standard_normal((ROWS, width)).astype(np.float32) for width in (WIDTH, 10))
+    benchmark(net.train_step, X, y)
+
+
+# ---- entry points ----
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -61,13 +84,18 @@ def bench_predict_one(benchmark, name):
     benchmark(net.predict_one, X[0], np.empty_like(y[0]))
 
 
+def bench_predict_one_converted(benchmark):
+    net, (X, _) = network("4-64-64-2"), rows("4-64-64-2", 1)
+    benchmark(net.predict_one, X[0].tolist())
+
+
 @pytest.mark.parametrize("name", NETS)
 def bench_train_step_one_row(benchmark, name):
     net, (X, y) = network(name), rows(name, 1)
     benchmark(net.train_step, X[0], y[0])
 
 
-@pytest.mark.parametrize("n", [32, 128])
+@pytest.mark.parametrize("n", [1, 32, 128, 512])
 @pytest.mark.parametrize("name", NETS)
 def bench_predict(benchmark, name, n):
     net, (X, _) = network(name), rows(name, n)
@@ -82,18 +110,63 @@ def bench_train_step(benchmark, name, n, optimizer):
     benchmark(net.train_step, X, y)
 
 
-@pytest.mark.parametrize("layer", ["Dropout", "DropConnect", "Residual"])
-def bench_layer_step_128(benchmark, layer):
-    middle = {
-        "Dropout": fn.Dropout(0.2),
-        "DropConnect": fn.DropConnect(128, "relu", rate=0.2),
-        "Residual": fn.Residual([fn.Dense(128, "relu")]),
-    }[layer]
-    net = fn.Sequential([fn.Dense(128, "relu"), middle, fn.Dense(10)], input_shape=128, seed=0)
-    net.compile(loss="squared_error", optimizer=fn.SGD(1e-3))
-    random = np.random.default_rng(0)
-    X, y = random.standard_normal((128, 128)).astype(np.float32), random.standard_normal((128, 10)).astype(np.float32)
-    benchmark(net.train_step, X, y)
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("name", NETS)
+def bench_fit(benchmark, name, shuffle):
+    net, (X, y) = network(name, fn.Adam(1e-4)), rows(name, 4096)
+    benchmark(net.fit, X, y, batch_size=128, shuffle=shuffle, verbose=0)
+
+
+@pytest.mark.parametrize("name", NETS)
+def bench_evaluate(benchmark, name):
+    net, (X, y) = network(name), rows(name, 512)
+    benchmark(net.evaluate, X, y)
+
+
+@pytest.mark.parametrize("name", NETS)
+def bench_forward(benchmark, name):
+    net, (X, _) = network(name), rows(name, 128)
+    benchmark(net.forward, X, training=True)
+
+
+@pytest.mark.parametrize("name", NETS)
+def bench_forward_backward_apply(benchmark, name):
+    net, (X, y) = network(name), rows(name, 128)
+
+    def by_hand():
+        net.forward(X, training=True)
+        net.backward(y)
+        net.apply_gradients()
+
+    benchmark(by_hand)
+
+
+def bench_activations(benchmark):
+    net, (X, _) = network("784-128-10"), rows("784-128-10", 128)
+    benchmark(net.activations, X)
+
+
+def bench_preactivations(benchmark):
+    net, (X, _) = network("784-128-10"), rows("784-128-10", 128)
+    benchmark(net.preactivations, X)
+
+
+def bench_build_and_compile(benchmark):
+    benchmark(network, "784-128-10")
+
+
+def bench_deepcopy(benchmark):
+    benchmark(copy.deepcopy, network("784-128-10"))
+
+
+def bench_save_and_load(benchmark, tmp_path):
+    net, path = network("784-128-10"), tmp_path / "net.safetensors"
+
+    def there_and_back():
+        net.save(path)
+        return fn.load(path)
+
+    benchmark(there_and_back)
 
 
 @pytest.mark.parametrize("workers", ["spinning", "asleep"])

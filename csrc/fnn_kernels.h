@@ -200,6 +200,13 @@ typedef struct fnn_kernels {
     void (*dropout_backward)(ptrdiff_t N, double scale, const uint8_t *mask, const fnn_real *dy, fnn_real *dx);
     /* ADDS: y += mask * scale * x. */
     void (*add_masked)(ptrdiff_t N, double scale, const uint8_t *mask, const fnn_real *x, fnn_real *y);
+
+    /* ---- probes (fnn_probe.tmpl.h): what this processor can do at most; no network uses them ------------------
+     * x_c = factor x_c + addend, N times, for C chains x_c = c, c = 0..C-1, that fill the vector registers; *chains = C.
+     * Returns sum_c x_c, in double.  The work is 2 N C floating-point operations. */
+    double (*probe_multiply_add)(ptrdiff_t N, double factor, double addend, ptrdiff_t *chains);
+    /* Return repeats * sum_n x_n, read from x every time; sums run in REAL, in an order of the instruction set's own. */
+    double (*probe_read)(ptrdiff_t repeats, ptrdiff_t N, const fnn_real *x);
 } fnn_kernels;
 
 #endif

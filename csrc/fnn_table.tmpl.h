@@ -10,6 +10,7 @@
 #include "fnn_optimizer.tmpl.h"
 #include "fnn_vector.tmpl.h"
 #include "fnn_dropout.tmpl.h"
+#include "fnn_probe.tmpl.h"
 
 #define FNN_QUOTE_(word) #word
 #define FNN_QUOTE(word) FNN_QUOTE_(word)
@@ -88,6 +89,8 @@ const fnn_kernels FN(fnn_kernels) = {
     .dropout_forward = FN(fnn_dropout_forward),
     .dropout_backward = FN(fnn_dropout_backward),
     .add_masked = FN(fnn_add_masked),
+    .probe_multiply_add = FN(fnn_probe_multiply_add),
+    .probe_read = FN(fnn_probe_read),
 };
 
 #undef FNN_QUOTE

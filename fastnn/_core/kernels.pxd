@@ -109,6 +109,8 @@ cdef extern from "fnn_kernels.h" nogil:
         void (*dropout_backward)(Py_ssize_t N, double scale, const uint8_t* mask, const void* dy,
                                  void* dx) noexcept nogil
         void (*add_masked)(Py_ssize_t N, double scale, const uint8_t* mask, const void* x, void* y) noexcept nogil
+        double (*probe_multiply_add)(Py_ssize_t N, double factor, double addend, Py_ssize_t* chains) noexcept nogil
+        double (*probe_read)(Py_ssize_t repeats, Py_ssize_t N, const void* x) noexcept nogil
 
 
 cdef const fnn_kernels* kernel_table(Py_ssize_t itemsize) except NULL

@@ -262,6 +262,8 @@ cdef object roomy(array, fill=None):
     return block[:n].reshape(array.shape)
 
 
+# Products: with ``out`` the arrays go to the kernel as they are, and the caller keeps 64 bytes to spare after each.
+
 cdef fnn_shape packed(x, w) except *:
     """The whole product of packed x (B, I) and w (I, O)."""
     if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0]:
@@ -285,48 +287,56 @@ cdef int narrow(fnn_shape* shape, axis, part) except -1:
     return 0
 
 
-def product_forward(x, w, bias=None, activation="identity", double alpha=0.0, isa=None, axis="O", part=None):
+def product_forward(x, w, bias=None, activation="identity", double alpha=0.0, isa=None, axis="O", part=None,
+                    out=None):
     """activation(x w + bias): x (B, I), w (I, O), bias (O,); a ``part`` (range) of B or O leaves NaN elsewhere."""
     cdef const fnn_kernels* k = table_of(x, isa)
     cdef fnn_shape shape = packed(x, w)
     cdef Py_ssize_t size = x.itemsize, b = 0, o = 0
     cdef char* start = NULL
-    w, y = roomy(w), roomy(np.empty((len(x), w.shape[1]), x.dtype), np.nan)
+    y = out
+    if out is None:
+        w, y = roomy(w), roomy(np.empty((len(x), w.shape[1]), x.dtype), np.nan)
+        bias = None if bias is None else roomy(bias)
     if activation not in ("identity", "relu", "leaky_relu"):
         raise ValueError(f"expected activation identity, relu or leaky_relu, got {activation!r}")
     if part is not None:
         narrow(&shape, axis, part)
         b, o = (part.start, 0) if axis == "B" else (0, part.start)
     if bias is not None:
-        bias = roomy(bias)
         start = <char*> data(bias, x.dtype, (w.shape[1],)) + o * size
     k.product_forward(&shape, <char*> data(x, x.dtype, x.shape) + b * shape.x_row * size,
                       <char*> data(w, x.dtype, w.shape) + o * size, start, ACTIVATIONS[activation], alpha,
-                      <char*> data(y, x.dtype, y.shape, True) + (b * shape.y_row + o) * size)
+                      <char*> data(y, x.dtype, (len(x), w.shape[1]), True) + (b * shape.y_row + o) * size)
     return y
 
 
-def product_input_gradient(dy, w, isa=None, axis="I", part=None):
+def product_input_gradient(dy, w, isa=None, axis="I", part=None, out=None):
     """dy w^T: dy (B, O), w (I, O); a ``part`` (range) of B or I leaves NaN elsewhere."""
     cdef const fnn_kernels* k = table_of(dy, isa)
     cdef fnn_shape shape = packed(np.empty((len(dy), len(w)), np.bool_), w)
     cdef Py_ssize_t size = dy.itemsize, b = 0, i = 0
-    w, dx = roomy(w), roomy(np.empty((len(dy), w.shape[0]), dy.dtype), np.nan)
+    dx = out
+    if out is None:
+        w, dx = roomy(w), roomy(np.empty((len(dy), w.shape[0]), dy.dtype), np.nan)
     if part is not None:
         narrow(&shape, axis, part)
         b, i = (part.start, 0) if axis == "B" else (0, part.start)
     k.product_input_gradient(&shape, <char*> data(dy, dy.dtype, (len(dy), w.shape[1])) + b * shape.y_row * size,
                              <char*> data(w, dy.dtype, w.shape) + i * shape.w_row * size,
-                             <char*> data(dx, dy.dtype, dx.shape, True) + (b * shape.x_row + i) * size)
+                             <char*> data(dx, dy.dtype, (len(dy), w.shape[0]), True) + (b * shape.x_row + i) * size)
     return dx
 
 
-def product_weight_gradient(x, dy, dw, double scale=1.0, isa=None, axis="O", part=None):
-    """dw + scale x^T dy: x (B, I), dy (B, O), dw (I, O); a ``part`` (range) of I or O leaves dw elsewhere."""
+def product_weight_gradient(x, dy, dw, double scale=1.0, isa=None, axis="O", part=None, out=None):
+    """dw + scale x^T dy: x (B, I), dy (B, O), dw (I, O); ``out`` is dw itself, or None for a new array; a ``part`` (range) of I or O leaves dw elsewhere."""
     cdef const fnn_kernels* k = table_of(x, isa)
     cdef fnn_shape shape = packed(x, dw)
     cdef Py_ssize_t size = x.itemsize, i = 0, o = 0
-    dy, dw = roomy(dy), roomy(dw)
+    if out is None:
+        dy, dw = roomy(dy), roomy(dw)
+    elif out is not dw:
+        raise ValueError("product_weight_gradient: expected out to be dw itself, or None")
     if part is not None:
         narrow(&shape, axis, part)
         i, o = (part.start, 0) if axis == "I" else (0, part.start)
@@ -336,15 +346,17 @@ def product_weight_gradient(x, dy, dw, double scale=1.0, isa=None, axis="O", par
     return dw
 
 
-def product_row_gradients(x, dy, w, double scale=1.0, isa=None):
-    """(dx, w + scale x^T dy) of one row, the latter in place of w: x (1, I), dy (1, O), w (I, O)."""
+def product_row_gradients(x, dy, w, double scale=1.0, isa=None, out=None):
+    """(dx, w + scale x^T dy) of one row, the latter in place of w: x (1, I), dy (1, O), w (I, O); ``out`` is for dx."""
     cdef const fnn_kernels* k = table_of(x, isa)
     cdef fnn_shape shape = packed(x, w)
-    w, dy, dx = roomy(w), roomy(dy), roomy(np.empty(x.shape, x.dtype), np.nan)
+    dx = out
+    if out is None:
+        w, dy, dx = roomy(w), roomy(dy), roomy(np.empty(x.shape, x.dtype), np.nan)
     if len(x) != 1:
         raise ValueError(f"expected one row, got {len(x)}")
     k.product_row_gradients(&shape, scale, data(x, x.dtype, x.shape), data(dy, x.dtype, (1, w.shape[1])),
-                            data(w, x.dtype, w.shape), data(dx, x.dtype, dx.shape, True),
+                            data(w, x.dtype, w.shape), data(dx, x.dtype, x.shape, True),
                             data(w, x.dtype, w.shape, True))
     return dx, w
 
@@ -439,6 +451,20 @@ def add_masked(mask, x, y, double scale, isa=None):
     cdef const fnn_kernels* k = table_of(x, isa)
     k.add_masked(x.size, scale, <uint8_t*>data(mask, np.uint8, x.shape), data(x, x.dtype, x.shape),
                  data(y, x.dtype, x.shape, True))
+
+
+def probe_multiply_add(Py_ssize_t n, double factor=-1.0, double addend=1.0, dtype=np.float32, isa=None):
+    """Return (sum of the chains after n multiply-adds each, number of chains)."""
+    cdef const fnn_kernels* k = table_of(np.empty(0, dtype), isa)
+    cdef Py_ssize_t chains = 0
+    total = k.probe_multiply_add(n, factor, addend, &chains)
+    return total, chains
+
+
+def probe_read(x, Py_ssize_t repeats=1, isa=None):
+    """Return repeats * sum of the elements, reading them every time."""
+    cdef const fnn_kernels* k = table_of(x, isa)
+    return k.probe_read(repeats, x.size, data(x, x.dtype, x.shape))
 
 
 def philox(counter, key):

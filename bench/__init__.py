@@ -1,0 +1,1 @@
+"""fastnn beside its peers: ``python -m bench``; see bench/README.md."""

@@ -1,0 +1,73 @@
+"""``python -m bench``: fastnn beside its peers, on this machine."""
+
+import argparse
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+from bench.chart import draw
+from bench.peers import PEERS
+from bench.report import is_square, markdown
+from bench.run import Effort, run
+from bench.workloads import CROSSOVER, WORKLOADS
+
+HERE = Path(__file__).parent
+
+
+def options(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--workloads", metavar="PATTERN", default="", help="only names in which this regex is found")
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER", help=", ".join(PEERS))
+    parser.add_argument("--rounds", type=int, default=None, help="rounds per workload (7; with --quick 3)")
+    parser.add_argument("--quick", action="store_true", help="short rounds, and nothing that is compiled for long")
+    parser.add_argument(
+        "--crossover", action="store_true", help="square layers of growing width instead, against torch"
+    )
+    parser.add_argument("--out", type=Path, default=HERE / "results", help="folder of JSON, Markdown and chart")
+    parser.add_argument("--publish", action="store_true", help="also remake the chart of the README")
+    parser.add_argument("--list", action="store_true", help="name the workloads and stop")
+    chosen = parser.parse_args(arguments)
+    if chosen.rounds is not None and chosen.rounds < 1:
+        parser.error(f"--rounds: expected 1 or more, got {chosen.rounds}")
+    if chosen.publish and (chosen.workloads or chosen.quick or chosen.crossover or len(chosen.peers) < len(PEERS)):
+        parser.error("--publish: expected the whole suite, not a part of it")
+    return chosen
+
+
+def main() -> int:
+    """Measure, and write what was found."""
+    chosen = options()
+    table = CROSSOVER if chosen.crossover else WORKLOADS
+    workloads = [workload for workload in table if re.search(chosen.workloads, workload.name)]
+    if chosen.list:
+        print("\n".join(workload.name for workload in workloads))
+        return 0
+    if not workloads:
+        print(f"bench: no workload matches {chosen.workloads!r}; --list names them", file=sys.stderr)
+        return 2
+    effort = Effort(3, 0.005, False) if chosen.quick else Effort()
+    if chosen.rounds:
+        effort = Effort(chosen.rounds, effort.seconds, effort.thorough)
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, set(cores[:2]))
+    result = run(workloads, chosen.peers, effort, cores, chosen.out, lambda line: print(line, flush=True))
+    name = "crossover" if chosen.crossover else "side_by_side"
+    (chosen.out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    text = markdown(result)
+    (chosen.out / f"{name}.md").write_text(text)
+    print(f"\n{text}")
+    rows = [row for row in result["rows"] if row["times"] and not is_square(row)]
+    if rows:
+        draw(result, [row for row in rows if len(row["times"]) > 1] or rows, chosen.out / f"{name}.png")
+        if chosen.publish:
+            draw(result, [row for row in rows if row["headline"]], HERE / "side_by_side.png")
+    print(f"written to {chosen.out}")
+    return 1 if any(row["failures"] for row in result["rows"]) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""Time every kernel of csrc by its door: ``make bench``.  Vectors have 4,096 elements unless a case says more."""
+
+import numpy as np
+import pytest
+
+from fastnn._core import kernels
+
+N = 4096
+DTYPES = ["float32", "float64"]
+MATRIX = (64, 64)  # N elements
+PRODUCTS = [  # rows, inputs, outputs
+    (1, 64, 64),
+    (1, 784, 128),
+    (1, 784, 512),
+    (32, 64, 64),
+    (32, 784, 128),
+    (128, 784, 128),
+    (128, 128, 10),
+    (128, 512, 512),
+    (512, 342, 512),
+    (128, 2048, 2048),
+]
+SPARE = 64  # bytes after an array that products may read
+
+
+def draw(*shape: int, dtype: str = "float32", seed: int = 0) -> np.ndarray:
+    """Normal numbers from the start of a cache line, with bytes to spare after them."""
+    size, itemsize = int(np.prod(shape)), np.dtype(dtype).itemsize
+    block = np.zeros(size * itemsize + 2 * SPARE, np.uint8)
+    start = -block.ctypes.data % 64
+    array = block[start : start + size * itemsize].view(dtype).reshape(shape)
+    array[...] = np.random.default_rng(seed).standard_normal(shape)
+    return array
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("B", "inputs", "outputs"), PRODUCTS)
+def bench_product_forward(benchmark, B, inputs, outputs, dtype):
+    x, w, bias = (draw(*shape, dtype=dtype) for shape in ((B, inputs), (inputs, outputs), (outputs,)))
+    benchmark(kernels.product_forward, x, w, bias, out=draw(B, outputs, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("B", "inputs", "outputs"), PRODUCTS)
+def bench_product_input_gradient(benchmark, B, inputs, outputs, dtype):
+    dy, w = draw(B, outputs, dtype=dtype), draw(inputs, outputs, dtype=dtype)
+    benchmark(kernels.product_input_gradient, dy, w, out=draw(B, inputs, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("B", "inputs", "outputs"), PRODUCTS)
+def bench_product_weight_gradient(benchmark, B, inputs, outputs, dtype):
+    x, dy, dw = (draw(*shape, dtype=dtype) for shape in ((B, inputs), (B, outputs), (inputs, outputs)))
+    benchmark(kernels.product_weight_gradient, x, dy, dw, 1e-9, out=dw)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("inputs", "outputs"), [(64, 64), (784, 128), (512, 512)])
+def bench_product_row_gradients(benchmark, inputs, outputs, dtype):
+    x, dy, w = (draw(*shape, dtype=dtype) for shape in ((1, inputs), (1, outputs), (inputs, outputs)))
+    benchmark(kernels.product_row_gradients, x, dy, w, 1e-9, out=draw(1, inputs, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", kernels.ACTIVATIONS)
+def bench_activation_forward(benchmark, name, dtype):
+    z = draw(N, dtype=dtype)
+    benchmark(kernels.activation_forward, name, z, out=np.empty_like(z))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", kernels.ACTIVATIONS)
+def bench_activation_backward(benchmark, name, dtype):
+    z, da = draw(N, dtype=dtype), draw(N, dtype=dtype, seed=1)
+    benchmark(kernels.activation_backward, name, z, kernels.activation_forward(name, z), da, out=np.empty_like(z))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(400, 10), (64, 64), (4, 1000)])
+def bench_softmax_forward(benchmark, shape, dtype):
+    z = draw(*shape, dtype=dtype)
+    benchmark(kernels.softmax_forward, z, out=np.empty_like(z))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(400, 10), (64, 64), (4, 1000)])
+def bench_softmax_backward(benchmark, shape, dtype):
+    a = kernels.softmax_forward(draw(*shape, dtype=dtype))
+    benchmark(kernels.softmax_backward, a, draw(*shape, dtype=dtype), out=np.empty_like(a))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_log_sum_exp(benchmark, dtype):
+    benchmark(kernels.log_sum_exp, draw(*MATRIX, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", kernels.LOSSES)
+def bench_loss(benchmark, name, dtype):
+    B, O = MATRIX
+    y, labels = draw(B, O, dtype=dtype), np.arange(B) % O
+    target = labels if name in kernels.LABEL_LOSSES else np.eye(O, dtype=dtype)[labels]
+    benchmark(kernels.loss, name, y, target, parameter=0.1, scale=1 / B, out=np.empty_like(y))
+
+
+@pytest.mark.parametrize("n", [N, 100_000])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", kernels.OPTIMIZERS)
+def bench_update(benchmark, name, dtype, n):
+    w, g = draw(n, dtype=dtype), draw(n, dtype=dtype, seed=1)
+    states = [np.ones_like(w) for _ in range(kernels.STATES[name])]
+    benchmark(kernels.update, name, w, g, states, learning_rate=1e-9)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_fill_rows(benchmark, dtype):
+    benchmark(kernels.fill_rows, draw(64, dtype=dtype), 64, out=draw(*MATRIX, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_add_row_sum(benchmark, dtype):
+    benchmark(kernels.add_row_sum, draw(*MATRIX, dtype=dtype), draw(64, dtype=dtype), 1e-9)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_add(benchmark, dtype):
+    x, y = draw(N, dtype=dtype), draw(N, dtype=dtype, seed=1)
+    benchmark(kernels.add, x, y, out=np.empty_like(x))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_add_scaled(benchmark, dtype):
+    benchmark(kernels.add_scaled, draw(N, dtype=dtype), draw(N, dtype=dtype, seed=1), 1e-9)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_scale(benchmark, dtype):
+    x = draw(N, dtype=dtype)
+    benchmark(kernels.scale, x, 0.5, out=np.empty_like(x))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_clip(benchmark, dtype):
+    benchmark(kernels.clip, draw(N, dtype=dtype), 0.5)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["sum", "sum_squares", "all_finite"])
+def bench_reduction(benchmark, name, dtype):
+    benchmark(getattr(kernels, name), draw(N, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_add_penalty(benchmark, dtype):
+    benchmark(kernels.add_penalty, draw(N, dtype=dtype), draw(N, dtype=dtype, seed=1), 1e-9, 1e-9)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_limit_columns(benchmark, dtype):
+    benchmark(kernels.limit_columns, draw(*MATRIX, dtype=dtype), 1.0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_dropout_forward(benchmark, dtype):
+    x = draw(N, dtype=dtype)
+    benchmark(kernels.dropout_forward, x, 0, 0, 0, 0, 0.8, 1.25, out=np.empty_like(x))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_dropout_backward(benchmark, dtype):
+    dy = draw(N, dtype=dtype)
+    mask = (dy > 0).astype(np.uint8)
+    benchmark(kernels.dropout_backward, mask, dy, 1.25, out=np.empty_like(dy))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_add_masked(benchmark, dtype):
+    x = draw(N, dtype=dtype)
+    benchmark(kernels.add_masked, (x > 0).astype(np.uint8), x, np.zeros_like(x), 1e-9)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_probe_multiply_add(benchmark, dtype):
+    benchmark(kernels.probe_multiply_add, 10_000, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_probe_read(benchmark, dtype):
+    benchmark(kernels.probe_read, draw(N, dtype=dtype), 100)
