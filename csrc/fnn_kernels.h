@@ -92,7 +92,7 @@ typedef void (*fnn_activation_backward)(ptrdiff_t N, double alpha, const fnn_rea
                                         const fnn_real *da, fnn_real *dz);
 /* Return sum_b weight_b L_b; unless dy is NULL also dy_b = scale * weight_b * dL_b/dy_b.
  * y (B, O); target as the loss says; weight (B,) or NULL for ones; scale: usually 1 / sum_b weight_b.
- * dy may be y only if dy is the same array (never partially overlapping).  Sums run in double, rows in order. */
+ * dy may be y only if dy is the same array (never partially overlapping).  Sums run in double, in an order of their own. */
 typedef double (*fnn_loss_value)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y, const void *target,
                                  const fnn_real *weight, double scale, fnn_real *dy);
 /* One step of an optimiser on flat vectors: reads g, updates w and the state vectors s0, s1, s2 (N each; NULL where
@@ -135,6 +135,8 @@ typedef struct fnn_kernels {
     /* ADDS: dw += scale * x^T dy.  One row (B = 1): dw += (scale x_i) dy_o. */
     void (*product_weight_gradient)(const fnn_shape *shape, double scale, const fnn_real *x, const fnn_real *dy,
                                     fnn_real *dw);
+    /* The same for biases, ADDS: out_o += scale * sum_b x_bo, b in order: x (B, O), out (O,), both as dy and dw. */
+    void (*add_row_sum)(ptrdiff_t B, ptrdiff_t outputs, double scale, const fnn_real *x, fnn_real *out);
     /* Both for one row, in one sweep of w; dw may be w: dx is of w as it was. */
     void (*product_row_gradients)(const fnn_shape *shape, double scale, const fnn_real *x, const fnn_real *dy,
                                   const fnn_real *w, fnn_real *dx, fnn_real *dw);
@@ -170,8 +172,6 @@ typedef struct fnn_kernels {
     /* ---- vectors (fnn_vector.tmpl.h) -------------------------------------------------------------------------- */
     /* y_b = row for b = 0..B-1: row (O,), y (B, O). */
     void (*fill_rows)(ptrdiff_t B, ptrdiff_t O, const fnn_real *row, fnn_real *y);
-    /* ADDS: out_o += scale * sum_b x_bo, b in order: x (B, O), out (O,). */
-    void (*add_row_sum)(ptrdiff_t B, ptrdiff_t O, double scale, const fnn_real *x, fnn_real *out);
     /* z = x + y; z may be x or y. */
     void (*add)(ptrdiff_t N, const fnn_real *x, const fnn_real *y, fnn_real *z);
     /* ADDS: y += scale * x. */

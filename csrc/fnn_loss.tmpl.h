@@ -5,30 +5,38 @@ typedef struct FN(term) {
     REAL slope;
 } FN(term);
 
-/* Mean over the outputs of a loss of one element. */
+/* Value and slope of a loss of N elements; returns the sum of the values. */
+FNN_ELEMENT double FN(element_loss)(ptrdiff_t N, REAL parameter, REAL factor, const REAL *y, const REAL *target, REAL *dy,
+                                    FN(term) (*element)(REAL y, REAL target, REAL parameter))
+{
+    double lane[FNN_LANES] = {0};
+    for (ptrdiff_t start = 0; start < N; start += FNN_BLOCK) {
+        const ptrdiff_t count = N - start < FNN_BLOCK ? N - start : FNN_BLOCK;
+        REAL value[FNN_BLOCK], spare[FNN_BLOCK];
+        REAL *slope = dy ? dy + start : spare;
+        INDEPENDENT
+        for (ptrdiff_t n = 0; n < count; n++) {
+            const FN(term) term = element(y[start + n], target[start + n], parameter);
+            value[n] = term.value;
+            slope[n] = factor * term.slope;
+        }
+        FN(accumulate)(count, value, lane);
+    }
+    return FN(join)(lane);
+}
+
+/* Mean over the outputs of a loss of one element.  Without weights all rows are one. */
 FNN_ELEMENT double FN(mean_loss)(ptrdiff_t B, ptrdiff_t O, REAL parameter, const REAL *y, const REAL *target,
                                  const REAL *weight, double scale, REAL *dy,
                                  FN(term) (*element)(REAL y, REAL target, REAL parameter))
 {
     double total = 0;
+    if (!weight)
+        return FN(element_loss)(B * O, parameter, (REAL)(scale / (double)O), y, target, dy, element) / (double)O;
     for (ptrdiff_t b = 0; b < B; b++) {
-        const double share = (weight ? (double)weight[b] : 1) / (double)O;
-        const REAL factor = (REAL)(scale * share);
-        double lane[FNN_LANES] = {0};
-        for (ptrdiff_t start = 0; start < O; start += FNN_BLOCK) {
-            const ptrdiff_t at = b * O + start;
-            const ptrdiff_t count = O - start < FNN_BLOCK ? O - start : FNN_BLOCK;
-            REAL value[FNN_BLOCK], spare[FNN_BLOCK];
-            REAL *slope = dy ? dy + at : spare;
-            INDEPENDENT
-            for (ptrdiff_t o = 0; o < count; o++) {
-                const FN(term) term = element(y[at + o], target[at + o], parameter);
-                value[o] = term.value;
-                slope[o] = factor * term.slope;
-            }
-            FN(accumulate)(count, value, lane);
-        }
-        total += share * FN(join)(lane);
+        const double share = (double)weight[b] / (double)O;
+        total += share * FN(element_loss)(O, parameter, (REAL)(scale * share), y + b * O, target + b * O,
+                                          dy ? dy + b * O : NULL, element);
     }
     return total;
 }

@@ -453,6 +453,14 @@ static void FN(rank_one)(ptrdiff_t I, ptrdiff_t O, ptrdiff_t w_row, REAL scale, 
 
 /* ---- the kernels ---- */
 
+/* The gradient of biases: that of the weights of an input that is always 1. */
+static void FN(fnn_add_row_sum)(ptrdiff_t B, ptrdiff_t O, double scale, const fnn_real *x, fnn_real *out)
+{
+    static const REAL ONE = 1;
+    const FN(product) p = {.a = &ONE, .w = x, .w_row = O, .c = out, .add = 1, .scale = (REAL)scale};
+    FN(run_product)(&p, 1, O, B);
+}
+
 static void FN(fnn_product_forward)(const fnn_shape *s, const fnn_real *x, const fnn_real *w, const fnn_real *bias,
                                     int activation, double alpha, fnn_real *y)
 {

@@ -6,23 +6,6 @@ static void FN(fnn_fill_rows)(ptrdiff_t B, ptrdiff_t O, const fnn_real *row, fnn
         memcpy((REAL *)y + b * O, row, (size_t)O * sizeof(REAL));
 }
 
-static void FN(fnn_add_row_sum)(ptrdiff_t B, ptrdiff_t O, double scale, const fnn_real *x, fnn_real *out)
-{
-    const REAL factor = (REAL)scale;
-    for (ptrdiff_t start = 0; start < O; start += FNN_BLOCK) {
-        const ptrdiff_t count = O - start < FNN_BLOCK ? O - start : FNN_BLOCK;
-        const REAL *column = (const REAL *)x + start;
-        REAL *sum = (REAL *)out + start;
-        REAL partial[FNN_BLOCK];
-        memset(partial, 0, (size_t)count * sizeof *partial);
-        for (ptrdiff_t b = 0; b < B; b++)
-            for (ptrdiff_t o = 0; o < count; o++)
-                partial[o] += column[b * O + o];
-        for (ptrdiff_t o = 0; o < count; o++)
-            sum[o] = FMA(factor, partial[o], sum[o]);
-    }
-}
-
 static void FN(fnn_add)(ptrdiff_t N, const fnn_real *x, const fnn_real *y, fnn_real *z)
 {
     const REAL *left = x, *right = y;

@@ -361,11 +361,16 @@ def product_row_gradients(x, dy, w, double scale=1.0, isa=None, out=None):
     return dx, w
 
 
-def add_row_sum(x, out, double scale=1.0, isa=None):
-    """Add to out: scale * sum_b x_b."""
+def add_row_sum(x, db, double scale=1.0, isa=None, out=None):
+    """db + scale * sum_b x_b; ``out`` is db itself, or None for a new array."""
     cdef const fnn_kernels* k = table_of(x, isa)
     B, O = rows_of(x)
-    k.add_row_sum(B, O, scale, data(x, x.dtype, x.shape), data(out, x.dtype, (O,), True))
+    if out is None:
+        x, db = roomy(x), roomy(db)
+    elif out is not db:
+        raise ValueError("add_row_sum: expected out to be db itself, or None")
+    k.add_row_sum(B, O, scale, data(x, x.dtype, x.shape), data(db, x.dtype, (O,), True))
+    return db
 
 
 def add(x, y, isa=None, out=None):

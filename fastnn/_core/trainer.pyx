@@ -39,7 +39,7 @@ cdef inline double now() noexcept nogil:
 
 cdef enum:
     PIECE_PARAMS = 1 << 15      # of the largest network whose mini-batches are cut
-    PIECE_BYTES = 1 << 18       # of activations and their gradients that fit into a core's cache beside the rest
+    PIECE_BYTES = 1 << 19       # of activations and their gradients that fit into a core's cache beside the rest
 
 cdef void descend_groups(void* argument, Py_ssize_t part) noexcept nogil:
     (<Trainer> (<const Pieces*> argument).trainer).descend_groups(<const Pieces*> argument, part)
