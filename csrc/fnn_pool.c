@@ -38,7 +38,9 @@ void fnn_pool_set_threads(int threads)
 
 #define LINE 128          /* bytes: two cache lines, because processors fetch them in pairs */
 #define SPIN 50000        /* nanoseconds: two to three times what it takes to wake a sleeper */
+#define LONG_SPIN 1000000 /* of a worker that came too late: until the caller, busy with its part, comes by again */
 #define SPINS_PER_LOOK 64 /* looks at the state per look at the clock */
+#define MISSES 3          /* runs for which a worker was too late, until it is sent elsewhere */
 
 #if defined(__x86_64__) || defined(__i386__)
 #define PAUSE() __builtin_ia32_pause()
@@ -61,6 +63,7 @@ enum state {
 
 typedef struct worker {
     _Alignas(LINE) atomic_int state;
+    int misses; /* runs in a row that it did not begin; its caller's */
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -102,7 +105,7 @@ static int64_t nanoseconds(void)
 }
 
 /* Look at the state until it is not `state` or the time is up; returns what it was last. */
-static int spin_while(worker *w, int state)
+static int spin_while(worker *w, int state, int64_t spin)
 {
     int64_t end = 0; /* the clock is not read where the wait is short */
     for (;;) {
@@ -115,18 +118,18 @@ static int spin_while(worker *w, int state)
         sched_yield(); /* whom this waits for may be in line for this very processor, a new worker above all */
         const int64_t time = nanoseconds();
         if (end == 0)
-            end = time + SPIN;
+            end = time + spin;
         else if (time >= end)
             return state;
     }
 }
 
 /* Wait while the state is `state`, spinning first, then as a sleeper that shows itself by `sleeping`. */
-static int wait_while(worker *w, int state, int sleeping)
+static int wait_while(worker *w, int state, int sleeping, int64_t spin)
 {
     int now = atomic_load_explicit(&w->state, memory_order_acquire);
     if (now == state && atomic_load_explicit(&may_spin, memory_order_relaxed))
-        now = spin_while(w, state);
+        now = spin_while(w, state, spin);
     if (now != state)
         return now; /* past the mutex: in a child forked within a run a thread that is gone may hold it */
     pthread_mutex_lock(&w->mutex);
@@ -153,6 +156,23 @@ static bool change(worker *w, int from, int to)
     return atomic_compare_exchange_strong_explicit(&w->state, &from, to, memory_order_acq_rel, memory_order_acquire);
 }
 
+/* Send a worker to any processor but this one.  Systems like to wake a thread where its waker runs, and may leave it
+ * queued there for long, since the caller never sleeps. */
+static void send_away(worker *w)
+{
+#if defined(__linux__)
+    cpu_set_t allowed;
+    const int here = sched_getcpu();
+    if (here < 0 || sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+        return;
+    CPU_CLR((size_t)here, &allowed);
+    if (CPU_COUNT(&allowed) > 0)
+        pthread_setaffinity_np(w->thread, sizeof allowed, &allowed);
+#else
+    (void)w;
+#endif
+}
+
 static void work(ptrdiff_t part)
 {
     job.task(job.argument, part);
@@ -165,11 +185,15 @@ static void work(ptrdiff_t part)
 static void *serve(void *argument)
 {
     worker *me = argument;
-    while (wait_while(me, FREE, ASLEEP) != QUIT)
+    int64_t spin = SPIN;
+    while (wait_while(me, FREE, ASLEEP, spin) != QUIT) {
+        spin = LONG_SPIN;
         if (change(me, GO, BUSY)) {
             work(me - workers + 1);
             hand_over(me, FREE, AWAITED);
+            spin = SPIN;
         }
+    }
     return NULL;
 }
 
@@ -243,6 +267,7 @@ static int hire(int count)
     for (; have < count; have++) {
         worker *w = &workers[have];
         atomic_store_explicit(&w->state, FREE, memory_order_relaxed);
+        w->misses = 0;
         pthread_mutex_init(&w->mutex, NULL);
         pthread_cond_init(&w->changed, NULL);
         if (pthread_create(&w->thread, NULL, serve, w) != 0)
@@ -275,10 +300,15 @@ void fnn_pool_run(fnn_task task, void *argument, ptrdiff_t parts)
     work(0);
     /* A worker that has not begun yet, being asleep or kept from its processor, is not waited for. */
     for (int t = 1; t < threads; t++) {
-        if (change(&workers[t - 1], GO, FREE))
-            task(argument, t);
-        else
-            wait_while(&workers[t - 1], BUSY, AWAITED);
+        worker *w = &workers[t - 1];
+        if (!change(w, GO, FREE)) {
+            w->misses = 0;
+            wait_while(w, BUSY, AWAITED, SPIN);
+            continue;
+        }
+        if (++w->misses % MISSES == 0)
+            send_away(w);
+        task(argument, t);
     }
     leave();
 }

@@ -6,10 +6,12 @@
 
 void fnn_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
 {
-    uint32_t word[4] = {counter[0], counter[1], counter[2], counter[3]};
-    fnn_philox_block(word, key[0], key[1]);
+    fnn_words word[4];
     for (int w = 0; w < 4; w++)
-        out[w] = word[w];
+        word[w] = (fnn_words){0} + counter[w];
+    fnn_philox_blocks(word, key[0], key[1]);
+    for (int w = 0; w < 4; w++)
+        out[w] = (uint32_t)word[w][0];
 }
 
 /* out = the uniforms first .. first + FNN_SPAN/2 - 1 of the stream; first is a multiple of FNN_SPAN/2. */
