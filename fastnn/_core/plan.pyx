@@ -11,6 +11,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from fastnn._core.kernels cimport kernel_table
+from fastnn._core.pool cimport run_parts, threads
 from fastnn._core.step cimport Frame, OK, Op, Products, Step
 
 import numpy as np
@@ -345,14 +346,48 @@ cdef class Workspace:
         self.block.fill(byte)
 
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define prefetch(address) __builtin_prefetch(address)
+    #else
+    #define prefetch(address) ((void)(address))
+    #endif
+    """
+    void prefetch(const void* address) noexcept nogil
+
+cdef enum:
+    AHEAD = 4               # rows that are asked for before they are copied: they may lie anywhere in memory
+    PART_BYTES = 1 << 16    # of rows that are worth a thread
+
+cdef struct Gather:
+    const char* rows
+    Py_ssize_t row_bytes
+    const cnp.int64_t* order
+    Py_ssize_t n
+    Py_ssize_t parts
+    char* own
+
+
+cdef void gather_part(void* argument, Py_ssize_t part) noexcept nogil:
+    cdef const Gather* job = <const Gather*> argument
+    cdef Py_ssize_t i, line, first = job.n * part // job.parts, last = job.n * (part + 1) // job.parts
+    for i in range(first, last):
+        if i + AHEAD < last:
+            for line in range(0, job.row_bytes, 64):
+                prefetch(job.rows + job.order[i + AHEAD] * job.row_bytes + line)
+        memcpy(job.own + i * job.row_bytes, job.rows + job.order[i] * job.row_bytes, job.row_bytes)
+
+
 cdef const char* take_rows(const char* rows, Py_ssize_t row_bytes, const cnp.int64_t* order, Py_ssize_t start,
                            Py_ssize_t n, char* own) noexcept nogil:
     """Rows start .. start + n: where they lie if ``order`` is NULL, else gathered into ``own`` by it."""
-    cdef Py_ssize_t i
+    cdef Gather job
     if order == NULL:
         return rows + start * row_bytes
-    for i in range(n):
-        memcpy(own + i * row_bytes, rows + order[start + i] * row_bytes, row_bytes)
+    job = Gather(rows=rows, row_bytes=row_bytes, order=order + start, n=n, own=own,
+                 parts=max(1, min(<Py_ssize_t> threads(), n * row_bytes // PART_BYTES)))
+    run_parts(gather_part, &job, job.parts)
     return own
 
 

@@ -1,0 +1,150 @@
+"""The bits of training and of answers do not depend on threads; mini-batches cut into pieces have the same gradient."""
+
+import numpy as np
+import pytest
+
+import fastnn as fn
+from fastnn._core import kernels
+
+OPTIMIZERS = {
+    "sgd": lambda: fn.SGD(0.01),
+    "rates": lambda: fn.SGD(0.01, groups={"first": fn.Group(rate=0.3), "last": fn.Group(frozen=True)}),
+    "momentum": lambda: fn.SGD(0.01, momentum=0.9, l1=1e-4, l2=1e-3),
+    "adam": lambda: fn.AdamW(0.01, max_norm=1.5),
+    "clipped": lambda: fn.Adam(0.01, clip_norm=0.1),
+}
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    """Leave the number of threads as it was."""
+    before = fn.get_num_threads()
+    yield
+    fn.set_num_threads(before)
+
+
+def network(widths, optimizer="adam", dropout=0.2, dtype="float32", activation="relu", loss="cross_entropy"):
+    layers = [fn.Dense(widths[1], activation, name="first"), fn.Dropout(dropout)]
+    layers += [fn.Residual([fn.Dense(widths[1], "tanh")]), fn.Dense(widths[2], name="last")]
+    net = fn.Sequential(layers, input_shape=widths[0], seed=3, dtype=dtype)
+    net.compile(loss=loss, optimizer=OPTIMIZERS[optimizer]() if isinstance(optimizer, str) else optimizer)
+    return net
+
+
+def data(widths, n, dtype="float32"):
+    random = np.random.default_rng(widths)
+    X = random.standard_normal((n, widths[0])).astype(dtype)
+    return X, random.integers(0, widths[2], n), random.uniform(0.5, 2, n).astype(dtype)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("widths", "n", "batch_size"),
+    [((200, 300, 70), 300, 128), ((6, 20, 5), 5000, 2500), ((30, 64, 10), 4100, 2048)],
+    ids=["wide", "pieces", "pieces of a wider net"],
+)
+def test_threads_change_no_bit(widths, n, batch_size, optimizer):
+    X, y, weight = data(widths, n)
+    results = set()
+    for count in (1, 2, 3, 5):
+        fn.set_num_threads(count)
+        net = network(widths, optimizer)
+        history = net.fit(X, y, epochs=2, batch_size=batch_size, sample_weight=weight, verbose=0)
+        loss = net.train_step(X[:batch_size], y[:batch_size])
+        parts = (net.params, net.trainer.optimizer.state, net.predict(X), net.predict_one(X[0]))
+        results.add((*(part.tobytes() for part in parts), *history["loss"], loss))
+    assert len(results) == 1
+
+
+def test_one_row_of_a_wide_net_on_threads():
+    X, y, _ = data((1500, 900, 40), 3)
+    results = set()
+    for count in (1, 2, 4):
+        fn.set_num_threads(count)
+        net = network((1500, 900, 40), "sgd")
+        net.train_step(X[0], int(y[0]))
+        results.add((net.params.tobytes(), net.predict_one(X[1]).tobytes()))
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n", [2500, 2501, 5000])
+def test_the_gradient_in_pieces_is_that_of_the_whole(n, weighted):
+    """Against the sum over rows of a plain network in NumPy."""
+    widths = (6, 20, 5)
+    X, y, weight = data(widths, n, "float64")
+    weight = weight if weighted else np.ones(n)
+    net = network(widths, "sgd", dropout=0.0, dtype="float64")
+    p = dict(net.named_parameters())
+    (w1, b1), (w2, b2), (w3, b3) = ((p[f"{name}.weight"], p[f"{name}.bias"]) for name in layer_names(p))
+    z1 = X @ w1 + b1
+    a1 = np.maximum(z1, 0)
+    t = np.tanh(a1 @ w2 + b2)
+    z3 = (a1 + t) @ w3 + b3
+    e = np.exp(z3 - z3.max(1, keepdims=True))
+    rows = np.log(e.sum(1)) + z3.max(1) - z3[np.arange(n), y]
+    d3 = (e / e.sum(1, keepdims=True) - np.eye(5)[y]) * (weight / weight.sum())[:, None]
+    d2 = (d3 @ w3.T) * (1 - t * t)
+    d1 = (d3 @ w3.T + d2 @ w2.T) * (z1 > 0)
+    expected = [X.T @ d1, d1.sum(0), a1.T @ d2, d2.sum(0), (a1 + t).T @ d3, d3.sum(0)]
+    before = net.params.copy()
+    loss = net.train_step(X, y, sample_weight=weight if weighted else None)
+    assert abs(loss - weight @ rows / weight.sum()) <= 1e-12
+    step = (before - net.params) / 0.01
+    # The step's own rounding: params of order 1 in float64, over a rate of 0.01.
+    np.testing.assert_allclose(step, np.concatenate([g.ravel() for g in expected]), rtol=1e-10, atol=1e-12)
+
+
+def layer_names(parameters):
+    """Layers in the order of their parameters."""
+    return list(dict.fromkeys(name.rsplit(".", 1)[0] for name in parameters))
+
+
+def test_the_masks_of_dropout_do_not_know_of_pieces():
+    """Of a network that drops out and adds up, the gradient shows the masks."""
+    n, width = 6000, 8
+    X = np.ones((n, width), np.float32)
+    net = fn.Sequential([fn.Dropout(0.5), fn.Dense(1, kernel_initializer="zeros")], input_shape=width, seed=1)
+    net.compile(loss="absolute_error", optimizer=fn.SGD(1.0))
+    y = np.where(np.arange(n) % 2, 1.0, -1.0).astype(np.float32)[:, None]
+    net.train_step(X, y)
+    masks = kernels.dropout_forward(X, 1, 0, 0, 0, 0.5, 2.0)[0]  # seed 1, step 0, stream 0, from its start
+    expected = (masks * y).mean(0)
+    np.testing.assert_allclose(net.layers[-1].weight[:, 0], expected, atol=1e-6)
+
+
+def test_a_loss_that_is_not_finite_in_one_piece_changes_nothing():
+    widths = (6, 20, 5)
+    X, y, _ = data(widths, 5000)
+    for count in (1, 3):
+        fn.set_num_threads(count)
+        net = network(widths, "adam", loss="squared_error")
+        targets = np.zeros((5000, 5), np.float32)
+        targets[3333] = 3e38
+        before = net.params.tobytes(), net.trainer.optimizer.state.tobytes(), net.trainer.optimizer.step
+        with pytest.raises(fn.DivergenceError):
+            net.train_step(X, targets)
+        assert before == (net.params.tobytes(), net.trainer.optimizer.state.tobytes(), net.trainer.optimizer.step)
+        net.train_step(X, np.eye(5, dtype=np.float32)[y])
+
+
+def test_a_function_of_the_user_s_sees_whole_mini_batches():
+    seen = []
+
+    def loss(y_true, y_pred):
+        seen.append(len(y_pred))
+        return ((y_pred - y_true) ** 2).mean(1), 2 * (y_pred - y_true) / y_pred.shape[1]
+
+    X, _, _ = data((6, 20, 5), 5000)
+    net = network((6, 20, 5), "sgd", loss=loss)
+    net.train_step(X, np.zeros((5000, 5), np.float32))
+    assert seen == [5000]
+
+
+def test_memory_follows_the_batch_and_the_threads():
+    X, y, _ = data((6, 20, 5), 20000)
+    net = network((6, 20, 5))
+    for count, n in ((1, 10), (2, 20000), (1, 100), (4, 20000), (3, 7000), (3, 1)):
+        fn.set_num_threads(count)
+        net.train_step(X[:n], y[:n])
+    assert net.trainer.workspace(20000).capacity < 5000
