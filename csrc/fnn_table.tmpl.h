@@ -5,6 +5,9 @@
 #include "fnn_reduce.tmpl.h"
 
 #include "fnn_activation.tmpl.h"
+#include "fnn_tile.tmpl.h"
+#include "fnn_narrow.tmpl.h"
+#include "fnn_row.tmpl.h"
 #include "fnn_product.tmpl.h"
 #include "fnn_loss.tmpl.h"
 #include "fnn_optimizer.tmpl.h"
