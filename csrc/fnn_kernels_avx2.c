@@ -18,6 +18,7 @@
 #define FNN_TILE_ROWS 4
 #define FNN_TILE_VECTORS 3
 #define FNN_NARROW_ROWS 3
+#define FNN_NARROW_VECTORS 2
 #define FNN_FMA 1
 
 #include "fnn_philox.h"

@@ -19,6 +19,7 @@
 #define FNN_TILE_ROWS 8
 #define FNN_TILE_VECTORS 3
 #define FNN_NARROW_ROWS 6
+#define FNN_NARROW_VECTORS 4
 #define FNN_FMA 1
 
 #include "fnn_philox.h"

@@ -11,10 +11,12 @@
 #define FNN_TILE_ROWS 8
 #define FNN_TILE_VECTORS 3
 #define FNN_NARROW_ROWS 4
+#define FNN_NARROW_VECTORS 2
 #else
 #define FNN_TILE_ROWS 4
 #define FNN_TILE_VECTORS 2
 #define FNN_NARROW_ROWS 2
+#define FNN_NARROW_VECTORS 2
 #endif
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
 #define FNN_FMA 1

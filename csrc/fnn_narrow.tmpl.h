@@ -1,4 +1,6 @@
-/* The forward product of a narrow layer: FNN_CHAINS chains for each output of a row. */
+/* Products of a narrow layer.
+ * Forward: FNN_CHAINS chains for each output of a row.
+ * Weight gradient: the inputs lie across the lanes, since the outputs would leave most of them empty. */
 
 /* Add input k of each row to one of its chains. */
 FNN_ELEMENT void FN(narrow_input)(const FN(product) *p, const int rows, const int vectors, const REAL *a, const REAL *w,
@@ -67,3 +69,55 @@ static void FN(run_narrow)(const FN(product) *p, ptrdiff_t M, ptrdiff_t N, ptrdi
             FN(narrow_tile)(p, 1, 1, m, n, K, count);
     }
 }
+
+/* dw += scale x^T dy for vectors * WIDTH inputs and some outputs, x, dy and dw pointing at the first of them. */
+FNN_ELEMENT void FN(narrow_gradient_tile)(const fnn_shape *s, const int vectors, const int outputs, REAL scale,
+                                          const REAL *x, const REAL *dy, REAL *dw)
+{
+    FN(vector) sum[4][4];
+#pragma GCC unroll 4
+    for (int o = 0; o < outputs; o++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++)
+            sum[o][v] = (FN(vector)){0};
+    for (ptrdiff_t b = 0; b < s->batch; b++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            const FN(vector) input = VECTOR(x + b * s->x_row + v * FN(WIDTH));
+#pragma GCC unroll 4
+            for (int o = 0; o < outputs; o++)
+                sum[o][v] = dy[b * s->y_row + o] * input + sum[o][v];
+        }
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++)
+        for (int lane = 0; lane < FN(WIDTH); lane++)
+#pragma GCC unroll 4
+            for (int o = 0; o < outputs; o++) {
+                REAL *out = dw + (v * FN(WIDTH) + lane) * s->w_row + o;
+                *out = FMA(scale, ((const REAL *)&sum[o][v])[lane], *out);
+            }
+}
+
+#define FNN_NARROW_GRADIENT(vectors)                                                                                   \
+    for (; i + vectors * FN(WIDTH) <= s->inputs; i += vectors * FN(WIDTH)) {                                           \
+        ptrdiff_t o = 0;                                                                                               \
+        for (; o + 4 <= s->outputs; o += 4)                                                                            \
+            FN(narrow_gradient_tile)(s, vectors, 4, scale, x + i, dy + o, dw + i * s->w_row + o);                      \
+        for (; o + 2 <= s->outputs; o += 2)                                                                            \
+            FN(narrow_gradient_tile)(s, vectors, 2, scale, x + i, dy + o, dw + i * s->w_row + o);                      \
+        for (; o < s->outputs; o++)                                                                                    \
+            FN(narrow_gradient_tile)(s, vectors, 1, scale, x + i, dy + o, dw + i * s->w_row + o);                      \
+    }
+
+/* dw of as many inputs as fill vectors; returns how many.  None, if the outputs fill vectors themselves. */
+static ptrdiff_t FN(narrow_gradient)(const fnn_shape *s, REAL scale, const REAL *x, const REAL *dy, REAL *dw)
+{
+    ptrdiff_t i = 0;
+    if (s->outputs % FN(WIDTH) == 0)
+        return 0;
+    FNN_NARROW_GRADIENT(FNN_NARROW_VECTORS)
+    FNN_NARROW_GRADIENT(2)
+    FNN_NARROW_GRADIENT(1)
+    return i;
+}
+#undef FNN_NARROW_GRADIENT

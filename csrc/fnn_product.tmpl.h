@@ -34,12 +34,15 @@ static void FN(fnn_product_input_gradient)(const fnn_shape *s, const fnn_real *d
 static void FN(fnn_product_weight_gradient)(const fnn_shape *s, double scale, const fnn_real *x, const fnn_real *dy,
                                             fnn_real *dw)
 {
-    const FN(product) p = {.a = x, .a_row = 1, .a_step = s->x_row, .w = dy, .w_row = s->y_row, .c = dw,
-                           .c_row = s->w_row, .add = 1, .scale = (REAL)scale};
-    if (s->batch == 1)
+    if (s->batch == 1) {
         FN(rank_one)(s->inputs, s->outputs, s->w_row, (REAL)scale, x, dy, dw);
-    else
-        FN(run_product)(&p, s->inputs, s->outputs, s->batch);
+        return;
+    }
+    const ptrdiff_t done = s->w_row <= FNN_NARROW ? FN(narrow_gradient)(s, (REAL)scale, x, dy, dw) : 0;
+    const FN(product) p = {.a = (const REAL *)x + done, .a_row = 1, .a_step = s->x_row, .w = dy, .w_row = s->y_row,
+                           .c = (REAL *)dw + done * s->w_row, .c_row = s->w_row, .add = 1, .scale = (REAL)scale};
+    if (done < s->inputs)
+        FN(run_product)(&p, s->inputs - done, s->outputs, s->batch);
 }
 
 static void FN(fnn_product_row_gradients)(const fnn_shape *s, double scale, const fnn_real *x, const fnn_real *dy,
