@@ -1,5 +1,5 @@
 /* Products of a narrow layer.
- * Forward: FNN_CHAINS chains for each output of a row.
+ * Forward: FNN_CHAINS chains for each output of a row.  Of very few outputs the rows lie across the lanes.
  * Weight gradient: the inputs lie across the lanes, since the outputs would leave most of them empty. */
 
 /* Add input k of each row to one of its chains. */
@@ -50,13 +50,76 @@ FNN_ELEMENT void FN(narrow_tile)(const FN(product) *p, const int rows, const int
                       v == vectors - 1, count);
 }
 
+/* WIDTH rows of all outputs of a layer that has so few: x is turned over, so that a vector holds one input of each row. */
+FNN_ELEMENT void FN(narrow_rows)(const FN(product) *p, const int outputs, ptrdiff_t m, ptrdiff_t K)
+{
+    FN(vector) sum[FNN_CHAINS][FNN_FEW];
+    const REAL *a = p->a + m * p->a_row;
+    ptrdiff_t k = 0;
+#pragma GCC unroll 4
+    for (int o = 0; o < outputs; o++) {
+#pragma GCC unroll 4
+        for (int chain = 0; chain < FNN_CHAINS; chain++)
+            sum[chain][o] = (FN(vector)){0};
+        if (p->start)
+            sum[0][o] = (FN(vector)){0} + p->start[o];
+    }
+    for (; k + FNN_CHAINS <= K; k += FNN_CHAINS)
+#pragma GCC unroll 2
+        for (int first = 0; first < FNN_CHAINS; first += FN(QUAD)) {
+            FN(vector) x[FN(QUAD)];
+            FN(turn_block)(a + k + first, p->a_row, x);
+#pragma GCC unroll 4
+            for (int j = 0; j < FN(QUAD); j++)
+#pragma GCC unroll 4
+                for (int o = 0; o < outputs; o++)
+                    sum[first + j][o] = p->w[(k + first + j) * p->w_row + o] * x[j] + sum[first + j][o];
+        }
+    for (int chain = 0; k + chain < K; chain++) {
+        REAL x[FN(WIDTH)];
+        for (int lane = 0; lane < FN(WIDTH); lane++)
+            x[lane] = a[lane * p->a_row + k + chain];
+#pragma GCC unroll 4
+        for (int o = 0; o < outputs; o++)
+            sum[chain][o] = p->w[(k + chain) * p->w_row + o] * VECTOR(x) + sum[chain][o];
+    }
+#pragma GCC unroll 4
+    for (int o = 0; o < outputs; o++) {
+        const FN(vector) y = FN(activate)(p, (sum[0][o] + sum[2][o]) + (sum[1][o] + sum[3][o]));
+        for (int lane = 0; lane < FN(WIDTH); lane++)
+            p->c[(m + lane) * p->c_row + o] = y[lane];
+    }
+}
+
+/* As many rows as fill vectors; returns how many. */
+static ptrdiff_t FN(run_narrow_rows)(const FN(product) *p, ptrdiff_t M, ptrdiff_t N, ptrdiff_t K)
+{
+    ptrdiff_t m = 0;
+    for (; m + FN(WIDTH) <= M; m += FN(WIDTH))
+        switch (N) {
+        case 1:
+            FN(narrow_rows)(p, 1, m, K);
+            break;
+        case 2:
+            FN(narrow_rows)(p, 2, m, K);
+            break;
+        case 3:
+            FN(narrow_rows)(p, 3, m, K);
+            break;
+        default:
+            FN(narrow_rows)(p, 4, m, K);
+        }
+    return m;
+}
+
 static void FN(run_narrow)(const FN(product) *p, ptrdiff_t M, ptrdiff_t N, ptrdiff_t K)
 {
+    const ptrdiff_t done = N <= FNN_FEW ? FN(run_narrow_rows)(p, M, N, K) : 0;
     for (ptrdiff_t n = 0; n < N; n += 2 * FN(WIDTH)) {
         const int two = N - n > FN(WIDTH);
         const ptrdiff_t left = N - n - (two ? FN(WIDTH) : 0);
         const ptrdiff_t count = left < FN(WIDTH) ? left : FN(WIDTH);
-        ptrdiff_t m = 0;
+        ptrdiff_t m = done;
         if (two) {
             for (; m + FNN_NARROW_ROWS / 2 <= M; m += FNN_NARROW_ROWS / 2)
                 FN(narrow_tile)(p, FNN_NARROW_ROWS / 2, 2, m, n, K, count);

@@ -63,6 +63,8 @@
 /* Outputs up to which a dense layer is narrow, and the chains of each of its sums. */
 #define FNN_NARROW 16
 #define FNN_CHAINS 4
+/* Outputs up to which its rows lie across the lanes. */
+#define FNN_FEW 4
 
 /* A kernel is a loop around a function of one element; it must be inlined to become vector code. */
 #ifndef FNN_ELEMENT
