@@ -89,7 +89,9 @@ def measure(
         if "cannot" in built:
             row["cannot"][peer] = built["cannot"]
             continue
-        calls = max(1, math.ceil(effort.seconds / built["seconds"]))
+        # Threads that slept through the pause take some milliseconds to be back.
+        seconds = effort.seconds * (5 if workload.threads > 1 else 1)
+        calls = max(1, math.ceil(seconds / built["seconds"]))
         row["times"][peer] = {"way": built["way"], "calls": calls, "rounds_us": [], "disturbed": 0}
         row["faults"] |= {f"{peer}, {way}": fault for way, fault in built["faults"].items()}
         ready[peer] = worker, calls

@@ -10,6 +10,7 @@ import pickle
 
 import numpy as np
 import pytest
+from helpers.bits import native
 from helpers.threads import in_threads
 
 import fastnn as fn
@@ -378,6 +379,7 @@ def test_out_may_overlap_the_rows(n):
 # ---- the numbers, and which way they came -------------------------------------------------------------------------
 
 
+@native()
 @pytest.mark.parametrize("n", [1, 2, 16, 500, 513, 5000])
 def test_predict_is_what_numpy_says_and_the_same_row_by_row(n):
     net, x = stacked(kind=Straight), RANDOM.normal(size=(n, 4)).astype("f4")
@@ -427,6 +429,7 @@ def test_plain_arrays_go_straight(loss, outputs, targets, dtype):
         net.predict_one(x[1], np.empty(outputs, dtype))
 
 
+@native()
 def test_rows_with_axes_go_straight():
     net, x = image(Straight), RANDOM.normal(size=(B, 2, 3)).astype("f4")
     answers = net.predict(x)

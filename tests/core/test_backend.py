@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers.bits import native
 
 import fastnn as fn
 from fastnn._core import kernels
@@ -53,6 +54,7 @@ def test_native_training_gives_the_same_bits_on_avx2_and_avx512(optimizer):
     assert avx2 == avx512
 
 
+@native(200 * 300)
 def test_rows_of_a_small_network_have_the_same_bits_in_every_batch():
     net = fn.Sequential([fn.Dense(200, "tanh"), fn.Dense(300, "gelu"), fn.Dense(10, "softmax")], input_shape=50, seed=0)
     X = np.random.default_rng(0).standard_normal((700, 50)).astype(np.float32)

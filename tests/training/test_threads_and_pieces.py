@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.bits import native
 
 import fastnn as fn
 from fastnn._core import kernels
@@ -37,6 +38,7 @@ def data(widths, n, dtype="float32"):
     return X, random.integers(0, widths[2], n), random.uniform(0.5, 2, n).astype(dtype)
 
 
+@native(300 * 300)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize(
     ("widths", "n", "batch_size"),
@@ -56,6 +58,7 @@ def test_threads_change_no_bit(widths, n, batch_size, optimizer):
     assert len(results) == 1
 
 
+@native(300 * 300)
 def test_one_row_of_a_wide_net_on_threads():
     X, y, _ = data((1500, 900, 40), 3)
     results = set()
