@@ -151,3 +151,21 @@ def test_memory_follows_the_batch_and_the_threads():
         fn.set_num_threads(count)
         net.train_step(X[:n], y[:n])
     assert net.trainer.workspace(20000).capacity < 5000
+
+
+@pytest.mark.parametrize("activation", ["relu", fn.Activation("leaky_relu", alpha=0.3), "tanh"], ids=str)
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "clipped"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_step_has_the_bits_of_one_by_hand(optimizer, activation, dtype):
+    """Joined activations, updates on the way back and fused SGD against forward, backward and apply_gradients."""
+    widths, n = (30, 70, 9), 40
+    X = data(widths, n, dtype)[0]
+    target = np.random.default_rng(1).standard_normal((n, 9)).astype(dtype)
+    straight, by_hand = (network(widths, optimizer, 0.0, dtype, activation, loss="squared_error") for _ in range(2))
+    for _ in range(3):
+        straight.train_step(X, target)
+        y = by_hand.forward(X, training=True)
+        by_hand.backward(np.asarray(1 / n / 9, dtype) * (2 * (y - target)))
+        by_hand.apply_gradients()
+    assert straight.params.tobytes() == by_hand.params.tobytes()
+    assert straight.predict(X).tobytes() == by_hand.forward(X).tobytes()
