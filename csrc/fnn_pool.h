@@ -5,6 +5,7 @@
  *
  * Workers start at the first run that can use them.  After a run they spin for some microseconds, so that the next one
  * costs less than one, and then sleep; they do not spin if there are more threads than processors for this process.
+ * A worker that keeps coming too late is kept off the processor of its caller from then on (Linux).
  * They block all signals but those of a fault in their own code, and never touch the floating-point environment.
  *
  * A fork joins the idle workers, so that there are none while it happens; one during a run leaves that run alone.
