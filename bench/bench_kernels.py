@@ -113,11 +113,6 @@ def bench_update(benchmark, name, dtype, n):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def bench_fill_rows(benchmark, dtype):
-    benchmark(kernels.fill_rows, draw(64, dtype=dtype), 64, out=draw(*MATRIX, dtype=dtype))
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
 def bench_add_row_sum(benchmark, dtype):
     db = draw(64, dtype=dtype)
     benchmark(kernels.add_row_sum, draw(*MATRIX, dtype=dtype), db, 1e-9, out=db)

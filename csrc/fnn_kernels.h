@@ -170,8 +170,6 @@ typedef struct fnn_kernels {
     fnn_optimizer_update update[FNN_OPTIMIZERS];
 
     /* ---- vectors (fnn_vector.tmpl.h) -------------------------------------------------------------------------- */
-    /* y_b = row for b = 0..B-1: row (O,), y (B, O). */
-    void (*fill_rows)(ptrdiff_t B, ptrdiff_t O, const fnn_real *row, fnn_real *y);
     /* z = x + y; z may be x or y. */
     void (*add)(ptrdiff_t N, const fnn_real *x, const fnn_real *y, fnn_real *z);
     /* ADDS: y += scale * x. */

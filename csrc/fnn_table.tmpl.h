@@ -78,7 +78,6 @@ const fnn_kernels FN(fnn_kernels) = {
         [FNN_ADAM] = FN(fnn_adam_update),
         [FNN_AMSGRAD] = FN(fnn_amsgrad_update),
     },
-    .fill_rows = FN(fnn_fill_rows),
     .add_row_sum = FN(fnn_add_row_sum),
     .add = FN(fnn_add),
     .add_scaled = FN(fnn_add_scaled),

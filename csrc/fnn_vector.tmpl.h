@@ -1,11 +1,5 @@
 /* Flat vectors, and the few matrix loops that belong to no layer. */
 
-static void FN(fnn_fill_rows)(ptrdiff_t B, ptrdiff_t O, const fnn_real *row, fnn_real *y)
-{
-    for (ptrdiff_t b = 0; b < B; b++)
-        memcpy((REAL *)y + b * O, row, (size_t)O * sizeof(REAL));
-}
-
 static void FN(fnn_add)(ptrdiff_t N, const fnn_real *x, const fnn_real *y, fnn_real *z)
 {
     const REAL *left = x, *right = y;

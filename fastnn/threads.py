@@ -28,7 +28,7 @@ def set_num_threads(n: int) -> None:
 
     Notes
     -----
-    No result depends on the number of threads, bit for bit.
+    No result depends on the number of threads, bit for bit, unless BLAS has the products (``FASTNN_MATMUL=blas``).
 
     The threads are shared by all networks of the process.  One call at a time has them; others at the same time work on
     their own threads.  More threads than processors cost time.  On Windows networks use one thread whatever is set.

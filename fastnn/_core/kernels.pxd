@@ -93,7 +93,6 @@ cdef extern from "fnn_kernels.h" nogil:
                                       const void* w, void* dx, void* dw) noexcept nogil
         fnn_loss_value* loss
         fnn_optimizer_update* update
-        void (*fill_rows)(Py_ssize_t B, Py_ssize_t O, const void* row, void* y) noexcept nogil
         void (*add_row_sum)(Py_ssize_t B, Py_ssize_t O, double scale, const void* x, void* out) noexcept nogil
         void (*add)(Py_ssize_t N, const void* x, const void* y, void* z) noexcept nogil
         void (*add_scaled)(Py_ssize_t N, double scale, const void* x, void* y) noexcept nogil

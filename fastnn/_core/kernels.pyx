@@ -246,14 +246,6 @@ def update(name, w, g, states=(), isa=None, double learning_rate=0.01, double be
     k.update[rule](w.size, &u, data(g, w.dtype, w.shape), data(w, w.dtype, w.shape, True), state[0], state[1], state[2])
 
 
-def fill_rows(row, Py_ssize_t B, isa=None, out=None):
-    """B copies of a row."""
-    cdef const fnn_kernels* k = table_of(row, isa)
-    out = np.empty((B, row.size), row.dtype) if out is None else out
-    k.fill_rows(B, row.size, data(row, row.dtype, row.shape), data(out, row.dtype, (B, row.size), True))
-    return out
-
-
 cdef object roomy(array, fill=None):
     """A copy with the 64 bytes after it that products may read; what stands there is NaN, and must not matter."""
     cdef Py_ssize_t n = array.size, spare = 64 // array.itemsize

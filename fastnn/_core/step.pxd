@@ -18,8 +18,7 @@ from fastnn._core.kernels cimport fnn_kernels, fnn_shape
 cdef enum Status:
     OK = 0
     DIVERGED = 1       # the loss is infinite or not a number
-    INTERRUPTED = 2    # a signal handler raised; the exception is set
-    FAILED = 3         # a custom function raised; the exception is set
+    FAILED = 2         # a custom function raised; the exception is set
 
 # The products of a dense layer for one dtype: our own kernels (csrc/fnn_kernels.h says what they do), or BLAS.
 cdef struct Products:
