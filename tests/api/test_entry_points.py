@@ -423,10 +423,12 @@ def test_plain_arrays_go_straight(loss, outputs, targets, dtype):
         net.train_step(x[0], targets[0])
         if targets.ndim == 1:
             net.train_step(x[0], targets[0].item())
-        net.predict(x)
-        net.predict(read_only(x), np.empty((B, outputs), dtype))
-        net.predict_one(x[1])
-        net.predict_one(x[1], np.empty(outputs, dtype))
+        assert net.trainer.optimizer.step == 3 + (targets.ndim == 1)
+        answers, out, one = net.predict(x), np.empty((B, outputs), dtype), np.empty(outputs, dtype)
+        assert net.predict(read_only(x), out) is out
+        assert out.tobytes() == answers.tobytes()
+        assert net.predict_one(x[1], one) is one
+        assert net.predict_one(x[1]).tobytes() == one.tobytes()
 
 
 @native()

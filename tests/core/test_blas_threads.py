@@ -1,10 +1,7 @@
 """BLAS has one thread while a product of ours runs, and its own number of threads at all other times."""
 
-import os
-import subprocess
-import sys
-
 import pytest
+from helpers.processes import complaint
 
 from fastnn._core import blas, blas_threads
 
@@ -31,18 +28,29 @@ def network(*layers, units=300, dtype="float32"):
 
 def rows(n, units=300):
     return np.random.default_rng(0).standard_normal((n, units)).astype(np.float32)
+
+done = threading.Event()
+def start_predicting():
+    "A thread that runs large products until done."
+    net, X = network(units=1500), rows(500, 1500)
+    def predict_on():
+        while not done.is_set():
+            net.predict(X)
+    thread = threading.Thread(target=predict_on)
+    thread.start()
+    return thread
 """
 
 
 def probe(code):
-    environment = {**os.environ, "FASTNN_MATMUL": "blas"}
-    run = subprocess.run([sys.executable, "-c", PROBE + code], capture_output=True, text=True, env=environment)
-    assert run.returncode == 0, run.stderr or f"ended by signal {-run.returncode}"
+    """What went wrong in a process of its own, in which BLAS has all products."""
+    return complaint(PROBE + code, FASTNN_MATMUL="blas")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_number_is_the_same_after_every_kind_of_product(dtype):
-    probe(f"""
+    assert (
+        probe(f"""
 net, X = network(dtype="{dtype}"), rows(40).astype("{dtype}")
 for n in (1, 40):
     for call in (lambda: net.predict(X[:n]), lambda: net.predict_one(X[0]), lambda: net.train_step(X[:n], X[:n]),
@@ -50,10 +58,13 @@ for n in (1, 40):
         call()
         assert get() == 3
 """)
+        == ""
+    )
 
 
 def test_functions_of_the_user_see_the_number_and_errors_leave_it():
-    probe("""
+    assert (
+        probe("""
 seen = []
 def look(x):
     seen.append(get())
@@ -79,17 +90,14 @@ else:
     raise AssertionError("no error")
 assert get() == 3
 """)
+        == ""
+    )
 
 
 def test_a_product_runs_on_one_thread_and_a_number_set_meanwhile_stays():
-    probe("""
-net, X = network(units=1500), rows(500, 1500)
-done = threading.Event()
-def predict_on():
-    while not done.is_set():
-        net.predict(X)
-thread = threading.Thread(target=predict_on)
-thread.start()
+    assert (
+        probe("""
+thread = start_predicting()
 while get() != 1:
     pass
 set(2)
@@ -97,10 +105,13 @@ done.set()
 thread.join()
 assert get() == 2, get()
 """)
+        == ""
+    )
 
 
 def test_products_at_the_same_time_leave_the_number():
-    probe("""
+    assert (
+        probe("""
 net, X = network(units=64), rows(64, 64)
 def predict():
     for _ in range(2000):
@@ -112,20 +123,17 @@ for thread in threads:
     thread.join()
 assert get() == 3, get()
 """)
+        == ""
+    )
 
 
 @pytest.mark.skipif("not hasattr(os, 'fork')", reason="needs fork")
 def test_a_child_forked_during_a_product_has_the_number_too():
-    probe("""
+    assert (
+        probe("""
 import warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # a fork with threads is what this is about
-net, X = network(units=1500), rows(500, 1500)
-done = threading.Event()
-def predict_on():
-    while not done.is_set():
-        net.predict(X)
-thread = threading.Thread(target=predict_on)
-thread.start()
+thread = start_predicting()
 during = 0
 for _ in range(20):
     during += get() == 1
@@ -135,8 +143,7 @@ for _ in range(20):
         code = 1
         try:
             assert get() == 3, get()
-            thread = threading.Thread(target=predict_on)
-            thread.start()
+            thread = start_predicting()
             while get() != 1:  # the child's own products have one thread too
                 pass
             done.set()
@@ -155,6 +162,8 @@ thread.join()
 assert during > 0
 assert get() == 3
 """)
+        == ""
+    )
 
 
 def test_a_library_without_openblas_is_left_alone():
