@@ -1,0 +1,88 @@
+"""What the examples share: where data lie, where pictures go, and the command line.
+
+An example is a script with ``run(quick, output)``: it does the work, saves pictures to the folder ``output``, prints
+what a reader wants to follow, and returns its figures by name.  ``quick`` is a short version of the same thing, which
+the tests run.  ``GOALS`` says what each figure should be: ``{"test error": "<= 0.013"}``.
+"""
+
+import argparse
+import operator
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+import fastnn as fn
+
+COMPARE = {"<=": operator.le, ">=": operator.ge}
+Figures = dict[str, float]
+Labelled = tuple[np.ndarray, np.ndarray]
+
+
+class MissingData(FileNotFoundError):
+    """A data set that an example needs is not there."""
+
+
+def data(name: str) -> Path:
+    """Return a file or folder of the data: in the folder named by FASTNN_DATA, or in ../shared/data.
+
+    Raises
+    ------
+    MissingData
+        If it is not there.
+    """
+    root = Path(os.environ.get("FASTNN_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not (root / name).exists():
+        raise MissingData(f"expected {name} in {root}; set FASTNN_DATA to the folder that holds it")
+    return root / name
+
+
+def mnist() -> tuple[Labelled, Labelled]:
+    """Return training and test set of MNIST: images (N, 784) in [0, 1] and labels (N,)."""
+    folder = data("mnist")
+    train, test = (
+        (
+            fn.read_idx(folder / f"{part}-images-idx3-ubyte.gz").reshape(-1, 784).astype(np.float32) / 255,
+            fn.read_idx(folder / f"{part}-labels-idx1-ubyte.gz").astype(np.int64),
+        )
+        for part in ("train", "t10k")
+    )
+    return train, test
+
+
+def missed(figures: Figures, goals: dict[str, str]) -> list[str]:
+    """Return the names of the figures that are not what they should be."""
+    result = []
+    for name, goal in goals.items():
+        sign, bound = goal.split()
+        if not COMPARE[sign](figures[name], float(bound)):
+            result.append(name)
+    return result
+
+
+def main(run: Callable[[bool, Path], Figures], description: str, goals: dict[str, str]) -> int:
+    """Run an example from the command line and print its figures beside its goals."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--quick", action="store_true", help="a short version")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output", help="folder for pictures")
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    began = perf_counter()
+    try:
+        figures = run(options.quick, options.output)
+    except MissingData as error:
+        print(f"{Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
+        return 2
+    width = max(map(len, figures), default=0)
+    failed = [] if options.quick else missed(figures, goals)
+    print()
+    for name, value in figures.items():
+        goal = f"  goal {goals[name]}" if name in goals else ""
+        print(f"{name:{width}}  {value:12.6g}{goal}{'  MISSED' if name in failed else ''}")
+    print(f"{perf_counter() - began:.1f} s; pictures in {options.output}")
+    return 0
