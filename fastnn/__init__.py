@@ -32,8 +32,11 @@ from fastnn.errors import ModelFormatError as ModelFormatError
 from fastnn.history import History as History
 from fastnn.initializers import Orthogonal as Orthogonal
 from fastnn.initializers import VarianceScaling as VarianceScaling
+from fastnn.layers import GRU as GRU
+from fastnn.layers import LSTM as LSTM
 from fastnn.layers import Activation as Activation
 from fastnn.layers import Add as Add
+from fastnn.layers import Bidirectional as Bidirectional
 from fastnn.layers import Concatenate as Concatenate
 from fastnn.layers import Custom as Custom
 from fastnn.layers import Dense as Dense
@@ -44,6 +47,7 @@ from fastnn.layers import Input as Input
 from fastnn.layers import Layer as Layer
 from fastnn.layers import Reshape as Reshape
 from fastnn.layers import Residual as Residual
+from fastnn.layers import SimpleRNN as SimpleRNN
 from fastnn.layers import Slice as Slice
 from fastnn.layers import Tensor as Tensor
 from fastnn.layers import add as add
@@ -82,6 +86,7 @@ from fastnn.schedules import OneCycle as OneCycle
 from fastnn.schedules import ReduceOnPlateau as ReduceOnPlateau
 from fastnn.schedules import StepDecay as StepDecay
 from fastnn.serialization import load as load
+from fastnn.stream import Stream as Stream
 from fastnn.threads import get_num_threads as get_num_threads
 from fastnn.threads import set_num_threads as set_num_threads
 
