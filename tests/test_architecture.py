@@ -28,6 +28,9 @@ FLOORS = [
     ["history", "feed", "callbacks", "training"],
     # F5: leaves, each on its own
     ["serialization", "diagnostics", "plotting"],
+    # insight draws with what the leaf plotting has
+    ["insight.score", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.probes", "insight.flow",
+     "insight.histograms", "insight.plots", "insight"],
     # the command line uses leaves
     ["cli.files", "cli.model", "cli.demo", "cli.info", "cli.predict", "cli.train", "cli", "__main__"],
     # what users import
