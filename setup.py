@@ -53,7 +53,11 @@ def extensions() -> list[Extension]:
     for source in sorted((ROOT / CORE).rglob("*.pyx")):
         relative = source.relative_to(ROOT)
         module = ".".join(relative.with_suffix("").parts)
-        flags = [*C_FLAGS, "-O3" if module in FAST else "-Os", *WARNINGS, "-g0", "-isystem", numpy.get_include()] if unix else []
+        flags = (
+            [*C_FLAGS, "-O3" if module in FAST else "-Os", *WARNINGS, "-g0", "-isystem", numpy.get_include()]
+            if unix
+            else []
+        )
         if unix and os.environ.get("FASTNN_WERROR") == "1":
             flags += ["-Werror"]
         threads = ["-pthread"] if unix and module == "fastnn._core.pool" else []

@@ -11,7 +11,9 @@ from fastnn._core.loss cimport LossStep, run_loss
 from fastnn._core.optimizer cimport Optimizer
 from fastnn._core.plan cimport GIL_WORK, Plan, Workspace, raise_pending, run_backward, run_forward, take_input, take_rows
 from fastnn._core.pool cimport run_parts, threads
+from fastnn._core.ops.recurrent cimport RecurrentOp
 from fastnn._core.step cimport DIVERGED, Frame, OK, Step
+from fastnn._core.views cimport view
 
 import numpy as np
 
@@ -440,6 +442,29 @@ cdef class Trainer:
         self.enter(n)
         self.point(inputs, targets, weights, None)
         return self.one_step(n, rate, update)
+
+    def state_gradients(self, inputs, targets, weights, Py_ssize_t n):
+        """The gradient of the loss with respect to h after each time step (T, n, H), by step of the plan.
+
+        As ``step_on`` without ``update``; of recurrent steps that something depends on which learns.
+        """
+        cdef Py_ssize_t piece = self.piece, itemsize = self.kernels.itemsize
+        cdef Workspace work
+        self.require_idle()
+        self.piece = 0      # all rows in one workspace
+        self.works, self.gathered, self.n_lanes, self.capacity = [], [], 0, 0
+        try:
+            self.step_on(inputs, targets, weights, n, 0.0, False)
+            work = self.works[0]
+        finally:
+            self.piece = piece
+            self.works, self.gathered, self.n_lanes, self.capacity = [], [], 0, 0
+        result = {}
+        for index, op in enumerate(self.plan.ops):
+            if isinstance(op, RecurrentOp) and self.wanted[self.plan.step_outputs(index)[0]]:
+                offset, shape = op.state_gradients(n, itemsize)
+                result[index] = view(work.frame.saved[<int> index] + <Py_ssize_t> offset, itemsize, shape, False).copy()
+        return result
 
     def evaluate(self, inputs, targets, weights, outputs, Py_ssize_t n):
         """Return the sum of weighted losses and of weights over ``n`` rows; write the network's outputs to ``outputs``.

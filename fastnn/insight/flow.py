@@ -14,6 +14,7 @@ from fastnn.network import Network, Sequential
 
 VANISHING = 0.01  # of the last layer's gradient norm; below it, early layers hardly learn
 EXPLODING = 100.0  # times the last layer's
+VANISHING_IN_TIME = 1e-4  # of the largest norm of a step; below it, what came first is not learned from
 SMALL_SLOPE = 0.05  # of the largest slope: |tanh| > .975, sigmoid outside (.0127, .9873)
 DEAD_SHARE = 0.25  # of a layer's units
 SATURATED_SHARE = 0.5  # of a layer's values
@@ -48,6 +49,8 @@ class GradientFlow:
         Share of values (sigmoid, tanh, softmax) at which the activation is flat.
     loss : float
         Of these rows.
+    through_time : dict of str to ndarray of shape (T,)
+        By recurrent layer the norms of the gradient with respect to its state h after each step, in the order of time.
     verdict : str
         What is wrong and what may help, a line each; or "healthy".
     """
@@ -63,6 +66,7 @@ class GradientFlow:
     dead: np.ndarray
     saturated: np.ndarray
     loss: float
+    through_time: dict[str, np.ndarray]
     verdict: str
 
     def as_dict(self) -> dict[str, Any]:
@@ -106,8 +110,8 @@ def gradient_flow(net: Any, X: Any, y: Any, sample_weight: Any = None) -> Gradie
         Rows, for several inputs a list; a few hundred, so that a unit that is never active is one.
     y : array_like
         Targets as the loss takes them; for several outputs a list.
-    sample_weight : array_like of shape (B,), optional
-        Weights of the rows in the mean.
+    sample_weight : array_like of shape (B,) or (B, T), optional
+        Weights of the rows, or of their steps, in the mean.
 
     Returns
     -------
@@ -137,7 +141,8 @@ def gradient_flow(net: Any, X: Any, y: Any, sample_weight: Any = None) -> Gradie
     **saturated** where the slope is below 0.05 of its largest, |tanh(z)| > 0.975 say [Glorot & Bengio 2010,
     section 3, calls units near the asymptotes so]; for softmax that of a probability with respect to its own logit.
     An activation that the loss includes (softmax under cross-entropy) does not count: together they are not flat.
-    The verdict names layers with more than a quarter of units dead or half of the values saturated.
+    The verdict names layers with more than a quarter of units dead or half of the values saturated, and recurrent
+    layers whose gradient at some step is below 1e-4 of the largest.
 
     Examples
     --------
@@ -160,6 +165,7 @@ def gradient_flow(net: Any, X: Any, y: Any, sample_weight: Any = None) -> Gradie
     names = [view.name for view in twin.layers]
     gradient = _norms(twin, twin.grads)
     dead, saturated = _shares(twin, inputs, n)
+    through_time = _through_time(twin, inputs, targets, weights, n)
     twin.apply_gradients()  # may clip the gradient in place, so after its norms
     weight, update = _norms(twin, before), _norms(twin, twin.params.astype(np.float64) - before)
     rows = [i for i, view in enumerate(twin.layers) if view.parameters or activation_of(view.spec)]
@@ -180,7 +186,8 @@ def gradient_flow(net: Any, X: Any, y: Any, sample_weight: Any = None) -> Gradie
         dead=dead[rows],
         saturated=saturated[rows],
         loss=loss,
-        verdict=_verdict(layers, gradient[rows], gradient_ratio[rows], dead[rows], saturated[rows]),
+        through_time=through_time,
+        verdict=_verdict(layers, gradient[rows], gradient_ratio[rows], dead[rows], saturated[rows], through_time),
     )
 
 
@@ -194,9 +201,7 @@ def gradients_of(
     DivergenceError
         If the loss is not finite.
     """
-    free = twin.astype(twin.dtype)
-    free.compile(twin.losses, "sgd", loss_weights=twin.loss_weights)
-    free.trainer.step = twin.trainer.step  # dropout goes by it
+    free = _unfrozen(twin)
     try:
         loss = free.trainer.step_on(inputs, targets, weights, n, 0.0, False)
     except DivergenceError as error:
@@ -208,6 +213,14 @@ def gradients_of(
     return float(loss)
 
 
+def _unfrozen(twin: Network) -> Network:
+    """Return a copy with the same losses and dropout, in which every layer learns."""
+    free = twin.astype(twin.dtype)
+    free.compile(twin.losses, "sgd", loss_weights=twin.loss_weights)
+    free.trainer.step = twin.trainer.step  # dropout goes by it
+    return free
+
+
 def _norms(net: Network, vector: np.ndarray) -> np.ndarray:
     """Return the norm of each layer's part of a parameter vector; NaN for layers without parameters."""
     squares: dict[str, float] = {}
@@ -217,13 +230,29 @@ def _norms(net: Network, vector: np.ndarray) -> np.ndarray:
     return np.sqrt([squares.get(view.name, np.nan) for view in net.layers])
 
 
+def _through_time(
+    twin: Network, inputs: list[np.ndarray], targets: list[np.ndarray], weights: np.ndarray | None, n: int
+) -> dict[str, np.ndarray]:
+    """Return the norm of the gradient of each recurrent layer's state by time step."""
+    result: dict[str, np.ndarray] = {}
+    for index, gradient in _unfrozen(twin).trainer.state_gradients(inputs, targets, weights, n).items():
+        norms = np.sqrt(np.square(gradient, dtype=np.float64).sum(axis=(1, 2)))
+        name, again = str(twin._assembly.step_layers[index]), 1
+        while name in result:
+            again += 1
+            name = f"{twin._assembly.step_layers[index]}:{again}"
+        result[name] = norms[::-1] if twin.plan.ops[index].reverse else norms
+    return result
+
+
 def _shares(net: Network, inputs: list[np.ndarray], n: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the share of dead units and of saturated values of each layer, NaN where that means nothing."""
     net._forward_rows(inputs, n, True, net.seed, net.trainer.step)
     values: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for application in net._assembly.applications:
         z, a = net._value(application.preactivation), net._value(application.activation)
-        values.setdefault(application.name, []).append((z, a))
+        units = application.output_shape[-1]  # at every step of a sequence the same
+        values.setdefault(application.name, []).append((z.reshape(-1, units), a.reshape(-1, units)))
     included = _included(net)
     dead, saturated = np.full((2, len(net.layers)), np.nan)
     for i, view in enumerate(net.layers):
@@ -260,7 +289,12 @@ def _included(net: Network) -> set[str]:
 
 
 def _verdict(
-    layers: list[str], gradient: np.ndarray, ratio: np.ndarray, dead: np.ndarray, saturated: np.ndarray
+    layers: list[str],
+    gradient: np.ndarray,
+    ratio: np.ndarray,
+    dead: np.ndarray,
+    saturated: np.ndarray,
+    through_time: dict[str, np.ndarray],
 ) -> str:
     """Say what is wrong and what may help."""
     learning = np.flatnonzero(~np.isnan(gradient))
@@ -296,6 +330,12 @@ def _verdict(
             f"saturated {_listed(layers, many)}: {saturated[worst]:.0%} of the values of {layers[worst]} lie where the "
             "activation is flat; try standardised inputs, smaller initial weights, or relu"
         )
+    for name, norms in through_time.items():
+        if norms.max() > 0 and norms.min() < VANISHING_IN_TIME * norms.max():
+            findings.append(
+                f"vanishing through time in {name}: the gradient norm falls to {norms.min() / norms.max():.1e} of its "
+                f"largest over {len(norms)} steps; try LSTM or GRU, forget_bias=1, or shorter sequences"
+            )
     return "\n".join(findings) if findings else "healthy"
 
 

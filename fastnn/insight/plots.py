@@ -24,6 +24,8 @@ def plot_gradient_flow(
 ) -> Any:
     """Draw the norms of gradient, weights and update over depth, and the shares of dead and saturated units below.
 
+    Recurrent layers add the norm of the gradient of their state over time.
+
     Parameters
     ----------
     flow : GradientFlow, dict of str to GradientFlow, or tuple (net, X, y)
@@ -64,16 +66,23 @@ def plot_gradient_flow(
             )
     if not flows:
         raise ValueError("plot_gradient_flow: expected at least one GradientFlow, got an empty dict")
-    figure = _figure("plot_gradient_flow", max(7.5, 4.0 * len(flows) + 1.0), 6.4)
-    grid = figure.subplots(2, len(flows), sharex="col", sharey="row", squeeze=False, height_ratios=[2.4, 1])
+    over_time = any(one.through_time for one in flows.values())
+    figure = _figure("plot_gradient_flow", max(7.5, 4.0 * len(flows) + 1.0), 9.2 if over_time else 6.4)
+    heights = [2.4, 1, 1.6] if over_time else [2.4, 1]
+    grid = figure.subplots(len(heights), len(flows), sharey="row", squeeze=False, height_ratios=heights)
     for column, (title, one) in enumerate(flows.items()):
-        norms, shares = grid[:, column]
+        norms, shares = grid[:2, column]
+        norms.sharex(shares)
+        norms.tick_params(labelbottom=False)
         _draw_norms(norms, one)
         _draw_shares(shares, one)
         norms.set_title(title, fontsize=13)
         _dress(norms, "", "norm" if column == 0 else "")
         _dress(shares, "", "share" if column == 0 else "")
         _layer_ticks(shares, one.layers)
+        if over_time:
+            _draw_time(grid[2, column], one)
+            _dress(grid[2, column], "time step", "norm of dh" if column == 0 else "")
     top = [line for axes in grid[0] for line in axes.get_lines() if not line.get_label().startswith("_")]
     bars = [bar for axes in grid[1] for bar in axes.containers]
     handles = {handle.get_label(): handle for handle in (*top, *bars)}
@@ -99,6 +108,15 @@ def _draw_shares(axes: Any, flow: GradientFlow) -> None:
     for name, values, color in (("dead units", flow.dead, "#444444"), ("saturated", flow.saturated, "#b8860b")):
         axes.bar(where, np.nan_to_num(values), width=0.8, color=color, label=name)
     axes.set_ylim(0, 1)
+
+
+def _draw_time(axes: Any, flow: GradientFlow) -> None:
+    for name, norms in flow.through_time.items():
+        drawn = norms > 0
+        axes.plot(np.arange(1, len(norms) + 1)[drawn], norms[drawn], label=name, linewidth=2)
+    axes.set_yscale("log")
+    if len(flow.through_time) > 1:
+        axes.legend(frameon=False, fontsize=10)
 
 
 def _layer_ticks(axes: Any, layers: Sequence[str]) -> None:

@@ -315,3 +315,56 @@ def test_what_is_refused():
     net.compile("squared_error")
     with pytest.raises(fn.DivergenceError, match="gradient_flow: expected a finite loss, got NaN or infinity"):
         fn.gradient_flow(net, X * 1e30, GOALS)
+
+
+# ---- through time --------------------------------------------------------------------------------------------------
+
+
+def recurrent(layer, steps=7):
+    net = fn.Sequential([layer, fn.Dense(2)], (steps, 3), seed=3, dtype="float64")
+    net.compile("squared_error", fn.SGD(0.1))
+    return net
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("rows", [5, 3000], ids=["batch", "cut into pieces"])
+def test_gradients_through_time_of_a_plain_recurrent_layer(backwards, rows):
+    """dh_t = W_out dy after the last step, then dh_{t-1} = (dh_t (1 - h_t^2)) U^T."""
+    net = recurrent(fn.SimpleRNN(4, go_backwards=backwards, name="rnn"))
+    x, goals = random.normal(size=(rows, 7, 3)), random.normal(size=(rows, 2))
+    p = dict(net.named_parameters())
+    order = list(range(7))[:: -1 if backwards else 1]
+    states = [np.zeros((rows, 4))]
+    for t in order:
+        states.append(np.tanh(x[:, t] @ p["rnn.weight"] + states[-1] @ p["rnn.recurrent_weight"] + p["rnn.bias"]))
+    y = states[-1] @ p["dense_1.weight"] + p["dense_1.bias"]
+    dh, expected = (y - goals) / rows @ p["dense_1.weight"].T, {}
+    for t, h in zip(order[::-1], states[:0:-1], strict=True):
+        expected[t] = norm(dh)
+        dh = (dh * (1 - h**2)) @ p["rnn.recurrent_weight"].T
+    flow = fn.gradient_flow(net, x, goals)
+    assert list(flow.through_time) == ["rnn"]
+    assert flow.through_time["rnn"] == pytest.approx([expected[t] for t in range(7)], rel=1e-10)
+
+
+def test_what_vanishes_through_time_is_said():
+    flows = {}
+    for name, layer in (("rnn", fn.SimpleRNN(4, name="rnn")), ("lstm", fn.LSTM(4, name="lstm"))):
+        net = recurrent(layer, steps=20)
+        if name == "rnn":
+            net.layers[0].recurrent_weight[...] *= 0.3  # of an orthogonal matrix: what is left of a gradient after a step
+        flows[name] = fn.gradient_flow(net, random.normal(size=(8, 20, 3)), random.normal(size=(8, 2)))
+    assert "vanishing through time in rnn: the gradient norm falls to " in flows["rnn"].verdict
+    assert "try LSTM or GRU" in flows["rnn"].verdict
+    assert "through time" not in flows["lstm"].verdict
+    figure = fn.plot_gradient_flow(flows)
+    below = figure.axes[-2:]
+    assert [axes.get_yscale() for axes in below] == ["log", "log"]
+    assert below[0].get_lines()[0].get_ydata() == pytest.approx(flows["rnn"].through_time["rnn"])
+
+
+def test_dense_layers_over_steps_count_their_units_once():
+    net = fn.Sequential([fn.Dense(4, "relu"), fn.SimpleRNN(2)], (5, 3), seed=0, dtype="float64")
+    net.compile("squared_error", fn.SGD(0.1))
+    net.layers[0].bias[:2] = -100.0
+    assert fn.gradient_flow(net, random.normal(size=(9, 5, 3)), random.normal(size=(9, 2))).dead[0] == 0.5

@@ -474,8 +474,13 @@ cdef class RecurrentOp(Op):
         """Elements of one row's state."""
         return self.dims.H * (2 if self.dims.kind == LSTM else 1)
 
+    @property
+    def reverse(self):
+        """Does the layer begin with the last step?"""
+        return self.dims.reverse
+
     def state_gradients(self, Py_ssize_t batch, Py_ssize_t itemsize):
-        """Where the gradient of each step's state lies in what a backward pass of ``batch`` rows saved: (offset, shape)."""
+        """Where a backward pass of ``batch`` rows leaves the gradient of h after each step: (offset in saved, shape)."""
         cdef Memory m
         lay_out(&self.dims, batch, self.dims.T * batch, itemsize, True, NULL, &m)
         return <Py_ssize_t> m.dh + batch * self.dims.H * itemsize, (self.dims.T, batch, self.dims.H)
