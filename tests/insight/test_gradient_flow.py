@@ -267,7 +267,7 @@ def test_table():
     assert flow.as_dict()["update"] is flow.update
     assert set(flow.as_dict()) == {
         "layers", "kinds", "parameters", "gradient", "weight", "update", "update_ratio", "gradient_ratio", "dead",
-        "saturated", "loss", "verdict",
+        "saturated", "loss", "through_time", "verdict",
     }  # fmt: skip
 
 
@@ -352,7 +352,7 @@ def test_what_vanishes_through_time_is_said():
     for name, layer in (("rnn", fn.SimpleRNN(4, name="rnn")), ("lstm", fn.LSTM(4, name="lstm"))):
         net = recurrent(layer, steps=20)
         if name == "rnn":
-            net.layers[0].recurrent_weight[...] *= 0.3  # of an orthogonal matrix: what is left of a gradient after a step
+            net.layers[0].recurrent_weight[...] *= 0.3  # of a gradient is left after a step
         flows[name] = fn.gradient_flow(net, random.normal(size=(8, 20, 3)), random.normal(size=(8, 2)))
     assert "vanishing through time in rnn: the gradient norm falls to " in flows["rnn"].verdict
     assert "try LSTM or GRU" in flows["rnn"].verdict
