@@ -34,6 +34,7 @@ from fastnn.initializers import Orthogonal as Orthogonal
 from fastnn.initializers import VarianceScaling as VarianceScaling
 from fastnn.layers import Activation as Activation
 from fastnn.layers import Add as Add
+from fastnn.layers import BatchNorm as BatchNorm
 from fastnn.layers import Concatenate as Concatenate
 from fastnn.layers import Custom as Custom
 from fastnn.layers import Dense as Dense
@@ -42,6 +43,7 @@ from fastnn.layers import Dropout as Dropout
 from fastnn.layers import Flatten as Flatten
 from fastnn.layers import Input as Input
 from fastnn.layers import Layer as Layer
+from fastnn.layers import LayerNorm as LayerNorm
 from fastnn.layers import Reshape as Reshape
 from fastnn.layers import Residual as Residual
 from fastnn.layers import Slice as Slice

@@ -23,6 +23,7 @@ class Place(NamedTuple):
     decays: bool
     fan_in: int
     fan_out: int
+    learned: bool
 
     @property
     def size(self) -> int:
@@ -122,8 +123,8 @@ def places(plan: Plan, step_layers: list[str | None]) -> list[Place]:
             )
         if placed[offset] is not op.parameters:
             continue
-        for name, shape, fan_in, fan_out, decays in op.parameters:
-            result.append(Place(str(layer), name, offset, shape, decays, fan_in, fan_out))
+        for name, shape, fan_in, fan_out, decays, learned in op.parameters:
+            result.append(Place(str(layer), name, offset, shape, decays, fan_in, fan_out, learned))
             offset += result[-1].size
     return result
 

@@ -23,7 +23,8 @@ def gradcheck(
     Parameters
     ----------
     net : Network
-        Left as it is: a float64 copy is checked.  Dropout is at work, with one mask throughout.
+        Left as it is: a float64 copy is checked.  Dropout is at work, with one mask throughout, and
+        batch normalisation goes by these rows.
     X : array_like of shape (B, *input_shape)
         A few rows; for several inputs a list.
     y : array_like, optional
@@ -74,7 +75,7 @@ def gradcheck(
         copy.compile(net.losses, "sgd", loss_weights=net.loss_weights)  # frozen layers have gradients too
         value, gradients = _loss(copy, inputs, copy._targets("gradcheck", y, n), n)
     errors: dict[str, float] = {}
-    arrays = dict(copy.named_parameters())
+    arrays = {name: array for name, array in copy.named_parameters() if name in gradients}  # the others do not learn
     if y is None:
         arrays |= _by_name(inputs)
     for name, array in arrays.items():

@@ -48,6 +48,7 @@ cdef class Plan:
         self.widths, self.inputs = list(widths), list(inputs)
         nodes, self.outputs = self._with_fan_out(nodes, list(outputs))
         self.ops = tuple(node[0] for node in nodes)
+        self.least_rows = max((op.least_rows for op in self.ops), default=1)
         self._place_parameters(nodes)
         self._load_products()
         self._write_steps(nodes)
@@ -420,6 +421,32 @@ cdef int run_backward(const Step* steps, int n_steps, const Frame* frame) noexce
         if status != OK:
             return status
     return OK
+
+
+cdef void run_commit(const Step* steps, int n_steps, const Frame* frame, char* params) noexcept nogil:
+    """After a training step that succeeded: let the steps write what they keep without learning it."""
+    cdef int i
+    for i in range(n_steps):
+        if steps[i].commit != NULL and steps[i].trainable:
+            steps[i].commit(&steps[i], frame, params)
+
+
+cdef int require_rows(Plan plan, const Step* steps, int n_steps, Py_ssize_t batch) except -1:
+    """Refuse a training batch that is too small for one of the steps.
+
+    Raises
+    ------
+    ValueError
+        If it is, naming the layer.
+    """
+    cdef int i
+    cdef Op op
+    for i in range(n_steps):
+        op = plan.ops[steps[i].index]
+        if batch < op.least_rows and steps[i].trainable:
+            raise ValueError(f"{op.who}: expected training batches of at least {op.least_rows} rows, got one of {batch}; "
+                             "choose another batch_size, or leave out the rows that remain at the end of an epoch")
+    return 0
 
 
 cdef int raise_pending() except -1:

@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 
 from fastnn._core.loss cimport LossStep, run_loss
 from fastnn._core.optimizer cimport Optimizer
-from fastnn._core.plan cimport GIL_WORK, Plan, Workspace, raise_pending, run_backward, run_forward, take_input, take_rows
+from fastnn._core.plan cimport GIL_WORK, Plan, Workspace, raise_pending, require_rows, run_backward, run_commit, run_forward, take_input, take_rows
 from fastnn._core.pool cimport run_parts, threads
 from fastnn._core.step cimport DIVERGED, Frame, OK, Step
 
@@ -89,10 +89,13 @@ cdef class Trainer:
                 self.steps[self.n_steps].trainable = rates[index] != 0.0
                 self.steps[self.n_steps].rate = rates[index] if self.fused else 1.0
                 self.sizes[self.n_steps] = sum(int(np.prod(part.shape)) for part in plan.ops[index].parameters)
+                if rates[index] != 0.0:
+                    self.commits |= plan.joined[<int> i].commit != NULL
+                    self.least_rows = max(self.least_rows, <Py_ssize_t> plan.ops[index].least_rows)
                 self.n_steps += 1
         self.wanted = self._wanted_gradients(rates)
         self.works = []
-        self.piece = 0 if may_fail else self._piece_rows()
+        self.piece = 0 if may_fail or any(op.couples_rows for op in plan.ops) else self._piece_rows()
 
     def __dealloc__(self):
         free(self.losses)
@@ -329,6 +332,8 @@ cdef class Trainer:
             self.kernels.add_scaled(n_params, -rate, grads, params)
         elif not hot:
             self.optimizer.apply(params, grads, rate)
+        if self.commits:
+            run_commit(self.steps, self.n_steps, self.lanes[0].frame, params)
         self.step += 1
         return OK
 
@@ -356,12 +361,14 @@ cdef class Trainer:
         ------
         DivergenceError
             If the loss of a mini-batch is not finite; the parameters are those before it.
+        ValueError
+            If a layer needs more rows than a mini-batch would have.
         """
         cdef const double* rate = <const double*> cnp.PyArray_DATA(rates)
         cdef Py_ssize_t start = 0, size
         cdef double loss = 0.0, weight = 0.0, loss_sum = 0.0, weight_sum = 0.0, looked
         cdef int status = OK
-        self.enter(min(batch_size, n))
+        self.enter(min(batch_size, n), n % batch_size)
         try:
             self.point(inputs, targets, weights, order)
             with nogil:
@@ -402,9 +409,13 @@ cdef class Trainer:
             raise RuntimeError("this network is being trained by another call; train a copy.deepcopy of it instead")
         return 0
 
-    cdef int enter(self, Py_ssize_t batch_size) except -1:
-        """Begin a call: be the only one, and have the memory."""
+    cdef int enter(self, Py_ssize_t batch_size, Py_ssize_t rest) except -1:
+        """Begin a call on mini-batches of ``batch_size`` rows and, if it is not 0, one of ``rest``: be the only one,
+        and have the memory."""
+        cdef Py_ssize_t least = min(batch_size, rest) if rest else batch_size
         self.require_idle()
+        if least < self.least_rows:
+            require_rows(self.plan, self.steps, self.n_steps, least)
         self.busy = True  # before making memory, which may let another thread in
         if not self.ready(batch_size):
             try:
@@ -433,7 +444,7 @@ cdef class Trainer:
 
     def step_on(self, inputs, targets, weights, Py_ssize_t n, double rate, bint update=True):
         """One mini-batch of packed arrays; ``update`` False leaves the gradient in ``grads`` and changes nothing else."""
-        self.enter(n)
+        self.enter(n, 0)
         self.point(inputs, targets, weights, None)
         return self.one_step(n, rate, update)
 

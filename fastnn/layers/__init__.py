@@ -2,11 +2,13 @@
 
 from fastnn.layers.activation import Activation
 from fastnn.layers.base import Layer, Tensor
+from fastnn.layers.batch_norm import BatchNorm
 from fastnn.layers.custom import Custom
 from fastnn.layers.dense import Dense
 from fastnn.layers.dropconnect import DropConnect
 from fastnn.layers.dropout import Dropout
 from fastnn.layers.input import Input
+from fastnn.layers.layer_norm import LayerNorm
 from fastnn.layers.merge import Add, Concatenate, Slice, add, concatenate, slice
 from fastnn.layers.reshape import Flatten, Reshape
 from fastnn.layers.residual import Residual
@@ -14,6 +16,7 @@ from fastnn.layers.residual import Residual
 __all__ = [
     "Activation",
     "Add",
+    "BatchNorm",
     "Concatenate",
     "Custom",
     "Dense",
@@ -22,6 +25,7 @@ __all__ = [
     "Flatten",
     "Input",
     "Layer",
+    "LayerNorm",
     "Reshape",
     "Residual",
     "Slice",

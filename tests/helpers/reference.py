@@ -51,6 +51,22 @@ def dropconnect_inference(x, w, b, rate, inverted=True):
     return x @ (w if inverted else (1 - rate) * w) + b
 
 
+def batch_norm(x, gamma, beta, mean, variance, epsilon=1e-5):
+    """Ioffe & Szegedy 2015, alg. 2; channels are the last axis."""
+    return gamma * (x - mean) / np.sqrt(variance + epsilon) + beta
+
+
+def batch_norm_training(x, gamma, beta, epsilon=1e-5):
+    """Ioffe & Szegedy 2015, alg. 1: by the statistics of the batch."""
+    axes = tuple(range(x.ndim - 1))
+    return batch_norm(x, gamma, beta, x.mean(axes), x.var(axes), epsilon)
+
+
+def layer_norm(x, gamma, beta, epsilon=1e-5):
+    """Ba et al. 2016."""
+    return gamma * (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + epsilon) + beta
+
+
 # ---- activations ----------------------------------------------------------------------------------------------------
 
 

@@ -28,7 +28,7 @@ cdef class CustomOp(Op):
     ``parameters`` maps names to shapes.
     """
 
-    cdef object who, forward, backward
+    cdef object forward, backward
     cdef tuple input_shape, output_shape
 
     def __init__(self, str who, forward, backward, tuple input_shape, tuple output_shape, dict parameters):
