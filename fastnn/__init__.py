@@ -40,6 +40,7 @@ from fastnn.layers import Custom as Custom
 from fastnn.layers import Dense as Dense
 from fastnn.layers import DropConnect as DropConnect
 from fastnn.layers import Dropout as Dropout
+from fastnn.layers import Embedding as Embedding
 from fastnn.layers import Flatten as Flatten
 from fastnn.layers import Input as Input
 from fastnn.layers import Layer as Layer

@@ -77,7 +77,8 @@ def gradcheck(
     errors: dict[str, float] = {}
     arrays = {name: array for name, array in copy.named_parameters() if name in gradients}  # the others do not learn
     if y is None:
-        arrays |= _by_name(inputs)
+        whole = copy.plan.index_inputs()  # a step away from an index there is none
+        arrays |= {name: x for i, (name, x) in enumerate(_by_name(inputs).items()) if i not in whole}
     for name, array in arrays.items():
         errors[name] = _compare(value, array, gradients[name], random, samples)
     worst = max(errors, key=lambda name: errors[name], default=None)

@@ -171,6 +171,14 @@ cdef class Plan:
         """Name of the activation that a step computes, or None."""
         return getattr(self.ops[index], "name", None)
 
+    def index_inputs(self):
+        """Places, among the inputs, of those that some step reads as whole numbers, straight or by way of others."""
+        wanted = [self.step_inputs(index)[0] for index, op in enumerate(self.ops) if op.vocabulary]
+        for tensor in wanted:   # grows on the way
+            if self.producers[tensor] is not None:
+                wanted += self.step_inputs(self.producers[tensor][0])
+        return [place for place, tensor in enumerate(self.inputs) if tensor in wanted]
+
     def step_inputs(self, int index):
         """Tensors that a step reads."""
         return [self.steps[index].inputs[i] for i in range(self.steps[index].n_inputs)]

@@ -21,7 +21,7 @@ from fastnn._core.kernels cimport fnn_kernels, fnn_shape
 cdef enum Status:
     OK = 0
     DIVERGED = 1       # the loss is infinite or not a number
-    FAILED = 2         # a custom function raised; the exception is set
+    FAILED = 2         # an op refused a value, or a custom function raised; the exception is set
 
 # The products of a dense layer for one dtype: our own kernels (csrc/fnn_kernels.h says what they do), or BLAS.
 cdef struct Products:
@@ -82,8 +82,10 @@ cdef class Op:
     cdef readonly bint activates            # can apply an activation to what it writes
     cdef readonly bint shares_value
     cdef readonly bint may_fail
+    cdef readonly bint backward_may_fail
     cdef readonly bint couples_rows
     cdef readonly Py_ssize_t least_rows     # of a training batch
+    cdef readonly Py_ssize_t vocabulary     # the input holds whole numbers below this; 0: any numbers
     cdef void bind(self, Step* step) noexcept
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept
     cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept

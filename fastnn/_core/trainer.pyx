@@ -79,9 +79,9 @@ cdef class Trainer:
             if loss["label_kernel"] is not None:
                 self.losses[i].label_value = plan.kernels.loss[<int> LOSSES[loss["label_kernel"]]]
             self.take_targets(&self.losses[i], False)
-        may_fail = any(op.may_fail for op in plan.ops)
-        self.fused = optimizer.plain and not shared and not may_fail
-        self.hot = optimizer.by_parts and not optimizer.plain and not shared and not may_fail
+        early = not shared and not any(op.backward_may_fail for op in plan.ops)
+        self.fused = optimizer.plain and early
+        self.hot = optimizer.by_parts and not optimizer.plain and early
         for i in range(plan.n_joined):
             index = plan.joined[<int> i].index
             if index not in skip:
@@ -95,7 +95,7 @@ cdef class Trainer:
                 self.n_steps += 1
         self.wanted = self._wanted_gradients(rates)
         self.works = []
-        self.piece = 0 if may_fail or any(op.couples_rows for op in plan.ops) else self._piece_rows()
+        self.piece = 0 if any(op.may_fail or op.couples_rows for op in plan.ops) else self._piece_rows()
 
     def __dealloc__(self):
         free(self.losses)
@@ -470,6 +470,8 @@ cdef class Trainer:
                 take_input(&work.frame, &work.slots[i], <const char*> cnp.PyArray_DATA(array), NULL, start, size)
             with nogil:
                 status = run_forward(self.plan.steps, self.plan.n_steps, &work.frame)
+            if status != OK:
+                raise_pending()
             if weights is not None:
                 row_weights = <const char*> cnp.PyArray_DATA(weights)
                 row_weights += start * itemsize
@@ -477,12 +479,11 @@ cdef class Trainer:
                 part = self.losses[i]
                 self.expect(&part, array)
                 source = <const char*> cnp.PyArray_DATA(array)
-                if status == OK:
-                    status = run_loss(&part, itemsize, size, work.frame.values[part.tensor],
-                                      source + start * part.target_bytes, row_weights, 1.0, NULL, &total)
-                    loss_sum += part.share * total
-            if status != OK:
-                raise_pending()
+                status = run_loss(&part, itemsize, size, work.frame.values[part.tensor],
+                                  source + start * part.target_bytes, row_weights, 1.0, NULL, &total)
+                if status != OK:
+                    raise_pending()
+                loss_sum += part.share * total
             weight_sum += <double> size if row_weights == NULL else self.kernels.sum(size, row_weights)
             for i, output in enumerate(outputs):
                 tensor = self.plan.outputs[i]

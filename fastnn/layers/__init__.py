@@ -7,6 +7,7 @@ from fastnn.layers.custom import Custom
 from fastnn.layers.dense import Dense
 from fastnn.layers.dropconnect import DropConnect
 from fastnn.layers.dropout import Dropout
+from fastnn.layers.embedding import Embedding
 from fastnn.layers.input import Input
 from fastnn.layers.layer_norm import LayerNorm
 from fastnn.layers.merge import Add, Concatenate, Slice, add, concatenate, slice
@@ -22,6 +23,7 @@ __all__ = [
     "Dense",
     "DropConnect",
     "Dropout",
+    "Embedding",
     "Flatten",
     "Input",
     "Layer",

@@ -17,7 +17,7 @@ KINK_MARGIN = 5e-3  # of every z from the kink of its activation; a difference q
 @dataclass(frozen=True)
 class Case:
     """``build(dtype, seed)`` makes the network; ``random``: it draws masks while training; ``coupled``: training takes
-    the rows of a batch together, at least ``least`` of them."""
+    the rows of a batch together, at least ``least`` of them; ``indices``: {place of an input: its vocabulary}."""
 
     id: str
     build: Callable[..., fn.Network]
@@ -25,6 +25,7 @@ class Case:
     random: bool = False
     coupled: bool = False
     least: int = 1
+    indices: dict = field(default_factory=dict)
     custom: dict = field(default_factory=dict)
 
 
@@ -343,6 +344,48 @@ def norm_cases():
     )
 
 
+def embedding_cases():
+    D, E = fn.Dense, fn.Embedding
+    yield sequential(
+        "embedding",
+        lambda: [E(5, 3), fn.Flatten(), D(4, "tanh")],
+        4,
+        lambda p, x: np.tanh(layer(p, "dense_1", ref.flatten(ref.embedding(x, p["embedding_1.weight"])))),
+        indices={0: 5},
+    )
+    yield sequential(
+        "embedding-padded-of-matrices",
+        lambda: [E(3, 17, padding_index=2), fn.LayerNorm()],
+        (2, 3),
+        lambda p, x: rows_normed(p, "layernorm_1", ref.embedding(x, p["embedding_1.weight"], 2)),
+        indices={0: 3},
+    )
+    yield sequential(
+        "embedding-one",
+        lambda: [E(1, 1, padding_index=0)],
+        1,
+        lambda p, x: ref.embedding(x, p["embedding_1.weight"], 0),
+        indices={0: 1},
+    )
+    yield graph(
+        "embedding-shared-and-beside", embedding_shared_and_beside, embedding_shared_and_beside_twin, indices={0: 6}
+    )
+
+
+def embedding_shared_and_beside():
+    """One table for two uses of the same indices, beside an input of real numbers."""
+    words, numbers, table = fn.Input(3), fn.Input(4), fn.Embedding(6, 2, name="table")
+    first = fn.Flatten()(table(words))
+    second = fn.Activation("tanh")(fn.Flatten()(table(fn.slice(words, 1, 3))))
+    return [words, numbers], fn.Dense(3)(fn.concatenate(first, second, fn.Dense(5, "tanh")(numbers)))
+
+
+def embedding_shared_and_beside_twin(p, words, numbers):
+    first = ref.flatten(ref.embedding(words, p["table.weight"]))
+    second = np.tanh(ref.flatten(ref.embedding(words[:, 1:], p["table.weight"])))
+    return [layer(p, "dense_2", np.concatenate([first, second, np.tanh(layer(p, "dense_1", numbers))], axis=1))]
+
+
 def rows_normed(p, name, x):
     """The LayerNorm layer of that name."""
     return ref.layer_norm(x, p.get(f"{name}.gamma", 1), p.get(f"{name}.beta", 0))
@@ -624,7 +667,7 @@ def custom_cases():
     )
 
 
-CASES = [*chain_cases(), *random_cases(), *norm_cases(), *graph_cases(), *custom_cases()]
+CASES = [*chain_cases(), *random_cases(), *norm_cases(), *embedding_cases(), *graph_cases(), *custom_cases()]
 BY_ID = {case.id: case for case in CASES}
 assert len(BY_ID) == len(CASES)
 
@@ -663,6 +706,8 @@ def ready(case, dtype, batch, seed=0):
         net = case.build("float64", seed)
         randomize(net, rng)
         xs = [rng.normal(size=(batch, *shape)).astype(np.float32).astype(np.float64) for shape in net.input_shapes]
+        for i, vocabulary in case.indices.items():
+            xs[i] = rng.integers(0, vocabulary, size=xs[i].shape).astype(np.float64)
         if not near_a_kink(net, xs):
             break
     else:
@@ -707,8 +752,12 @@ def gradient_errors(net, xs, dys, training=False, seed=0):
     def value():
         return sum(float(np.vdot(y, dy)) for y, dy in zip(forward(net, xs, training), dys, strict=True))
 
+    whole = net.plan.index_inputs()
+    assert not any(dxs[i].any() for i in whole)
     errors = {
-        f"input {i}": ref.slope_error(value, x, dx, rng, size) for i, (x, dx) in enumerate(zip(xs, dxs, strict=True))
+        f"input {i}": ref.slope_error(value, x, dx, rng, size)
+        for i, (x, dx) in enumerate(zip(xs, dxs, strict=True))
+        if i not in whole
     }
     for name, view in net.named_parameters():
         if name in exact:  # running statistics have no gradient

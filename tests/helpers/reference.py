@@ -67,6 +67,12 @@ def layer_norm(x, gamma, beta, epsilon=1e-5):
     return gamma * (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + epsilon) + beta
 
 
+def embedding(x, w, padding=None):
+    """The vector of each index: rows of w, 0 for the padding."""
+    y = w[x.astype(int)]
+    return y if padding is None else np.where((x == padding)[..., None], 0, y)
+
+
 # ---- activations ----------------------------------------------------------------------------------------------------
 
 

@@ -35,7 +35,7 @@ cdef class CustomOp(Op):
         self.who, self.forward, self.backward = who, forward, backward
         self.input_shape, self.output_shape = input_shape, output_shape
         self.input_widths, self.output_widths = (int(np.prod(input_shape)),), (int(np.prod(output_shape)),)
-        self.reads_input = self.reads_output = self.may_fail = True
+        self.reads_input = self.reads_output = self.may_fail = self.backward_may_fail = True
         self.parameters = tuple(Parameter(name, shape, *fans(shape), len(shape) > 1)
                                 for name, shape in parameters.items())
 
