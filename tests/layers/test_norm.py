@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 from helpers import reference as ref
+from helpers.bits import native
 
 import fastnn as fn
 
@@ -286,6 +287,7 @@ def test_a_large_mini_batch_is_not_cut():
 
 @pytest.mark.parametrize("optimizer", [fn.SGD(0.05), fn.SGD(0.05, momentum=0.9), fn.Adam(0.05)], ids=repr)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@native(24)
 def test_a_step_has_the_bits_of_one_by_hand(optimizer, dtype):
     straight, by_hand = network(optimizer, dtype=dtype), network(optimizer, dtype=dtype)
     x, target = X.astype(dtype), Y.astype(dtype)
