@@ -157,6 +157,42 @@ def bench_limit_columns(benchmark, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def bench_column_moments(benchmark, dtype):
+    benchmark(kernels.column_moments, draw(*MATRIX, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_batch_norm_forward(benchmark, dtype):
+    x, gamma = draw(*MATRIX, dtype=dtype), draw(MATRIX[1], dtype=dtype)
+    mean, variance = kernels.column_moments(x)
+    benchmark(kernels.batch_norm_forward, x, mean, variance, gamma, gamma, out=np.empty_like(x))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_batch_norm_backward(benchmark, dtype):
+    x, gamma = draw(*MATRIX, dtype=dtype), draw(MATRIX[1], dtype=dtype)
+    mean, variance = kernels.column_moments(x)
+    dgamma, dbeta = np.zeros_like(gamma), np.zeros_like(gamma)
+    benchmark(kernels.batch_norm_backward, x, mean, variance, x, gamma, dgamma, dbeta, scale=1e-9)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(400, 10), (64, 64), (4, 1000)])
+def bench_layer_norm_forward(benchmark, shape, dtype):
+    x, gamma = draw(*shape, dtype=dtype), draw(shape[1], dtype=dtype)
+    benchmark(kernels.layer_norm_forward, x, gamma, gamma, out=np.empty_like(x), moments=np.empty((shape[0], 2), dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(400, 10), (64, 64), (4, 1000)])
+def bench_layer_norm_backward(benchmark, shape, dtype):
+    x, gamma = draw(*shape, dtype=dtype), draw(shape[1], dtype=dtype)
+    moments, dgamma, dbeta = np.empty((shape[0], 2), dtype), np.zeros_like(gamma), np.zeros_like(gamma)
+    kernels.layer_norm_forward(x, gamma, gamma, moments=moments)
+    benchmark(kernels.layer_norm_backward, x, moments, x, gamma, dgamma, dbeta, scale=1e-9)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def bench_dropout_forward(benchmark, dtype):
     x = draw(N, dtype=dtype)
     benchmark(kernels.dropout_forward, x, 0, 0, 0, 0, 0.8, 1.25, out=np.empty_like(x))

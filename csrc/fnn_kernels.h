@@ -5,7 +5,7 @@
  * per process (see fnn_dispatch.h).
  *
  * Dimension letters, here and in Cython, docstrings and messages:
- *   B batch rows   I inputs   O outputs   N flat length   T time steps   H hidden units
+ *   B batch rows   I inputs   O outputs   N flat length   T time steps   H hidden units   R rows   C columns
  * Arrays are row-major and packed unless a leading dimension is named.  Gradients are dy, dx, dw; z is the weighted
  * input of a neuron and a = sigma(z) its activation.
  * Contract: inputs are const and never modified; outputs are overwritten unless a line says ADDS; an input and an
@@ -85,6 +85,13 @@ typedef struct fnn_shape {
     ptrdiff_t batch, inputs, outputs;
     ptrdiff_t x_row, w_row, y_row, bias_row;
 } fnn_shape;
+
+/* A normalisation of x (R, C) = (rows, columns); gamma, beta (C,) or NULL: all 1, all 0. */
+typedef struct fnn_norm {
+    ptrdiff_t rows, columns;
+    double epsilon; /* added to a variance */
+    const fnn_real *gamma, *beta;
+} fnn_norm;
 
 /* a = sigma(z), elementwise; a may be z.  alpha: slope (leaky_relu) or scale of the negative part (elu). */
 typedef void (*fnn_activation_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a);
@@ -189,6 +196,26 @@ typedef struct fnn_kernels {
     /* Scale each column of w (rows, columns) whose Euclidean norm exceeds limit back to it, in place [Srebro 2005];
      * work (columns,). */
     void (*limit_columns)(ptrdiff_t rows, ptrdiff_t columns, double limit, fnn_real *w, fnn_real *work);
+
+    /* ---- normalisation (fnn_norm.tmpl.h), n = (x - mean) / sqrt(variance + epsilon) --------------------------
+     * x, y, dy, dx (R, C).  No two arrays overlap, but y may be x; dgamma may be gamma and dbeta beta: dx is of gamma as
+     * it was.  dx, dgamma and dbeta may be NULL: not wanted.  Sums run in double. */
+    /* mean_c = sum_r x_rc / R; variance_c = sum_r (x_rc - mean_c)^2 / R, in two passes; mean and variance (C,). */
+    void (*column_moments)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, fnn_real *mean, fnn_real *variance);
+    /* y = gamma n + beta with mean and variance (C,) of the columns.                 [Ioffe & Szegedy 2015, alg. 1] */
+    void (*batch_norm_forward)(const fnn_norm *norm, const fnn_real *x, const fnn_real *mean, const fnn_real *variance,
+                               fnn_real *y);
+    /* dgamma += scale sum_r dy n; dbeta += scale sum_r dy (ADDS both); p = gamma / sqrt(variance + epsilon);
+     * dx = p dy, or if coupled (mean and variance are those of x) dx = p (dy - mean_r dy - n mean_r (dy n)). */
+    void (*batch_norm_backward)(const fnn_norm *norm, int coupled, double scale, const fnn_real *x, const fnn_real *mean,
+                                const fnn_real *variance, const fnn_real *dy, fnn_real *dx, fnn_real *dgamma,
+                                fnn_real *dbeta);
+    /* y = gamma n + beta with the mean and variance of each row; moments (R, 2) or NULL: mean, 1 / sqrt(variance +
+     * epsilon).  The bits of a row depend on the row alone.                               [Ba, Kiros & Hinton 2016] */
+    void (*layer_norm_forward)(const fnn_norm *norm, const fnn_real *x, fnn_real *y, fnn_real *moments);
+    /* g = gamma dy; dx = (g - mean_c g - n mean_c (g n)) / sqrt(variance + epsilon); dgamma and dbeta as above, ADDS. */
+    void (*layer_norm_backward)(const fnn_norm *norm, double scale, const fnn_real *x, const fnn_real *moments,
+                                const fnn_real *dy, fnn_real *dx, fnn_real *dgamma, fnn_real *dbeta);
 
     /* ---- dropout (fnn_dropout.tmpl.h) ------------------------------------------------------------------------
      * mask_n = 1 with probability keep: the uniform at index first + n of the stream is below keep.

@@ -12,6 +12,7 @@
 #include "fnn_loss.tmpl.h"
 #include "fnn_optimizer.tmpl.h"
 #include "fnn_vector.tmpl.h"
+#include "fnn_norm.tmpl.h"
 #include "fnn_dropout.tmpl.h"
 #include "fnn_recurrent.tmpl.h"
 #include "fnn_probe.tmpl.h"
@@ -89,6 +90,11 @@ const fnn_kernels FN(fnn_kernels) = {
     .all_finite = FN(fnn_all_finite),
     .add_penalty = FN(fnn_add_penalty),
     .limit_columns = FN(fnn_limit_columns),
+    .column_moments = FN(fnn_column_moments),
+    .batch_norm_forward = FN(fnn_batch_norm_forward),
+    .batch_norm_backward = FN(fnn_batch_norm_backward),
+    .layer_norm_forward = FN(fnn_layer_norm_forward),
+    .layer_norm_backward = FN(fnn_layer_norm_backward),
     .dropout_forward = FN(fnn_dropout_forward),
     .dropout_backward = FN(fnn_dropout_backward),
     .add_masked = FN(fnn_add_masked),

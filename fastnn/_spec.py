@@ -123,6 +123,12 @@ def require_number(
         raise ValueError(f"{who}: expected {name} to be a finite number{bound}, got {value!r}")
 
 
+def require_flag(who: str, name: str, value: object) -> None:
+    """Raise TypeError unless ``value`` is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{who}: expected {name} to be True or False, got {value!r:.60}")
+
+
 def require_count(who: str, name: str, value: object, *, low: int = 1) -> None:
     """Raise unless ``value`` is an integer of at least ``low``.
 

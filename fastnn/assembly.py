@@ -23,6 +23,7 @@ class Place(NamedTuple):
     decays: bool
     fan_in: int
     fan_out: int
+    learned: bool
 
     @property
     def size(self) -> int:
@@ -85,6 +86,13 @@ def assemble(structure: Structure, dtype: np.dtype) -> Assembly:
         layer = structure.layers[applied.layer]
         shapes = tuple(tensors[i][1] for i in applied.inputs)
         ops, shape = layer.build(shapes)
+        exact = 1 << np.finfo(dtype).nmant + 1  # whole numbers up to this are numbers of the dtype
+        largest = max((op.vocabulary for op in ops), default=0)
+        if largest > exact:
+            raise ValueError(
+                f"{layer.title}: expected a vocabulary of at most {exact:,} in {dtype}, whose larger whole numbers are "
+                f"not all exact, got {largest:,}; use dtype='float64'"
+            )
         chain = [tensors[applied.inputs[0]][0]]  # tensors from the (first) input to the output
         for position, op in enumerate(ops):
             inputs = [tensors[i][0] for i in applied.inputs] if position == 0 else chain[-1:]
@@ -122,8 +130,8 @@ def places(plan: Plan, step_layers: list[str | None]) -> list[Place]:
             )
         if placed[offset] is not op.parameters:
             continue
-        for name, shape, fan_in, fan_out, decays in op.parameters:
-            result.append(Place(str(layer), name, offset, shape, decays, fan_in, fan_out))
+        for name, shape, fan_in, fan_out, decays, learned in op.parameters:
+            result.append(Place(str(layer), name, offset, shape, decays, fan_in, fan_out, learned))
             offset += result[-1].size
     return result
 

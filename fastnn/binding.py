@@ -85,7 +85,7 @@ def bind_optimizer(spec: Optimizer, places: list[Place], n_params: int, dtype: n
     segments: list[dict[str, float]] = []
     for place in places:
         group = spec.groups.get(place.layer, Group())
-        if group.frozen or group.rate == 0:
+        if group.frozen or group.rate == 0 or not place.learned:
             continue
         rules: dict[str, float] = {"rate": group.rate}
         for rule in ("l1", "l2", "weight_decay", "max_norm"):

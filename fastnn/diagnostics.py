@@ -23,7 +23,8 @@ def gradcheck(
     Parameters
     ----------
     net : Network
-        Left as it is: a float64 copy is checked.  Dropout is at work, with one mask throughout.
+        Left as it is: a float64 copy is checked.  Dropout is at work, with one mask throughout, and
+        batch normalisation goes by these rows.
     X : array_like of shape (B, *input_shape)
         A few rows; for several inputs a list.
     y : array_like, optional
@@ -74,9 +75,10 @@ def gradcheck(
         copy.compile(net.losses, "sgd", loss_weights=net.loss_weights)  # frozen layers have gradients too
         value, gradients = _loss(copy, inputs, copy._targets("gradcheck", y, n), n)
     errors: dict[str, float] = {}
-    arrays = dict(copy.named_parameters())
+    arrays = {name: array for name, array in copy.named_parameters() if name in gradients}  # the others do not learn
     if y is None:
-        arrays |= _by_name(inputs)
+        whole = copy.plan.index_inputs()  # a step away from an index there is none
+        arrays |= {name: x for i, (name, x) in enumerate(_by_name(inputs).items()) if i not in whole}
     for name, array in arrays.items():
         errors[name] = _compare(value, array, gradients[name], random, samples)
     worst = max(errors, key=lambda name: errors[name], default=None)

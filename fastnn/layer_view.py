@@ -21,8 +21,8 @@ class LayerView:
     output_shape : tuple of int
         Shape of a row of the output.
     parameters, gradients : dict of str to ndarray
-        Views into ``net.params`` and ``net.grads``; assign with ``view[...] = value``.  Each parameter is an attribute
-        too: ``layer.weight``, ``layer.bias``.
+        Views into ``net.params`` and ``net.grads`` (running statistics have no gradient); assign with
+        ``view[...] = value``.  Each parameter is an attribute too: ``layer.weight``, ``layer.bias``.
 
     Examples
     --------

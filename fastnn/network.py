@@ -128,7 +128,8 @@ class Network(Engine):
         gradients: dict[str, dict[str, np.ndarray]] = {name: {} for name in parameters}
         for place in self._assembly.places:
             parameters[place.layer][place.name] = place.of(self.params)
-            gradients[place.layer][place.name] = place.of(self.grads)
+            if place.learned:
+                gradients[place.layer][place.name] = place.of(self.grads)
         first = {a.name: a for a in reversed(self._assembly.applications)}
         return [
             LayerView(a.name, a.layer, a.input_shapes, a.output_shape, parameters[a.name], gradients[a.name])
@@ -147,7 +148,7 @@ class Network(Engine):
 
     @property
     def n_params(self) -> int:
-        """Number of parameters."""
+        """Number of parameters, running statistics (see BatchNorm) among them."""
         return self.plan.n_params
 
     @property
@@ -174,9 +175,13 @@ class Network(Engine):
             yield f"{place.layer}.{place.name}", place.of(self.params)
 
     def named_gradients(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield ("layer.parameter", view into grads) in the order of ``grads``."""
+        """Yield ("layer.parameter", view into grads) in the order of ``grads``.
+
+        Of running statistics (see BatchNorm), which are not learned, there is none: their part of ``grads`` stays 0.
+        """
         for place in self._assembly.places:
-            yield f"{place.layer}.{place.name}", place.of(self.grads)
+            if place.learned:
+                yield f"{place.layer}.{place.name}", place.of(self.grads)
 
     def summary(self) -> str:
         """Return a table of the layers: name, what they read, shape, parameters.
@@ -209,7 +214,9 @@ class Network(Engine):
         rows.insert(1, ("-" * sizes[0], "-" * sizes[1], "-" * sizes[2], "-" * sizes[3], "-" * sizes[4]))
         lines = ["  ".join([*map(str.ljust, row[:4], sizes[:4]), row[4].rjust(sizes[4])]) for row in rows]
         head = f"{type(self).__name__}, {self.dtype}, seed {self.seed}"
-        return "\n".join([head, *lines, f"{self.n_params:,} parameters, {self.params.nbytes:,} bytes"])
+        kept = sum(place.size for place in self._assembly.places if not place.learned)
+        total = f"{self.n_params:,} parameters{f' ({kept:,} not learned)' if kept else ''}"
+        return "\n".join([head, *lines, f"{total}, {self.params.nbytes:,} bytes"])
 
     def __repr__(self) -> str:
         shapes = " + ".join(map(batched, self.input_shapes)), " + ".join(map(batched, self.output_shapes))
@@ -335,7 +342,7 @@ class Network(Engine):
         X : array_like of shape (B, *input_shape)
             Rows; for several inputs a list.
         training : bool
-            Whether dropout is at work.
+            Whether dropout is at work and batch normalisation goes by the batch.
 
         Returns
         -------
@@ -345,7 +352,11 @@ class Network(Engine):
         Raises
         ------
         TypeError, ValueError
-            If X does not fit.
+            If X does not fit, or has too few rows for a BatchNorm in training.
+
+        Notes
+        -----
+        The network stays as it is; running statistics are updated by the first ``backward`` after it, if ``training``.
 
         Examples
         --------
@@ -398,6 +409,7 @@ class Network(Engine):
         if any(len(value) != n for value in dys):
             raise ValueError(f"backward: expected dy of {n} rows, as many as forward had, got {[len(v) for v in dys]}")
         dxs = [dx.reshape(n, *s) for dx, s in zip(self._backward_rows(dys, accumulate), self.input_shapes, strict=True)]
+        self._commit_rows()
         return dxs[0] if len(dxs) == 1 else dxs
 
     # ---- learning --------------------------------------------------------------------------------------------------

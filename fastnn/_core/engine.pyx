@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from fastnn._core.loss cimport NO_REALS, labels_allowed, reals_allowed
-from fastnn._core.plan cimport GIL_WORK, Plan, Workspace, raise_pending, run_backward, run_forward, take_input
+from fastnn._core.plan cimport GIL_WORK, Plan, Workspace, raise_pending, require_rows, run_backward, run_commit, run_forward, take_input
 from fastnn._core.idle cimport Idle
 from fastnn._core.rows cimport ROW_AXES, Row, data_of, fits, row_of
 from fastnn._core.step cimport OK
@@ -56,6 +56,7 @@ cdef class Engine:
     cdef Idle many                      # for ``chunk`` rows
     cdef Workspace manual               # of forward / backward
     cdef Py_ssize_t manual_rows         # rows of the last forward, 0: none
+    cdef bint uncommitted               # it was one of training, and what it is to leave in the network is not there yet
     cdef readonly Py_ssize_t chunk      # rows run at once
     cdef readonly Py_ssize_t block      # rows answered between two looks at signals
     cdef int n_inputs
@@ -307,7 +308,7 @@ cdef class Engine:
         if n == 0 or target == NULL or not self.plan.kernels.all_finite(n * self.input.width, row):
             return self._train_step_checked(x, y, sample_weight)
         rate = self.constant_rate if self.constant_rate >= 0.0 else self.learning_rate
-        trainer.enter(n)
+        trainer.enter(n, 0)
         trainer.take_targets(trainer.losses, labels)
         trainer.rows.inputs[0], trainer.rows.targets[0] = row, target
         trainer.rows.weights, trainer.rows.order = NULL, NULL
@@ -371,6 +372,8 @@ cdef class Engine:
         """Run ``n`` rows forward and keep every tensor for ``_backward_rows`` and ``_value``."""
         cdef const char* rows
         cdef int i, status
+        if training and n < self.plan.least_rows:
+            require_rows(self.plan, self.plan.steps, self.plan.n_steps, n)
         if self.manual is None or self.manual.capacity < n:
             self.manual = None
             self.manual = Workspace(self.plan, n, [True] * len(self.plan.widths), share=False)
@@ -386,7 +389,7 @@ cdef class Engine:
             status = run_forward(work.plan.steps, work.plan.n_steps, &work.frame)
         if status != OK:
             raise_pending()
-        self.manual_rows = n
+        self.manual_rows, self.uncommitted = n, training
 
     @property
     def _rows_kept(self):
@@ -421,3 +424,9 @@ cdef class Engine:
         if status != OK:
             raise_pending()
         return [self._copy(work.frame.gradients[<int> tensor], tensor) for tensor in self.plan.inputs]
+
+    def _commit_rows(self):
+        """Let the steps keep what the last ``_forward_rows`` told them, if it was one of training: once."""
+        if self.uncommitted:
+            self.uncommitted = False
+            run_commit(self.plan.steps, self.plan.n_steps, &self.manual.frame, <char*> cnp.PyArray_DATA(self.params))

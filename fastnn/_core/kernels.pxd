@@ -65,6 +65,13 @@ cdef extern from "fnn_kernels.h" nogil:
         Py_ssize_t y_row
         Py_ssize_t bias_row
 
+    ctypedef struct fnn_norm:
+        Py_ssize_t rows
+        Py_ssize_t columns
+        double epsilon
+        const void* gamma
+        const void* beta
+
     # fnn_real is void in the header: float or double, as the table says.
     ctypedef void (*fnn_activation_forward)(
         Py_ssize_t N, double alpha, const void* z, void* a) noexcept nogil
@@ -104,6 +111,15 @@ cdef extern from "fnn_kernels.h" nogil:
         int (*all_finite)(Py_ssize_t N, const void* x) noexcept nogil
         void (*add_penalty)(Py_ssize_t N, double l1, double l2, const void* w, void* g) noexcept nogil
         void (*limit_columns)(Py_ssize_t I, Py_ssize_t O, double limit, void* w, void* work) noexcept nogil
+        void (*column_moments)(Py_ssize_t R, Py_ssize_t C, const void* x, void* mean, void* variance) noexcept nogil
+        void (*batch_norm_forward)(const fnn_norm* norm, const void* x, const void* mean, const void* variance,
+                                   void* y) noexcept nogil
+        void (*batch_norm_backward)(const fnn_norm* norm, int coupled, double scale, const void* x, const void* mean,
+                                    const void* variance, const void* dy, void* dx, void* dgamma,
+                                    void* dbeta) noexcept nogil
+        void (*layer_norm_forward)(const fnn_norm* norm, const void* x, void* y, void* moments) noexcept nogil
+        void (*layer_norm_backward)(const fnn_norm* norm, double scale, const void* x, const void* moments,
+                                    const void* dy, void* dx, void* dgamma, void* dbeta) noexcept nogil
         void (*dropout_forward)(Py_ssize_t N, const fnn_random* random, uint64_t first, double keep, double scale,
                                 const void* x, void* y, uint8_t* mask) noexcept nogil
         void (*dropout_backward)(Py_ssize_t N, double scale, const uint8_t* mask, const void* dy,

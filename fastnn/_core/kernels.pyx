@@ -424,6 +424,66 @@ def limit_columns(w, double limit, isa=None):
     k.limit_columns(I, O, limit, data(w, w.dtype, w.shape, True), data(work, w.dtype, (O,), True))
 
 
+cdef fnn_norm norm_of(x, gamma, beta, double epsilon) except *:
+    R, C = rows_of(x)
+    return fnn_norm(rows=R, columns=C, epsilon=epsilon, gamma=data(gamma, x.dtype, (C,)), beta=data(beta, x.dtype, (C,)))
+
+
+def column_moments(x, isa=None):
+    """Return mean and variance of each column."""
+    cdef const fnn_kernels* k = table_of(x, isa)
+    R, C = rows_of(x)
+    mean, variance = np.empty(C, x.dtype), np.empty(C, x.dtype)
+    k.column_moments(R, C, data(x, x.dtype, x.shape), data(mean, x.dtype, (C,), True),
+                     data(variance, x.dtype, (C,), True))
+    return mean, variance
+
+
+def batch_norm_forward(x, mean, variance, gamma=None, beta=None, double epsilon=1e-5, isa=None, out=None):
+    """gamma (x - mean) / sqrt(variance + epsilon) + beta, by column."""
+    cdef const fnn_kernels* k = table_of(x, isa)
+    cdef fnn_norm norm = norm_of(x, gamma, beta, epsilon)
+    out = ready(out, x)
+    k.batch_norm_forward(&norm, data(x, x.dtype, x.shape), data(mean, x.dtype, x.shape[1:]),
+                         data(variance, x.dtype, x.shape[1:]), data(out, x.dtype, x.shape, True))
+    return out
+
+
+def batch_norm_backward(x, mean, variance, dy, gamma=None, dgamma=None, dbeta=None, double epsilon=1e-5,
+                        bint coupled=True, double scale=1.0, isa=None, bint gradient=True):
+    """Return dx, None where ``gradient`` is false; adds to dgamma and dbeta where they are given."""
+    cdef const fnn_kernels* k = table_of(x, isa)
+    cdef fnn_norm norm = norm_of(x, gamma, None, epsilon)
+    dx, columns = np.empty_like(x) if gradient else None, x.shape[1:]
+    k.batch_norm_backward(&norm, coupled, scale, data(x, x.dtype, x.shape), data(mean, x.dtype, columns),
+                          data(variance, x.dtype, columns), data(dy, x.dtype, x.shape),
+                          data(dx, x.dtype, x.shape, True), data(dgamma, x.dtype, columns, True),
+                          data(dbeta, x.dtype, columns, True))
+    return dx
+
+
+def layer_norm_forward(x, gamma=None, beta=None, double epsilon=1e-5, isa=None, out=None, moments=None):
+    """gamma (x - mean) / sqrt(variance + epsilon) + beta, by row; ``moments`` (R, 2) takes what backward reads."""
+    cdef const fnn_kernels* k = table_of(x, isa)
+    cdef fnn_norm norm = norm_of(x, gamma, beta, epsilon)
+    out = ready(out, x)
+    k.layer_norm_forward(&norm, data(x, x.dtype, x.shape), data(out, x.dtype, x.shape, True),
+                         data(moments, x.dtype, (len(x), 2), True))
+    return out
+
+
+def layer_norm_backward(x, moments, dy, gamma=None, dgamma=None, dbeta=None, double scale=1.0, isa=None,
+                        bint gradient=True):
+    """Return dx, None where ``gradient`` is false; adds to dgamma and dbeta where they are given."""
+    cdef const fnn_kernels* k = table_of(x, isa)
+    cdef fnn_norm norm = norm_of(x, gamma, None, 0.0)
+    dx, columns = np.empty_like(x) if gradient else None, x.shape[1:]
+    k.layer_norm_backward(&norm, scale, data(x, x.dtype, x.shape), data(moments, x.dtype, (len(x), 2)),
+                          data(dy, x.dtype, x.shape), data(dx, x.dtype, x.shape, True),
+                          data(dgamma, x.dtype, columns, True), data(dbeta, x.dtype, columns, True))
+    return dx
+
+
 def dropout_forward(x, uint64_t seed, uint64_t step, uint32_t stream, uint64_t first, double keep, double scale,
                     isa=None, out=None):
     """Return (mask * scale * x, mask)."""

@@ -16,6 +16,7 @@ cdef class Plan:
     cdef readonly list outputs          # tensors
     cdef readonly list offsets          # of each step's parameters, in elements
     cdef readonly Py_ssize_t n_params
+    cdef readonly Py_ssize_t least_rows # of a training batch
     cdef readonly double products       # multiply-adds per row of all parameters, to decide when to release the GIL
     cdef const fnn_kernels* kernels
     cdef Products native
@@ -49,4 +50,6 @@ cdef void take_input(const Frame* frame, const InputSlot* slot, const char* rows
                      Py_ssize_t start, Py_ssize_t n) noexcept nogil
 cdef int run_forward(const Step* steps, int n_steps, const Frame* frame) noexcept nogil
 cdef int run_backward(const Step* steps, int n_steps, const Frame* frame) noexcept nogil
+cdef void run_commit(const Step* steps, int n_steps, const Frame* frame, char* params) noexcept nogil
+cdef int require_rows(Plan plan, const Step* steps, int n_steps, Py_ssize_t batch) except -1
 cdef int raise_pending() except -1

@@ -48,6 +48,7 @@ cdef class Plan:
         self.widths, self.inputs = list(widths), list(inputs)
         nodes, self.outputs = self._with_fan_out(nodes, list(outputs))
         self.ops = tuple(node[0] for node in nodes)
+        self.least_rows = max((op.least_rows for op in self.ops), default=1)
         self._place_parameters(nodes)
         self._load_products()
         self._write_steps(nodes)
@@ -169,6 +170,14 @@ cdef class Plan:
     def activation_of(self, int index):
         """Name of the activation that a step computes, or None."""
         return getattr(self.ops[index], "name", None)
+
+    def index_inputs(self):
+        """Places, among the inputs, of those that some step reads as whole numbers, straight or by way of others."""
+        wanted = [self.step_inputs(index)[0] for index, op in enumerate(self.ops) if op.vocabulary]
+        for tensor in wanted:   # grows on the way
+            if self.producers[tensor] is not None:
+                wanted += self.step_inputs(self.producers[tensor][0])
+        return [place for place, tensor in enumerate(self.inputs) if tensor in wanted]
 
     def step_inputs(self, int index):
         """Tensors that a step reads."""
@@ -420,6 +429,32 @@ cdef int run_backward(const Step* steps, int n_steps, const Frame* frame) noexce
         if status != OK:
             return status
     return OK
+
+
+cdef void run_commit(const Step* steps, int n_steps, const Frame* frame, char* params) noexcept nogil:
+    """After a training step that succeeded: let the steps write what they keep without learning it."""
+    cdef int i
+    for i in range(n_steps):
+        if steps[i].commit != NULL and steps[i].trainable:
+            steps[i].commit(&steps[i], frame, params)
+
+
+cdef int require_rows(Plan plan, const Step* steps, int n_steps, Py_ssize_t batch) except -1:
+    """Refuse a training batch that is too small for one of the steps.
+
+    Raises
+    ------
+    ValueError
+        If it is, naming the layer.
+    """
+    cdef int i
+    cdef Op op
+    for i in range(n_steps):
+        op = plan.ops[steps[i].index]
+        if batch < op.least_rows and steps[i].trainable:
+            raise ValueError(f"{op.who}: expected training batches of at least {op.least_rows} rows, got one of {batch}; "
+                             "choose another batch_size, or leave out the rows that remain at the end of an epoch")
+    return 0
 
 
 cdef int raise_pending() except -1:

@@ -7,7 +7,10 @@ forward   reads values[inputs], params; writes values[outputs] and what backward
 backward  reads gradients[outputs]; OVERWRITES gradients[inputs] where that pointer is not NULL; if the step is
           trainable ADDS frame.scale * step.rate * gradient to dparams.  dx is computed before dparams is touched,
           because for plain SGD dparams IS params: the update is then part of the weight gradient's own kernel.
-Both      accept any batch in 1..capacity, never read what nobody wrote (scratch holds garbage), never write to
+commit    (NULL: there is nothing to do) runs once a whole training step has succeeded, backward too, and writes the
+          parameters that are not learned (running statistics) from saved[index].  forward and backward never write
+          parameters: a step that diverges or fails, and a call that is to give gradients alone, change nothing.
+Forward and backward accept any batch in 1..capacity (training: from least_rows), never read what nobody wrote (scratch holds garbage), never write to
           their inputs (an in_place op may share one array between input and output), and return a status.
 """
 
@@ -18,7 +21,7 @@ from fastnn._core.kernels cimport fnn_kernels, fnn_shape
 cdef enum Status:
     OK = 0
     DIVERGED = 1       # the loss is infinite or not a number
-    FAILED = 2         # a custom function raised; the exception is set
+    FAILED = 2         # an op refused a value, or a custom function raised; the exception is set
 
 # The products of a dense layer for one dtype: our own kernels (csrc/fnn_kernels.h says what they do), or BLAS.
 cdef struct Products:
@@ -47,10 +50,12 @@ cdef struct Frame:
     char* scratch
 
 ctypedef int (*step_fn)(const Step* step, const Frame* frame) noexcept nogil
+ctypedef void (*commit_fn)(const Step* step, const Frame* frame, char* params) noexcept nogil
 
 cdef struct Step:
     step_fn forward
     step_fn backward
+    commit_fn commit
     const fnn_kernels* kernels
     const Products* products
     const void* config      # the op's own dimensions
@@ -67,6 +72,7 @@ cdef struct Step:
     int preactivation       # the tensor between the two; it has a gradient but no value of its own
 
 cdef class Op:
+    cdef readonly str who                   # how messages call the layer, where an op has any
     cdef readonly tuple input_widths
     cdef readonly tuple output_widths
     cdef readonly tuple parameters
@@ -78,6 +84,10 @@ cdef class Op:
     cdef readonly bint activates            # can apply an activation to what it writes
     cdef readonly bint shares_value
     cdef readonly bint may_fail
+    cdef readonly bint backward_may_fail
+    cdef readonly bint couples_rows
+    cdef readonly Py_ssize_t least_rows     # of a training batch
+    cdef readonly Py_ssize_t vocabulary     # the input holds whole numbers below this; 0: any numbers
     cdef void bind(self, Step* step) noexcept
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept
     cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize, bint training) noexcept

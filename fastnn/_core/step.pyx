@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 
 class Parameter(NamedTuple):
-    """One named array that an op learns; an op's parameters lie one after the other in the parameter vector.
+    """One named array of an op; an op's parameters lie one after the other in the parameter vector.
 
     ``fan_in`` and ``fan_out`` scale its initial values; ``decays`` says whether penalties, weight decay and max-norm
-    apply to it (to weights they do, to biases not).
+    apply to it (to weights they do, to biases not).  ``learned`` False: no gradient and no optimiser touches it; the
+    op's commit writes it (a running statistic).
     """
 
     name: str
@@ -15,6 +16,7 @@ class Parameter(NamedTuple):
     fan_in: int
     fan_out: int
     decays: bool
+    learned: bool = True
 
 
 cdef class Op:
@@ -22,14 +24,18 @@ cdef class Op:
 
     It allocates nothing.  ``in_place``: output and input may be one array.  ``reads_input`` / ``reads_output``: the
     backward pass reads those values, so nobody may overwrite them before.  ``shares_value``: the outputs are the
-    input, under other names.  ``activates``: a cheap activation after it can be joined to its step.  ``may_fail``: a call can raise, so parameters must not change before all calls are over.
+    input, under other names.  ``activates``: a cheap activation after it can be joined to its step.  ``may_fail``: forward can raise, so it must run in the caller's thread; ``backward_may_fail``: backward can too, so
+    parameters must not change before all calls are over.
+    ``couples_rows``: in training the answer for a row depends on the rows beside it, so a mini-batch must not be cut;
+    ``least_rows``: that a training batch must have.  ``vocabulary``: if not 0, the input holds whole numbers below it,
+    which have no derivative.
     """
 
     def __cinit__(self):
-        self.parameters, self.repeats = (), 1
+        self.parameters, self.repeats, self.least_rows = (), 1, 1
 
     cdef void bind(self, Step* step) noexcept:
-        """Fill in forward, backward and config."""
+        """Fill in forward, backward, config, and commit where there is one."""
 
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
         return 0

@@ -60,6 +60,8 @@ cdef class Trainer:
     cdef Step* steps                            # the plan's, less those that a loss includes
     cdef int n_steps
     cdef bint fused                             # plain SGD: the backward pass adds straight to the parameters
+    cdef bint commits                           # a step keeps something that it does not learn
+    cdef Py_ssize_t least_rows                  # of a mini-batch
     cdef bint hot                               # a step's parameters are updated right after its backward pass
     cdef Py_ssize_t* sizes                      # of each step's parameters
     cdef Py_ssize_t piece                       # rows of a piece of a mini-batch, 0: it is never cut
@@ -70,7 +72,7 @@ cdef class Trainer:
     cdef Rows rows
     cdef bint busy
     cpdef int require_idle(self) except -1
-    cdef int enter(self, Py_ssize_t batch_size) except -1
+    cdef int enter(self, Py_ssize_t batch_size, Py_ssize_t rest) except -1
     cdef void take_targets(self, LossStep* loss, bint labels) noexcept
     cdef int expect(self, LossStep* loss, target) except -1
     cdef bint cuts(self, Py_ssize_t size) noexcept nogil

@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 
 from fastnn._core.loss cimport LossStep, run_loss
 from fastnn._core.optimizer cimport Optimizer
-from fastnn._core.plan cimport GIL_WORK, Plan, Workspace, raise_pending, run_backward, run_forward, take_input, take_rows
+from fastnn._core.plan cimport GIL_WORK, Plan, Workspace, raise_pending, require_rows, run_backward, run_commit, run_forward, take_input, take_rows
 from fastnn._core.pool cimport run_parts, threads
 from fastnn._core.ops.recurrent cimport RecurrentOp
 from fastnn._core.step cimport DIVERGED, Frame, OK, Step
@@ -82,9 +82,9 @@ cdef class Trainer:
             if loss["label_kernel"] is not None:
                 self.losses[i].label_value = plan.kernels.loss[<int> LOSSES[loss["label_kernel"]]]
             self.take_targets(&self.losses[i], False)
-        may_fail = any(op.may_fail for op in plan.ops)
-        self.fused = optimizer.plain and not shared and not may_fail
-        self.hot = optimizer.by_parts and not optimizer.plain and not shared and not may_fail
+        early = not shared and not any(op.backward_may_fail for op in plan.ops)
+        self.fused = optimizer.plain and early
+        self.hot = optimizer.by_parts and not optimizer.plain and early
         for i in range(plan.n_joined):
             index = plan.joined[<int> i].index
             if index not in skip:
@@ -92,10 +92,13 @@ cdef class Trainer:
                 self.steps[self.n_steps].trainable = rates[index] != 0.0
                 self.steps[self.n_steps].rate = rates[index] if self.fused else 1.0
                 self.sizes[self.n_steps] = sum(int(np.prod(part.shape)) for part in plan.ops[index].parameters)
+                if rates[index] != 0.0:
+                    self.commits |= plan.joined[<int> i].commit != NULL
+                    self.least_rows = max(self.least_rows, <Py_ssize_t> plan.ops[index].least_rows)
                 self.n_steps += 1
         self.wanted = self._wanted_gradients(rates)
         self.works = []
-        self.piece = 0 if may_fail else self._piece_rows()
+        self.piece = 0 if any(op.may_fail or op.couples_rows for op in plan.ops) else self._piece_rows()
 
     def __dealloc__(self):
         free(self.losses)
@@ -334,6 +337,8 @@ cdef class Trainer:
             self.kernels.add_scaled(n_params, -rate, grads, params)
         elif not hot:
             self.optimizer.apply(params, grads, rate)
+        if self.commits:
+            run_commit(self.steps, self.n_steps, self.lanes[0].frame, params)
         self.step += 1
         return OK
 
@@ -362,12 +367,14 @@ cdef class Trainer:
         ------
         DivergenceError
             If the loss of a mini-batch is not finite; the parameters are those before it.
+        ValueError
+            If a layer needs more rows than a mini-batch would have.
         """
         cdef const double* rate = <const double*> cnp.PyArray_DATA(rates)
         cdef Py_ssize_t start = 0, size
         cdef double loss = 0.0, weight = 0.0, loss_sum = 0.0, weight_sum = 0.0, looked
         cdef int status = OK
-        self.enter(min(batch_size, n))
+        self.enter(min(batch_size, n), n % batch_size)
         try:
             self.point(inputs, targets, weights, order)
             with nogil:
@@ -408,9 +415,13 @@ cdef class Trainer:
             raise RuntimeError("this network is being trained by another call; train a copy.deepcopy of it instead")
         return 0
 
-    cdef int enter(self, Py_ssize_t batch_size) except -1:
-        """Begin a call: be the only one, and have the memory."""
+    cdef int enter(self, Py_ssize_t batch_size, Py_ssize_t rest) except -1:
+        """Begin a call on mini-batches of ``batch_size`` rows and, if it is not 0, one of ``rest``: be the only one,
+        and have the memory."""
+        cdef Py_ssize_t least = min(batch_size, rest) if rest else batch_size
         self.require_idle()
+        if least < self.least_rows:
+            require_rows(self.plan, self.steps, self.n_steps, least)
         self.busy = True  # before making memory, which may let another thread in
         if not self.ready(batch_size):
             try:
@@ -439,7 +450,7 @@ cdef class Trainer:
 
     def step_on(self, inputs, targets, weights, Py_ssize_t n, double rate, bint update=True):
         """One mini-batch of packed arrays; ``update`` False leaves the gradient in ``grads`` and changes nothing else."""
-        self.enter(n)
+        self.enter(n, 0)
         self.point(inputs, targets, weights, None)
         return self.one_step(n, rate, update)
 
@@ -489,6 +500,8 @@ cdef class Trainer:
                 take_input(&work.frame, &work.slots[i], <const char*> cnp.PyArray_DATA(array), NULL, start, size)
             with nogil:
                 status = run_forward(self.plan.steps, self.plan.n_steps, &work.frame)
+            if status != OK:
+                raise_pending()
             if weights is not None:
                 row_weights = <const char*> cnp.PyArray_DATA(weights)
                 row_weights += start * each * itemsize
@@ -496,12 +509,11 @@ cdef class Trainer:
                 part = self.losses[i]
                 self.expect(&part, array)
                 source = <const char*> cnp.PyArray_DATA(array)
-                if status == OK:
-                    status = run_loss(&part, itemsize, size, work.frame.values[part.tensor],
-                                      source + start * part.target_bytes, row_weights, each, 1.0, NULL, &total)
-                    loss_sum += part.share * total
-            if status != OK:
-                raise_pending()
+                status = run_loss(&part, itemsize, size, work.frame.values[part.tensor],
+                                  source + start * part.target_bytes, row_weights, each, 1.0, NULL, &total)
+                if status != OK:
+                    raise_pending()
+                loss_sum += part.share * total
             weight_sum += <double> size if row_weights == NULL else self.kernels.sum(size * each, row_weights)
             for i, output in enumerate(outputs):
                 tensor = self.plan.outputs[i]

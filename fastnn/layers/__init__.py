@@ -2,13 +2,16 @@
 
 from fastnn.layers.activation import Activation
 from fastnn.layers.base import Layer, Tensor
+from fastnn.layers.batch_norm import BatchNorm
 from fastnn.layers.bidirectional import Bidirectional
 from fastnn.layers.custom import Custom
 from fastnn.layers.dense import Dense
 from fastnn.layers.dropconnect import DropConnect
 from fastnn.layers.dropout import Dropout
+from fastnn.layers.embedding import Embedding
 from fastnn.layers.gru import GRU
 from fastnn.layers.input import Input
+from fastnn.layers.layer_norm import LayerNorm
 from fastnn.layers.lstm import LSTM
 from fastnn.layers.merge import Add, Concatenate, Slice, add, concatenate, slice
 from fastnn.layers.reshape import Flatten, Reshape
@@ -20,15 +23,18 @@ __all__ = [
     "LSTM",
     "Activation",
     "Add",
+    "BatchNorm",
     "Bidirectional",
     "Concatenate",
     "Custom",
     "Dense",
     "DropConnect",
     "Dropout",
+    "Embedding",
     "Flatten",
     "Input",
     "Layer",
+    "LayerNorm",
     "Reshape",
     "Residual",
     "SimpleRNN",

@@ -5,7 +5,7 @@ from math import prod
 from typing import Any
 
 from fastnn._core.ops.dense import DenseOp
-from fastnn._spec import require_count
+from fastnn._spec import require_count, require_flag
 from fastnn.initializers import Initializer, as_initializer
 from fastnn.layers.activation import activation_ops, default_initializer
 from fastnn.layers.base import Built, Layer, Shape, check_name
@@ -64,8 +64,7 @@ class Dense(Layer):
         check_name(type(self).__name__, self.name)
         require_count(self.title, "units", self.units)
         object.__setattr__(self, "units", int(self.units))
-        if not isinstance(self.bias, bool):
-            raise TypeError(f"{self.title}: expected bias to be True or False, got {self.bias!r:.60}")
+        require_flag(self.title, "bias", self.bias)
         activation_ops(self.title, self.activation, (self.units,))
         for parameter in ("weight", "bias"):
             self.initializer(parameter)

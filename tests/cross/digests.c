@@ -169,6 +169,27 @@ static void cells(void)
     report("gru", 0, digest(digest(digest(digest(digest(0, z, 3 * N), h, N), dz, 3 * N), c, N), s, N));
 }
 
+static void norms(void)
+{
+    enum { ROWS = 17, COLUMNS = 301, N = ROWS * COLUMNS };
+    void *x = array(N, 1, 3), *y = array(N, 0, 0), *dy = array(N, 1, 0), *dx = array(N, 0, 0);
+    void *mean = array(COLUMNS, 0, 0), *variance = array(COLUMNS, 0, 0), *moments = array(2 * ROWS, 0, 0);
+    void *gamma = array(COLUMNS, 1, 0), *beta = array(COLUMNS, 1, 0);
+    const fnn_norm norm = {ROWS, COLUMNS, 1e-5, gamma, beta};
+    k->column_moments(ROWS, COLUMNS, x, mean, variance);
+    report("norm_moments", 0, digest(digest(0, mean, COLUMNS), variance, COLUMNS));
+    k->batch_norm_forward(&norm, x, mean, variance, y);
+    report("norm_batch_forward", 0, digest(0, y, N));
+    for (int coupled = 0; coupled < 2; coupled++) {
+        k->batch_norm_backward(&norm, coupled, 0.3, x, mean, variance, dy, dx, gamma, beta);
+        report("norm_batch_backward", coupled, digest(digest(digest(0, dx, N), gamma, COLUMNS), beta, COLUMNS));
+    }
+    k->layer_norm_forward(&norm, x, y, moments);
+    report("norm_layer_forward", 0, digest(digest(0, y, N), moments, 2 * ROWS));
+    k->layer_norm_backward(&norm, 0.3, x, moments, dy, dx, gamma, beta);
+    report("norm_layer_backward", 0, digest(digest(digest(0, dx, N), gamma, COLUMNS), beta, COLUMNS));
+}
+
 int main(int count, char **arguments)
 {
     for (ptrdiff_t itemsize = 4; itemsize <= 8; itemsize += 4) {
@@ -182,6 +203,7 @@ int main(int count, char **arguments)
         updates();
         vectors();
         cells();
+        norms();
     }
     return 0;
 }

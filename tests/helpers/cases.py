@@ -16,12 +16,16 @@ KINK_MARGIN = 5e-3  # of every z from the kink of its activation; a difference q
 
 @dataclass(frozen=True)
 class Case:
-    """``build(dtype, seed)`` makes the network; ``random``: it draws masks while training."""
+    """``build(dtype, seed)`` makes the network; ``random``: it draws masks while training; ``coupled``: training takes
+    the rows of a batch together, at least ``least`` of them; ``indices``: {place of an input: its vocabulary}."""
 
     id: str
     build: Callable[..., fn.Network]
     twin: Callable[..., list]
     random: bool = False
+    coupled: bool = False
+    least: int = 1
+    indices: dict = field(default_factory=dict)
     custom: dict = field(default_factory=dict)
 
 
@@ -270,6 +274,131 @@ def random_cases():
         5,
         lambda p, x: layer(p, "dropconnect_1", np.tanh(layer(p, "dense_1", x))),
     )
+
+
+def normed(p, name, x):
+    """The BatchNorm layer of that name, after training."""
+    mean, variance = p[f"{name}.running_mean"], p[f"{name}.running_variance"]
+    return ref.batch_norm(x, p.get(f"{name}.gamma", 1), p.get(f"{name}.beta", 0), mean, variance)
+
+
+def norm_cases():
+    D, N, L = fn.Dense, fn.BatchNorm, fn.LayerNorm
+    yield sequential(
+        "batchnorm",
+        lambda: [D(6, bias=False), N(), fn.Activation("tanh"), D(3)],
+        5,
+        lambda p, x: layer(p, "dense_2", np.tanh(normed(p, "batchnorm_1", layer(p, "dense_1", x)))),
+        coupled=True,
+        least=2,
+    )
+    yield sequential(
+        "batchnorm-first-and-last",
+        lambda: [N(scale=False), D(17, "tanh"), N(momentum=0.5)],
+        5,
+        lambda p, x: normed(p, "batchnorm_2", np.tanh(layer(p, "dense_1", normed(p, "batchnorm_1", x)))),
+        coupled=True,
+        least=2,
+    )
+    yield sequential(
+        "batchnorm-learns-nothing",
+        lambda: [D(4, "tanh"), N(scale=False, shift=False)],
+        5,
+        lambda p, x: normed(p, "batchnorm_1", np.tanh(layer(p, "dense_1", x))),
+        coupled=True,
+        least=2,
+    )
+    yield sequential(
+        "batchnorm-of-sequences",
+        lambda: [N(shift=False), fn.Activation("gelu"), N()],
+        (5, 3),
+        lambda p, x: normed(p, "batchnorm_2", ref.gelu(normed(p, "batchnorm_1", x))),
+        coupled=True,
+    )
+    yield sequential(
+        "batchnorm-residual-dropout",
+        lambda: [fn.Residual([N(), fn.Activation("softplus"), fn.Dropout(0.3), D(5)]), N()],
+        5,
+        lambda p, x: normed(p, "batchnorm_2", layer(p, "dense_1", ref.softplus(normed(p, "batchnorm_1", x))) + x),
+        coupled=True,
+        least=2,
+    )
+    yield graph("batchnorm-shared", shared_batch_norm, shared_batch_norm_twin, coupled=True, least=2)
+    yield sequential(
+        "layernorm",
+        lambda: [D(6), L(), fn.Activation("tanh"), D(3)],
+        5,
+        lambda p, x: layer(p, "dense_2", np.tanh(rows_normed(p, "layernorm_1", layer(p, "dense_1", x)))),
+    )
+    yield sequential(
+        "layernorm-of-sequences",
+        lambda: [L(shift=False), fn.Activation("gelu"), L(scale=False), L(scale=False, shift=False), fn.Flatten()],
+        (2, 17),
+        lambda p, x: ref.flatten(
+            rows_normed(
+                p,
+                "layernorm_3",
+                rows_normed(p, "layernorm_2", ref.gelu(rows_normed(p, "layernorm_1", x))),
+            )
+        ),
+    )
+
+
+def embedding_cases():
+    D, E = fn.Dense, fn.Embedding
+    yield sequential(
+        "embedding",
+        lambda: [E(5, 3), fn.Flatten(), D(4, "tanh")],
+        4,
+        lambda p, x: np.tanh(layer(p, "dense_1", ref.flatten(ref.embedding(x, p["embedding_1.weight"])))),
+        indices={0: 5},
+    )
+    yield sequential(
+        "embedding-padded-of-matrices",
+        lambda: [E(3, 17, padding_index=2), fn.LayerNorm()],
+        (2, 3),
+        lambda p, x: rows_normed(p, "layernorm_1", ref.embedding(x, p["embedding_1.weight"], 2)),
+        indices={0: 3},
+    )
+    yield sequential(
+        "embedding-one",
+        lambda: [E(1, 1, padding_index=0)],
+        1,
+        lambda p, x: ref.embedding(x, p["embedding_1.weight"], 0),
+        indices={0: 1},
+    )
+    yield graph(
+        "embedding-shared-and-beside", embedding_shared_and_beside, embedding_shared_and_beside_twin, indices={0: 6}
+    )
+
+
+def embedding_shared_and_beside():
+    """One table for two uses of the same indices, beside an input of real numbers."""
+    words, numbers, table = fn.Input(3), fn.Input(4), fn.Embedding(6, 2, name="table")
+    first = fn.Flatten()(table(words))
+    second = fn.Activation("tanh")(fn.Flatten()(table(fn.slice(words, 1, 3))))
+    return [words, numbers], fn.Dense(3)(fn.concatenate(first, second, fn.Dense(5, "tanh")(numbers)))
+
+
+def embedding_shared_and_beside_twin(p, words, numbers):
+    first = ref.flatten(ref.embedding(words, p["table.weight"]))
+    second = np.tanh(ref.flatten(ref.embedding(words[:, 1:], p["table.weight"])))
+    return [layer(p, "dense_2", np.concatenate([first, second, np.tanh(layer(p, "dense_1", numbers))], axis=1))]
+
+
+def rows_normed(p, name, x):
+    """The LayerNorm layer of that name."""
+    return ref.layer_norm(x, p.get(f"{name}.gamma", 1), p.get(f"{name}.beta", 0))
+
+
+def shared_batch_norm():
+    """One layer on two tensors: both leave their statistics in it, one after the other."""
+    x, same = fn.Input(4), fn.BatchNorm(name="same")
+    return x, fn.add(fn.Activation("tanh")(same(fn.Dense(4)(x))), same(fn.Dense(4)(x)))
+
+
+def shared_batch_norm_twin(p, x):
+    return [np.tanh(normed(p, "same", layer(p, "dense_1", x))) + normed(p, "same", layer(p, "dense_2", x))]
 
 
 # ---- graphs ---------------------------------------------------------------------------------------------------------
@@ -645,7 +774,15 @@ def state_in_and_out_twin(p, x, state):
     return [y, after.transpose(1, 0, 2)]
 
 
-CASES = [*chain_cases(), *random_cases(), *graph_cases(), *recurrent_cases(), *custom_cases()]
+CASES = [
+    *chain_cases(),
+    *random_cases(),
+    *norm_cases(),
+    *embedding_cases(),
+    *graph_cases(),
+    *recurrent_cases(),
+    *custom_cases(),
+]
 BY_ID = {case.id: case for case in CASES}
 assert len(BY_ID) == len(CASES)
 
@@ -672,6 +809,9 @@ def near_a_kink(net, xs):
 def randomize(net, rng):
     """Parameters away from special values, the same in both dtypes."""
     net.params[:] = (net.params + 0.3 * rng.normal(size=net.n_params)).astype(np.float32)
+    for name, view in net.named_parameters():
+        if name.endswith("variance"):
+            view[...] = (np.abs(view) + 0.5).astype(np.float32)
 
 
 def ready(case, dtype, batch, seed=0):
@@ -681,6 +821,8 @@ def ready(case, dtype, batch, seed=0):
         net = case.build("float64", seed)
         randomize(net, rng)
         xs = [rng.normal(size=(batch, *shape)).astype(np.float32).astype(np.float64) for shape in net.input_shapes]
+        for i, vocabulary in case.indices.items():
+            xs[i] = rng.integers(0, vocabulary, size=xs[i].shape).astype(np.float64)
         if not near_a_kink(net, xs):
             break
     else:
@@ -725,12 +867,23 @@ def gradient_errors(net, xs, dys, training=False, seed=0):
     def value():
         return sum(float(np.vdot(y, dy)) for y, dy in zip(forward(net, xs, training), dys, strict=True))
 
+    whole = net.plan.index_inputs()
+    assert not any(dxs[i].any() for i in whole)
     errors = {
-        f"input {i}": ref.slope_error(value, x, dx, rng, size) for i, (x, dx) in enumerate(zip(xs, dxs, strict=True))
+        f"input {i}": ref.slope_error(value, x, dx, rng, size)
+        for i, (x, dx) in enumerate(zip(xs, dxs, strict=True))
+        if i not in whole
     }
     for name, view in net.named_parameters():
-        errors[name] = ref.slope_error(value, view, exact[name], rng, size)
+        if name in exact:  # running statistics have no gradient
+            errors[name] = ref.slope_error(value, view, exact[name], rng, size)
     return errors
+
+
+def learned(net):
+    """Which elements of ``params`` have a gradient."""
+    named = {name for name, _ in net.named_gradients()}
+    return np.concatenate([np.full(view.size, name in named) for name, view in net.named_parameters()] or [[]]) > 0
 
 
 def parameters(net):

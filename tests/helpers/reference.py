@@ -102,6 +102,28 @@ def gru(x, w, u, b=0, recurrent_bias=0, state=None, **options):
     return recurrent(step, x, state, **options)
 
 
+def batch_norm(x, gamma, beta, mean, variance, epsilon=1e-5):
+    """Ioffe & Szegedy 2015, alg. 2; channels are the last axis."""
+    return gamma * (x - mean) / np.sqrt(variance + epsilon) + beta
+
+
+def batch_norm_training(x, gamma, beta, epsilon=1e-5):
+    """Ioffe & Szegedy 2015, alg. 1: by the statistics of the batch."""
+    axes = tuple(range(x.ndim - 1))
+    return batch_norm(x, gamma, beta, x.mean(axes), x.var(axes), epsilon)
+
+
+def layer_norm(x, gamma, beta, epsilon=1e-5):
+    """Ba et al. 2016."""
+    return gamma * (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + epsilon) + beta
+
+
+def embedding(x, w, padding=None):
+    """The vector of each index: rows of w, 0 for the padding."""
+    y = w[x.astype(int)]
+    return y if padding is None else np.where((x == padding)[..., None], 0, y)
+
+
 # ---- activations ----------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from helpers.cases import (
     forward,
     gradient_errors,
     gradients,
+    learned,
     one,
     parameters,
     randomize,
@@ -30,11 +31,15 @@ DTYPES = ("float32", "float64")
 over_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 over_dtypes = pytest.mark.parametrize("dtype", DTYPES)
 over_batches = pytest.mark.parametrize("batch", BATCHES)
+over_training = pytest.mark.parametrize(
+    ("case", "batch"),
+    [pytest.param(case, n, id=f"{case.id}-{n}") for case in CASES for n in BATCHES if n >= case.least],
+)
 
 
-def modes(case):
-    """Inference, and training where that is something else."""
-    return (False, True) if case.random else (False,)
+def modes(case, batch):
+    """Inference, and training where that is something else and takes so few rows."""
+    return (False, True) if (case.random or case.coupled) and batch >= case.least else (False,)
 
 
 def same(a, b):
@@ -108,9 +113,9 @@ def test_forward_equals_the_twin(case, dtype, batch):
 @over_batches
 def test_gradients_against_difference_quotients(case, batch):
     net, xs, dys = ready(case, "float64", batch)
-    for training in modes(case):
+    for training in modes(case, batch):
         errors = gradient_errors(net, xs, dys, training)
-        assert len(errors) == len(xs) + len(list(net.named_parameters()))
+        assert len(errors) == len(xs) - len(case.indices) + len(list(net.named_gradients()))
         assert max(errors.values()) <= GRADIENT, errors
 
 
@@ -120,16 +125,17 @@ def test_float32_gradients_are_those_of_float64(case, batch):
     wide, xs, dys = ready(case, "float64", batch)
     narrow, xs32, dys32 = ready(case, "float32", batch)
     assert np.array_equal(narrow.params, wide.params)
-    for training in modes(case):
+    for training in modes(case, batch):
+        if training and batch == case.least == 2:
+            continue  # batch normalisation makes two rows -1 and 1 whatever they are: all of their gradient cancels
         _, dxs, grads = gradients(wide, xs, dys, training)
         _, dxs32, grads32 = gradients(narrow, xs32, dys32, training)
         for a, b in zip([*dxs32, grads32], [*dxs, grads], strict=True):
             assert ref.relative(a, b) <= rounding(narrow)
 
 
-@over_cases
+@over_training
 @over_dtypes
-@over_batches
 def test_training_gradient_is_that_of_forward_and_backward(case, dtype, batch):
     """The trainer's memory is shared by in-place steps and leaves out unwanted gradients: the bits are the same."""
     net, xs, dys = ready(case, dtype, batch)
@@ -143,9 +149,8 @@ def test_training_gradient_is_that_of_forward_and_backward(case, dtype, batch):
     assert same(net.params, before)
 
 
-@over_cases
+@over_training
 @over_dtypes
-@over_batches
 def test_a_step_of_plain_sgd_is_the_rate_times_the_gradient(case, dtype, batch):
     """The update that is part of the backward pass, at a rate large enough to show weights updated too early."""
     net, xs, dys = ready(case, dtype, batch)
@@ -156,7 +161,7 @@ def test_a_step_of_plain_sgd_is_the_rate_times_the_gradient(case, dtype, batch):
     net.train_step(one(xs), one(targets))
     # As for accumulate: 11 roundings of sums that start at the old weights.
     size = np.linalg.norm(before) + np.linalg.norm(net.grads)
-    assert np.linalg.norm(net.params - expected) <= 11 * np.finfo(dtype).eps / 2 * size
+    assert np.linalg.norm((net.params - expected)[learned(net)]) <= 11 * np.finfo(dtype).eps / 2 * size
 
 
 # ---- memory ---------------------------------------------------------------------------------------------------------
@@ -168,7 +173,7 @@ def test_a_step_of_plain_sgd_is_the_rate_times_the_gradient(case, dtype, batch):
 def test_nothing_unwritten_is_read(case, dtype, batch, poisoned):
     """A workspace that starts as NaN gives the bits of one that has been used."""
     net, xs, dys = ready(case, dtype, batch)
-    for training in modes(case):
+    for training in modes(case, batch):
         net = copy.deepcopy(net)
         fresh = gradients(net, xs, dys, training)
         again = gradients(net, xs, dys, training)
@@ -182,9 +187,8 @@ def test_nothing_unwritten_is_read(case, dtype, batch, poisoned):
     assert all(np.isfinite(y).all() for y in as_list(net.predict_one(row)))
 
 
-@over_cases
+@over_training
 @over_dtypes
-@over_batches
 def test_nothing_unwritten_is_read_in_training(case, dtype, batch):
     net, xs, dys = ready(case, dtype, batch)
     twin = copy.deepcopy(net)
@@ -230,10 +234,12 @@ def test_inputs_are_left_alone_and_may_be_read_only(case, dtype, batch):
     frozen = [forward(net, xs), backward(net, dys), as_list(net.predict(one(xs))), as_list(net.predict_one(row))]
     for a, b in zip(writable, frozen, strict=True):
         assert same(a, b)
-    net.train_step(one(xs), one(targets))
-    net.train_step(row, one([target[0] for target in targets]))
+    if batch >= case.least:
+        net.train_step(one(xs), one(targets))
+        net.fit(one(xs), one(targets), batch_size=2 if case.least == 1 else batch, epochs=2)
+    if case.least == 1:
+        net.train_step(row, one([target[0] for target in targets]))
     net.evaluate(one(xs), one(targets))
-    net.fit(one(xs), one(targets), batch_size=2, epochs=2)
     net.activations(one(xs))
     assert same(copies, [*xs, *dys, *targets])
 

@@ -28,14 +28,14 @@ cdef class CustomOp(Op):
     ``parameters`` maps names to shapes.
     """
 
-    cdef object who, forward, backward
+    cdef object forward, backward
     cdef tuple input_shape, output_shape
 
     def __init__(self, str who, forward, backward, tuple input_shape, tuple output_shape, dict parameters):
         self.who, self.forward, self.backward = who, forward, backward
         self.input_shape, self.output_shape = input_shape, output_shape
         self.input_widths, self.output_widths = (int(np.prod(input_shape)),), (int(np.prod(output_shape)),)
-        self.reads_input = self.reads_output = self.may_fail = True
+        self.reads_input = self.reads_output = self.may_fail = self.backward_may_fail = True
         self.parameters = tuple(Parameter(name, shape, *fans(shape), len(shape) > 1)
                                 for name, shape in parameters.items())
 

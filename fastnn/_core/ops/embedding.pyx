@@ -1,0 +1,103 @@
+"""Embedding: y = the vector of each index; the indices are whole numbers of the network's dtype."""
+
+from cpython.exc cimport PyErr_SetObject
+from cpython.object cimport PyObject
+from cython cimport floating
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memset
+
+from fastnn._core.step cimport FAILED, Frame, OK, Op, Step
+
+from fastnn._core.step import Parameter
+
+
+cdef struct Dims:
+    Py_ssize_t length       # indices per row
+    Py_ssize_t vocabulary
+    Py_ssize_t units
+    Py_ssize_t padding      # the index that stands for nothing, -1: there is none
+    PyObject* op            # whom messages speak of
+
+
+cdef Py_ssize_t take_vectors(const Dims* dims, Py_ssize_t N, const floating* x, Py_ssize_t vector_bytes,
+                             const char* table, char* y, int64_t* index) noexcept nogil:
+    """Copy the vectors of ``N`` indices and keep these, unless ``index`` is NULL; returns the place of the first that
+    is none, or -1."""
+    cdef Py_ssize_t n
+    cdef int64_t k
+    cdef double value
+    for n in range(N):
+        value = <double> x[n]
+        if not 0.0 <= value < <double> dims.vocabulary:
+            return n
+        k = <int64_t> value
+        if <double> k != value:
+            return n
+        if index != NULL:
+            index[n] = k
+        if k == dims.padding:
+            memset(y + n * vector_bytes, 0, vector_bytes)
+        else:
+            memcpy(y + n * vector_bytes, table + k * vector_bytes, vector_bytes)
+    return -1
+
+
+cdef int refuse(const Dims* dims, double value) noexcept with gil:
+    """Set the error of a value that is no index."""
+    op, number = <EmbeddingOp> dims.op, float(value)
+    shown = str(int(number)) if number.is_integer() and abs(number) < 1e15 else f"{number:.7g}"
+    PyErr_SetObject(ValueError, f"{op.who}: expected whole numbers from 0 to {dims.vocabulary - 1}, got {shown}; "
+                                "renumber the indices, or give the layer a larger vocabulary")
+    return FAILED
+
+
+cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
+    """y = table[x]; what backward goes by is saved: x may be memory of the caller, who could change it in between."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t N = frame.batch * dims.length, vector_bytes = dims.units * step.kernels.itemsize, bad
+    cdef const char* x = frame.values[step.inputs[0]]
+    cdef const char* table = frame.params + step.params
+    cdef char* y = frame.values[step.outputs[0]]
+    cdef int64_t* index = <int64_t*> frame.saved[step.index]
+    if step.kernels.itemsize == sizeof(float):
+        bad = take_vectors(dims, N, <const float*> x, vector_bytes, table, y, index)
+        return OK if bad < 0 else refuse(dims, <double> (<const float*> x)[bad])
+    bad = take_vectors(dims, N, <const double*> x, vector_bytes, table, y, index)
+    return OK if bad < 0 else refuse(dims, (<const double*> x)[bad])
+
+
+cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
+    """dtable[x] += scale * dy, one after the other, no other vector touched; dx = 0: whole numbers have no derivative."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t N = frame.batch * dims.length, vector_bytes = dims.units * step.kernels.itemsize, n
+    cdef const int64_t* index = <const int64_t*> frame.saved[step.index]
+    cdef const char* dy = frame.gradients[step.outputs[0]]
+    cdef char* dx = frame.gradients[step.inputs[0]]
+    cdef char* dtable = frame.dparams + step.params
+    cdef double scale = frame.scale * step.rate
+    if dx != NULL:
+        memset(dx, 0, N * step.kernels.itemsize)
+    if step.trainable:
+        for n in range(N):
+            if index[n] != dims.padding:
+                step.kernels.add_scaled(dims.units, scale, dy + n * vector_bytes, dtable + index[n] * vector_bytes)
+    return OK
+
+
+cdef class EmbeddingOp(Op):
+    """``length`` indices per row become as many vectors of ``units``; ``padding``: the index whose vector is 0, or -1."""
+
+    cdef Dims dims
+
+    def __init__(self, str who, Py_ssize_t length, Py_ssize_t vocabulary, Py_ssize_t units, Py_ssize_t padding):
+        self.who, self.vocabulary = who, vocabulary
+        self.dims = Dims(length=length, vocabulary=vocabulary, units=units, padding=padding, op=<PyObject*> self)
+        self.input_widths, self.output_widths = (length,), (length * units,)
+        self.may_fail = True
+        self.parameters = (Parameter("weight", (vocabulary, units), 1, units, False),)
+
+    cdef void bind(self, Step* step) noexcept:
+        step.forward, step.backward, step.config = forward, backward, &self.dims
+
+    cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
+        return batch * self.dims.length * sizeof(int64_t)

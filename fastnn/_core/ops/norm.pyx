@@ -1,0 +1,154 @@
+"""Normalisation: of each channel over a batch, of each row over its channels.  y = gamma n + beta."""
+
+from fastnn._core.kernels cimport fnn_norm
+from fastnn._core.step cimport Frame, OK, Op, Step
+
+from fastnn._core.step import Parameter
+
+
+cdef struct Dims:
+    Py_ssize_t rows         # of C numbers, in one row of the batch
+    Py_ssize_t columns      # C
+    double epsilon
+    double momentum         # share of a running statistic that a training step keeps
+    bint scale              # there is a gamma
+    bint shift              # there is a beta
+
+
+cdef inline fnn_norm norm_of(const Dims* dims, const Step* step, const Frame* frame) noexcept nogil:
+    cdef fnn_norm norm
+    cdef const char* params = frame.params + step.params
+    norm.rows, norm.columns, norm.epsilon = frame.batch * dims.rows, dims.columns, dims.epsilon
+    norm.gamma = norm.beta = NULL
+    if dims.scale:
+        norm.gamma = params
+        params += dims.columns * step.kernels.itemsize
+    if dims.shift:
+        norm.beta = params
+    return norm
+
+
+cdef inline char* dgamma_of(const Dims* dims, const Step* step, const Frame* frame) noexcept nogil:
+    return frame.dparams + step.params if step.trainable and dims.scale else NULL
+
+
+cdef inline char* dbeta_of(const Dims* dims, const Step* step, const Frame* frame) noexcept nogil:
+    cdef Py_ssize_t size = dims.columns * step.kernels.itemsize
+    return frame.dparams + step.params + dims.scale * size if step.trainable and dims.shift else NULL
+
+
+cdef tuple learned(Py_ssize_t columns, bint scale, bint shift):
+    """gamma and beta, as far as they are there."""
+    return tuple(Parameter(name, (columns,), columns, columns, False)
+                 for name, there in (("gamma", scale), ("beta", shift)) if there)
+
+
+# ---- batch normalisation: saved are mean and variance of the batch, if it was normalised by its own ----
+
+cdef inline bint coupled(const Step* step, const Frame* frame) noexcept nogil:
+    """By the statistics of the batch?  A frozen step takes the running ones always."""
+    return frame.training and step.trainable
+
+
+cdef inline const char* moments_of(const Dims* dims, const Step* step, const Frame* frame) noexcept nogil:
+    """The mean to normalise by; the variance stands after it."""
+    if coupled(step, frame):
+        return frame.saved[step.index]
+    return frame.params + step.params + (dims.scale + dims.shift) * dims.columns * step.kernels.itemsize
+
+
+cdef int batch_forward(const Step* step, const Frame* frame) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef fnn_norm norm = norm_of(dims, step, frame)
+    cdef Py_ssize_t size = dims.columns * step.kernels.itemsize
+    cdef const char* moments = moments_of(dims, step, frame)
+    cdef const char* x = frame.values[step.inputs[0]]
+    if coupled(step, frame):
+        step.kernels.column_moments(norm.rows, norm.columns, x, <char*> moments, <char*> moments + size)
+    step.kernels.batch_norm_forward(&norm, x, moments, moments + size, frame.values[step.outputs[0]])
+    return OK
+
+
+cdef int batch_backward(const Step* step, const Frame* frame) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef fnn_norm norm = norm_of(dims, step, frame)
+    cdef const char* moments = moments_of(dims, step, frame)
+    step.kernels.batch_norm_backward(
+        &norm, coupled(step, frame), frame.scale * step.rate, frame.values[step.inputs[0]], moments,
+        moments + dims.columns * step.kernels.itemsize, frame.gradients[step.outputs[0]],
+        frame.gradients[step.inputs[0]], dgamma_of(dims, step, frame), dbeta_of(dims, step, frame))
+    return OK
+
+
+cdef void batch_commit(const Step* step, const Frame* frame, char* params) noexcept nogil:
+    """running = momentum * running + (1 - momentum) * that of the batch, the variance as the unbiased estimate."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t C = dims.columns, size = C * step.kernels.itemsize
+    cdef double rows = <double> (frame.batch * dims.rows), share = 1.0 - dims.momentum
+    cdef const char* moments = frame.saved[step.index]
+    cdef char* running = params + step.params + (dims.scale + dims.shift) * size
+    step.kernels.scale(2 * C, dims.momentum, running, running)
+    step.kernels.add_scaled(C, share, moments, running)
+    step.kernels.add_scaled(C, share * rows / (rows - 1.0), moments + size, running + size)
+
+
+cdef class BatchNormOp(Op):
+    """``rows`` times ``columns`` numbers per row of the batch; each column has statistics of its own."""
+
+    cdef Dims dims
+
+    def __init__(self, str who, Py_ssize_t rows, Py_ssize_t columns, double momentum, double epsilon, bint scale,
+                 bint shift):
+        self.who = who
+        self.dims = Dims(rows=rows, columns=columns, epsilon=epsilon, momentum=momentum, scale=scale, shift=shift)
+        self.input_widths = self.output_widths = (rows * columns,)
+        self.in_place = self.reads_input = self.couples_rows = True
+        self.least_rows = 2 if rows == 1 else 1
+        self.parameters = learned(columns, scale, shift) + tuple(
+            Parameter(name, (columns,), columns, columns, False, False)
+            for name in ("running_mean", "running_variance"))
+
+    cdef void bind(self, Step* step) noexcept:
+        step.forward, step.backward, step.config = batch_forward, batch_backward, &self.dims
+        step.commit = batch_commit
+
+    cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
+        return 2 * self.dims.columns * itemsize
+
+
+# ---- layer normalisation: saved are mean and 1 / deviation of each row ----
+
+cdef int layer_forward(const Step* step, const Frame* frame) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef fnn_norm norm = norm_of(dims, step, frame)
+    step.kernels.layer_norm_forward(&norm, frame.values[step.inputs[0]], frame.values[step.outputs[0]],
+                                    frame.saved[step.index])
+    return OK
+
+
+cdef int layer_backward(const Step* step, const Frame* frame) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef fnn_norm norm = norm_of(dims, step, frame)
+    step.kernels.layer_norm_backward(
+        &norm, frame.scale * step.rate, frame.values[step.inputs[0]], frame.saved[step.index],
+        frame.gradients[step.outputs[0]], frame.gradients[step.inputs[0]], dgamma_of(dims, step, frame),
+        dbeta_of(dims, step, frame))
+    return OK
+
+
+cdef class LayerNormOp(Op):
+    """``rows`` times ``columns`` numbers per row of the batch; each of those rows is normalised by itself."""
+
+    cdef Dims dims
+
+    def __init__(self, Py_ssize_t rows, Py_ssize_t columns, double epsilon, bint scale, bint shift):
+        self.dims = Dims(rows=rows, columns=columns, epsilon=epsilon, momentum=0.0, scale=scale, shift=shift)
+        self.input_widths = self.output_widths = (rows * columns,)
+        self.in_place = self.reads_input = True
+        self.parameters = learned(columns, scale, shift)
+
+    cdef void bind(self, Step* step) noexcept:
+        step.forward, step.backward, step.config = layer_forward, layer_backward, &self.dims
+
+    cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
+        return 2 * batch * self.dims.rows * itemsize

@@ -1,0 +1,81 @@
+"""Normalisation over the channels of each row."""
+
+from dataclasses import KW_ONLY, dataclass
+from math import prod
+from typing import Any
+
+from fastnn._core.ops.norm import LayerNormOp
+from fastnn._spec import require_flag, require_number
+from fastnn.initializers import Initializer, as_initializer
+from fastnn.layers.base import Built, Layer, Shape, check_name
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LayerNorm(Layer):
+    """The numbers along the last axis are brought to mean 0 and variance 1, then scaled and shifted.
+
+    ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta`` with the mean and variance of each row of the last axis:
+    the same in training and after it, and independent of the other rows.
+
+    Parameters
+    ----------
+    epsilon : float
+        Added to the variance.
+    scale : bool
+        Whether there is a learned gamma, one number per channel.
+    shift : bool
+        Whether there is a learned beta.
+    gamma_initializer, beta_initializer : str or Initializer
+        How gamma and beta start.
+    name : str, optional
+        Name of the layer.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If epsilon is not positive or an initializer is unknown; and for inputs of one channel, which would all be 0.
+
+    Notes
+    -----
+    Ba, Kiros & Hinton 2016.  Weight decay and max-norm do not apply to gamma and beta.
+
+    Examples
+    --------
+    >>> import numpy as np, fastnn as fn
+    >>> net = fn.Sequential([fn.LayerNorm()], input_shape=2, seed=0)
+    >>> net.predict(np.array([[1, 3], [40, 20]])).round(4)
+    array([[-1.,  1.],
+           [ 1., -1.]], dtype=float32)
+    """
+
+    _: KW_ONLY
+    epsilon: float = 1e-5
+    scale: bool = True
+    shift: bool = True
+    gamma_initializer: str | Initializer = "ones"
+    beta_initializer: str | Initializer = "zeros"
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name("LayerNorm", self.name)
+        require_number(self.title, "epsilon", self.epsilon, low=0, strict=True)
+        require_flag(self.title, "scale", self.scale)
+        require_flag(self.title, "shift", self.shift)
+        for parameter in ("gamma", "beta"):
+            self.initializer(parameter)
+
+    def build(self, input_shapes: tuple[Shape, ...]) -> Built:
+        """Return one op over the last axis."""
+        shape = self.one_input(input_shapes)
+        if shape[-1] == 1:
+            raise ValueError(f"{self.title}: expected at least 2 channels to normalise over, got shape {shape}")
+        return Built((LayerNormOp(prod(shape[:-1]), shape[-1], self.epsilon, self.scale, self.shift),), shape)
+
+    def initializer(self, parameter: str) -> Initializer:
+        """Return how gamma or beta starts."""
+        chosen = self.gamma_initializer if parameter == "gamma" else self.beta_initializer
+        return as_initializer(self.title, chosen)
+
+    @classmethod
+    def _field_from_json(cls, name: str, value: Any) -> Any:
+        return Initializer.from_config(value) if isinstance(value, dict) else super()._field_from_json(name, value)
