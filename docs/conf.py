@@ -31,7 +31,13 @@ html_show_sourcelink = False
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": True,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {  # elsewhere lines of code need the width
+        "api/*": ["page-toc"],
+        "examples/*": [],
+        "guide/*": [],
+        "howto/*": [],
+        "index": [],
+    },
     "footer_start": [],
     "footer_end": [],
     "show_nav_level": 2,

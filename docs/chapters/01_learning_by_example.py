@@ -81,9 +81,8 @@ curves = fn.plot_history(history)
 
 # %%
 after = net.evaluate(X_test, y_test)
-print(
-    f"epochs: {len(history['loss'])}, accuracy on held-out digits: {before['accuracy']:.2f} -> {after['accuracy']:.3f}"
-)
+print("epochs:", len(history["loss"]))
+print(f"accuracy on held-out digits: {before['accuracy']:.2f} -> {after['accuracy']:.3f}")
 
 # %%
 # **What to look at.**  Both losses fall from chance level.  The loss on the training pairs goes on falling after the

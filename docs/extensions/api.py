@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
 # Known modules first, in reading order; others follow by name.
 ORDER = ("network", "layers", "initializers", "losses", "optimizers", "schedules", "metrics", "callbacks", "history")
-TITLES = {"data": "Data", "layers": "Layers", "threads": "Threads"}
+TITLES = {
+    "data": "Data",
+    "diagnostics": "Checks",
+    "errors": "Errors",
+    "history": "History",
+    "layers": "Layers",
+    "serialization": "Files",
+    "threads": "Threads",
+}
 # What users meet without importing it from the top: bases to derive from, and what calls give back.
 ALSO = (
     "layer_view.LayerView",
@@ -72,9 +80,12 @@ def entry(name: str) -> list[str]:
 def page(module: str, names: list[str]) -> tuple[str, str]:
     """Return title and text of the page of a module."""
     about = inspect.getdoc(importlib.import_module(f"fastnn.{module}")) or ""
-    title = TITLES.get(module, about.partition("\n")[0].partition(":")[0].rstrip("."))
+    first, colon, rest = about.partition(":")
+    title = TITLES.get(module, first.partition("\n")[0].rstrip("."))
+    if colon and title == first:  # "Loss functions: what a network is trained to make small."
+        about = rest.strip()[:1].upper() + rest.strip()[1:]
     short = [name.removeprefix("fastnn.") for name in names]
-    lines = [title, "=" * len(title), "", about if module != "layers" else "", "", ".. currentmodule:: fastnn", ""]
+    lines = [title, "=" * len(title), "", about, "", ".. currentmodule:: fastnn", ""]
     lines += [".. autosummary::", "", *(f"   {name}" for name in short), ""]
     for name in names:
         lines += entry(name)
