@@ -73,8 +73,9 @@ for (name, parameter), (_, gradient) in zip(net.named_parameters(), net.named_gr
 # All of it, again and again
 # --------------------------
 #
-# ``fit`` repeats the step over all pairs, a few at a time, in a new random order in every *epoch*.  When to stop is a
-# rule: after a number of epochs, or, as here, when the loss on held-out pairs has not fallen for a while.
+# ``fit`` repeats the step over all pairs, a few at a time, in a new random order in every *epoch*.  The pairs may be
+# more than fit into memory: :doc:`/howto/streaming`.  When to stop is a rule: after a number of epochs, or, as here,
+# when the loss on held-out pairs has not fallen for a while.
 
 history = net.fit(X, y, epochs=200, validation_data=(X_test, y_test), callbacks=[fn.EarlyStopping(patience=15)])
 curves = fn.plot_history(history)

@@ -124,6 +124,7 @@ rates = {
     "constant 0.05": 0.05,
     "constant 0.001": 0.001,
     "step": fn.StepDecay(0.05, factor=0.3, every=steps // 6),
+    "exponential": fn.ExponentialDecay(0.05, factor=0.5, every=steps // 10),
     "inverse time": fn.InverseTimeDecay(0.05, rate=0.01),
     "cosine": fn.CosineDecay(0.05, total_steps=steps),
 }

@@ -107,6 +107,44 @@ plt.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 # **What to look at.**  With a vanished gradient the loss stays at chance: the last layer learns how frequent each
 # digit is, and no more.  The residual network learns at once, from the same start.
 #
+# Along time
+# ----------
+#
+# A recurrent network goes through a sequence step by step, each time with the same weights, and hands its state on.
+# Seen from the last step, the first is as many layers away as the sequence is long.  Here 100 steps, and the
+# gradient that reaches the input of each, if the output is taken after the last:
+
+steps = 100
+sequences = np.random.default_rng(0).normal(size=(16, steps, 4))
+cells = {
+    "SimpleRNN": fn.SimpleRNN(32),
+    "LSTM, forget bias 0": fn.LSTM(32, forget_bias=0.0),
+    "LSTM, forget bias 1": fn.LSTM(32),
+    "LSTM, forget bias 4": fn.LSTM(32, forget_bias=4.0),
+}
+through_time = {}
+plt.figure()
+for name, cell in cells.items():
+    net = fn.Sequential([cell], input_shape=(steps, 4), seed=0, dtype="float64")
+    output = net.forward(sequences)
+    dx = net.backward(np.ones_like(output))
+    through_time[name] = np.linalg.norm(dx, axis=(0, 2))
+    plt.semilogy(range(1, steps + 1), through_time[name], label=name)
+    print(f"{name:20}  first step / last step: {through_time[name][0] / through_time[name][-1]:.0e}")
+plt.xlabel("step of the sequence")
+plt.ylabel("norm of the gradient")
+plt.legend()
+
+# %%
+# **What to look at.**  The plain network forgets: what happened 100 steps ago has no say in what it learns.  The
+# LSTM keeps a memory that is carried on by addition,
+#
+# .. math:: c_t = f_t \odot c_{t-1} + i_t \odot g_t
+#
+# so on this way the factor of a step is the forget gate f, and nothing else.  Its bias at the start decides
+# how far the gradient reaches: with 0, f is about 1/2 and the LSTM is no better than the plain network; with 1, the
+# usual start, f is about 0.73; with 4 it is 0.98, and the gradient arrives.
+#
 # Cures
 # -----
 #
@@ -115,8 +153,7 @@ plt.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 # - **A start that keeps the size of signals**: variance 1/n for tanh (Glorot and Bengio 2010), 2/n for relu (He et al.
 #   2015).  ``Dense`` chooses by its activation.
 # - **Functions whose slope does not fade**: relu and its family.
-# - **Recurrent networks** have the same trouble along time, with a factor for each step.  The LSTM (Hochreiter and
-#   Schmidhuber 1997) is the cure there: its memory is carried on by addition, the same idea as the residual connection.
+# - **LSTM** (Hochreiter and Schmidhuber 1997) along time, with a forget gate (Gers et al. 2000) that starts open.
 #
 # The opposite happens too: factors above 1 make the gradient *explode*.  It is the easier trouble, because the
 # gradient can be cut to a length before the step: ``fn.SGD(0.1, clip_norm=1.0)``.

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -34,10 +35,15 @@ def assigned(path: Path) -> set[str]:
     return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
+def escape(text: str) -> str:
+    """Return text that reStructuredText shows as it is: ``|a - b|`` is no substitution."""
+    return re.sub(r"([\\*`|_])", r"\\\1", text)
+
+
 def page(name: str, module: ModuleType) -> str:
     """Return the page of one example."""
     about, title = inspect.getdoc(module) or "", f"{name}.py"
-    goals = [f"   * - {figure}\n     - ``{goal}``" for figure, goal in module.GOALS.items()]
+    goals = [f"   * - {escape(figure)}\n     - ``{goal}``" for figure, goal in module.GOALS.items()]
     table = [".. list-table::", "   :header-rows: 1", "", "   * - figure", "     - goal", *goals, ""]
     code = [f".. literalinclude:: ../../examples/{title}", "   :language: python", ""]
     return "\n".join([title, "=" * len(title), "", about, "", *(table if goals else []), *code])
@@ -55,7 +61,7 @@ def write(app: "Sphinx") -> None:
     for name, module in found.items():
         write_if_changed(folder / f"{name}.rst", page(name, module))
         summary = (inspect.getdoc(module) or "").partition("\n\n")[0].replace("\n", " ")
-        goals = "; ".join(f"{figure} ``{goal}``" for figure, goal in module.GOALS.items())
+        goals = "\n       ".join(f"| {escape(figure)} ``{goal}``" for figure, goal in module.GOALS.items())
         rows.append(f"   * - :doc:`{name}`\n     - {summary}\n     - {goals}")
     text = (Path(app.srcdir) / "examples.rst.in").read_text()
     head = [".. list-table::", "   :header-rows: 1", "   :widths: 15 45 40", ""]
