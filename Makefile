@@ -5,7 +5,7 @@ PY      = $(VENV)/bin/python
 BUILD_NEEDS = "setuptools>=77" "Cython>=3.1.2" "numpy>=2" "scipy>=1.13"
 C_WARNINGS  = -std=gnu11 -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wdouble-promotion -Werror
 
-.PHONY: demo test bench peers lint check build clean
+.PHONY: demo test bench peers docs lint check build clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,16 @@ bench: build  ## time kernels, layers and entry points, then everything beside t
 
 peers: build  ## install what the side-by-side suite compares with
 	$(PY) -m pip install --quiet --no-build-isolation --editable ".[bench]"
+
+$(VENV)/docs: pyproject.toml | build
+	$(PY) -m pip install --quiet --no-build-isolation --editable ".[docs]"
+	touch $@
+
+docs: build $(VENV)/docs  ## the guide and the API reference, all of their code run; warnings are errors
+	$(PY) -m pytest -q --doctest-modules fastnn --doctest-glob='*.rst' docs/index.rst docs/howto
+	OPENBLAS_NUM_THREADS=1 $(PY) -m sphinx --fail-on-warning --keep-going --fresh-env --quiet \
+		-d build/docs/doctrees docs build/docs/html
+	@echo "build/docs/html/index.html"
 
 lint: build  ## style, types, C warnings and Cython performance hints are errors
 	$(PY) -m ruff check .

@@ -532,7 +532,7 @@ class Network(Engine):
         Returns
         -------
         History
-            Per epoch: loss, val_loss, metrics as val_..., learning_rate, seconds.  Also ``net.history``.
+            Per epoch: loss, val_loss, metrics as ``val_...``, learning_rate, seconds.  Also ``net.history``.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Layers: one concept per file."""
+"""Layers: what networks are made of; specifications that hold no numbers, one concept per file."""
 
 from fastnn.layers.activation import Activation
 from fastnn.layers.base import Layer, Tensor
