@@ -10,7 +10,15 @@ from fastnn._core import kernels
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [*sorted((ROOT / "csrc").glob("fnn_kernels_*.c")), ROOT / "csrc/fnn_dispatch.c"]
-FLAGS = ["-std=gnu11", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"]
+FLAGS = [
+    "-std=gnu11",
+    "-O2",
+    "-ftree-vectorize",
+    "-fvect-cost-model=dynamic",
+    "-ffp-contract=fast",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+]
 ARM64 = {"compiler": "aarch64-linux-gnu-gcc", "emulator": "qemu-aarch64"}
 
 pytestmark = [
