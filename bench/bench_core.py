@@ -28,6 +28,7 @@ LAYERS = {  # by name: a function of the tensor (B, 128) before it
     "DropConnect": fn.DropConnect(WIDTH, "relu", rate=0.2),
     "Dropout": fn.Dropout(0.2),
     "Flatten": fn.Flatten(),
+    "PhaseDense": lambda x: fn.PhaseDense(WIDTH, "relu")(x, fn.Dense(1)(x)),
     "Reshape": fn.Reshape((8, 16)),
     "Residual": fn.Residual([fn.Dense(WIDTH, "relu")]),
     "Slice": fn.Slice(0, 64),

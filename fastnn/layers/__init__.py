@@ -8,6 +8,7 @@ from fastnn.layers.dropconnect import DropConnect
 from fastnn.layers.dropout import Dropout
 from fastnn.layers.input import Input
 from fastnn.layers.merge import Add, Concatenate, Slice, add, concatenate, slice
+from fastnn.layers.phase_dense import PhaseDense
 from fastnn.layers.reshape import Flatten, Reshape
 from fastnn.layers.residual import Residual
 
@@ -22,6 +23,7 @@ __all__ = [
     "Flatten",
     "Input",
     "Layer",
+    "PhaseDense",
     "Reshape",
     "Residual",
     "Slice",
