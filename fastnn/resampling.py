@@ -67,9 +67,10 @@ def resample_phase(net: Network, control_points: int = 50, phase_function: str =
     phases = np.arange(control_points) / control_points
     for old, new in zip(net.layers, result.layers, strict=True):
         for name, view in old.parameters.items():
-            if isinstance(old.spec, PhaseDense):
-                at_phases = basis(phases, old.spec.control_points, old.spec.phase_function)
-                new.parameters[name][...] = np.tensordot(at_phases, view, axes=1)
-            else:
+            if not isinstance(old.spec, PhaseDense):
                 new.parameters[name][...] = view
+                continue
+            coefficients = basis(phases, old.spec.control_points, old.spec.phase_function)
+            for point, row in zip(new.parameters[name], coefficients, strict=True):  # one by one, to save memory
+                point[...] = np.tensordot(row, view, axes=1)
     return result
