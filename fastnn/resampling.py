@@ -71,6 +71,7 @@ def resample_phase(net: Network, control_points: int = 50, phase_function: str =
                 new.parameters[name][...] = view
                 continue
             coefficients = basis(phases, old.spec.control_points, old.spec.phase_function)
+            values = view.astype(np.float64)
             for point, row in zip(new.parameters[name], coefficients, strict=True):  # one by one, to save memory
-                point[...] = np.tensordot(row, view, axes=1)
+                point[...] = np.tensordot(row, values, axes=1)
     return result

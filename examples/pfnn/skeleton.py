@@ -32,5 +32,9 @@ def bones(parent: np.ndarray) -> list[tuple[int, int, str]]:
 
 def draw(axes: Any, pose: np.ndarray, parent: np.ndarray, *, colour: str | None = None, **style: Any) -> None:
     """Draw joints (31, 2) or (31, 3) as bones on matplotlib axes of as many dimensions."""
+    lines: dict[str, list[np.ndarray]] = {}
+    gap = np.full((1, pose.shape[1]), np.nan)  # between bones, so that those of one colour are one line
     for joint, other, own in bones(parent):
-        axes.plot(*pose[[joint, other]].T, color=colour or own, solid_capstyle="round", **style)
+        lines.setdefault(colour or own, []).extend((pose[[joint, other]], gap))
+    for own, parts in lines.items():
+        axes.plot(*np.concatenate(parts).T, color=own, solid_capstyle="round", **style)
