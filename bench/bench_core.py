@@ -21,6 +21,7 @@ NETS = {
 WIDTH, ROWS = 128, 128
 LAYERS = {  # by name: a function of the tensor (B, 128) before it
     "Activation": fn.Activation("gelu"),
+    "Bidirectional": lambda x: fn.Bidirectional(fn.GRU(16))(fn.Reshape((8, 16))(x)),
     "Add": lambda x: fn.add(x, fn.Dense(WIDTH)(x)),
     "Concatenate": lambda x: fn.concatenate(x, fn.Dense(WIDTH)(x)),
     "Custom": fn.Custom(lambda x: 2 * x, lambda x, y, dy: 2 * dy, name="double"),
@@ -28,9 +29,12 @@ LAYERS = {  # by name: a function of the tensor (B, 128) before it
     "DropConnect": fn.DropConnect(WIDTH, "relu", rate=0.2),
     "Dropout": fn.Dropout(0.2),
     "Flatten": fn.Flatten(),
+    "GRU": lambda x: fn.GRU(32)(fn.Reshape((8, 16))(x)),
+    "LSTM": lambda x: fn.LSTM(32)(fn.Reshape((8, 16))(x)),
     "PhaseDense": lambda x: fn.PhaseDense(WIDTH, "relu")(x, fn.Dense(1)(x)),
     "Reshape": fn.Reshape((8, 16)),
     "Residual": fn.Residual([fn.Dense(WIDTH, "relu")]),
+    "SimpleRNN": lambda x: fn.SimpleRNN(32)(fn.Reshape((8, 16))(x)),
     "Slice": fn.Slice(0, 64),
 }
 

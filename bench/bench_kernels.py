@@ -176,6 +176,36 @@ def bench_add_masked(benchmark, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def bench_lstm_forward(benchmark, dtype):
+    z, c, peephole = draw(32, 512, dtype=dtype), draw(32, 128, dtype=dtype), np.zeros((3, 128), dtype)
+    benchmark(kernels.lstm_forward, z, c, peephole)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_lstm_backward(benchmark, dtype):
+    a, c, peephole = draw(32, 512, dtype=dtype), draw(32, 128, dtype=dtype), np.zeros((3, 128), dtype)
+    benchmark(kernels.lstm_backward, a, c, np.tanh(c), c, c, peephole)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_add_products(benchmark, dtype):
+    x, y = draw(32, 512, dtype=dtype), draw(32, 128, dtype=dtype)
+    benchmark(kernels.add_products, x, y, np.zeros(128, dtype), 1e-9)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_gru_forward(benchmark, dtype):
+    z, h = draw(32, 384, dtype=dtype), draw(32, 128, dtype=dtype)
+    benchmark(kernels.gru_forward, z, h, h)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_gru_backward(benchmark, dtype):
+    a, h = draw(32, 384, dtype=dtype), draw(32, 128, dtype=dtype)
+    benchmark(kernels.gru_backward, a, h, h, h)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def bench_probe_multiply_add(benchmark, dtype):
     benchmark(kernels.probe_multiply_add, 10_000, dtype=dtype)
 

@@ -5,7 +5,7 @@
  * per process (see fnn_dispatch.h).
  *
  * Dimension letters, here and in Cython, docstrings and messages:
- *   B batch rows   I inputs   O outputs   N flat length
+ *   B batch rows   I inputs   O outputs   N flat length   T time steps   H hidden units
  * Arrays are row-major and packed unless a leading dimension is named.  Gradients are dy, dx, dw; z is the weighted
  * input of a neuron and a = sigma(z) its activation.
  * Contract: inputs are const and never modified; outputs are overwritten unless a line says ADDS; an input and an
@@ -79,10 +79,11 @@ typedef struct fnn_random {
 } fnn_random;
 
 /* Sizes of a dense layer's products, or of a part of one.  Rows of x and dx lie x_row elements apart, those of w and dw
- * w_row (the outputs of the whole layer), those of y and dy y_row. */
+ * w_row (the outputs of the whole layer), those of y and dy y_row.  bias_row is 0 if all rows start from one bias;
+ * otherwise bias is a matrix (B, O) with rows that far apart, and may be y itself: y += x w. */
 typedef struct fnn_shape {
     ptrdiff_t batch, inputs, outputs;
-    ptrdiff_t x_row, w_row, y_row;
+    ptrdiff_t x_row, w_row, y_row, bias_row;
 } fnn_shape;
 
 /* a = sigma(z), elementwise; a may be z.  alpha: slope (leaky_relu) or scale of the negative part (elu). */
@@ -123,8 +124,8 @@ typedef struct fnn_kernels {
     void (*log_sum_exp)(ptrdiff_t B, ptrdiff_t O, const fnn_real *z, fnn_real *out);
 
     /* ---- products of a dense layer (fnn_product.tmpl.h) -------------------------------------------------------
-     * x and dx (B, I), w and dw (I, O), bias (O,) or NULL, y and dy (B, O).  No two arrays overlap.  w, bias, y, dy and
-     * dw may be READ up to 63 bytes past their end: what is there must be memory of the caller's, its contents do not
+     * x and dx (B, I), w and dw (I, O), bias (O,), (B, O) or NULL, y and dy (B, O).  No two arrays overlap, but bias may be y.  w, bias, y,
+     * dy and dw may be READ up to 63 bytes past their end: what is there must be memory of the caller's, its contents do not
      * matter.  The bits of an element depend neither on B nor on the part of the layer that is asked for, nor on the
      * instruction set among those with FMA; a sum of -0 comes out as 0. */
     /* y = activation(1 bias + x w); activation: FNN_IDENTITY, FNN_RELU or FNN_LEAKY_RELU with slope alpha. */
@@ -198,6 +199,28 @@ typedef struct fnn_kernels {
     void (*dropout_backward)(ptrdiff_t N, double scale, const uint8_t *mask, const fnn_real *dy, fnn_real *dx);
     /* ADDS: y += mask * scale * x. */
     void (*add_masked)(ptrdiff_t N, double scale, const uint8_t *mask, const fnn_real *x, fnn_real *y);
+
+    /* ---- cells of recurrent layers (fnn_recurrent.tmpl.h), one time step; z comes in as the sum of all products ------
+     * Gates lie one after the other in each row of z, which is overwritten by their activations a.  H hidden units.
+     *
+     * LSTM, z and dz (B, 4 H) for i f g o: i = sigmoid(z_i + p_i c'), f = sigmoid(z_f + p_f c'), g = tanh z_g,
+     * c = f c' + i g, o = sigmoid(z_o + p_o c), s = tanh c, h = o s; c' is c_before.  forgets 1, or 0: f = 1 and
+     * z (B, 3 H) for i g o.  peephole: p_i p_f p_o, or p_i p_o, H each (zeros: none).  c_before, c, s, h (B, H); c may be
+     * c_before.  [Hochreiter & Schmidhuber 1997; Gers et al. 2000, 2002] */
+    void (*lstm_forward)(ptrdiff_t B, ptrdiff_t H, int forgets, const fnn_real *peephole, const fnn_real *c_before,
+                         fnn_real *z, fnn_real *c, fnn_real *s, fnn_real *h);
+    /* dh (B, H) and dc (B, H), the gradient of c from the steps after, give dz; dc becomes the gradient of c_before. */
+    void (*lstm_backward)(ptrdiff_t B, ptrdiff_t H, int forgets, const fnn_real *peephole, const fnn_real *a,
+                          const fnn_real *c_before, const fnn_real *s, const fnn_real *dh, fnn_real *dc, fnn_real *dz);
+    /* ADDS: out_n += scale * sum_b x_bn y_bn, b in order: x (B, N) with rows x_row apart, y (B, N), out (N,). */
+    void (*add_products)(ptrdiff_t B, ptrdiff_t N, double scale, const fnn_real *x, ptrdiff_t x_row, const fnn_real *y,
+                         fnn_real *out);
+    /* GRU, z and dz (B, 3 H) for r u n: r = sigmoid z_r, u = sigmoid z_u, n = tanh(z_n + r q), h = n + u (h' - n);
+     * q (B, H) is h' U_n + b, h' is h_before.  h may be h_before.  [Cho et al. 2014, the reset after the product] */
+    void (*gru_forward)(ptrdiff_t B, ptrdiff_t H, const fnn_real *q, const fnn_real *h_before, fnn_real *z, fnn_real *h);
+    /* dh (B, H) gives dz, dq (B, H) and what of dh goes to h_before past the products; dh_before may be dh. */
+    void (*gru_backward)(ptrdiff_t B, ptrdiff_t H, const fnn_real *a, const fnn_real *q, const fnn_real *h_before,
+                         const fnn_real *dh, fnn_real *dz, fnn_real *dq, fnn_real *dh_before);
 
     /* ---- probes (fnn_probe.tmpl.h): what this processor can do at most; no network uses them ------------------
      * x_c = factor x_c + addend, N times, for C chains x_c = c, c = 0..C-1, that fill the vector registers; *chains = C.

@@ -31,7 +31,7 @@ FNN_ELEMENT void FN(narrow_tile)(const FN(product) *p, const int rows, const int
             for (int chain = 0; chain < FNN_CHAINS; chain++)
                 sum[chain][r][v] = (FN(vector)){0};
             if (p->start)
-                sum[0][r][v] = VECTOR(p->start + n + v * FN(WIDTH));
+                sum[0][r][v] = VECTOR(p->start + (m + r) * p->start_row + n + v * FN(WIDTH));
         }
     for (; k + FNN_CHAINS <= K; k += FNN_CHAINS)
 #pragma GCC unroll 4
@@ -114,7 +114,8 @@ static ptrdiff_t FN(run_narrow_rows)(const FN(product) *p, ptrdiff_t M, ptrdiff_
 
 static void FN(run_narrow)(const FN(product) *p, ptrdiff_t M, ptrdiff_t N, ptrdiff_t K)
 {
-    const ptrdiff_t done = N <= FNN_FEW ? FN(run_narrow_rows)(p, M, N, K) : 0;
+    const int one_start = !p->start || p->start_row == 0;
+    const ptrdiff_t done = N <= FNN_FEW && one_start ? FN(run_narrow_rows)(p, M, N, K) : 0;
     for (ptrdiff_t n = 0; n < N; n += 2 * FN(WIDTH)) {
         const int two = N - n > FN(WIDTH);
         const ptrdiff_t left = N - n - (two ? FN(WIDTH) : 0);

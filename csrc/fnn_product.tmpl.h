@@ -12,7 +12,8 @@ static void FN(fnn_product_forward)(const fnn_shape *s, const fnn_real *x, const
                                     int activation, double alpha, fnn_real *y)
 {
     const FN(product) p = {.a = x, .a_row = s->x_row, .a_step = 1, .w = w, .w_row = s->w_row, .c = y,
-                           .c_row = s->y_row, .start = bias, .activation = activation, .alpha = (REAL)alpha};
+                           .c_row = s->y_row, .start = bias, .start_row = s->bias_row, .activation = activation,
+                           .alpha = (REAL)alpha};
     if (s->w_row <= FNN_NARROW)
         FN(run_narrow)(&p, s->batch, s->outputs, s->inputs);
     else if (s->batch == 1)

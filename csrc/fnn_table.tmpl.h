@@ -13,6 +13,7 @@
 #include "fnn_optimizer.tmpl.h"
 #include "fnn_vector.tmpl.h"
 #include "fnn_dropout.tmpl.h"
+#include "fnn_recurrent.tmpl.h"
 #include "fnn_probe.tmpl.h"
 
 #define FNN_QUOTE_(word) #word
@@ -91,6 +92,11 @@ const fnn_kernels FN(fnn_kernels) = {
     .dropout_forward = FN(fnn_dropout_forward),
     .dropout_backward = FN(fnn_dropout_backward),
     .add_masked = FN(fnn_add_masked),
+    .lstm_forward = FN(fnn_lstm_forward),
+    .lstm_backward = FN(fnn_lstm_backward),
+    .add_products = FN(fnn_add_products),
+    .gru_forward = FN(fnn_gru_forward),
+    .gru_backward = FN(fnn_gru_backward),
     .probe_multiply_add = FN(fnn_probe_multiply_add),
     .probe_read = FN(fnn_probe_read),
 };

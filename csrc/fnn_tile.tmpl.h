@@ -24,7 +24,8 @@ typedef struct FN(product) {
     int turned;
     REAL *c;                /* C[M,N] */
     ptrdiff_t c_row;
-    const REAL *start;      /* a row of N start values; NULL: zeros */
+    const REAL *start;      /* N start values for row m at m * start_row; NULL: zeros */
+    ptrdiff_t start_row;
     int add;                /* C += scale * result, else C = activation(result) */
     REAL scale;
     int activation;         /* FNN_IDENTITY, FNN_RELU or FNN_LEAKY_RELU */
@@ -80,7 +81,7 @@ FNN_ELEMENT void FN(product_tile)(const FN(product) *p, const FN(panel) *q, cons
             if (q->go_on)
                 sum[r][v] = VECTOR(c + r * p->c_row + v * FN(WIDTH));
             else if (p->start)
-                sum[r][v] = VECTOR(p->start + q->n + v * FN(WIDTH));
+                sum[r][v] = VECTOR(p->start + (m + r) * p->start_row + q->n + v * FN(WIDTH));
             else
                 sum[r][v] = (FN(vector)){0};
         }

@@ -32,8 +32,30 @@ from fastnn.errors import ModelFormatError as ModelFormatError
 from fastnn.history import History as History
 from fastnn.initializers import Orthogonal as Orthogonal
 from fastnn.initializers import VarianceScaling as VarianceScaling
+from fastnn.insight import Attribution as Attribution
+from fastnn.insight import GradientFlow as GradientFlow
+from fastnn.insight import Histograms as Histograms
+from fastnn.insight import IntegratedGradients as IntegratedGradients
+from fastnn.insight import LinearProbes as LinearProbes
+from fastnn.insight import MaximisedInputs as MaximisedInputs
+from fastnn.insight import gradient_flow as gradient_flow
+from fastnn.insight import histograms as histograms
+from fastnn.insight import integrated_gradients as integrated_gradients
+from fastnn.insight import linear_probes as linear_probes
+from fastnn.insight import maximise_activation as maximise_activation
+from fastnn.insight import occlusion as occlusion
+from fastnn.insight import plot_attribution as plot_attribution
+from fastnn.insight import plot_gradient_flow as plot_gradient_flow
+from fastnn.insight import plot_histograms as plot_histograms
+from fastnn.insight import plot_maximised as plot_maximised
+from fastnn.insight import plot_probes as plot_probes
+from fastnn.insight import saliency as saliency
+from fastnn.insight import smooth_grad as smooth_grad
+from fastnn.layers import GRU as GRU
+from fastnn.layers import LSTM as LSTM
 from fastnn.layers import Activation as Activation
 from fastnn.layers import Add as Add
+from fastnn.layers import Bidirectional as Bidirectional
 from fastnn.layers import Concatenate as Concatenate
 from fastnn.layers import Custom as Custom
 from fastnn.layers import Dense as Dense
@@ -45,6 +67,7 @@ from fastnn.layers import Layer as Layer
 from fastnn.layers import PhaseDense as PhaseDense
 from fastnn.layers import Reshape as Reshape
 from fastnn.layers import Residual as Residual
+from fastnn.layers import SimpleRNN as SimpleRNN
 from fastnn.layers import Slice as Slice
 from fastnn.layers import Tensor as Tensor
 from fastnn.layers import add as add
@@ -84,6 +107,7 @@ from fastnn.schedules import OneCycle as OneCycle
 from fastnn.schedules import ReduceOnPlateau as ReduceOnPlateau
 from fastnn.schedules import StepDecay as StepDecay
 from fastnn.serialization import load as load
+from fastnn.stream import Stream as Stream
 from fastnn.threads import get_num_threads as get_num_threads
 from fastnn.threads import set_num_threads as set_num_threads
 

@@ -8,7 +8,7 @@ import numpy as np
 from fastnn._core import kernels
 from fastnn._spec import require_count
 from fastnn.layers.base import Shape, batched
-from fastnn.losses import Loss
+from fastnn.losses import CallableLoss, Loss
 
 
 def as_numeric(who: str, name: str, values: Any) -> np.ndarray:
@@ -106,7 +106,7 @@ def as_row(who: str, name: str, values: Any, shape: Shape, dtype: np.dtype) -> n
 
 
 def as_targets(who: str, loss: Loss, values: Any, n: int, shape: Shape, dtype: np.dtype) -> np.ndarray:
-    """Return the targets of ``n`` rows as the loss takes them: int64 labels (n,), or packed reals (n, *shape).
+    """Return the targets of ``n`` rows as the loss takes them: int64 labels (n, *shape[:-1]), or reals (n, *shape).
 
     Raises
     ------
@@ -117,19 +117,20 @@ def as_targets(who: str, loss: Loss, values: Any, n: int, shape: Shape, dtype: n
     if array.ndim == 0 or len(array) != n:
         got = "one value" if array.ndim == 0 else f"{len(array)}"
         raise ValueError(f"{who}: expected as many targets as rows, {n}, got {got}; X and y differ in length")
-    outputs = int(np.prod(shape))
+    outputs, single = shape[-1], (n, *shape[:-1])
     if loss.kernel == "cross_entropy" and outputs < 2:
         raise ValueError(
             f"{who}: cross_entropy expected a network with one output per class, at least 2, got 1; use "
             "binary_cross_entropy"
         )
-    if loss.label_kernel and array.shape in ((n,), (n, 1)) and outputs > 1:
-        return as_labels(who, array.reshape(n), outputs)
-    if array.shape == (n,) and outputs == 1:
+    if loss.label_kernel and array.shape in (single, (*single, 1)) and outputs > 1:
+        return as_labels(who, array.reshape(single), outputs)
+    if outputs == 1 and array.shape in (single, (array.size,)) and array.size == n * int(np.prod(shape)):
         array = array.reshape(n, *shape)
     if array.shape[1:] != shape:
-        labels = f" or integer labels ({n},)" if loss.label_kernel and outputs > 1 else ""
-        raise ValueError(f"{who}: {loss.kernel} expected y of shape {(n, *shape)}{labels}, got {array.shape}")
+        labels = f" or integer labels {single}" if loss.label_kernel and outputs > 1 else ""
+        hint = "; for one answer per row add Flatten() to the network" if array.ndim == 1 < len(shape) else ""
+        raise ValueError(f"{who}: {loss.kernel} expected y of shape {(n, *shape)}{labels}, got {array.shape}{hint}")
     array = packed(who, "y", array, dtype)
     check_targets(who, loss, array)
     return array
@@ -171,7 +172,7 @@ def check_targets(who: str, loss: Loss, y: np.ndarray) -> None:
             f"{who}: {loss.kernel} expected targets -1 or 1, got {y[np.abs(y) != 1][0]}; use 2 * y - 1 for 0/1"
         )
     if loss.targets == "probabilities":
-        sums = y.sum(axis=-1, dtype=np.float64)
+        sums = y.sum(axis=-1, dtype=np.float64).ravel()
         if y.min() < 0 or np.abs(sums - 1).max() > 1e-3:
             raise ValueError(
                 f"{who}: {loss.kernel} expected rows of probabilities that sum to 1 (one-hot), got a row with "
@@ -179,23 +180,38 @@ def check_targets(who: str, loss: Loss, y: np.ndarray) -> None:
             )
 
 
-def as_weights(who: str, values: Any, n: int, dtype: np.dtype) -> np.ndarray | None:
-    """Return sample weights (n,), or None.
+def loss_steps(loss: Loss, shape: Shape) -> int:
+    """Return how many losses one row of an output has: one for each vector along the last axis.
+
+    A function of the user's has one, whatever the shape.
+    """
+    return 1 if isinstance(loss, CallableLoss) else int(np.prod(shape[:-1]))
+
+
+def as_weights(who: str, values: Any, n: int, steps: int, dtype: np.dtype) -> np.ndarray | None:
+    """Return sample weights (n,), or (n, steps) where each step has its own, or None.
 
     Raises
     ------
     TypeError, ValueError
-        If they are not n finite numbers of at least 0.
+        If they are not such finite numbers of at least 0.
     """
     if values is None:
         return None
     array = as_numeric(who, "sample_weight", values)
-    if array.shape != (n,):
-        raise ValueError(f"{who}: expected sample_weight of shape ({n},), one per row, got {array.shape}")
+    if array.shape != (n,) and (steps == 1 or array.shape != (n, steps)):
+        by_step = f" or ({n}, {steps}), one per step" if steps > 1 else ""
+        raise ValueError(f"{who}: expected sample_weight of shape ({n},), one per row{by_step}, got {array.shape}")
     array = packed(who, "sample_weight", array, dtype)
     if array.min() < 0:
         raise ValueError(f"{who}: expected sample_weight of at least 0, got {array.min()}")
     return array
+
+
+def common_steps(losses: list[Loss], shapes: tuple[Shape, ...]) -> int:
+    """Return the steps of each row that can have weights of their own: those of all outputs, or 1."""
+    steps = {loss_steps(loss, shape) for loss, shape in zip(losses, shapes, strict=True)}
+    return steps.pop() if len(steps) == 1 else 1
 
 
 def check_out(who: str, out: Any, answers: list[np.ndarray]) -> None:

@@ -1,6 +1,5 @@
 """Bind losses and an optimiser (specifications) to a network's plan: the Trainer that runs them."""
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +10,7 @@ from fastnn._core.optimizer import Optimizer as BoundOptimizer
 from fastnn._core.plan import Plan
 from fastnn._core.trainer import Trainer
 from fastnn._spec import choose
+from fastnn._validation import loss_steps
 from fastnn.assembly import Assembly, Place
 from fastnn.layers.base import Shape
 from fastnn.losses import CallableLoss, Loss, as_loss
@@ -31,7 +31,7 @@ def as_losses(loss: Any, loss_weights: Any, output_shapes: tuple[Shape, ...]) ->
     if loss is not None and len(losses) != len(output_shapes):
         raise ValueError(f"compile: expected one loss for each of {len(output_shapes)} outputs, got {len(losses)}")
     for part, shape in zip(losses, output_shapes, strict=False):
-        if part.kernel == "cross_entropy" and math.prod(shape) == 1:
+        if part.kernel == "cross_entropy" and shape[-1] == 1:
             raise ValueError(
                 "compile: cross_entropy expected one output per class, at least 2, got 1; use binary_cross_entropy"
             )
@@ -45,10 +45,10 @@ def straight_targets(losses: list[Loss], output_shapes: tuple[Shape, ...]) -> tu
     """Return which real targets compiled code may check for the only loss, or None, and how many classes, or 0."""
     if len(losses) != 1:
         return None, 0
-    loss, outputs = losses[0], math.prod(output_shapes[0])
-    # The checks of Python sum probabilities over the last axis alone.
-    reals = loss.targets if loss.targets != "probabilities" or len(output_shapes[0]) == 1 else None
-    return reals, outputs if loss.label_kernel and outputs > 1 else 0
+    loss, outputs = losses[0], output_shapes[0][-1]
+    if len(output_shapes[0]) > 1:  # compiled checks know no steps
+        return None if loss.targets == "probabilities" else loss.targets, 0
+    return loss.targets, outputs if loss.label_kernel and outputs > 1 else 0
 
 
 def as_metrics(metrics: Any, outputs: int) -> tuple[Any, ...]:
@@ -131,6 +131,7 @@ def bind_loss(plan: Plan, loss: Loss, output: int, share: float, shape: Shape) -
         "parameter": float(loss.parameter),
         "share": float(share),
         "tensor": tensor,
+        "steps": loss_steps(loss, shape),
     }, skip
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from fastnn._core.rng import SHUFFLE, Stream
-from fastnn._validation import as_list, as_numeric, as_targets, as_weights, check_rows, packed, release
+from fastnn._validation import as_list, as_numeric, as_targets, as_weights, check_rows, common_steps, packed, release
 from fastnn.layers.base import Shape
 from fastnn.losses import Loss
 
@@ -113,9 +113,12 @@ class ArrayFeed:
                 raise ValueError(
                     f"{who}: expected as many targets as rows, {self.n}, got {got}; X and y differ in length"
                 )
-        self.weights = as_weights(who, sample_weight, self.n, ports.dtype)
+        steps = common_steps(ports.losses, ports.output_shapes)
+        self.weights = as_weights(who, sample_weight, self.n, steps, ports.dtype)
         if class_weight is not None and len(self.targets) > 1:
             raise ValueError(f"{who}: class_weight expected a network with one output, got {len(self.targets)}")
+        if class_weight is not None and len(ports.output_shapes[0]) > 1:
+            raise ValueError(f"{who}: class_weight expected one label per row, got one per step; use sample_weight")
         by_class = class_weights(who, class_weight, self.targets[0], ports.losses[0], ports.output_shapes[0][0])
         if by_class is not None:
             self.weights = (by_class if self.weights is None else by_class * self.weights).astype(ports.dtype)

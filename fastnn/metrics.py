@@ -55,8 +55,8 @@ class Metric:
             Targets.
         y_pred : array_like of shape (B,) or (B, O)
             Network outputs.
-        weight : array_like of shape (B,), optional
-            Weight of each row, at least 0; 1 where it is left out.
+        weight : array_like of shape (B,), or (B, T) for outputs over T steps, optional
+            Weight of each row, or of each of its steps, at least 0; 1 where it is left out.
 
         Raises
         ------
@@ -69,6 +69,10 @@ class Metric:
                 f"{self.name}: expected as many targets as outputs and at least one, "
                 f"got shapes {target.shape} and {output.shape}"
             )
+        shape = () if weight is None else np.asarray(weight).shape
+        if len(shape) == 2 and target.shape[:2] == output.shape[:2] == shape:  # each step is a row of its own
+            target, output = (array.reshape(-1, *array.shape[2:]) for array in (target, output))
+            weight = np.ravel(np.asarray(weight))
         self._add(target, output, self._weights(weight, len(target)))
 
     def result(self) -> float:

@@ -24,6 +24,7 @@ from fastnn._validation import (
     as_weights,
     check_out,
     check_rows,
+    common_steps,
     release,
 )
 from fastnn.assembly import Application, assemble
@@ -500,8 +501,8 @@ class Network(Engine):
             How often to go through the data.
         batch_size : int
             Rows per update; gradients are averaged over them.  An iterable brings its own batches.
-        sample_weight : array_like of shape (N,), optional
-            Weights of the rows in the mean.
+        sample_weight : array_like of shape (N,), or (N, T) for outputs over T steps, optional
+            Weights of the rows, or of their steps, in the mean; 0 for steps that only fill a sequence up.
         class_weight : dict or "balanced", optional
             Weights by integer label, times sample_weight; "balanced": N / (classes * count).
         validation_data : tuple or iterable of batches, optional
@@ -610,11 +611,12 @@ class Network(Engine):
             values = [value[None] for value in values]
             parts = [as_numeric(who, "y", part)[None] for part in as_list(who, "y", y, len(self.losses))]
             y = parts if len(parts) > 1 else parts[0]
-            if np.ndim(sample_weight) == 0 and sample_weight is not None:
+            if sample_weight is not None:
                 sample_weight = np.asarray(sample_weight)[None]
         inputs, n = self._pack_rows(who, values)
         targets = self._targets(who, y, n)
-        return inputs, targets, as_weights(who, sample_weight, n, self.dtype), n
+        steps = common_steps(self.losses, self.output_shapes)
+        return inputs, targets, as_weights(who, sample_weight, n, steps, self.dtype), n
 
     def _targets(self, who: str, y: Any, n: int) -> list[np.ndarray]:
         """Return packed targets, one array per output."""
@@ -773,10 +775,19 @@ class Sequential(Network):
         if not layers:
             raise ValueError("Sequential: expected at least one layer, got none")
         for position, layer in enumerate(layers):
+            if not isinstance(x, Tensor):
+                raise TypeError(
+                    f"Sequential: expected layers that give one tensor, got {layers[position - 1]!r:.200}; "
+                    "build a Network"
+                )
             if not isinstance(layer, Layer):
                 hint = "; write Dense(...), not Dense" if isinstance(layer, type) else ""
                 raise TypeError(f"Sequential: expected layers, got {layer!r:.60} at position {position}{hint}")
             x = layer(x)
+        if not isinstance(x, Tensor):
+            raise TypeError(
+                f"Sequential: expected layers that give one tensor, got {layers[-1]!r:.200}; build a Network"
+            )
         self._build(trace((first,), (x,)), seed, dtype)
 
 

@@ -71,9 +71,9 @@ cdef inline void ger(Py_ssize_t M, Py_ssize_t N, real alpha, const real* x, cons
 
 cdef inline void forward(const fnn_shape* s, const real* x, const real* w, const real* bias, real* y) noexcept nogil:
     cdef Py_ssize_t b
-    if bias != NULL:
+    if bias != NULL and bias != y:
         for b in range(s.batch):
-            memcpy(y + b * s.y_row, bias, s.outputs * sizeof(real))
+            memcpy(y + b * s.y_row, bias + b * s.bias_row, s.outputs * sizeof(real))
     cdef real beta = 0 if bias == NULL else 1
     if s.batch == 1:
         gemv(True, s.inputs, s.outputs, w, s.w_row, x, beta, y)

@@ -14,6 +14,7 @@ from libc.string cimport memcpy
 from fastnn._core.loss cimport NO_REALS, labels_allowed, reals_allowed
 from fastnn._core.plan cimport GIL_WORK, Plan, Workspace, raise_pending, run_backward, run_forward, take_input
 from fastnn._core.idle cimport Idle
+from fastnn._core.rows cimport ROW_AXES, Row, data_of, fits, row_of
 from fastnn._core.step cimport OK
 from fastnn._core.trainer cimport Trainer
 
@@ -26,48 +27,21 @@ cnp.import_array()
 
 cpdef enum:
     MAX_PORTS = 64  # inputs, and outputs, of a network
-    MAX_AXES = 16   # of a row
+    MAX_AXES = ROW_AXES
 
 cdef enum:
+    NEAR_BYTES = 1 << 19    # of the tensors of a chunk, which stay in a core's cache
+    WIDE_BYTES = 1 << 25    # likewise, of rows so wide that they do not
     BLOCK_BYTES = 1 << 24   # of rows that are answered between two looks at signals
     NOT_FINITE = -1         # a status: the rows hold NaN or inf
-
-# The shape of one row.
-cdef struct Row:
-    int n_axes
-    cnp.npy_intp axes[MAX_AXES]
-    Py_ssize_t width        # elements
 
 cdef Row NUMBER             # no axes: a row is one number
 cdef object INT64 = np.int64
 
 
-cdef inline bint fits(object x, int typenum, const Row* row, bint batched) noexcept:
-    """Is ``x`` a packed, aligned, plain array of this dtype: such a row, or such rows if ``batched``?"""
-    cdef const cnp.npy_intp* sizes
-    cdef int axis
-    if (type(x) is not cnp.ndarray or cnp.PyArray_TYPE(<cnp.ndarray> x) != typenum
-            or cnp.PyArray_NDIM(<cnp.ndarray> x) != row.n_axes + batched
-            or not cnp.PyArray_ISCARRAY_RO(<cnp.ndarray> x)):
-        return False
-    sizes = cnp.PyArray_DIMS(<cnp.ndarray> x) + batched
-    for axis in range(row.n_axes):
-        if sizes[axis] != row.axes[axis]:
-            return False
-    return True
-
-
-cdef Row row_of(shape) except *:
-    cdef Row row
-    row.n_axes, row.width = len(shape), 1
-    for axis, size in enumerate(shape):
-        row.axes[axis] = size
-        row.width *= size
-    return row
-
-
-cdef inline char* data_of(object x) noexcept:
-    return <char*> cnp.PyArray_DATA(<cnp.ndarray> x)
+cdef Py_ssize_t chunk_of(Py_ssize_t row_bytes) except -1:
+    """Rows that inference runs at a time: 128 to 512, fewer only where these would take more than WIDE_BYTES."""
+    return max(1, min(128, WIDE_BYTES // (row_bytes + 1)), min(512, NEAR_BYTES // (row_bytes + 1)))
 
 
 cdef class Engine:
@@ -107,7 +81,7 @@ cdef class Engine:
         self.input, self.output = row_of(input_shapes[0]), row_of(output_shapes[0])
         self.straight = plan.dtype.num if self.n_inputs == self.n_outputs == 1 else -1
         # Rows enough for each weight that is read to be used often, and so many as stay in a core's cache.
-        self.chunk = max(128, min(512, (1 << 19) // (sum(plan.widths) * plan.dtype.itemsize + 1)))
+        self.chunk = chunk_of(sum(plan.widths) * plan.dtype.itemsize)
         row_bytes = plan.dtype.itemsize * sum(plan.widths[tensor] for tensor in plan.inputs)
         self.block = max(self.chunk, BLOCK_BYTES // row_bytes)
         self.one, self.many = Idle(plan, params, 1), Idle(plan, params, self.chunk)

@@ -63,6 +63,7 @@ cdef extern from "fnn_kernels.h" nogil:
         Py_ssize_t x_row
         Py_ssize_t w_row
         Py_ssize_t y_row
+        Py_ssize_t bias_row
 
     # fnn_real is void in the header: float or double, as the table says.
     ctypedef void (*fnn_activation_forward)(
@@ -108,6 +109,16 @@ cdef extern from "fnn_kernels.h" nogil:
         void (*dropout_backward)(Py_ssize_t N, double scale, const uint8_t* mask, const void* dy,
                                  void* dx) noexcept nogil
         void (*add_masked)(Py_ssize_t N, double scale, const uint8_t* mask, const void* x, void* y) noexcept nogil
+        void (*lstm_forward)(Py_ssize_t B, Py_ssize_t H, int forgets, const void* peephole, const void* c_before,
+                             void* z, void* c, void* s, void* h) noexcept nogil
+        void (*lstm_backward)(Py_ssize_t B, Py_ssize_t H, int forgets, const void* peephole, const void* a,
+                              const void* c_before, const void* s, const void* dh, void* dc, void* dz) noexcept nogil
+        void (*add_products)(Py_ssize_t B, Py_ssize_t N, double scale, const void* x, Py_ssize_t x_row, const void* y,
+                             void* out) noexcept nogil
+        void (*gru_forward)(Py_ssize_t B, Py_ssize_t H, const void* q, const void* h_before, void* z,
+                            void* h) noexcept nogil
+        void (*gru_backward)(Py_ssize_t B, Py_ssize_t H, const void* a, const void* q, const void* h_before,
+                             const void* dh, void* dz, void* dq, void* dh_before) noexcept nogil
         double (*probe_multiply_add)(Py_ssize_t N, double factor, double addend, Py_ssize_t* chains) noexcept nogil
         double (*probe_read)(Py_ssize_t repeats, Py_ssize_t N, const void* x) noexcept nogil
 

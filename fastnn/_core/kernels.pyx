@@ -260,7 +260,8 @@ cdef fnn_shape packed(x, w) except *:
     """The whole product of packed x (B, I) and w (I, O)."""
     if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0]:
         raise ValueError(f"expected matrices (B, I) and (I, O), got {x.shape} and {w.shape}")
-    return fnn_shape(batch=len(x), inputs=w.shape[0], outputs=w.shape[1], x_row=w.shape[0], w_row=w.shape[1], y_row=w.shape[1])
+    return fnn_shape(batch=len(x), inputs=w.shape[0], outputs=w.shape[1], x_row=w.shape[0], w_row=w.shape[1], y_row=w.shape[1],
+                     bias_row=0)
 
 
 cdef int narrow(fnn_shape* shape, axis, part) except -1:
@@ -281,7 +282,7 @@ cdef int narrow(fnn_shape* shape, axis, part) except -1:
 
 def product_forward(x, w, bias=None, activation="identity", double alpha=0.0, isa=None, axis="O", part=None,
                     out=None):
-    """activation(x w + bias): x (B, I), w (I, O), bias (O,); a ``part`` (range) of B or O leaves NaN elsewhere."""
+    """activation(x w + bias): x (B, I), w (I, O), bias (O,) or (B, O); a ``part`` (range) of B or O leaves NaN elsewhere."""
     cdef const fnn_kernels* k = table_of(x, isa)
     cdef fnn_shape shape = packed(x, w)
     cdef Py_ssize_t size = x.itemsize, b = 0, o = 0
@@ -296,7 +297,8 @@ def product_forward(x, w, bias=None, activation="identity", double alpha=0.0, is
         narrow(&shape, axis, part)
         b, o = (part.start, 0) if axis == "B" else (0, part.start)
     if bias is not None:
-        start = <char*> data(bias, x.dtype, (w.shape[1],)) + o * size
+        shape.bias_row = w.shape[1] if bias.ndim == 2 else 0
+        start = <char*> data(bias, x.dtype, (len(x), w.shape[1])[-bias.ndim:]) + (b * shape.bias_row + o) * size
     k.product_forward(&shape, <char*> data(x, x.dtype, x.shape) + b * shape.x_row * size,
                       <char*> data(w, x.dtype, w.shape) + o * size, start, ACTIVATIONS[activation], alpha,
                       <char*> data(y, x.dtype, (len(x), w.shape[1]), True) + (b * shape.y_row + o) * size)
@@ -448,6 +450,58 @@ def add_masked(mask, x, y, double scale, isa=None):
     cdef const fnn_kernels* k = table_of(x, isa)
     k.add_masked(x.size, scale, <uint8_t*>data(mask, np.uint8, x.shape), data(x, x.dtype, x.shape),
                  data(y, x.dtype, x.shape, True))
+
+
+def lstm_forward(z, c_before, peephole, bint forgets=True, isa=None):
+    """(a, c, tanh c, h) of one step: z (B, gates * H), c_before (B, H), peephole (gates - 1, H)."""
+    cdef const fnn_kernels* k = table_of(z, isa)
+    B, H = rows_of(c_before)
+    a, c, s, h = z.copy(), np.empty_like(c_before), np.empty_like(c_before), np.empty_like(c_before)
+    k.lstm_forward(B, H, forgets, data(peephole, z.dtype, (2 + forgets, H)), data(c_before, z.dtype, (B, H)),
+                   data(a, z.dtype, (B, (3 + forgets) * H), True), data(c, z.dtype, (B, H), True),
+                   data(s, z.dtype, (B, H), True), data(h, z.dtype, (B, H), True))
+    return a, c, s, h
+
+
+def lstm_backward(a, c_before, s, dh, dc, peephole, bint forgets=True, isa=None):
+    """(dz, dc_before) of one step."""
+    cdef const fnn_kernels* k = table_of(a, isa)
+    B, H = rows_of(c_before)
+    dz, dc = np.empty_like(a), dc.copy()
+    k.lstm_backward(B, H, forgets, data(peephole, a.dtype, (2 + forgets, H)),
+                    data(a, a.dtype, (B, (3 + forgets) * H)), data(c_before, a.dtype, (B, H)),
+                    data(s, a.dtype, (B, H)), data(dh, a.dtype, (B, H)), data(dc, a.dtype, (B, H), True),
+                    data(dz, a.dtype, a.shape, True))
+    return dz, dc
+
+
+def add_products(x, y, out, double scale=1.0, isa=None):
+    """Add to out (N,): scale * sum over rows of x (B, M >= N), its first columns, times y (B, N)."""
+    cdef const fnn_kernels* k = table_of(y, isa)
+    B, N = rows_of(y)
+    k.add_products(B, N, scale, data(x, y.dtype, x.shape), x.shape[1], data(y, y.dtype, (B, N)),
+                   data(out, y.dtype, (N,), True))
+
+
+def gru_forward(z, q, h_before, isa=None):
+    """(a, h) of one step: z (B, 3 H), q and h_before (B, H)."""
+    cdef const fnn_kernels* k = table_of(z, isa)
+    B, H = rows_of(h_before)
+    a, h = z.copy(), np.empty_like(h_before)
+    k.gru_forward(B, H, data(q, z.dtype, (B, H)), data(h_before, z.dtype, (B, H)), data(a, z.dtype, (B, 3 * H), True),
+                  data(h, z.dtype, (B, H), True))
+    return a, h
+
+
+def gru_backward(a, q, h_before, dh, isa=None):
+    """(dz, dq, dh_before) of one step."""
+    cdef const fnn_kernels* k = table_of(a, isa)
+    B, H = rows_of(h_before)
+    dz, dq, dh_before = np.empty_like(a), np.empty_like(q), np.empty_like(q)
+    k.gru_backward(B, H, data(a, a.dtype, (B, 3 * H)), data(q, a.dtype, (B, H)), data(h_before, a.dtype, (B, H)),
+                   data(dh, a.dtype, (B, H)), data(dz, a.dtype, a.shape, True), data(dq, a.dtype, (B, H), True),
+                   data(dh_before, a.dtype, (B, H), True))
+    return dz, dq, dh_before
 
 
 def probe_multiply_add(Py_ssize_t n, double factor=-1.0, double addend=1.0, dtype=np.float32, isa=None):

@@ -22,11 +22,12 @@ cdef struct LossStep:
     double parameter
     double share                # of this output in the sum over outputs
     int tensor                  # that the loss reads
-    Py_ssize_t width            # elements per row of that tensor
+    Py_ssize_t steps            # losses in a row, of which its loss is the mean
+    Py_ssize_t width            # elements that one of them reads
     Py_ssize_t target_bytes     # per row
 
 cdef int run_loss(const LossStep* loss, Py_ssize_t itemsize, Py_ssize_t B, const char* y, const char* target,
-                  const char* weight, double scale, char* dy, double* total) noexcept nogil
+                  const char* weight, Py_ssize_t weights, double scale, char* dy, double* total) noexcept nogil
 cdef bint labels_allowed(Py_ssize_t B, Py_ssize_t classes, const int64_t* label) noexcept nogil
 cdef bint reals_allowed(const fnn_kernels* kernels, int kind, Py_ssize_t B, Py_ssize_t O,
                         const void* target) noexcept nogil

@@ -53,11 +53,26 @@ cdef int run_custom(const LossStep* loss, Py_ssize_t itemsize, Py_ssize_t B, con
 
 
 cdef int run_loss(const LossStep* loss, Py_ssize_t itemsize, Py_ssize_t B, const char* y, const char* target,
-                  const char* weight, double scale, char* dy, double* total) noexcept nogil:
-    """total = sum_b weight_b L_b; dy = scale * weight * dL/dy unless dy is NULL."""
+                  const char* weight, Py_ssize_t weights, double scale, char* dy, double* total) noexcept nogil:
+    """total = sum_b weight_b L_b; dy = scale * weight * dL/dy unless dy is NULL.
+
+    ``weights``: of a row; one is that of the mean over its steps, more are those of the steps.
+    """
+    cdef Py_ssize_t b, row = loss.steps * loss.width * itemsize
+    cdef double each, share = scale / loss.steps
     if loss.value == NULL:
         return run_custom(loss, itemsize, B, y, target, weight, scale, dy, total)
-    total[0] = loss.value(B, loss.width, loss.parameter, y, target, weight, scale, dy)
+    if weight == NULL:
+        total[0] = loss.value(B * loss.steps, loss.width, loss.parameter, y, target, NULL, share, dy) / loss.steps
+    elif weights == loss.steps:
+        total[0] = loss.value(B * loss.steps, loss.width, loss.parameter, y, target, weight, scale, dy)
+    else:
+        total[0] = 0.0
+        for b in range(B):
+            each = (<const float*> weight)[b] if itemsize == sizeof(float) else (<const double*> weight)[b]
+            total[0] += each / loss.steps * loss.value(
+                loss.steps, loss.width, loss.parameter, y + b * row, target + b * loss.target_bytes, NULL, share * each,
+                NULL if dy == NULL else dy + b * row)
     return OK
 
 

@@ -90,7 +90,7 @@ cdef class Plan:
         places, self.offsets, self.n_params, self.products = {}, [], 0, 0.0
         for position, (op, _, _, key) in enumerate(nodes):
             size = sum(int(np.prod(parameter.shape)) for parameter in op.parameters)
-            self.products += size
+            self.products += size * op.repeats
             place = places.setdefault(key if op.parameters else (position,), self.n_params)
             if place == self.n_params:
                 self.n_params += size
@@ -280,7 +280,7 @@ cdef class Workspace:
         saved = []
         for op in plan.ops:
             saved.append((op.saved_bytes(capacity, itemsize) + 63) // 64 * 64 if training else 0)
-            scratch = max(scratch, op.scratch_bytes(capacity, itemsize))
+            scratch = max(scratch, op.scratch_bytes(capacity, itemsize, training))
         cdef Py_ssize_t values_size = n_values * capacity * itemsize, gradients_size = n_gradients * capacity * itemsize
         self.block = plan.memory(values_size + gradients_size + sum(saved) + scratch)
         cdef char* base = <char*> cnp.PyArray_DATA(self.block)

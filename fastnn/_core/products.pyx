@@ -61,8 +61,9 @@ cdef void run_part(void* argument, Py_ssize_t part) noexcept nogil:
     if job.axis == BATCH:
         start = cut(shape.batch, PART_ROWS, job.parts, part)
         shape.batch = cut(shape.batch, PART_ROWS, job.parts, part + 1) - start
-        run(job, &shape, job.x + start * shape.x_row * itemsize, job.w, job.bias,
-            job.y + start * shape.y_row * itemsize)
+        if bias != NULL:
+            bias += start * shape.bias_row * itemsize
+        run(job, &shape, job.x + start * shape.x_row * itemsize, job.w, bias, job.y + start * shape.y_row * itemsize)
     elif job.axis == INPUTS:
         start = cut(shape.inputs, CACHE_LINE, job.parts, part)
         shape.inputs = cut(shape.inputs, CACHE_LINE, job.parts, part + 1) - start
@@ -93,7 +94,7 @@ cdef void split(Job* job, Axis wide, Py_ssize_t columns, Axis other, Py_ssize_t 
 
 cdef void forward(const Step* step, const fnn_shape* shape, const char* x, const char* w, const char* bias,
                   char* y) noexcept nogil:
-    """y = activation(1 bias + x w), the activation being the step's."""
+    """y = activation(1 bias + x w), the activation being the step's; shape.bias_row as in the kernel."""
     cdef Job job = Job(product=FORWARD, step=step, shape=shape, scale=0.0, x=<char*> x, w=<char*> w, bias=bias, y=y,
                        axis=OUTPUTS, parts=1)
     split(&job, OUTPUTS, shape.outputs, BATCH, shape.batch, PART_ROWS)

@@ -43,6 +43,7 @@ cdef struct Frame:
     char** values           # by tensor
     char** gradients        # by tensor; NULL where no gradient is wanted
     char** saved            # by step
+    char** state            # by step, what a stream keeps between its steps; NULL: this is no stream
     char* scratch
 
 ctypedef int (*step_fn)(const Step* step, const Frame* frame) noexcept nogil
@@ -73,9 +74,10 @@ cdef class Op:
     cdef readonly bint reads_input
     cdef readonly bint reads_output
     cdef readonly Py_ssize_t product_size   # I * O of the op's products, 0: it has none
+    cdef readonly Py_ssize_t repeats        # how often a row meets each parameter
     cdef readonly bint activates            # can apply an activation to what it writes
     cdef readonly bint shares_value
     cdef readonly bint may_fail
     cdef void bind(self, Step* step) noexcept
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept
-    cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept
+    cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize, bint training) noexcept

@@ -26,7 +26,7 @@ cdef class Op:
     """
 
     def __cinit__(self):
-        self.parameters = ()
+        self.parameters, self.repeats = (), 1
 
     cdef void bind(self, Step* step) noexcept:
         """Fill in forward, backward and config."""
@@ -34,5 +34,5 @@ cdef class Op:
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
         return 0
 
-    cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
+    cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize, bint training) noexcept:
         return 0

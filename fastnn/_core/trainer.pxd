@@ -12,6 +12,7 @@ cdef struct Rows:
     const char** inputs         # by input of the network
     const char** targets        # by loss
     const char* weights         # NULL: all 1
+    Py_ssize_t weights_each     # of a row: one, or one per step
     const cnp.int64_t* order    # NULL: as they lie
 
 cdef enum:

@@ -11,7 +11,9 @@ from fastnn._core.loss cimport LossStep, run_loss
 from fastnn._core.optimizer cimport Optimizer
 from fastnn._core.plan cimport GIL_WORK, Plan, Workspace, raise_pending, run_backward, run_forward, take_input, take_rows
 from fastnn._core.pool cimport run_parts, threads
+from fastnn._core.ops.recurrent cimport RecurrentOp
 from fastnn._core.step cimport DIVERGED, Frame, OK, Step
+from fastnn._core.views cimport view
 
 import numpy as np
 
@@ -49,7 +51,7 @@ cdef class Trainer:
     """A plan bound to losses and an optimiser.
 
     ``losses``: one dict per output with ``kernel`` (a key of ``LOSSES`` or a CustomLoss), ``label_kernel`` (a key or
-    None), ``parameter``, ``share``, ``tensor``.  ``skip``: steps that a loss includes (a softmax under cross-entropy).
+    None), ``parameter``, ``share``, ``tensor``, ``steps`` (losses in a row).  ``skip``: steps that a loss includes (a softmax under cross-entropy).
     ``rates``: by step the factor on the learning rate, 0 for a frozen one.  ``shared``: some parameters serve two
     steps, so no step may update them while another still needs the old ones.
     """
@@ -71,7 +73,8 @@ cdef class Trainer:
             raise MemoryError("Trainer: no memory for the steps")
         for i, loss in enumerate(losses):
             self.losses[i].tensor, self.losses[i].parameter = loss["tensor"], loss["parameter"]
-            self.losses[i].share, self.losses[i].width = loss["share"], plan.widths[loss["tensor"]]
+            self.losses[i].share, self.losses[i].steps = loss["share"], loss["steps"]
+            self.losses[i].width = plan.widths[loss["tensor"]] // loss["steps"]
             if isinstance(loss["kernel"], str):
                 self.losses[i].real_value = plan.kernels.loss[<int> LOSSES[loss["kernel"]]]
             else:
@@ -132,7 +135,7 @@ cdef class Trainer:
     cdef void take_targets(self, LossStep* loss, bint labels) noexcept:
         """Expect int64 labels, or one real number per element that the loss reads."""
         loss.value = loss.label_value if labels else loss.real_value
-        loss.target_bytes = sizeof(cnp.int64_t) if labels else loss.width * self.kernels.itemsize
+        loss.target_bytes = loss.steps * (sizeof(cnp.int64_t) if labels else loss.width * self.kernels.itemsize)
 
     cdef int expect(self, LossStep* loss, target) except -1:
         """Expect targets such as this array."""
@@ -155,7 +158,8 @@ cdef class Trainer:
             if self.partial is None:
                 self.partial = aligned_zeros(GROUPS * self.plan.n_params, self.plan.dtype)
         if self.capacity < capacity:
-            self.weights = aligned_zeros(capacity, self.plan.dtype)
+            self.weights = aligned_zeros(capacity * max([loss["steps"] for loss in self.parts], default=1),
+                                         self.plan.dtype)
             if not self.works or (<Workspace> self.works[0]).capacity < rows:
                 self.works, self.gathered, self.n_lanes, self.capacity = [], [], 0, 0
                 self.add_lane(rows)
@@ -168,7 +172,8 @@ cdef class Trainer:
         """Have one more lane, for ``rows`` rows at a time."""
         cdef Lane* lane = &self.lanes[self.n_lanes]
         cdef Workspace work = Workspace(self.plan, rows, self.wanted, sources=[loss["tensor"] for loss in self.parts])
-        targets = [aligned_zeros(rows * max(self.losses[i].width, 2) * self.kernels.itemsize, np.uint8)
+        targets = [aligned_zeros(rows * self.losses[i].steps * max(self.losses[i].width, 2) * self.kernels.itemsize,
+                                 np.uint8)
                    for i in range(self.n_losses)]
         if lane.targets == NULL:
             lane.targets = <char**> calloc(max(self.n_losses, 1), sizeof(char*))
@@ -211,8 +216,8 @@ cdef class Trainer:
         for i in range(self.n_losses):
             part = &self.losses[i]
             target = take_rows(self.rows.targets[i], part.target_bytes, order, start, size, lane.targets[i])
-            status = run_loss(part, itemsize, size, frame.values[part.tensor], target, weights, scale * part.share,
-                              frame.gradients[part.tensor], &total)
+            status = run_loss(part, itemsize, size, frame.values[part.tensor], target, weights, self.rows.weights_each,
+                              scale * part.share, frame.gradients[part.tensor], &total)
             if status != OK:
                 return status
             lane.loss += part.share * scale * total
@@ -259,7 +264,7 @@ cdef class Trainer:
                 size = self.piece if piece < job.pieces - 1 else job.size - first
                 lane.frame.first_row = first
                 if job.weights != NULL:
-                    weights = job.weights + first * itemsize
+                    weights = job.weights + first * self.rows.weights_each * itemsize
                 lane.status = self.descend(lane, job.start + first, size, weights, job.scale, dparams, 1.0, False, 0.0)
                 if lane.status != OK:
                     return
@@ -299,7 +304,7 @@ cdef class Trainer:
 
         Without ``update`` the gradients stay in ``grads``.  Parameters change only after a finite loss.
         """
-        cdef Py_ssize_t itemsize = self.kernels.itemsize, n_params = self.plan.n_params
+        cdef Py_ssize_t itemsize = self.kernels.itemsize, n_params = self.plan.n_params, each = self.rows.weights_each
         cdef const char* weights = self.rows.weights
         cdef char* params = <char*> cnp.PyArray_DATA(self.params)
         cdef char* grads = <char*> cnp.PyArray_DATA(self.grads)
@@ -307,8 +312,8 @@ cdef class Trainer:
         cdef bint fused = self.fused and update, hot = self.hot and update
         cdef int status
         if weights != NULL:
-            weights = take_rows(weights, itemsize, self.rows.order, start, size, self.own_weights)
-        weight[0] = <double> size if weights == NULL else self.kernels.sum(size, weights)
+            weights = take_rows(weights, each * itemsize, self.rows.order, start, size, self.own_weights)
+        weight[0] = <double> size if weights == NULL else self.kernels.sum(size * each, weights)
         scale = 1.0 / weight[0] if weight[0] > 0.0 else 0.0
         if self.cuts(size):
             fused = hot = False
@@ -342,6 +347,7 @@ cdef class Trainer:
         self.rows.weights, self.rows.order = NULL, NULL
         if weights is not None:
             self.rows.weights = <const char*> cnp.PyArray_DATA(weights)
+            self.rows.weights_each = weights.size // len(weights)
         if order is not None:
             self.rows.order = <const cnp.int64_t*> cnp.PyArray_DATA(order)
         return 0
@@ -437,12 +443,36 @@ cdef class Trainer:
         self.point(inputs, targets, weights, None)
         return self.one_step(n, rate, update)
 
+    def state_gradients(self, inputs, targets, weights, Py_ssize_t n):
+        """The gradient of the loss with respect to h after each time step (T, n, H), by step of the plan.
+
+        As ``step_on`` without ``update``; of recurrent steps that something depends on which learns.
+        """
+        cdef Py_ssize_t piece = self.piece, itemsize = self.kernels.itemsize
+        cdef Workspace work
+        self.require_idle()
+        self.piece = 0      # all rows in one workspace
+        self.works, self.gathered, self.n_lanes, self.capacity = [], [], 0, 0
+        try:
+            self.step_on(inputs, targets, weights, n, 0.0, False)
+            work = self.works[0]
+        finally:
+            self.piece = piece
+            self.works, self.gathered, self.n_lanes, self.capacity = [], [], 0, 0
+        result = {}
+        for index, op in enumerate(self.plan.ops):
+            if isinstance(op, RecurrentOp) and self.wanted[self.plan.step_outputs(index)[0]]:
+                offset, shape = op.state_gradients(n, itemsize)
+                result[index] = view(work.frame.saved[<int> index] + <Py_ssize_t> offset, itemsize, shape, False).copy()
+        return result
+
     def evaluate(self, inputs, targets, weights, outputs, Py_ssize_t n):
         """Return the sum of weighted losses and of weights over ``n`` rows; write the network's outputs to ``outputs``.
 
         Nothing learns and nothing is dropped out.  Touches nothing that another thread's call could be using.
         """
         cdef Py_ssize_t chunk = min(n, EVALUATION_ROWS), start = 0, size, itemsize = self.kernels.itemsize, width
+        cdef Py_ssize_t each = 1 if weights is None else weights.size // len(weights)
         cdef Workspace work = self.idle.pop() if self.idle else None
         cdef const char* row_weights = NULL
         cdef const char* source
@@ -461,18 +491,18 @@ cdef class Trainer:
                 status = run_forward(self.plan.steps, self.plan.n_steps, &work.frame)
             if weights is not None:
                 row_weights = <const char*> cnp.PyArray_DATA(weights)
-                row_weights += start * itemsize
+                row_weights += start * each * itemsize
             for i, array in enumerate(targets):
                 part = self.losses[i]
                 self.expect(&part, array)
                 source = <const char*> cnp.PyArray_DATA(array)
                 if status == OK:
                     status = run_loss(&part, itemsize, size, work.frame.values[part.tensor],
-                                      source + start * part.target_bytes, row_weights, 1.0, NULL, &total)
+                                      source + start * part.target_bytes, row_weights, each, 1.0, NULL, &total)
                     loss_sum += part.share * total
             if status != OK:
                 raise_pending()
-            weight_sum += <double> size if row_weights == NULL else self.kernels.sum(size, row_weights)
+            weight_sum += <double> size if row_weights == NULL else self.kernels.sum(size * each, row_weights)
             for i, output in enumerate(outputs):
                 tensor = self.plan.outputs[i]
                 width = self.plan.widths[tensor]

@@ -2,19 +2,26 @@
 
 from fastnn.layers.activation import Activation
 from fastnn.layers.base import Layer, Tensor
+from fastnn.layers.bidirectional import Bidirectional
 from fastnn.layers.custom import Custom
 from fastnn.layers.dense import Dense
 from fastnn.layers.dropconnect import DropConnect
 from fastnn.layers.dropout import Dropout
+from fastnn.layers.gru import GRU
 from fastnn.layers.input import Input
+from fastnn.layers.lstm import LSTM
 from fastnn.layers.merge import Add, Concatenate, Slice, add, concatenate, slice
 from fastnn.layers.phase_dense import PhaseDense
 from fastnn.layers.reshape import Flatten, Reshape
 from fastnn.layers.residual import Residual
+from fastnn.layers.simple_rnn import SimpleRNN
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "Activation",
     "Add",
+    "Bidirectional",
     "Concatenate",
     "Custom",
     "Dense",
@@ -26,6 +33,7 @@ __all__ = [
     "PhaseDense",
     "Reshape",
     "Residual",
+    "SimpleRNN",
     "Slice",
     "Tensor",
     "add",

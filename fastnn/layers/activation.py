@@ -21,7 +21,7 @@ class Activation(Layer):
     ----------
     function : str
         ``identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, gelu, silu`` (elementwise) or ``softmax``
-        (over the row).
+        (over the last axis).
     alpha : float, optional
         Slope of leaky_relu for z < 0 (0.01 if not given); scale of elu for z < 0 (1 if not given).
     name : str, optional
@@ -59,10 +59,10 @@ class Activation(Layer):
         require_number("Activation", "alpha", self.alpha, low=0)
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
-        """Return one op over all elements, or softmax over a row."""
+        """Return one op over all elements, or softmax over the last axis."""
         shape = self.one_input(input_shapes)
         if self.function == "softmax":
-            return Built((SoftmaxOp(self.one_vector(input_shapes)),), shape)
+            return Built((SoftmaxOp(shape[-1], prod(shape[:-1])),), shape)
         if self.function == "identity":
             return Built((), shape)
         alpha = DEFAULT_ALPHA.get(self.function, 0.0) if self.alpha is None else self.alpha

@@ -1,6 +1,7 @@
 """Fully connected layer."""
 
 from dataclasses import KW_ONLY, dataclass
+from math import prod
 from typing import Any
 
 from fastnn._core.ops.dense import DenseOp
@@ -13,6 +14,8 @@ from fastnn.layers.base import Built, Layer, Shape, check_name
 @dataclass(frozen=True, eq=False, repr=False)
 class Dense(Layer):
     """Every neuron sees every input: ``z = x W + b``, ``a = activation(z)``.
+
+    Of an input of several axes, a sequence (T, I) say, each vector along the last axis goes through the same neurons.
 
     Parameters
     ----------
@@ -69,8 +72,10 @@ class Dense(Layer):
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return the product and the activation."""
-        product = DenseOp(self.one_vector(input_shapes), self.units, self.bias)
-        return Built((product, *activation_ops(self.title, self.activation, (self.units,))), (self.units,))
+        *leading, inputs = self.one_input(input_shapes)
+        shape = (*leading, self.units)
+        product = DenseOp(inputs, self.units, self.bias, prod(leading))
+        return Built((product, *activation_ops(self.title, self.activation, shape)), shape)
 
     def initializer(self, parameter: str) -> Initializer:
         """Return how weight or bias starts."""

@@ -42,7 +42,7 @@ class Add(Layer):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Concatenate(Layer):
-    """The vectors of several tensors, one after the other.
+    """The vectors of several tensors, one after the other: along the last axis, if there are more.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Concatenate(Layer):
     Raises
     ------
     ValueError
-        If there are fewer than two inputs, or one is not a vector.
+        If there are fewer than two inputs, or they differ in more than the last axis.
     """
 
     _: KW_ONLY
@@ -62,14 +62,14 @@ class Concatenate(Layer):
         check_name("Concatenate", self.name)
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
-        """Return the longer vector."""
-        if len(input_shapes) < 2 or any(len(shape) != 1 for shape in input_shapes):
+        """Return the longer vectors."""
+        if len(input_shapes) < 2 or any(shape[:-1] != input_shapes[0][:-1] for shape in input_shapes):
             raise ValueError(
-                f"{self.title}: expected two or more inputs of shape (B, I), got "
+                f"{self.title}: expected two or more inputs that differ in the last axis alone, got "
                 f"{', '.join(map(batched, input_shapes))}; add Flatten()"
             )
-        widths = [shape[0] for shape in input_shapes]
-        return Built((ConcatenateOp(widths),), (sum(widths),))
+        widths, leading = [shape[-1] for shape in input_shapes], input_shapes[0][:-1]
+        return Built((ConcatenateOp(widths, prod(leading)),), (*leading, sum(widths)))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -137,12 +137,12 @@ def add(*inputs: Tensor) -> Tensor:
 
 
 def concatenate(*inputs: Tensor) -> Tensor:
-    """Return the vectors one after the other.
+    """Return the vectors one after the other: along the last axis, if there are more.
 
     Raises
     ------
     ValueError
-        If there are fewer than two, or one is not a vector.
+        If there are fewer than two, or they differ in more than the last axis.
 
     Examples
     --------

@@ -63,6 +63,26 @@ def test_products_lie_within_the_error_bound(B, I, O, dtype, isa):
 
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("B", "I", "O"), SHAPES)
+def test_each_row_may_start_from_its_own(B, I, O, dtype, isa):
+    """A matrix in the place of the bias; equal rows have the bits of one bias; y += x w those of a start beside y."""
+    x, w, start = draw(dtype, B, I), draw(dtype, I, O), draw(dtype, B, O, 1)[..., 0]
+    y = kernels.product_forward(x, w, start, isa=isa)
+    total = np.abs(start) + np.abs(x).astype(np.longdouble) @ np.abs(w).astype(np.longdouble)
+    k, u = I + 2, np.finfo(dtype).eps / 2
+    assert (np.abs(y - (start + exact(x, w))) <= k * u / (1 - k * u) * total).all()
+    same = kernels.product_forward(x, w, np.repeat(start[:1], B, axis=0), isa=isa)
+    assert same.tobytes() == kernels.product_forward(x, w, start[0].copy(), isa=isa).tobytes()
+    block = np.empty(B * O + 64 // np.dtype(dtype).itemsize, dtype)
+    in_place = block[: B * O].reshape(B, O)
+    in_place[...] = start
+    wide = np.concatenate([w.ravel(), np.zeros(16, dtype)])[: w.size].reshape(w.shape)
+    kernels.product_forward(x, wide, in_place, isa=isa, out=in_place)
+    assert in_place.tobytes() == y.tobytes()
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_nothing_is_written_past_the_end(dtype, isa):
     for O in range(1, 68):
         x, w, dy = draw(dtype, 3, 5), draw(dtype, 5, O), draw(dtype, 3, O)

@@ -70,7 +70,7 @@ static void products(void)
                                          {37, 1100, 5}, {33, 20, 600}};
     for (size_t n = 0; n < sizeof SIZES / sizeof *SIZES; n++) {
         const ptrdiff_t B = SIZES[n][0], inputs = SIZES[n][1], outputs = SIZES[n][2];
-        const fnn_shape shape = {B, inputs, outputs, inputs, outputs, outputs};
+        const fnn_shape shape = {B, inputs, outputs, inputs, outputs, outputs, 0};
         void *x = array(B * inputs, 1, 0), *w = array(inputs * outputs, 1, 0), *bias = array(outputs, 1, 0);
         void *y = array(B * outputs, 0, 0), *dy = array(B * outputs, 1, 0), *dx = array(B * inputs, 0, 0);
         k->product_forward(&shape, x, w, bias, FNN_RELU, 0, y);
@@ -149,6 +149,26 @@ static void vectors(void)
     report("vector", 0, digest(0, y, N));
 }
 
+static void cells(void)
+{
+    enum { B = 5, H = 21, N = B * H };
+    void *z = array(4 * N, 2, 0), *peephole = array(3 * H, 1, 0), *before = array(N, 1, 0), *c = array(N, 0, 0);
+    void *s = array(N, 0, 0), *h = array(N, 0, 0), *dh = array(N, 1, 0), *dc = array(N, 1, 0), *dz = array(4 * N, 0, 0);
+    for (int forgets = 0; forgets < 2; forgets++) {
+        const ptrdiff_t gates = (3 + forgets) * N;
+        fill(z, gates, 2, 0);
+        k->lstm_forward(B, H, forgets, peephole, before, z, c, s, h);
+        k->lstm_backward(B, H, forgets, peephole, z, before, s, dh, dc, dz);
+        k->add_products(B, H, 0.3, dz, (3 + forgets) * H, c, peephole);
+        report("lstm", forgets,
+               digest(digest(digest(digest(digest(0, z, gates), h, N), dc, N), dz, gates), peephole, 3 * H));
+    }
+    fill(z, 3 * N, 2, 0);
+    k->gru_forward(B, H, before, dh, z, h);
+    k->gru_backward(B, H, z, before, dh, h, dz, c, s);
+    report("gru", 0, digest(digest(digest(digest(digest(0, z, 3 * N), h, N), dz, 3 * N), c, N), s, N));
+}
+
 int main(int count, char **arguments)
 {
     for (ptrdiff_t itemsize = 4; itemsize <= 8; itemsize += 4) {
@@ -161,6 +181,7 @@ int main(int count, char **arguments)
         losses();
         updates();
         vectors();
+        cells();
     }
     return 0;
 }

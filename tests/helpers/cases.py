@@ -606,7 +606,114 @@ def custom_cases():
     )
 
 
-CASES = [*chain_cases(), *random_cases(), *graph_cases(), *phase_cases(), *custom_cases()]
+def cell(p, name, run, x, **options):
+    """One of the recurrent twins with the parameters of that layer."""
+    own = {key.split(".")[1]: value for key, value in p.items() if key.startswith(f"{name}.")}
+    return run(x, own.pop("weight"), own.pop("recurrent_weight"), own.pop("bias", 0), **own, **options)
+
+
+def recurrent_cases():
+    D, shape = fn.Dense, (4, 3)
+    cells = {
+        "simple-rnn": (fn.SimpleRNN, {}, ref.simple_rnn, {}),
+        "simple-rnn-sigmoid": (fn.SimpleRNN, {"activation": "sigmoid"}, ref.simple_rnn, {"activation": ref.sigmoid}),
+        "lstm": (fn.LSTM, {}, ref.lstm, {}),
+        "lstm-no-bias": (fn.LSTM, {"bias": False}, ref.lstm, {}),
+        "lstm-no-forget-gate": (fn.LSTM, {"forget_gate": False}, ref.lstm, {"forget_gate": False}),
+        "lstm-peepholes": (fn.LSTM, {"peepholes": True}, ref.lstm, {}),
+        "lstm-1997-peepholes": (
+            fn.LSTM,
+            {"peepholes": True, "forget_gate": False, "bias": False},
+            ref.lstm,
+            {"forget_gate": False},
+        ),
+        "lstm-backwards": (fn.LSTM, {"go_backwards": True}, ref.lstm, {"reverse": True}),
+        "gru": (fn.GRU, {}, ref.gru, {}),
+        "gru-no-bias": (fn.GRU, {"bias": False}, ref.gru, {}),
+        "gru-backwards": (fn.GRU, {"go_backwards": True}, ref.gru, {"reverse": True}),
+    }
+    for name, (kind, options, run, settings) in cells.items():
+        layer_name = f"{kind.__name__.lower()}_1"
+        yield sequential(
+            f"{name}-last",
+            lambda kind=kind, options=options: [kind(5, **options)],
+            shape,
+            lambda p, x, run=run, n=layer_name, s=settings: cell(p, n, run, x, **s)[1][0],
+        )
+        yield sequential(
+            f"{name}-sequence",
+            lambda kind=kind, options=options: [kind(5, return_sequences=True, **options)],
+            shape,
+            lambda p, x, run=run, n=layer_name, s=settings: cell(p, n, run, x, **s)[0],
+        )
+    yield sequential("lstm-17-units", lambda: [fn.LSTM(17)], (3, 2), lambda p, x: cell(p, "lstm_1", ref.lstm, x)[1][0])
+    yield sequential("gru-one-step", lambda: [fn.GRU(3)], (1, 2), lambda p, x: cell(p, "gru_1", ref.gru, x)[1][0])
+    yield sequential(
+        "recurrent-stack",
+        lambda: [
+            D(4, "tanh"),
+            fn.LSTM(5, return_sequences=True),
+            fn.GRU(3, return_sequences=True),
+            D(4, "softmax"),
+        ],
+        shape,
+        recurrent_stack_twin,
+    )
+    for merge, join in (("concat", ref.concatenate), ("sum", ref.add)):
+        yield sequential(
+            f"bidirectional-{merge}",
+            lambda merge=merge: [fn.Bidirectional(fn.LSTM(3, return_sequences=True), merge=merge), D(2)],
+            shape,
+            lambda p, x, join=join: layer(
+                p,
+                "dense_1",
+                join(
+                    cell(p, "lstm_1", ref.lstm, x)[0],
+                    cell(p, "lstm_2", ref.lstm, x, reverse=True)[0],
+                ),
+            ),
+        )
+    yield sequential(
+        "concatenate-sequences",
+        lambda: [fn.Bidirectional(fn.GRU(3))],
+        shape,
+        lambda p, x: np.concatenate(
+            [cell(p, "gru_1", ref.gru, x)[1][0], cell(p, "gru_2", ref.gru, x, reverse=True)[1][0]], axis=1
+        ),
+    )
+    yield graph("state-to-state", state_to_state, state_to_state_twin)
+    yield graph("state-in-and-out", state_in_and_out, state_in_and_out_twin)
+
+
+def recurrent_stack_twin(p, x):
+    x = cell(p, "lstm_1", ref.lstm, np.tanh(layer(p, "dense_1", x)))[0]
+    return ref.softmax(layer(p, "dense_2", cell(p, "gru_1", ref.gru, x)[0]))
+
+
+def state_to_state():
+    """Sequence to sequence: what the first layer ends with, the second begins with."""
+    source, target = fn.Input((4, 3)), fn.Input((3, 2))
+    y, state = fn.LSTM(5, return_state=True)(source)
+    return [source, target], [y, fn.LSTM(5, return_sequences=True)(target, state)]
+
+
+def state_to_state_twin(p, source, target):
+    _, state = cell(p, "lstm_1", ref.lstm, source)
+    return [state[0], cell(p, "lstm_2", ref.lstm, target, state=state)[0]]
+
+
+def state_in_and_out():
+    x, state = fn.Input((4, 3)), fn.Input((1, 5))
+    y, after = fn.GRU(5, return_sequences=True, return_state=True)(x, state)
+    return [x, state], [y, after]
+
+
+def state_in_and_out_twin(p, x, state):
+    y, after = cell(p, "gru_1", ref.gru, x, state=state.transpose(1, 0, 2))
+    return [y, after.transpose(1, 0, 2)]
+
+
+CASES = [*chain_cases(), *random_cases(), *graph_cases(), *phase_cases(), *recurrent_cases(), *custom_cases()]
 BY_ID = {case.id: case for case in CASES}
 assert len(BY_ID) == len(CASES)
 
@@ -715,6 +822,8 @@ def rounding(net):
     """How far, relative to the norm, rounding may take a result of this network: 2e-6 sqrt(depth) in float32.
 
     A product over I inputs rounds by about sqrt(I) eps / 2 in the mean, an activation by 2 eps; for the widths of the
-    table (33 at most) some 5 eps per step, and steps add up like a random walk; 17 eps leaves a factor of 3.
+    table (33 at most) some 5 eps per step, and steps add up like a random walk; 17 eps leaves a factor of 3.  A
+    recurrent layer is as deep as its sequence is long.
     """
-    return 2e-6 / np.finfo(np.float32).eps * np.finfo(net.dtype).eps * np.sqrt(max(1, len(net.plan.ops)))
+    depth = max(1, sum(op.repeats for op in net.plan.ops))
+    return 2e-6 / np.finfo(np.float32).eps * np.finfo(net.dtype).eps * np.sqrt(depth)

@@ -26,7 +26,7 @@ def add(*xs):
 
 
 def concatenate(*xs):
-    return np.concatenate(xs, axis=1)
+    return np.concatenate(xs, axis=-1)
 
 
 def part(x, start=None, stop=None):
@@ -80,6 +80,57 @@ def phase_dense(x, p, w, b=None, function="cubic"):
     return z if b is None else z + c @ b
 
 
+def recurrent(step, x, state, mask=None, reverse=False):
+    """Run ``step(x_t (B, I), state (S, B, H)) -> state`` over x (B, T, I): h of each step (B, T, H), and its end.
+
+    ``mask`` (B, T): a step that does not count leaves the state, and gives 0.
+    """
+    steps = x.shape[1]
+    sequence = np.zeros((len(x), steps, state.shape[2]))
+    for t in reversed(range(steps)) if reverse else range(steps):
+        after = step(x[:, t], state)
+        counts = np.ones(len(x), bool) if mask is None else mask[:, t]
+        state = np.where(counts[:, None], after, state)
+        sequence[counts, t] = state[0][counts]
+    return sequence, state
+
+
+def simple_rnn(x, w, u, b=0, state=None, activation=np.tanh, **options):
+    """Elman 1990."""
+    state = np.zeros((1, len(x), len(u))) if state is None else state
+    return recurrent(lambda x, s: activation(x @ w + s[0] @ u + b)[None], x, state, **options)
+
+
+def lstm(x, w, u, b=0, peephole=None, state=None, forget_gate=True, **options):
+    """Gers et al. 2000 and 2002; without forget_gate Hochreiter & Schmidhuber 1997."""
+    state = np.zeros((2, len(x), len(u))) if state is None else state
+    p = np.zeros((3, len(u))) if peephole is None else peephole
+
+    def step(x, s):
+        h, c = s
+        z = np.split(x @ w + h @ u + b, 4 if forget_gate else 3, axis=1)
+        i = sigmoid(z[0] + p[0] * c)
+        f = sigmoid(z[1] + p[1] * c) if forget_gate else 1
+        c = f * c + i * np.tanh(z[-2])
+        return np.stack([sigmoid(z[-1] + p[-1] * c) * np.tanh(c), c])
+
+    return recurrent(step, x, state, **options)
+
+
+def gru(x, w, u, b=0, recurrent_bias=0, state=None, **options):
+    """Cho et al. 2014, with the reset gate after the product."""
+    state = np.zeros((1, len(x), len(u))) if state is None else state
+    n_units = len(u)
+
+    def step(x, s):
+        z, q = x @ w + b, s[0] @ u
+        r, k = np.split(sigmoid(z + q)[:, : 2 * n_units], 2, axis=1)
+        n = np.tanh(z[:, 2 * n_units :] + r * (q[:, 2 * n_units :] + recurrent_bias))
+        return ((1 - k) * n + k * s[0])[None]
+
+    return recurrent(step, x, state, **options)
+
+
 # ---- activations ----------------------------------------------------------------------------------------------------
 
 
@@ -126,8 +177,8 @@ def silu(z):
 
 
 def softmax(z):
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
 
 
 ACTIVATIONS = {

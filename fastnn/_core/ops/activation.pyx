@@ -1,4 +1,4 @@
-"""Elementwise activation a = sigma(z), and softmax over the row."""
+"""Elementwise activation a = sigma(z), and softmax over each vector."""
 
 from fastnn._core.kernels cimport FNN_GELU, FNN_SILU
 from fastnn._core.step cimport Frame, OK, Op, Step
@@ -7,7 +7,8 @@ from fastnn._core.kernels import ACTIVATIONS
 
 
 cdef struct Dims:
-    Py_ssize_t N
+    Py_ssize_t N            # elements of a row; of a vector, for softmax
+    Py_ssize_t vectors
     int kind
     double alpha
 
@@ -38,7 +39,7 @@ cdef class ActivationOp(Op):
 
     def __init__(self, Py_ssize_t width, str name, double alpha):
         self.name, self.alpha = name, alpha
-        self.dims = Dims(N=width, kind=ACTIVATIONS[name], alpha=alpha)
+        self.dims = Dims(N=width, vectors=1, kind=ACTIVATIONS[name], alpha=alpha)
         self.input_widths = self.output_widths = (width,)
         self.in_place = self.reads_output = True
         self.reads_input = self.dims.kind == FNN_GELU or self.dims.kind == FNN_SILU
@@ -49,7 +50,7 @@ cdef class ActivationOp(Op):
 
 cdef int softmax_forward(const Step* step, const Frame* frame) noexcept nogil:
     cdef const Dims* dims = <const Dims*> step.config
-    step.kernels.softmax_forward(frame.batch, dims.N, frame.values[step.inputs[0]], frame.values[step.outputs[0]])
+    step.kernels.softmax_forward(frame.batch * dims.vectors, dims.N, frame.values[step.inputs[0]], frame.values[step.outputs[0]])
     return OK
 
 
@@ -57,21 +58,21 @@ cdef int softmax_backward(const Step* step, const Frame* frame) noexcept nogil:
     cdef const Dims* dims = <const Dims*> step.config
     cdef char* dz = frame.gradients[step.inputs[0]]
     if dz != NULL:
-        step.kernels.softmax_backward(frame.batch, dims.N, frame.values[step.outputs[0]],
+        step.kernels.softmax_backward(frame.batch * dims.vectors, dims.N, frame.values[step.outputs[0]],
                                       frame.gradients[step.outputs[0]], dz)
     return OK
 
 
 cdef class SoftmaxOp(Op):
-    """Softmax over the ``width`` numbers of each row."""
+    """Softmax over ``width`` numbers, for each of the ``vectors`` of a row."""
 
     cdef Dims dims
     cdef readonly str name
 
-    def __init__(self, Py_ssize_t width):
+    def __init__(self, Py_ssize_t width, Py_ssize_t vectors=1):
         self.name = "softmax"
-        self.dims = Dims(N=width, kind=0, alpha=0.0)
-        self.input_widths = self.output_widths = (width,)
+        self.dims = Dims(N=width, vectors=vectors, kind=0, alpha=0.0)
+        self.input_widths = self.output_widths = (width * vectors,)
         self.in_place = self.reads_output = True
 
     cdef void bind(self, Step* step) noexcept:

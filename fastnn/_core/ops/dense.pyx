@@ -8,6 +8,7 @@ from fastnn._core.step import Parameter
 
 
 cdef struct Dims:
+    Py_ssize_t vectors      # of a row: each goes through the layer
     Py_ssize_t inputs
     Py_ssize_t outputs
     bint bias
@@ -16,7 +17,7 @@ cdef struct Dims:
 cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
     """y = activation(1 b + x W)."""
     cdef const Dims* dims = <const Dims*> step.config
-    cdef fnn_shape shape = whole(frame.batch, dims.inputs, dims.outputs)
+    cdef fnn_shape shape = whole(frame.batch * dims.vectors, dims.inputs, dims.outputs)
     cdef const char* w = frame.params + step.params
     cdef const char* bias = w + dims.inputs * dims.outputs * step.kernels.itemsize if dims.bias else NULL
     product(step, &shape, frame.values[step.inputs[0]], w, bias, frame.values[step.outputs[0]])
@@ -26,7 +27,7 @@ cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
 cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     """dz = da * activation'(z); dx = dz W^T; dW += scale x^T dz; db += scale 1^T dz."""
     cdef const Dims* dims = <const Dims*> step.config
-    cdef fnn_shape shape = whole(frame.batch, dims.inputs, dims.outputs)
+    cdef fnn_shape shape = whole(frame.batch * dims.vectors, dims.inputs, dims.outputs)
     cdef const char* w = frame.params + step.params
     cdef const char* x = frame.values[step.inputs[0]]
     cdef const char* dz = frame.gradients[step.outputs[0]]
@@ -36,9 +37,9 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     if step.activation != FNN_IDENTITY:
         dz = frame.gradients[step.preactivation]
         step.kernels.activation_backward[step.activation](
-            frame.batch * dims.outputs, step.alpha, NULL, frame.values[step.outputs[0]],
+            shape.batch * dims.outputs, step.alpha, NULL, frame.values[step.outputs[0]],
             frame.gradients[step.outputs[0]], <char*> dz)
-    if frame.batch == 1 and dx != NULL and step.trainable and step.products.row_gradients != NULL:
+    if shape.batch == 1 and dx != NULL and step.trainable and step.products.row_gradients != NULL:
         step.products.row_gradients(&shape, scale, x, dz, w, dx, dw)
     else:
         if dx != NULL:
@@ -46,19 +47,19 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
         if step.trainable:
             weight_gradient(step, &shape, scale, x, dz, dw)
     if step.trainable and dims.bias:
-        step.kernels.add_row_sum(frame.batch, dims.outputs, scale, dz,
+        step.kernels.add_row_sum(shape.batch, dims.outputs, scale, dz,
                                  dw + dims.inputs * dims.outputs * step.kernels.itemsize)
     return OK
 
 
 cdef class DenseOp(Op):
-    """``inputs`` numbers per row in, ``outputs`` out."""
+    """``inputs`` numbers in, ``outputs`` out, for each of the ``vectors`` of a row."""
 
     cdef Dims dims
 
-    def __init__(self, Py_ssize_t inputs, Py_ssize_t outputs, bint bias):
-        self.dims = Dims(inputs=inputs, outputs=outputs, bias=bias)
-        self.input_widths, self.output_widths = (inputs,), (outputs,)
+    def __init__(self, Py_ssize_t inputs, Py_ssize_t outputs, bint bias, Py_ssize_t vectors=1):
+        self.dims = Dims(vectors=vectors, inputs=inputs, outputs=outputs, bias=bias)
+        self.input_widths, self.output_widths, self.repeats = (vectors * inputs,), (vectors * outputs,), vectors
         self.reads_input, self.product_size, self.activates = True, inputs * outputs, True
         self.parameters = (Parameter("weight", (inputs, outputs), inputs, outputs, True),)
         if bias:

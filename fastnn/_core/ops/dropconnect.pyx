@@ -95,5 +95,5 @@ cdef class DropConnectOp(Op):
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
         return self.dims.inputs * self.dims.outputs * (itemsize + 1)
 
-    cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
+    cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize, bint training) noexcept:
         return self.dims.inputs * self.dims.outputs * itemsize

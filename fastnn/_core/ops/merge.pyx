@@ -49,13 +49,14 @@ cdef inline void copy_columns(Py_ssize_t B, Py_ssize_t width, const char* x, Py_
 
 
 cdef int concatenate_forward(const Step* step, const Frame* frame) noexcept nogil:
-    """y = [x_0, x_1, ...] along the row; config holds the widths, then their sum."""
+    """y = [x_0, x_1, ...] along each vector; config holds the widths, their sum, and the vectors of a row."""
     cdef const Py_ssize_t* widths = <const Py_ssize_t*> step.config
     cdef Py_ssize_t itemsize = step.kernels.itemsize, row = widths[step.n_inputs] * itemsize
+    cdef Py_ssize_t n = frame.batch * widths[step.n_inputs + 1]
     cdef char* y = frame.values[step.outputs[0]]
     cdef int i
     for i in range(step.n_inputs):
-        copy_columns(frame.batch, widths[i] * itemsize, frame.values[step.inputs[i]], widths[i] * itemsize, y, row)
+        copy_columns(n, widths[i] * itemsize, frame.values[step.inputs[i]], widths[i] * itemsize, y, row)
         y += widths[i] * itemsize
     return OK
 
@@ -64,27 +65,29 @@ cdef int concatenate_backward(const Step* step, const Frame* frame) noexcept nog
     """dx_i = the columns of dy that x_i became."""
     cdef const Py_ssize_t* widths = <const Py_ssize_t*> step.config
     cdef Py_ssize_t itemsize = step.kernels.itemsize, row = widths[step.n_inputs] * itemsize
+    cdef Py_ssize_t n = frame.batch * widths[step.n_inputs + 1]
     cdef const char* dy = frame.gradients[step.outputs[0]]
     cdef int i
     for i in range(step.n_inputs):
         if frame.gradients[step.inputs[i]] != NULL:
-            copy_columns(frame.batch, widths[i] * itemsize, dy, row, frame.gradients[step.inputs[i]],
+            copy_columns(n, widths[i] * itemsize, dy, row, frame.gradients[step.inputs[i]],
                          widths[i] * itemsize)
         dy += widths[i] * itemsize
     return OK
 
 
 cdef class ConcatenateOp(Op):
-    """Rows of the given ``widths``, one after the other."""
+    """Vectors of the given ``widths``, one after the other; a row of each input holds ``count`` of them."""
 
     cdef Py_ssize_t* widths
 
-    def __init__(self, widths):
-        self.input_widths, self.output_widths = tuple(widths), (sum(widths),)
-        self.widths = <Py_ssize_t*> malloc((len(widths) + 1) * sizeof(Py_ssize_t))
+    def __init__(self, widths, Py_ssize_t count=1):
+        self.input_widths = tuple(width * count for width in widths)
+        self.output_widths = (sum(widths) * count,)
+        self.widths = <Py_ssize_t*> malloc((len(widths) + 2) * sizeof(Py_ssize_t))
         if self.widths == NULL:
             raise MemoryError("ConcatenateOp")
-        for i, width in enumerate((*widths, sum(widths))):
+        for i, width in enumerate((*widths, sum(widths), count)):
             self.widths[i] = width
 
     def __dealloc__(self):

@@ -290,7 +290,7 @@ cdef class PhaseDenseOp(Op):
         else:
             step.forward, step.backward = forward, backward
 
-    cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
+    cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize, bint training) noexcept:
         if self.dims.sparse:
             return max(self.dims.inputs, self.dims.outputs) * itemsize
         return batch * self.dims.width * itemsize

@@ -1,0 +1,501 @@
+"""Recurrent layers: one cell, SimpleRNN, LSTM or GRU, over all time steps of a sequence.
+
+Inside, time comes first: step s of all rows is one packed matrix, so that the inputs of all steps meet their weights in
+one product and every gradient of the weights is one product too.  What runs step by step is the product with the state
+before it, added to what is there, and the cell.  Rows are independent but for the gradients of the weights, so threads
+share the rows.
+
+An inference workspace saves nothing: there the steps go through in blocks that take a few megabytes of scratch.
+"""
+
+from libc.stdint cimport uint8_t
+from libc.string cimport memcpy, memset
+
+from fastnn._core.kernels cimport fnn_shape
+from fastnn._core.pool cimport run_parts, threads
+from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
+from fastnn._core.step cimport Frame, OK, Op, Step
+
+from fastnn._core.kernels import ACTIVATIONS
+from fastnn._core.step import Parameter
+
+KINDS = {"simple": SIMPLE, "lstm": LSTM, "gru": GRU}
+
+cpdef enum:
+    BLOCK_BYTES = 1 << 22   # of gates that inference works on at a time
+    PART_ROWS = 8           # rows that are worth a thread
+    PART_WORK = 1 << 18     # multiply-adds, likewise
+    FLOATS = 16             # elements of the smaller dtype in a cache line
+
+# What is known about the steps of one block, or of the whole sequence.
+cdef struct Memory:
+    char* x         # (T, B, I)
+    char* z         # (T, B, gates): after the cell its activations
+    char* h         # (T + 1, B, H), from the state before
+    char* c         # (T + 1, B, H), LSTM
+    char* s         # (T, B, H): LSTM tanh c, GRU the recurrent part of the candidate
+    char* dh        # (T + 1, B, H): the gradient of h, all of it
+    uint8_t* mask   # (T, B): 1 where the step counts
+
+# What the backward pass writes on its way.
+cdef struct Scratch:
+    char* none      # (3, H): zeros in the place of peephole weights
+    char* dz        # (T, B, gates)
+    char* dx        # (T, B, I)
+    char* dq        # (T, B, H), GRU
+    char* dc        # (B, H)
+    char* part      # (B, H)
+
+cdef struct Job:
+    const Step* step
+    const Dims* dims
+    const Memory* memory
+    const Scratch* scratch
+    const char* params
+    const char* dy
+    Py_ssize_t B
+    Py_ssize_t T
+    Py_ssize_t parts
+
+
+cdef inline char* place(char** at, Py_ssize_t n, Py_ssize_t itemsize) noexcept nogil:
+    """The next ``n`` elements, on a cache line of their own."""
+    cdef char* result = at[0]
+    at[0] += (n + FLOATS - 1) // FLOATS * FLOATS * itemsize
+    return result
+
+
+cdef char* lay_out(const Dims* dims, Py_ssize_t B, Py_ssize_t n, Py_ssize_t itemsize, bint gradients, char* at,
+                   Memory* m) noexcept nogil:
+    """Place the memory of B rows and n = T B steps of rows from ``at``; returns its end, after bytes that may be read."""
+    m.x = place(&at, n * dims.inputs, itemsize)
+    m.z = place(&at, n * dims.gates, itemsize)
+    m.h = place(&at, (n + B) * dims.H, itemsize)
+    m.c = place(&at, (n + B) * dims.H, itemsize) if dims.kind == LSTM else NULL
+    m.s = place(&at, n * dims.H, itemsize) if dims.kind != SIMPLE else NULL
+    m.dh = place(&at, (n + B) * dims.H, itemsize) if gradients else NULL
+    m.mask = <uint8_t*> place(&at, n, 1) if dims.masked else NULL
+    return at + 64
+
+
+cdef char* lay_out_scratch(const Dims* dims, Py_ssize_t B, Py_ssize_t itemsize, char* at, Scratch* s) noexcept nogil:
+    """Likewise for the backward pass."""
+    s.none = place(&at, 3 * dims.H, itemsize)
+    s.dz = place(&at, dims.T * B * dims.gates, itemsize)
+    s.dx = place(&at, dims.T * B * dims.inputs, itemsize)
+    s.dq = place(&at, dims.T * B * dims.H, itemsize) if dims.kind == GRU else NULL
+    s.dc = place(&at, B * dims.H, itemsize)
+    s.part = place(&at, B * dims.H, itemsize)
+    return at + 64
+
+
+cdef inline Py_ssize_t block_rows(const Dims* dims, Py_ssize_t B, Py_ssize_t itemsize) noexcept nogil:
+    """Steps of rows that inference has memory for at a time."""
+    return min(dims.T * B, max(B, BLOCK_BYTES // (dims.gates * itemsize)))
+
+
+cdef inline bint lies_in_time(const Dims* dims, Py_ssize_t B) noexcept nogil:
+    """Are rows-first and time-first one order?"""
+    return (B == 1 or dims.T == 1) and not dims.reverse
+
+
+cdef inline Py_ssize_t when(const Dims* dims, Py_ssize_t step) noexcept nogil:
+    """The time of a step: a reversed layer begins at the end."""
+    return dims.T - 1 - step if dims.reverse else step
+
+
+cdef void take_steps(const Dims* dims, const char* x, Py_ssize_t B, Py_ssize_t first, Py_ssize_t T,
+                     Py_ssize_t itemsize, char* out) noexcept nogil:
+    """Steps first .. first + T of x (B, T, I), time first."""
+    cdef Py_ssize_t s, b, row = dims.inputs * itemsize
+    for b in range(B):
+        for s in range(T):
+            memcpy(out + (s * B + b) * row, x + (b * dims.T + when(dims, first + s)) * row, row)
+
+
+cdef void find_mask(const Dims* dims, const char* x, Py_ssize_t n, Py_ssize_t itemsize, uint8_t* mask) noexcept nogil:
+    """A step counts unless all its inputs are mask_value."""
+    cdef Py_ssize_t k, i
+    cdef bint counts
+    cdef float single = <float> dims.mask_value
+    for k in range(n):
+        counts = False
+        for i in range(k * dims.inputs, (k + 1) * dims.inputs):
+            if itemsize == sizeof(float):
+                counts |= (<const float*> x)[i] != single
+            else:
+                counts |= (<const double*> x)[i] != dims.mask_value
+        mask[k] = counts
+
+
+cdef inline const char* recurrent_weight(const Job* job) noexcept nogil:
+    return job.params + job.dims.inputs * job.dims.gates * job.step.kernels.itemsize
+
+
+cdef inline const char* biases(const Job* job) noexcept nogil:
+    return recurrent_weight(job) + job.dims.H * job.dims.gates * job.step.kernels.itemsize
+
+
+cdef inline const char* peephole(const Job* job) noexcept nogil:
+    if job.dims.peepholes == 0:
+        return job.scratch.none
+    return biases(job) + (job.dims.gates if job.dims.bias else 0) * job.step.kernels.itemsize
+
+
+cdef inline Py_ssize_t first_row(const Job* job, Py_ssize_t part) noexcept nogil:
+    return job.B * part // job.parts
+
+
+cdef void forward_rows(void* argument, Py_ssize_t part) noexcept nogil:
+    """All steps of some rows, one after the other; z holds the products of the inputs."""
+    cdef const Job* job = <const Job*> argument
+    cdef const Dims* dims = job.dims
+    cdef const Memory* m = job.memory
+    cdef const Step* step = job.step
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, H = dims.H, row = H * itemsize, s, b, at
+    cdef Py_ssize_t start = first_row(job, part), n = first_row(job, part + 1) - start
+    cdef const char* u = recurrent_weight(job)
+    cdef const char* candidate_bias = biases(job) + dims.gates * itemsize if dims.bias else NULL
+    cdef fnn_shape shape = whole(n, H, dims.gates)
+    cdef fnn_shape candidate = whole(n, H, H)
+    cdef char* z
+    cdef char* h
+    shape.bias_row = dims.gates
+    candidate.w_row = dims.gates
+    if dims.kind == GRU:
+        shape.outputs = 2 * H
+    for s in range(job.T):
+        at = s * job.B + start
+        z, h = m.z + at * dims.gates * itemsize, m.h + at * row
+        product(step, &shape, h, u, z, z)
+        if dims.kind == SIMPLE:
+            step.kernels.activation_forward[dims.activation](n * H, 0.0, z, h + job.B * row)
+        elif dims.kind == LSTM:
+            step.kernels.lstm_forward(n, H, dims.forgets, peephole(job), m.c + at * row, z, m.c + (at + job.B) * row,
+                                      m.s + at * row, h + job.B * row)
+        else:
+            product(step, &candidate, h, u + 2 * row, candidate_bias, m.s + at * row)
+            step.kernels.gru_forward(n, H, m.s + at * row, h, z, h + job.B * row)
+        if dims.masked:
+            for b in range(at, at + n):
+                if not m.mask[b]:
+                    memcpy(m.h + (b + job.B) * row, m.h + b * row, row)
+                    if dims.kind == LSTM:
+                        memcpy(m.c + (b + job.B) * row, m.c + b * row, row)
+
+
+cdef Py_ssize_t parts_for(const Dims* dims, Py_ssize_t B, Py_ssize_t T) noexcept nogil:
+    """Threads that share the rows."""
+    return max(<Py_ssize_t> 1, min(<Py_ssize_t> threads(), B // PART_ROWS,
+                                   B * T * dims.H * dims.gates // PART_WORK))
+
+
+cdef void write_steps(const Dims* dims, const Memory* m, Py_ssize_t B, Py_ssize_t first, Py_ssize_t T,
+                      Py_ssize_t itemsize, char* y) noexcept nogil:
+    """The states after steps first .. first + T to their place in y; 0 where a step does not count."""
+    cdef Py_ssize_t s, b, row = dims.H * itemsize
+    cdef char* out
+    for b in range(B):
+        for s in range(T):
+            out = y + b * dims.width * itemsize + when(dims, first + s) * row
+            if dims.masked and not m.mask[s * B + b]:
+                memset(out, 0, row)
+            else:
+                memcpy(out, m.h + ((s + 1) * B + b) * row, row)
+
+
+cdef void move_rows(char* to, Py_ssize_t to_row, const char* source, Py_ssize_t source_row, Py_ssize_t size,
+                    Py_ssize_t B) noexcept nogil:
+    """``size`` bytes of each of B rows."""
+    cdef Py_ssize_t b
+    for b in range(B):
+        memcpy(to + b * to_row, source + b * source_row, size)
+
+
+cdef void open_state(const Step* step, const Frame* frame, const Dims* dims, const Memory* m) noexcept nogil:
+    """The state before the first step: an input (B, S, H), what a stream has kept, or 0."""
+    cdef Py_ssize_t row = dims.H * step.kernels.itemsize, S = 2 if dims.kind == LSTM else 1
+    cdef const char* state = frame.state[step.index] if frame.state != NULL else NULL
+    if step.n_inputs == 2:
+        state = frame.values[step.inputs[1]]
+    if state == NULL:
+        memset(m.h, 0, frame.batch * row)
+        if dims.kind == LSTM:
+            memset(m.c, 0, frame.batch * row)
+        return
+    move_rows(m.h, row, state, S * row, row, frame.batch)
+    if dims.kind == LSTM:
+        move_rows(m.c, row, state + row, S * row, row, frame.batch)
+
+
+cdef void close_state(const Dims* dims, const Memory* m, Py_ssize_t B, Py_ssize_t last, Py_ssize_t itemsize, char* to,
+                      Py_ssize_t to_row) noexcept nogil:
+    """The state after step ``last``, (S, H) for each row."""
+    cdef Py_ssize_t row = dims.H * itemsize
+    move_rows(to, to_row, m.h + last * B * row, row, row, B)
+    if dims.kind == LSTM:
+        move_rows(to + row, to_row, m.c + last * B * row, row, row, B)
+
+
+cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t B = frame.batch, itemsize = step.kernels.itemsize, row = dims.H * itemsize, first = 0, T, block
+    cdef const char* x = frame.values[step.inputs[0]]
+    cdef char* y = frame.values[step.outputs[0]]
+    cdef char* saved = frame.saved[step.index]
+    cdef Memory m
+    cdef Scratch scratch
+    cdef Job job
+    cdef fnn_shape shape
+    scratch.none = frame.scratch
+    memset(scratch.none, 0, 3 * row)
+    if saved == NULL:
+        block = block_rows(dims, B, itemsize) // B
+        saved = frame.scratch + (3 * dims.H + FLOATS) // FLOATS * FLOATS * itemsize
+        lay_out(dims, B, block * B, itemsize, False, saved, &m)
+    else:
+        block = dims.T
+        lay_out(dims, B, block * B, itemsize, True, saved, &m)
+    job = Job(step=step, dims=dims, memory=&m, scratch=&scratch, params=frame.params + step.params, dy=NULL, B=B, T=0,
+              parts=1)
+    open_state(step, frame, dims, &m)
+    while first < dims.T:
+        T = min(block, dims.T - first)
+        if first > 0:
+            memcpy(m.h, m.h + job.T * B * row, B * row)
+            if dims.kind == LSTM:
+                memcpy(m.c, m.c + job.T * B * row, B * row)
+        if lies_in_time(dims, B):
+            m.x = <char*> x + first * dims.inputs * itemsize
+        else:
+            take_steps(dims, x, B, first, T, itemsize, m.x)
+        if dims.masked:
+            find_mask(dims, m.x, T * B, itemsize, m.mask)
+        shape = whole(T * B, dims.inputs, dims.gates)
+        product(step, &shape, m.x, job.params, biases(&job) if dims.bias else NULL, m.z)
+        job.T, job.parts = T, parts_for(dims, B, T)
+        run_parts(forward_rows, &job, job.parts)
+        if dims.sequences:
+            write_steps(dims, &m, B, first, T, itemsize, y)
+        first += T
+    if not dims.sequences:
+        move_rows(y, dims.width * itemsize, m.h + job.T * B * row, row, row, B)
+    if dims.final:
+        close_state(dims, &m, B, job.T, itemsize, y + (dims.T if dims.sequences else 1) * row, dims.width * itemsize)
+    if frame.state != NULL:
+        close_state(dims, &m, B, job.T, itemsize, frame.state[step.index], (2 if dims.kind == LSTM else 1) * row)
+    return OK
+
+
+cdef void backward_rows(void* argument, Py_ssize_t part) noexcept nogil:
+    """All steps of some rows, the last first: dh and, where the cell ends, dz."""
+    cdef const Job* job = <const Job*> argument
+    cdef const Dims* dims = job.dims
+    cdef const Memory* m = job.memory
+    cdef const Scratch* scratch = job.scratch
+    cdef const Step* step = job.step
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, H = dims.H, B = job.B, row = H * itemsize, s, b, at
+    cdef Py_ssize_t start = first_row(job, part), n = first_row(job, part + 1) - start
+    cdef const char* u = recurrent_weight(job)
+    cdef fnn_shape shape = whole(n, H, dims.gates)
+    cdef fnn_shape candidate = whole(n, H, H)
+    cdef char* dc = scratch.dc + start * row
+    cdef char* own = scratch.part + start * row
+    cdef char* dz
+    cdef char* dh
+    cdef char* before
+    candidate.w_row = dims.gates
+    if dims.kind == GRU:
+        shape.outputs = 2 * H
+    for s in range(job.T - 1, -1, -1):
+        at = s * B + start
+        dz, dh, before = scratch.dz + at * dims.gates * itemsize, m.dh + (at + B) * row, m.dh + at * row
+        if dims.sequences:
+            for b in range(n):
+                if not dims.masked or m.mask[at + b]:
+                    step.kernels.add(H, dh + b * row, job.dy + (start + b) * dims.width * itemsize + when(dims, s) * row,
+                                     dh + b * row)
+        if dims.kind == SIMPLE:
+            step.kernels.activation_backward[dims.activation](n * H, 0.0, NULL, m.h + (at + B) * row, dh, dz)
+        elif dims.kind == LSTM:
+            if dims.masked:
+                memcpy(own, dc, n * row)
+            step.kernels.lstm_backward(n, H, dims.forgets, peephole(job), m.z + at * dims.gates * itemsize,
+                                       m.c + at * row, m.s + at * row, dh, dc, dz)
+        else:
+            step.kernels.gru_backward(n, H, m.z + at * dims.gates * itemsize, m.s + at * row, m.h + at * row, dh, dz,
+                                      scratch.dq + at * row, own)
+        if dims.masked:
+            for b in range(n):
+                if not m.mask[at + b]:
+                    memset(dz + b * dims.gates * itemsize, 0, dims.gates * itemsize)
+                    if dims.kind == GRU:
+                        memset(scratch.dq + (at + b) * row, 0, row)
+                        memcpy(own + b * row, dh + b * row, row)
+                    elif dims.kind == LSTM:
+                        memcpy(dc + b * row, own + b * row, row)
+        if dims.truncate > 0 and s > 0 and s % dims.truncate == 0:
+            memset(before, 0, n * row)
+            memset(dc, 0, n * row)
+            continue
+        input_gradient(step, &shape, dz, u, before)
+        if dims.kind == GRU:
+            step.kernels.add(n * H, before, own, before)
+            input_gradient(step, &candidate, scratch.dq + at * row, u + 2 * row, own)
+            step.kernels.add(n * H, before, own, before)
+        elif dims.masked:
+            for b in range(n):
+                if not m.mask[at + b]:
+                    memcpy(before + b * row, dh + b * row, row)
+
+
+cdef void end_gradient(const Dims* dims, const char* dy, Py_ssize_t B, Py_ssize_t itemsize, char* dh,
+                       char* dc) noexcept nogil:
+    """What comes back to the state after the last step."""
+    cdef Py_ssize_t row = dims.H * itemsize, width = dims.width * itemsize
+    cdef const char* final = dy + (dims.T if dims.sequences else 1) * row
+    memset(dh, 0, B * row)
+    memset(dc, 0, B * row)
+    if dims.final:
+        move_rows(dh, row, final, width, row, B)
+        if dims.kind == LSTM:
+            move_rows(dc, row, final + row, width, row, B)
+
+
+cdef void add_last(const Step* step, const Dims* dims, const char* dy, Py_ssize_t B, char* dh) noexcept nogil:
+    """dh += the gradient of the last step, where that alone is the output."""
+    cdef Py_ssize_t b, itemsize = step.kernels.itemsize
+    for b in range(B):
+        step.kernels.add(dims.H, dh + b * dims.H * itemsize, dy + b * dims.width * itemsize, dh + b * dims.H * itemsize)
+
+
+cdef void add_weight_gradients(const Step* step, const Job* job, double scale, char* dparams) noexcept nogil:
+    """dW += scale x^T dz, dU += scale h^T dz over all steps at once, and likewise biases and peepholes."""
+    cdef const Dims* dims = job.dims
+    cdef const Memory* m = job.memory
+    cdef const Scratch* scratch = job.scratch
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, H = dims.H, n = dims.T * job.B, row = H * itemsize
+    cdef fnn_shape shape = whole(n, dims.inputs, dims.gates)
+    cdef char* du = dparams + dims.inputs * dims.gates * itemsize
+    cdef char* db = du + H * dims.gates * itemsize
+    cdef char* dp = db + (dims.gates if dims.bias else 0) * itemsize
+    weight_gradient(step, &shape, scale, m.x, scratch.dz, dparams)
+    shape.inputs = shape.x_row = H
+    if dims.kind == GRU:
+        shape.outputs = 2 * H
+        weight_gradient(step, &shape, scale, m.h, scratch.dz, du)
+        shape.outputs = shape.y_row = H
+        weight_gradient(step, &shape, scale, m.h, scratch.dq, du + 2 * row)
+    else:
+        weight_gradient(step, &shape, scale, m.h, scratch.dz, du)
+    if dims.bias:
+        step.kernels.add_row_sum(n, dims.gates, scale, scratch.dz, db)
+        if dims.kind == GRU:
+            step.kernels.add_row_sum(n, H, scale, scratch.dq, db + dims.gates * itemsize)
+    if dims.peepholes > 0:
+        step.kernels.add_products(n, H, scale, scratch.dz, dims.gates, m.c, dp)
+        if dims.forgets:
+            step.kernels.add_products(n, H, scale, scratch.dz + row, dims.gates, m.c, dp + row)
+        step.kernels.add_products(n, H, scale, scratch.dz + dims.gates * itemsize - row, dims.gates,
+                                  m.c + job.B * row, dp + dims.peepholes * itemsize - row)
+
+
+cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t B = frame.batch, itemsize = step.kernels.itemsize, row = dims.H * itemsize, T = dims.T, s, b
+    cdef const char* dy = frame.gradients[step.outputs[0]]
+    cdef char* dx = frame.gradients[step.inputs[0]]
+    cdef char* dstate = frame.gradients[step.inputs[1]] if step.n_inputs == 2 else NULL
+    cdef Memory m
+    cdef Scratch scratch
+    cdef Job job
+    cdef fnn_shape shape = whole(T * B, dims.inputs, dims.gates)
+    lay_out(dims, B, T * B, itemsize, True, frame.saved[step.index], &m)
+    lay_out_scratch(dims, B, itemsize, frame.scratch, &scratch)
+    memset(scratch.none, 0, 3 * row)
+    job = Job(step=step, dims=dims, memory=&m, scratch=&scratch, params=frame.params + step.params, dy=dy, B=B, T=T,
+              parts=parts_for(dims, B, T))
+    end_gradient(dims, dy, B, itemsize, m.dh + T * B * row, scratch.dc)
+    if not dims.sequences:
+        add_last(step, dims, dy, B, m.dh + T * B * row)
+    run_parts(backward_rows, &job, job.parts)
+    if dstate != NULL:
+        move_rows(dstate, (2 if dims.kind == LSTM else 1) * row, m.dh, row, row, B)
+        if dims.kind == LSTM:
+            move_rows(dstate + row, 2 * row, scratch.dc, row, row, B)
+    if lies_in_time(dims, B):
+        m.x, scratch.dx = frame.values[step.inputs[0]], dx
+    if dx != NULL:
+        input_gradient(step, &shape, scratch.dz, job.params, scratch.dx)
+        if not lies_in_time(dims, B):
+            for b in range(B):
+                for s in range(T):
+                    memcpy(dx + (b * T + when(dims, s)) * dims.inputs * itemsize,
+                           scratch.dx + (s * B + b) * dims.inputs * itemsize, dims.inputs * itemsize)
+    if step.trainable:
+        add_weight_gradients(step, &job, frame.scale * step.rate, frame.dparams + step.params)
+    return OK
+
+
+cdef class RecurrentOp(Op):
+    """x (T, I), and a state (S, H) if ``initial``, to the sequence (T, H) or its last step, then (S, H) if ``final``.
+
+    ``kind`` is a key of ``KINDS``; S is 2 for an LSTM (h and c), else 1.  ``mask_value``: steps all of whose inputs
+    are that count for nothing, None: all count.  ``truncate``: gradients do not pass every truncate-th step, 0: they do.
+    """
+
+    def __init__(self, str kind, Py_ssize_t T, Py_ssize_t I, Py_ssize_t H, *, bint bias, bint sequences, bint final,
+                 bint initial, bint reverse, mask_value, Py_ssize_t truncate, str activation="tanh",
+                 bint forgets=True, bint peepholes=False):
+        cdef Py_ssize_t gates = {"simple": 1, "lstm": 3 + forgets, "gru": 3}[kind]
+        cdef Py_ssize_t states = 2 if kind == "lstm" else 1
+        width = (T if sequences else 1) * H + (states * H if final else 0)
+        self.dims = Dims(kind=KINDS[kind], T=T, inputs=I, H=H, gates=gates * H, width=width, truncate=truncate,
+                         activation=ACTIVATIONS[activation], forgets=forgets,
+                         peepholes=(2 + forgets) * H if peepholes else 0,
+                         mask_value=0.0 if mask_value is None else mask_value, masked=mask_value is not None,
+                         bias=bias, sequences=sequences, final=final, reverse=reverse)
+        self.input_widths = (T * I,)
+        if initial:
+            self.input_widths += (states * H,)
+        self.output_widths = (width,)
+        self.reads_input, self.product_size, self.repeats = True, max(I, H) * gates * H, T
+        self.parameters = (Parameter("weight", (I, gates * H), I, H, True),
+                           Parameter("recurrent_weight", (H, gates * H), H, H, True))
+        if bias:
+            self.parameters += (Parameter("bias", (gates * H,), I, H, False),)
+        if bias and kind == "gru":
+            self.parameters += (Parameter("recurrent_bias", (H,), H, H, False),)
+        if peepholes:
+            self.parameters += (Parameter("peephole", (2 + forgets, H), H, H, True),)
+
+    @property
+    def state_size(self):
+        """Elements of one row's state."""
+        return self.dims.H * (2 if self.dims.kind == LSTM else 1)
+
+    @property
+    def reverse(self):
+        """Does the layer begin with the last step?"""
+        return self.dims.reverse
+
+    def state_gradients(self, Py_ssize_t batch, Py_ssize_t itemsize):
+        """Where a backward pass of ``batch`` rows leaves the gradient of h after each step: (offset in saved, shape)."""
+        cdef Memory m
+        lay_out(&self.dims, batch, self.dims.T * batch, itemsize, True, NULL, &m)
+        return <Py_ssize_t> m.dh + batch * self.dims.H * itemsize, (self.dims.T, batch, self.dims.H)
+
+    cdef void bind(self, Step* step) noexcept:
+        step.forward, step.backward, step.config = forward, backward, &self.dims
+
+    cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
+        cdef Memory m
+        return <Py_ssize_t> lay_out(&self.dims, batch, self.dims.T * batch, itemsize, True, NULL, &m)
+
+    cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize, bint training) noexcept:
+        cdef Memory m
+        cdef Scratch scratch
+        if training:
+            return <Py_ssize_t> lay_out_scratch(&self.dims, batch, itemsize, NULL, &scratch)
+        return (3 * self.dims.H + FLOATS) * itemsize + <Py_ssize_t> lay_out(
+            &self.dims, batch, block_rows(&self.dims, batch, itemsize), itemsize, False, NULL, &m)

@@ -1,0 +1,99 @@
+"""One sequence, step by step: a plan of one step whose recurrent ops keep their state from call to call."""
+
+cimport numpy as cnp
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+from fastnn._core.ops.recurrent cimport RecurrentOp
+from fastnn._core.plan cimport GIL_WORK, Plan, Workspace, raise_pending, run_forward, take_input
+from fastnn._core.rows cimport Row, data_of, fits, row_of
+from fastnn._core.step cimport OK
+
+from fastnn._core.plan import aligned_zeros
+
+cnp.import_array()
+
+
+cdef class StreamCore:
+    """``plan``: of one step; ``params``: of the network, so that what it learns meanwhile is used."""
+
+    cdef readonly Plan plan
+    cdef readonly dict states           # by step of the plan: what it keeps
+    cdef cnp.ndarray params
+    cdef Workspace work
+    cdef char** kept
+    cdef Row input
+    cdef Row output
+
+    def __init__(self, Plan plan, cnp.ndarray params, input_shape, output_shape):
+        self.plan, self.params = plan, params
+        self.input, self.output = row_of(input_shape), row_of(output_shape)
+        self.work = Workspace(plan, 1)
+        self.work.open(cnp.PyArray_DATA(params), False, 0, 0)
+        self.work.frame.batch = 1
+        self.kept = <char**> calloc(max(plan.n_steps, 1), sizeof(char*))
+        if self.kept == NULL:
+            raise MemoryError("Stream: no memory for its state")
+        self.states = {index: aligned_zeros(op.state_size, plan.dtype) for index, op in enumerate(plan.ops)
+                       if isinstance(op, RecurrentOp)}
+        for index, state in self.states.items():
+            self.kept[<int> index] = data_of(state)
+        self.work.frame.state = self.kept
+
+    def __dealloc__(self):
+        free(self.kept)
+
+    def step(self, x, out=None):
+        """Take the next step of the sequence and return the network's answer to it.
+
+        Parameters
+        ----------
+        x : ndarray of shape (I,), the network's dtype
+            The inputs of this step.  Anything else that NumPy can turn into it is accepted too, at the cost of the
+            conversion.
+        out : ndarray of shape (O,), the network's dtype, optional
+            Where to write the answer; without it a new array is made.
+
+        Returns
+        -------
+        ndarray of shape (O,)
+            ``out``, if given.
+
+        Raises
+        ------
+        ValueError
+            If a shape differs or x holds NaN or inf; the state is as it was.
+        TypeError
+            If x is not numeric, or out is not a writable array of the network's dtype.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnn as fn
+        >>> net = fn.Sequential([fn.LSTM(8, return_sequences=True), fn.Dense(2)], input_shape=(20, 3), seed=0)
+        >>> stream, X = fn.Stream(net), np.ones((20, 3), np.float32)
+        >>> answers = np.stack([stream.step(x) for x in X])
+        >>> bool((answers == net.predict(X[None])[0]).all())
+        True
+        """
+        cdef const char* row
+        cdef int status
+        if not fits(x, self.plan.dtype.num, &self.input, False):
+            return self._step_checked(x, out)
+        if out is None:
+            out = cnp.PyArray_EMPTY(self.output.n_axes, self.output.axes, self.plan.dtype.num, 0)
+        elif not fits(out, self.plan.dtype.num, &self.output, False) or not cnp.PyArray_ISWRITEABLE(out):
+            return self._step_checked(x, out)
+        row = data_of(x)
+        if not self.plan.kernels.all_finite(self.input.width, row):
+            return self._step_checked(x, out)
+        take_input(&self.work.frame, self.work.slots, row, NULL, 0, 1)
+        if self.plan.products < GIL_WORK:
+            status = run_forward(self.plan.joined, self.plan.n_joined, &self.work.frame)
+        else:
+            with nogil:
+                status = run_forward(self.plan.joined, self.plan.n_joined, &self.work.frame)
+        if status != OK:
+            raise_pending()
+        memcpy(data_of(out), self.work.frame.values[<int> self.plan.outputs[0]],
+               self.output.width * self.plan.kernels.itemsize)
+        return out

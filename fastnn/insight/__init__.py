@@ -1,0 +1,37 @@
+"""Looking into a network: what its outputs rest on, what its layers know, and how gradients reach them."""
+
+from fastnn.insight.attribution import Attribution, IntegratedGradients, integrated_gradients, saliency, smooth_grad
+from fastnn.insight.flow import GradientFlow, gradient_flow
+from fastnn.insight.histograms import Histograms, histograms
+from fastnn.insight.maximise import MaximisedInputs, maximise_activation
+from fastnn.insight.occlusion import occlusion
+from fastnn.insight.plots import (
+    plot_attribution,
+    plot_gradient_flow,
+    plot_histograms,
+    plot_maximised,
+    plot_probes,
+)
+from fastnn.insight.probes import LinearProbes, linear_probes
+
+__all__ = [
+    "Attribution",
+    "GradientFlow",
+    "Histograms",
+    "IntegratedGradients",
+    "LinearProbes",
+    "MaximisedInputs",
+    "gradient_flow",
+    "histograms",
+    "integrated_gradients",
+    "linear_probes",
+    "maximise_activation",
+    "occlusion",
+    "plot_attribution",
+    "plot_gradient_flow",
+    "plot_histograms",
+    "plot_maximised",
+    "plot_probes",
+    "saliency",
+    "smooth_grad",
+]

@@ -1,0 +1,184 @@
+"""Inputs that a unit answers to most."""
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastnn._spec import choose, require_count, require_number
+from fastnn._validation import as_numeric
+from fastnn.insight.score import output_layers, require_network
+from fastnn.layers.base import batched
+from fastnn.network import Network
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MaximisedInputs:
+    """Inputs that units of a layer answer to; ``np.asarray`` gives the inputs.
+
+    Attributes
+    ----------
+    values : ndarray of shape (U, *input_shape)
+        One input per unit.
+    layer : str
+        Name of the layer.
+    units : ndarray of shape (U,), int64
+        Numbers of the units within the layer's (flattened) output.
+    activations : ndarray of shape (steps + 1, U), float64
+        Activation of each unit before every step, and at the end.
+    """
+
+    values: np.ndarray
+    layer: str
+    units: np.ndarray
+    activations: np.ndarray
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.values, dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        before, after = self.activations[[0, -1]].mean(axis=1)
+        return (
+            f"<inputs {batched(self.values.shape[1:])} for {len(self.units)} units of {self.layer!r}; "
+            f"mean activation {before:.4g} -> {after:.4g}>"
+        )
+
+
+def maximise_activation(
+    net: Any,
+    unit: Any,
+    *,
+    layer: str | None = None,
+    steps: int = 200,
+    learning_rate: float = 0.1,
+    l2: float = 0.01,
+    noise: float = 0.0,
+    bounds: tuple[float, float] | None = None,
+    seed: int = 0,
+) -> MaximisedInputs:
+    """Climb from zero, or from noise, to an input that a unit answers to strongly.
+
+    Parameters
+    ----------
+    net : Network
+        With one input; left as it is.
+    unit : int or array_like of int of shape (U,)
+        Number of the unit within the layer's flattened output; several are climbed for side by side.
+    layer : str, optional
+        Name of the layer; if not given, the (first) output of the network.
+    steps : int
+        Steps of gradient ascent.
+    learning_rate : float
+        Length of a step, as a factor on the gradient.
+    l2 : float
+        Weight of the penalty ``l2/2 |x|^2``.
+    noise : float
+        Standard deviation of the Gaussian noise to start from; 0: from zeros.
+    bounds : (low, high), optional
+        Limits of every element, kept after each step.
+    seed : int
+        Decides the noise.
+
+    Returns
+    -------
+    MaximisedInputs
+        ``x`` of ``max over x of a_unit(x) - l2/2 |x|^2`` as far as the steps came.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the network has several inputs, there is no such layer or unit, an argument does not fit, or the gradient is
+        0 at the start.
+
+    Notes
+    -----
+    Erhan et al. 2009; with this penalty Simonyan, Vedaldi and Zisserman 2013, eq. 1.  Prefer logits: a probability is
+    flat where the network is sure.  For a linear unit ``x = w / l2``.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> net = fn.Sequential([fn.Dense(8, "tanh", name="hidden"), fn.Dense(3)], input_shape=4, seed=0)
+    >>> fn.maximise_activation(net, range(3), bounds=(-1, 1)).values.shape
+    (3, 4)
+    >>> fn.maximise_activation(net, 5, layer="hidden").activations[-1] > 0.9
+    array([ True])
+    """
+    who = "maximise_activation"
+    require_count(who, "steps", steps)
+    require_number(who, "learning_rate", learning_rate, low=0, strict=True)
+    require_number(who, "l2", l2, low=0)
+    require_number(who, "noise", noise, low=0)
+    low, high = _bounds(who, bounds)
+    if len(require_network(who, net).input_shapes) != 1:
+        raise ValueError(f"{who}: expected a network of one input, got {len(net.input_shapes)}")
+    name = output_layers(net)[0] if layer is None else layer
+    copy, port = (net.astype(net.dtype), 0) if layer is None else tapped(who, net, layer)
+    units = _units(who, name, unit, prod(copy.output_shapes[port]))
+    columns = np.arange(len(units)), units
+    x = noise * np.random.default_rng(seed).standard_normal((len(units), *net.input_shape))
+    x = np.clip(x, low, high).astype(net.dtype)
+    activations = np.empty((steps + 1, len(units)))
+    for step in range(steps + 1):
+        outputs = copy.forward(x)
+        outputs = outputs if isinstance(outputs, list) else [outputs]
+        activations[step] = outputs[port].reshape(len(units), -1)[columns]
+        if step == steps:
+            break
+        dys: list[Any] = [None] * len(outputs)
+        dys[port] = np.zeros_like(outputs[port])
+        dys[port].reshape(len(units), -1)[columns] = 1
+        slope = copy.backward(dys if len(dys) > 1 else dys[0])
+        if step == 0 and (flat := units[~slope.reshape(len(units), -1).any(axis=1)]).size:
+            raise ValueError(
+                f"{who}: expected a slope to climb at the start, got a gradient of 0 for unit {flat[0]} of {name!r}; "
+                "start elsewhere with noise=1.0 or another seed"
+            )
+        x = np.clip(x + learning_rate * (slope - l2 * x), low, high).astype(net.dtype)
+    return MaximisedInputs(x, name, units, activations)
+
+
+def tapped(who: str, net: Network, layer: str) -> tuple[Network, int]:
+    """Return a copy of a network with the output of a layer (of its last application) among its own, and which it is.
+
+    Raises
+    ------
+    ValueError
+        If there is no layer of that name.
+    """
+    names = [application.name for application in net._assembly.applications]
+    choose(f"{who}: unknown layer", layer, list(dict.fromkeys(names)))
+    tensor = len(net.input_shapes) + len(names) - 1 - names[::-1].index(layer)
+    outputs = net.structure.outputs
+    copy = Network.__new__(Network)
+    if tensor in outputs:
+        copy._build(net.structure, net.seed, net.dtype, draw=False)
+    else:
+        copy._build(replace(net.structure, outputs=(*outputs, tensor)), net.seed, net.dtype, draw=False)
+    copy.params[:] = net.params
+    return copy, copy.structure.outputs.index(tensor)
+
+
+def _units(who: str, layer: str, unit: Any, size: int) -> np.ndarray:
+    """Return the numbers of units, int64 of shape (U,)."""
+    units = np.atleast_1d(as_numeric(who, "unit", unit))
+    if units.dtype.kind not in "iu" or units.ndim != 1 or not units.size:
+        raise TypeError(f"{who}: expected unit to be an integer or a list of them, got {unit!r:.60}")
+    wrong = units[(units < 0) | (units >= size)]
+    if wrong.size:
+        raise ValueError(f"{who}: expected units from 0 to {size - 1} in {layer!r}, got {wrong[0]}")
+    return units.astype(np.int64)
+
+
+def _bounds(who: str, bounds: Any) -> tuple[float, float]:
+    """Return the limits, infinite if there are none."""
+    if bounds is None:
+        return -np.inf, np.inf
+    if not isinstance(bounds, tuple | list) or len(bounds) != 2:
+        raise TypeError(f"{who}: expected bounds to be (low, high), got {bounds!r:.60}")
+    for value in bounds:
+        require_number(who, "bounds", value)
+    if not bounds[0] < bounds[1]:
+        raise ValueError(f"{who}: expected bounds with low < high, got {bounds!r}")
+    return float(bounds[0]), float(bounds[1])

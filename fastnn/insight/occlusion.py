@@ -1,0 +1,116 @@
+"""Attribution by covering parts of the input."""
+
+from collections.abc import Sequence
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastnn._spec import require_count
+from fastnn.insight.attribution import Attribution, attribution, broadcast
+from fastnn.insight.score import Score
+from fastnn.layers.base import Shape, as_shape
+
+
+def occlusion(
+    net: Any,
+    X: Any,
+    target: Any = None,
+    *,
+    window: int | Sequence[int],
+    stride: int | Sequence[int] = 1,
+    fill: Any = 0.0,
+    shape: Shape | None = None,
+) -> Attribution:
+    """Return how far an output falls when a window over the input is covered.
+
+    Parameters
+    ----------
+    net : Network
+        With one input and one output vector; left as it is.
+    X : array_like of shape (B, *input_shape)
+        Rows to explain.
+    target : int or array_like of int of shape (B,), optional
+        Which output is f; if not given, the largest one of each row before anything is covered.
+    window : int or sequence of int
+        Size of the window along each axis of ``shape``; one number for all of them.
+    stride : int or sequence of int
+        Distance between windows.  The last window always reaches the end, so every element is covered.
+    fill : float or array_like that broadcasts to X
+        What a covered element becomes.
+    shape : tuple of int, optional
+        How a row is laid out, where windows have an axis more than the network's input: (28, 28) for images that come
+        as 784 numbers.
+
+    Returns
+    -------
+    Attribution
+        ``values_i`` = mean of f(x) - f(x covered) over the windows that cover element i.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the network has several inputs or outputs, or an argument does not fit.
+
+    Notes
+    -----
+    Zeiler and Fergus 2014, section 4.2.  All windows of a row run as one batch.  What f is: see ``saliency``.
+
+    Examples
+    --------
+    >>> import numpy as np, fastnn as fn
+    >>> net = fn.Sequential([fn.Dense(3)], input_shape=16, seed=0)
+    >>> fn.occlusion(net, np.ones((2, 16)), window=2, shape=(4, 4)).values.shape
+    (2, 16)
+    """
+    score = Score("occlusion", net)
+    rows = score.rows(X)
+    targets = score.targets(target, rows)
+    layout = score.net.input_shape if shape is None else as_shape("occlusion", shape)
+    if prod(layout) != prod(score.net.input_shape):
+        raise ValueError(
+            f"occlusion: expected a shape of {prod(score.net.input_shape)} elements, as a row has, got {layout}"
+        )
+    covered = windows(layout, _per_axis("window", window, layout), _per_axis("stride", stride, layout))
+    fills = broadcast(score, "fill", fill, rows).reshape(len(rows), -1)
+    flat, outputs = rows.reshape(len(rows), -1), score.values(rows, targets)
+    counts = covered.sum(axis=0)
+    values = np.empty(flat.shape, rows.dtype)
+    for row in range(len(rows)):
+        batch = np.where(covered, fills[row], flat[row]).reshape(-1, *score.net.input_shape)
+        falls = outputs[row] - score.values(batch, np.full(len(batch), targets[row]))
+        values[row] = falls @ covered / counts
+    return attribution(Attribution, "occlusion", score, rows, targets, values.reshape(rows.shape))
+
+
+def windows(layout: Shape, window: Shape, stride: Shape) -> np.ndarray:
+    """Return what each window covers, bool of shape (windows, elements).
+
+    Raises
+    ------
+    ValueError
+        If a window is larger than the axis, or some elements would lie between two windows.
+    """
+    starts = []
+    for size, width, step in zip(layout, window, stride, strict=True):
+        if width > size or step > width:
+            raise ValueError(
+                f"occlusion: expected stride <= window <= size along each axis of {layout}, got stride {step} and "
+                f"window {width} at size {size}"
+            )
+        starts.append(sorted({*range(0, size - width + 1, step), size - width}))
+    result = np.zeros((prod(map(len, starts)), *layout), bool)
+    for mask, corner in zip(result, product(*starts), strict=True):
+        mask[tuple(slice(start, start + width) for start, width in zip(corner, window, strict=True))] = True
+    return result.reshape(len(result), -1)
+
+
+def _per_axis(name: str, value: int | Sequence[int], layout: Shape) -> Shape:
+    """Return one positive integer per axis."""
+    sizes: tuple[Any, ...] = tuple(value) if isinstance(value, tuple | list) else (value,) * len(layout)
+    if len(sizes) != len(layout):
+        raise ValueError(f"occlusion: expected {name} to be one integer or {len(layout)}, one per axis, got {value!r}")
+    for size in sizes:
+        require_count("occlusion", name, size)
+    return sizes

@@ -1,0 +1,73 @@
+"""A recurrent layer in both directions."""
+
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import Any
+
+from fastnn._spec import choose
+from fastnn.layers.base import Layer, Tensor, check_name, check_tensors
+from fastnn.layers.merge import Add, Concatenate
+from fastnn.layers.recurrent import _Recurrent
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Bidirectional(Layer):
+    """One recurrent layer that reads a sequence from its begin, and one like it that reads it from its end.
+
+    Parameters
+    ----------
+    layer : SimpleRNN, LSTM or GRU
+        The one that reads from the begin.
+    merge : {"concat", "sum"}
+        How the outputs come together: side by side, 2 H, or added, H.
+    name : str, optional
+        Prefix for the names of the two layers.
+
+    Raises
+    ------
+    TypeError
+        If layer is not a recurrent layer.
+    ValueError
+        If it goes backwards already or gives its state, or merge is unknown.
+
+    Notes
+    -----
+    Schuster & Paliwal 1997.  It needs whole sequences, so it cannot run as a Stream.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> both = fn.Bidirectional(fn.LSTM(8, return_sequences=True))
+    >>> fn.Sequential([both, fn.Dense(5)], input_shape=(20, 3), seed=0).layers[0].output_shape
+    (20, 8)
+    """
+
+    layer: Layer
+    _: KW_ONLY
+    merge: str = "concat"
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name("Bidirectional", self.name)
+        choose(f"{self.title}: unknown merge", self.merge, ("concat", "sum"))
+        if not isinstance(self.layer, _Recurrent):
+            raise TypeError(f"{self.title}: expected a recurrent layer, got {type(self.layer).__name__}")
+        if self.layer.go_backwards or self.layer.return_state:
+            raise ValueError(
+                f"{self.title}: expected a layer without go_backwards and return_state, got {self.layer!r:.200}; apply "
+                "two layers and concatenate what they give"
+            )
+        prefix = self.name or self.layer.name
+        names = (f"{prefix}_forward", f"{prefix}_backward") if prefix else (None, None)
+        object.__setattr__(self, "_forward", replace(self.layer, name=names[0]))
+        object.__setattr__(self, "_backward", replace(self.layer, name=names[1], go_backwards=True))
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        """Apply both layers and merge what they give."""
+        check_tensors(self.title, inputs)
+        self.one_input(tuple(x.shape for x in inputs))
+        ahead, back = self._forward(*inputs), self._backward(*inputs)  # type: ignore[attr-defined]
+        return (Concatenate() if self.merge == "concat" else Add())(ahead, back)
+
+    @classmethod
+    def _field_from_json(cls, name: str, value: Any) -> Any:
+        return Layer.from_config(value) if name == "layer" else super()._field_from_json(name, value)

@@ -1,0 +1,191 @@
+"""What the recurrent layers share: sequences in and out, states, masks, how far gradients go back."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastnn._core.ops.recurrent import RecurrentOp
+from fastnn._core.rng import Stream
+from fastnn._spec import require_count, require_number
+from fastnn.initializers import Initializer, as_initializer
+from fastnn.layers.base import Built, Layer, Shape, Tensor, batched, check_name, check_tensors
+from fastnn.layers.merge import Slice
+from fastnn.layers.reshape import Reshape
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _Gates(Initializer):
+    """One initializer per gate, side by side along the last axis."""
+
+    parts: tuple[Initializer, ...]
+
+    def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, random: Stream) -> np.ndarray:
+        """Return float64 values of ``shape``."""
+        own = (*shape[:-1], shape[-1] // len(self.parts))
+        return np.concatenate([part.draw(own, fan_in, fan_out, random) for part in self.parts], axis=-1)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _Recurrent(Layer):
+    """Base of SimpleRNN, LSTM and GRU.
+
+    Parameters
+    ----------
+    units : int
+        Hidden units, H.
+    return_sequences : bool
+        Give the state after every step, (T, H), instead of the last, (H,).
+    return_state : bool
+        Give two tensors, the output and the final state (S, H): S = 2 for an LSTM (h, then c), else 1.
+    go_backwards : bool
+        Begin with the last step; a sequence that comes out stays in the order of time.
+    mask_value : float, optional
+        A step all of whose inputs are this value does not count: the state stays, and the sequence that comes out
+        holds 0 there.
+    truncate : int, optional
+        Truncated back-propagation through time: gradients do not flow from one block of so many steps to the block
+        before it.  None: through all steps.
+    bias : bool
+        Whether there are biases.
+    kernel_initializer, recurrent_initializer, bias_initializer : str or Initializer
+        How each gate's weights of the inputs, of the state before, and its biases start.
+    name : str, optional
+        Name of the layer.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a number or a name is not allowed.
+    """
+
+    units: int
+    _: KW_ONLY
+    return_sequences: bool = False
+    return_state: bool = False
+    go_backwards: bool = False
+    mask_value: float | None = None
+    truncate: int | None = None
+    bias: bool = True
+    kernel_initializer: str | Initializer = "glorot_uniform"
+    recurrent_initializer: str | Initializer = "orthogonal"
+    bias_initializer: str | Initializer = "zeros"
+    name: str | None = None
+
+    kind: ClassVar[str]
+    gate_names: ClassVar[tuple[str, ...]]
+
+    def __post_init__(self) -> None:
+        check_name(type(self).__name__, self.name)
+        require_count(self.title, "units", self.units)
+        object.__setattr__(self, "units", int(self.units))
+        for option in ("return_sequences", "return_state", "go_backwards", "bias"):
+            self.require_flag(option)
+        if self.mask_value is not None:
+            require_number(self.title, "mask_value", self.mask_value)
+        if self.truncate is not None:
+            require_count(self.title, "truncate", self.truncate)
+        for parameter in ("weight", "recurrent_weight", "bias"):
+            self.initializer(parameter)
+
+    def require_flag(self, option: str) -> None:
+        """Raise TypeError unless an option is True or False."""
+        value = getattr(self, option)
+        if not isinstance(value, bool):
+            raise TypeError(f"{self.title}: expected {option} to be True or False, got {value!r:.60}")
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Names of the gates, in the order of their columns."""
+        return self.gate_names
+
+    @property
+    def states(self) -> int:
+        """Vectors of H numbers that the state consists of."""
+        return 1
+
+    def options(self) -> dict[str, Any]:
+        """Return what the op needs to know of this cell alone."""
+        return {}
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        """Apply the layer to a sequence, and to an initial state if one is given.
+
+        Returns
+        -------
+        Tensor, or tuple of Tensor
+            The output; with ``return_state`` also the final state (S, H).
+
+        Raises
+        ------
+        TypeError
+            If an input is not a Tensor.
+        ValueError
+            If the layer cannot take inputs of these shapes.
+        """
+        check_tensors(self.title, inputs)
+        out = super().__call__(*inputs)
+        if not self.return_state:
+            return out
+        size = self.states * self.units
+        y = Slice(0, out.shape[0] - size)(out)
+        if self.return_sequences:
+            y = Reshape((inputs[0].shape[0], self.units))(y)
+        return y, Reshape((self.states, self.units))(Slice(-size)(out))
+
+    def build(self, input_shapes: tuple[Shape, ...]) -> Built:
+        """Return one op over all steps."""
+        state = (self.states, self.units)
+        if not 1 <= len(input_shapes) <= 2 or len(input_shapes[0]) != 2:
+            raise ValueError(
+                f"{self.title}: expected a sequence (B, T, I), and an initial state {batched(state)} if there is one, "
+                f"got {', '.join(map(batched, input_shapes)) or 'nothing'}; add Reshape((T, I))"
+            )
+        if input_shapes[1:] and input_shapes[1] != state:
+            raise ValueError(
+                f"{self.title}: expected an initial state of shape {batched(state)}, got {batched(input_shapes[1])}"
+            )
+        steps, inputs = input_shapes[0]
+        op = RecurrentOp(
+            self.kind,
+            steps,
+            inputs,
+            self.units,
+            bias=self.bias,
+            sequences=self.return_sequences,
+            final=self.return_state,
+            initial=len(input_shapes) == 2,
+            reverse=self.go_backwards,
+            mask_value=self.mask_value,
+            truncate=self.truncate or 0,
+            **self.options(),
+        )
+        if self.return_state:
+            return Built((op,), (op.output_widths[0],))
+        return Built((op,), (steps, self.units) if self.return_sequences else (self.units,))
+
+    def initializer(self, parameter: str) -> Initializer:
+        """Return how a parameter starts, gate by gate."""
+        chosen = {
+            "weight": self.kernel_initializer,
+            "recurrent_weight": self.recurrent_initializer,
+            "bias": self.bias_initializer,
+            "recurrent_bias": self.bias_initializer,
+            "peephole": "zeros",
+        }[parameter]
+        one = as_initializer(self.title, chosen)
+        if parameter in ("recurrent_bias", "peephole"):
+            return one
+        return _Gates(tuple(self.gate_initializer(parameter, gate, one) for gate in self.gates))
+
+    def gate_initializer(self, parameter: str, gate: str, chosen: Initializer) -> Initializer:
+        """Return how one gate's part of a parameter starts."""
+        return chosen
+
+    @classmethod
+    def _field_from_json(cls, name: str, value: Any) -> Any:
+        if name.endswith("initializer") and isinstance(value, dict):
+            return Initializer.from_config(value)
+        return super()._field_from_json(name, value)
