@@ -16,6 +16,7 @@ from pfnn import drawing, skeleton
 from pfnn.character import Character, Frame
 from pfnn.ground import Flat, Ground, HeightMap
 from pfnn.released import Released
+from pfnn.trajectory import angle, turn
 
 import fastnn as fn
 
@@ -80,14 +81,21 @@ def speeds(frames: list[Frame]) -> np.ndarray:
 
 
 def measure(frames: list[Frame], script: tuple[Stretch, ...]) -> dict[str, float]:
-    """Return what the goals speak of; speeds are means over a stretch, its first second left out."""
+    """Return what the goals speak of; speeds are means over a stretch, its first second left out.
+
+    The heading has no goal: nothing corrects it, as a player would.
+    """
     joints, contacts = (np.array([getattr(frame, name) for frame in frames]) for name in ("joints", "contacts"))
-    speed, end, ratios, stopped = speeds(frames), 0, [], 0.0
+    roots, commands = np.array([frame.root for frame in frames]), np.array([velocity for velocity, _ in stick(script)])
+    speed, end, ratios, off, stopped = speeds(frames), 0, [], [], 0.0
     for stretch in script:
         start, end = end, end + 60 * stretch.seconds
         mean = float(speed[start + 60 : end].mean())
         if stretch.speed:
             ratios.append(mean / stretch.speed)
+            if not stretch.turn:
+                went = roots[end - 1] - roots[start + 60]
+                off.append(abs(float(angle(turn(went, -angle(commands[start]))))))
         else:
             stopped = max(stopped, mean)
     heads = joints[:, skeleton.HEAD, 1] - [frame.ground for frame in frames]
@@ -97,6 +105,7 @@ def measure(frames: list[Frame], script: tuple[Stretch, ...]) -> dict[str, float
         "frames without phase advance": float(sum(not frame.phase_change > 0 for frame in frames)),
         "root speed, worst stretch off by": max(abs(ratio - 1) for ratio in ratios),
         "root speed when stopped, cm per frame": stopped,
+        "heading, worst straight stretch off by, degrees": float(np.degrees(max(off))),
         "head height, lowest, cm": float(heads.min()),
         "head height, highest, cm": float(heads.max()),
         "foot speed in contact, cm per frame": float(feet[contacts[1:] > 0.5].mean()),

@@ -143,11 +143,9 @@ def run(quick: bool, output: Path) -> common.Figures:
         fast = fn.resample_phase(net, mode.control_points, mode.phase_function)
         warm, cold = (microseconds(fast, scaled, array) for array in (None, evict))
         megabytes, mse = fast.params.nbytes / 1e6, mean_squared_error(fast, scaled)
-        print(
-            f"{mode.name:12}  {warm:12.0f}  {cold:21.0f}  {mode.paper_us:5.0f}  {megabytes:5.1f}  {mode.paper_mb:5.0f}"
-            f"  {mse:.4f}",
-            flush=True,
-        )
+        paper = [f"{value:5.0f}".replace("nan", "  -") for value in (mode.paper_us, mode.paper_mb)]
+        line = f"{mode.name:12}  {warm:12.0f}  {cold:21.0f}  {paper[0]}  {megabytes:5.1f}  {paper[1]}  {mse:.4f}"
+        print(line, flush=True)
         times[mode.name] = warm
         if mode in MODES:
             figures[f"{mode.name}, times faster than the paper's"] = mode.paper_us / warm

@@ -9,7 +9,7 @@ controller = load("pfnn_controller")
 
 def test_the_character_follows_the_stick(tmp_path):
     figures = controller.run(True, tmp_path)
-    assert set(figures) == set(controller.GOALS)
+    assert set(controller.GOALS) <= set(figures)
     assert controller.common.missed(figures, controller.GOALS) == []
     assert {path.name for path in tmp_path.iterdir()} == {"pfnn-flat.png", "pfnn-height-map.png", "pfnn-walk.gif"}
 
