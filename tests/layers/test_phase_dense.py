@@ -96,7 +96,7 @@ def test_modes_agree_within_the_interpolation_error(function, points, bound):
     assert bound / 100 < error <= bound
 
 
-@native()
+@native(17 * 40 * 70)
 @over_kinds
 @pytest.mark.parametrize("outputs", [3, 16, 70])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -110,7 +110,7 @@ def test_bits_do_not_depend_on_the_batch(function, points, outputs, dtype):
         assert net.predict([x[i : i + 3] for x in rows])[0].tobytes() == whole[i].tobytes()
 
 
-@native()
+@native(10 * 300 * 300)
 @pytest.mark.parametrize(("function", "points"), [("cubic", 4), ("linear", 10)])
 def test_bits_do_not_depend_on_threads(function, points):
     before, rng = fn.get_num_threads(), np.random.default_rng(0)
