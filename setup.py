@@ -21,8 +21,8 @@ C_FLAGS = ["-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping
 
 
 # Compiled for speed: the kernels, and the way that one row takes through Cython, where nanoseconds show.  The loops of
-# the kernels say themselves what is to be unrolled; -O3 unrolls the rest too, which gains nothing and takes half as much
-# room again.  Everything else is loops over steps and rows: compiled for size it is as fast.
+# the kernels say themselves what is to be unrolled; -O3 unrolls the rest too, which gains nothing and takes half as
+# much room again.  Everything else is loops over steps and rows: compiled for size it is as fast.
 FAST = {"fastnn._core." + name for name in ("kernels", "pool", "engine", "plan", "products", "ops.dense")}
 FOR_SPEED = ["-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic"]
 

@@ -35,6 +35,7 @@ LAYERS = {  # by name: a function of the tensor (B, 128) before it
     "GRU": lambda x: fn.GRU(32)(fn.Reshape((8, 16))(x)),
     "LSTM": lambda x: fn.LSTM(32)(fn.Reshape((8, 16))(x)),
     "LayerNorm": fn.LayerNorm(),
+    "PhaseDense": lambda x: fn.PhaseDense(WIDTH, "relu")(x, fn.Dense(1)(x)),
     "Reshape": fn.Reshape((8, 16)),
     "Residual": fn.Residual([fn.Dense(WIDTH, "relu")]),
     "SimpleRNN": lambda x: fn.SimpleRNN(32)(fn.Reshape((8, 16))(x)),

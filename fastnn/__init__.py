@@ -67,6 +67,7 @@ from fastnn.layers import Flatten as Flatten
 from fastnn.layers import Input as Input
 from fastnn.layers import Layer as Layer
 from fastnn.layers import LayerNorm as LayerNorm
+from fastnn.layers import PhaseDense as PhaseDense
 from fastnn.layers import Reshape as Reshape
 from fastnn.layers import Residual as Residual
 from fastnn.layers import SimpleRNN as SimpleRNN
@@ -101,6 +102,7 @@ from fastnn.optimizers import Group as Group
 from fastnn.optimizers import RMSprop as RMSprop
 from fastnn.plotting import plot_confusion_matrix as plot_confusion_matrix
 from fastnn.plotting import plot_history as plot_history
+from fastnn.resampling import resample_phase as resample_phase
 from fastnn.schedules import CosineDecay as CosineDecay
 from fastnn.schedules import ExponentialDecay as ExponentialDecay
 from fastnn.schedules import InverseTimeDecay as InverseTimeDecay

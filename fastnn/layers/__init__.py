@@ -14,6 +14,7 @@ from fastnn.layers.input import Input
 from fastnn.layers.layer_norm import LayerNorm
 from fastnn.layers.lstm import LSTM
 from fastnn.layers.merge import Add, Concatenate, Slice, add, concatenate, slice
+from fastnn.layers.phase_dense import PhaseDense
 from fastnn.layers.reshape import Flatten, Reshape
 from fastnn.layers.residual import Residual
 from fastnn.layers.simple_rnn import SimpleRNN
@@ -35,6 +36,7 @@ __all__ = [
     "Input",
     "Layer",
     "LayerNorm",
+    "PhaseDense",
     "Reshape",
     "Residual",
     "SimpleRNN",

@@ -49,6 +49,11 @@ def layer(p, name, x):
     return ref.dense(x, p[f"{name}.weight"], p.get(f"{name}.bias"))
 
 
+def phase_layer(p, name, x, phase, function="cubic"):
+    """The PhaseDense layer of that name, before its activation."""
+    return ref.phase_dense(x, phase, p[f"{name}.weight"], p.get(f"{name}.bias"), function)
+
+
 # ---- layers of one's own --------------------------------------------------------------------------------------------
 
 
@@ -645,6 +650,69 @@ def graph_cases():
     yield graph("long-links", long_links, long_links_twin)
 
 
+def phase_ports(function, points, bias=True):
+    """Two phase layers that read one phase."""
+
+    def ports():
+        x, p = fn.Input(4), fn.Input(1)
+        options = {"control_points": points, "phase_function": function, "bias": bias}
+        h = fn.PhaseDense(5, "tanh", **options)(x, p)
+        return [x, p], fn.PhaseDense(3, "softplus", **options)(h, p)
+
+    return ports
+
+
+def phase_twin(function):
+    def twin(p, x, phase):
+        h = np.tanh(phase_layer(p, "phasedense_1", x, phase, function))
+        return [ref.softplus(phase_layer(p, "phasedense_2", h, phase, function))]
+
+    return twin
+
+
+def phase_that_is_learnt():
+    """The phase comes out of a layer, and the features are read elsewhere too."""
+    x = fn.Input(5)
+    phase = fn.Dense(1, "sigmoid")(x)
+    return x, [fn.PhaseDense(2)(fn.PhaseDense(33, "tanh")(x, phase), phase), phase]
+
+
+def phase_that_is_learnt_twin(p, x):
+    phase = ref.sigmoid(layer(p, "dense_1", x))
+    h = np.tanh(phase_layer(p, "phasedense_1", x, phase))
+    return [phase_layer(p, "phasedense_2", h, phase), phase]
+
+
+def phase_shared():
+    x, p, same = fn.Input(3), fn.Input(1), fn.PhaseDense(3, "tanh", phase_function="linear")
+    return [x, p], same(same(x, p), p)
+
+
+def phase_shared_twin(p, x, phase):
+    for _ in range(2):
+        x = np.tanh(phase_layer(p, "phasedense_1", x, phase, "linear"))
+    return [x]
+
+
+def phase_cases():
+    for function, points in (
+        ("cubic", 4),
+        ("cubic", 7),
+        ("cubic", 17),  # row by row, as are those of 9 and of 5 below
+        ("linear", 2),
+        ("linear", 4),
+        ("linear", 9),
+        ("constant", 1),
+        ("constant", 3),
+        ("constant", 5),
+    ):
+        yield graph(f"phase-{function}-{points}", phase_ports(function, points), phase_twin(function))
+    for points in (4, 17):
+        yield graph(f"phase-no-bias-{points}", phase_ports("cubic", points, bias=False), phase_twin("cubic"))
+    yield graph("phase-learnt", phase_that_is_learnt, phase_that_is_learnt_twin)
+    yield graph("phase-shared", phase_shared, phase_shared_twin)
+
+
 def custom_cases():
     D = fn.Dense
     yield sequential(
@@ -780,6 +848,7 @@ CASES = [
     *norm_cases(),
     *embedding_cases(),
     *graph_cases(),
+    *phase_cases(),
     *recurrent_cases(),
     *custom_cases(),
 ]
@@ -798,6 +867,18 @@ def kinked(view):
     """Does the layer apply an activation with a kink at 0?"""
     activation = getattr(view.spec, "activation", view.spec)
     return getattr(activation, "function", activation) in ref.KINKED
+
+
+def near_a_knot(net, xs):
+    """Is a phase near a place where the phase function has a kink, in it or in its slope?"""
+    values = [*xs, *net.activations(one(xs)).values()]  # by tensor of the structure
+    for node in net.structure.nodes:
+        spec = net.structure.layers[node.layer]
+        if isinstance(spec, fn.PhaseDense):
+            place = values[node.inputs[1]] * spec.control_points + (spec.phase_function == "constant") / 2
+            if np.abs(place - np.round(place)).min() < KINK_MARGIN:
+                return True
+    return False
 
 
 def near_a_kink(net, xs):
@@ -823,7 +904,7 @@ def ready(case, dtype, batch, seed=0):
         xs = [rng.normal(size=(batch, *shape)).astype(np.float32).astype(np.float64) for shape in net.input_shapes]
         for i, vocabulary in case.indices.items():
             xs[i] = rng.integers(0, vocabulary, size=xs[i].shape).astype(np.float64)
-        if not near_a_kink(net, xs):
+        if not near_a_kink(net, xs) and not near_a_knot(net, xs):
             break
     else:
         raise AssertionError(f"{case.id}: every draw is near a kink")

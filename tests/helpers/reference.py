@@ -51,6 +51,35 @@ def dropconnect_inference(x, w, b, rate, inverted=True):
     return x @ (w if inverted else (1 - rate) * w) + b
 
 
+def phase_coefficients(p, points, function):
+    """c_k(p) of each control point (B, K), one row at a time and by the book."""
+    result = np.zeros((len(p), points))
+    for c, phase in zip(result, np.ravel(p), strict=True):
+        w = phase * points % 1
+        k = [(int(np.floor(phase * points)) + i) % points for i in (-1, 0, 1, 2)]
+        if function == "constant":
+            c[k[1] if w < 0.5 else k[2]] += 1
+        elif function == "linear":
+            c[k[1]] += 1 - w
+            c[k[2]] += w
+        else:  # Catmull-Rom, as Holden et al. 2017 write it
+            a = np.eye(points)[k]
+            c += (
+                a[1]
+                + w * (a[2] - a[0]) / 2
+                + w**2 * (a[0] - 2.5 * a[1] + 2 * a[2] - a[3] / 2)
+                + w**3 * (1.5 * a[1] - 1.5 * a[2] + a[3] / 2 - a[0] / 2)
+            )
+    return result
+
+
+def phase_dense(x, p, w, b=None, function="cubic"):
+    """z = x W(p) + b(p), weights made for each row."""
+    c = phase_coefficients(p, len(w), function)
+    z = np.stack([row @ weights for row, weights in zip(x, np.tensordot(c, w, axes=1), strict=True)])
+    return z if b is None else z + c @ b
+
+
 def recurrent(step, x, state, mask=None, reverse=False):
     """Run ``step(x_t (B, I), state (S, B, H)) -> state`` over x (B, T, I): h of each step (B, T, H), and its end.
 

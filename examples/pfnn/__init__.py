@@ -1,0 +1,1 @@
+"""What the PFNN examples share: the released network, its inputs and outputs, and the character in its world."""

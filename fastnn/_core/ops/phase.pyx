@@ -1,0 +1,308 @@
+"""Fully connected with weights that are a cyclic function of a phase: y = sum_k c_k(p) (x W_k + b_k).
+
+Holden, Komura & Saito 2017, "Phase-Functioned Neural Networks for Character Control".  No weights are made for a row:
+with x stacked as [c_0 x, ..., c_{K-1} x, c_0, ..., c_{K-1}] all rows are one product with W[K I + K, O].  Where most
+coefficients are 0, rows go one by one instead, through the slices that count for them alone.
+"""
+
+from libc.math cimport floor
+from libc.string cimport memset
+
+from fastnn._core.kernels cimport fnn_shape
+from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
+from fastnn._core.step cimport Frame, OK, Op, Step
+
+import numpy as np
+
+from fastnn._core.step import Parameter
+
+ctypedef fused real:
+    float
+    double
+
+cdef enum PhaseFunction:
+    CONSTANT
+    LINEAR
+    CUBIC
+
+cdef enum:
+    MOST = 4        # control points that count at one phase
+    SPARSE = 4      # times as many control points as count: from there on rows go one by one
+
+FUNCTIONS = {"constant": CONSTANT, "linear": LINEAR, "cubic": CUBIC}
+COUNTING = {"constant": 1, "linear": 2, "cubic": 4}  # control points that count at one phase
+
+# What the phase of one row makes of the control points: their coefficients and those coefficients' derivatives.
+cdef struct Basis:
+    int count
+    Py_ssize_t slices[MOST]
+    double c[MOST]
+    double slope[MOST]
+
+cdef struct Dims:
+    Py_ssize_t inputs
+    Py_ssize_t outputs
+    Py_ssize_t control_points
+    Py_ssize_t width        # of a stacked row
+    PhaseFunction function
+    bint bias
+    bint sparse
+
+
+cdef void basis_at(PhaseFunction function, Py_ssize_t K, double phase, Basis* basis) noexcept nogil:
+    """Coefficients at a phase in cycles; NaN where the phase is no finite number."""
+    cdef double place = (phase - floor(phase)) * K, u
+    cdef Py_ssize_t k
+    cdef int j
+    if function == CONSTANT:
+        place += 0.5
+    k = <Py_ssize_t> place if place == place else 0
+    u = place - k
+    if function == CONSTANT:
+        basis.count, basis.slices[0] = 1, k % K
+        basis.c[0], basis.slope[0] = 1.0 + 0.0 * u, 0.0
+    elif function == LINEAR:
+        basis.count = 2
+        basis.c[0], basis.c[1] = 1.0 - u, u
+        basis.slope[0], basis.slope[1] = -K, K
+        for j in range(2):
+            basis.slices[j] = (k + j) % K
+    else:  # Catmull-Rom
+        basis.count = 4
+        basis.c[0] = ((-0.5 * u + 1.0) * u - 0.5) * u
+        basis.c[1] = (1.5 * u - 2.5) * u * u + 1.0
+        basis.c[2] = ((-1.5 * u + 2.0) * u + 0.5) * u
+        basis.c[3] = (0.5 * u - 0.5) * u * u
+        basis.slope[0] = K * ((-1.5 * u + 2.0) * u - 0.5)
+        basis.slope[1] = K * (4.5 * u - 5.0) * u
+        basis.slope[2] = K * ((-4.5 * u + 4.0) * u + 0.5)
+        basis.slope[3] = K * (1.5 * u - 1.0) * u
+        for j in range(4):
+            basis.slices[j] = (k + K - 1 + j) % K
+
+
+cdef inline double number(const char* array, Py_ssize_t i, Py_ssize_t itemsize) noexcept nogil:
+    return (<const double*> array)[i] if itemsize == sizeof(double) else (<const float*> array)[i]
+
+
+cdef inline void put(char* array, Py_ssize_t i, Py_ssize_t itemsize, double value) noexcept nogil:
+    if itemsize == sizeof(double):
+        (<double*> array)[i] = value
+    else:
+        (<float*> array)[i] = <float> value
+
+
+cdef double sum_products(Py_ssize_t N, const real* x, const real* y) noexcept nogil:
+    cdef double result = 0.0
+    cdef Py_ssize_t n
+    for n in range(N):
+        result += <double> x[n] * <double> y[n]
+    return result
+
+
+cdef double dot(Py_ssize_t N, Py_ssize_t itemsize, const char* x, const char* y) noexcept nogil:
+    """x . y, in double."""
+    if itemsize == sizeof(double):
+        return sum_products(N, <const double*> x, <const double*> y)
+    return sum_products(N, <const float*> x, <const float*> y)
+
+
+cdef void row_basis(const Step* step, const Frame* frame, Py_ssize_t b, Basis* basis) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    basis_at(dims.function, dims.control_points, number(frame.values[step.inputs[1]], b, step.kernels.itemsize), basis)
+
+
+cdef void add_part(const Step* step, Py_ssize_t N, const Basis* basis, int j, const char* x, char* y) noexcept nogil:
+    """y = sum_j c_j x_j, part by part: the first overwrites."""
+    if j == 0:
+        step.kernels.scale(N, basis.c[j], x, y)
+    else:
+        step.kernels.add_scaled(N, basis.c[j], x, y)
+
+
+# ---- all rows at once ----
+
+cdef void stack(const Step* step, const Frame* frame, char* stacked) noexcept nogil:
+    """Rows [c_0 x, ..., c_{K-1} x, c_0, ..., c_{K-1}]."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t I = dims.inputs, itemsize = step.kernels.itemsize, b
+    cdef const char* x = frame.values[step.inputs[0]]
+    cdef Basis basis
+    cdef int j
+    for b in range(frame.batch):
+        row_basis(step, frame, b, &basis)
+        if basis.count < dims.control_points:
+            memset(stacked, 0, dims.width * itemsize)
+        for j in range(basis.count):
+            step.kernels.scale(I, basis.c[j], x, stacked + basis.slices[j] * I * itemsize)
+            if dims.bias:
+                put(stacked, dims.control_points * I + basis.slices[j], itemsize, basis.c[j])
+        x += I * itemsize
+        stacked += dims.width * itemsize
+
+
+cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
+    """y = stacked W."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef fnn_shape shape = whole(frame.batch, dims.width, dims.outputs)
+    stack(step, frame, frame.scratch)
+    product(step, &shape, frame.scratch, frame.params + step.params, NULL, frame.values[step.outputs[0]])
+    return OK
+
+
+cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
+    """G = dy W^T; dx = sum_k c_k G_k; dp = sum_k c'_k (x . G_k + G_bias,k); dW += scale stacked^T dy."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef fnn_shape shape = whole(frame.batch, dims.width, dims.outputs)
+    cdef Py_ssize_t I = dims.inputs, itemsize = step.kernels.itemsize, b
+    cdef const char* dy = frame.gradients[step.outputs[0]]
+    cdef const char* x = frame.values[step.inputs[0]]
+    cdef char* dx = frame.gradients[step.inputs[0]]
+    cdef char* dp = frame.gradients[step.inputs[1]]
+    cdef const char* g = frame.scratch
+    cdef const char* part
+    cdef Basis basis
+    cdef double slope
+    cdef int j
+    if dx != NULL or dp != NULL:
+        input_gradient(step, &shape, dy, frame.params + step.params, frame.scratch)
+        for b in range(frame.batch):
+            slope = 0.0
+            row_basis(step, frame, b, &basis)
+            for j in range(basis.count):
+                part = g + basis.slices[j] * I * itemsize
+                if dx != NULL:
+                    add_part(step, I, &basis, j, part, dx + b * I * itemsize)
+                if dp != NULL and dims.function != CONSTANT:
+                    slope += basis.slope[j] * dot(I, itemsize, x + b * I * itemsize, part)
+                    if dims.bias:
+                        slope += basis.slope[j] * number(g, dims.control_points * I + basis.slices[j], itemsize)
+            if dp != NULL:
+                put(dp, b, itemsize, slope)
+            g += dims.width * itemsize
+    if step.trainable:
+        stack(step, frame, frame.scratch)
+        weight_gradient(step, &shape, frame.scale * step.rate, frame.scratch, dy, frame.dparams + step.params)
+    return OK
+
+
+# ---- row by row, through the slices that count ----
+
+cdef int sparse_forward(const Step* step, const Frame* frame) noexcept nogil:
+    """y = sum_k c_k (x W_k + b_k), over those k for which c_k is not always 0."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t I = dims.inputs, O = dims.outputs, itemsize = step.kernels.itemsize, b
+    cdef fnn_shape shape = whole(1, I, O)
+    cdef const char* w = frame.params + step.params
+    cdef const char* biases = w + dims.control_points * I * O * itemsize
+    cdef const char* x = frame.values[step.inputs[0]]
+    cdef char* y = frame.values[step.outputs[0]]
+    cdef Basis basis
+    cdef int j
+    for b in range(frame.batch):
+        row_basis(step, frame, b, &basis)
+        for j in range(basis.count):
+            product(step, &shape, x, w + basis.slices[j] * I * O * itemsize,
+                    biases + basis.slices[j] * O * itemsize if dims.bias else NULL, frame.scratch)
+            add_part(step, O, &basis, j, frame.scratch, y)
+        x += I * itemsize
+        y += O * itemsize
+    return OK
+
+
+cdef void sparse_input_gradient(const Step* step, const Frame* frame) noexcept nogil:
+    """dx = sum_k c_k dy W_k^T; dp = sum_k c'_k (x . (dy W_k^T) + dy . b_k)."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t I = dims.inputs, O = dims.outputs, itemsize = step.kernels.itemsize, b
+    cdef fnn_shape shape = whole(1, I, O)
+    cdef const char* w = frame.params + step.params
+    cdef const char* biases = w + dims.control_points * I * O * itemsize
+    cdef const char* x = frame.values[step.inputs[0]]
+    cdef const char* dy = frame.gradients[step.outputs[0]]
+    cdef char* dx = frame.gradients[step.inputs[0]]
+    cdef char* dp = frame.gradients[step.inputs[1]]
+    cdef Basis basis
+    cdef double slope
+    cdef int j
+    for b in range(frame.batch):
+        slope = 0.0
+        row_basis(step, frame, b, &basis)
+        for j in range(basis.count):
+            input_gradient(step, &shape, dy, w + basis.slices[j] * I * O * itemsize, frame.scratch)
+            if dx != NULL:
+                add_part(step, I, &basis, j, frame.scratch, dx + b * I * itemsize)
+            if dp != NULL and dims.function != CONSTANT:
+                slope += basis.slope[j] * dot(I, itemsize, x, frame.scratch)
+                if dims.bias:
+                    slope += basis.slope[j] * dot(O, itemsize, dy, biases + basis.slices[j] * O * itemsize)
+        if dp != NULL:
+            put(dp, b, itemsize, slope)
+        x += I * itemsize
+        dy += O * itemsize
+
+
+cdef int sparse_backward(const Step* step, const Frame* frame) noexcept nogil:
+    """The gradients of the inputs, of all rows before any weight may change, then of the weights."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t I = dims.inputs, O = dims.outputs, itemsize = step.kernels.itemsize, b
+    cdef fnn_shape shape = whole(1, I, O)
+    cdef const char* x = frame.values[step.inputs[0]]
+    cdef const char* dy = frame.gradients[step.outputs[0]]
+    cdef char* dw = frame.dparams + step.params
+    cdef char* db = dw + dims.control_points * I * O * itemsize
+    cdef Basis basis
+    cdef double scale = frame.scale * step.rate
+    cdef int j
+    if frame.gradients[step.inputs[0]] != NULL or frame.gradients[step.inputs[1]] != NULL:
+        sparse_input_gradient(step, frame)
+    if not step.trainable:
+        return OK
+    for b in range(frame.batch):
+        row_basis(step, frame, b, &basis)
+        for j in range(basis.count):
+            weight_gradient(step, &shape, scale * basis.c[j], x, dy, dw + basis.slices[j] * I * O * itemsize)
+            if dims.bias:
+                step.kernels.add_scaled(O, scale * basis.c[j], dy, db + basis.slices[j] * O * itemsize)
+        x += I * itemsize
+        dy += O * itemsize
+    return OK
+
+
+cdef class PhaseDenseOp(Op):
+    """``inputs`` numbers per row and a phase in, ``outputs`` out; ``function`` is a key of ``FUNCTIONS``."""
+
+    cdef Dims dims
+
+    def __init__(self, Py_ssize_t inputs, Py_ssize_t outputs, Py_ssize_t control_points, function, bint bias):
+        cdef Py_ssize_t K = control_points
+        self.dims = Dims(inputs=inputs, outputs=outputs, control_points=K, width=K * (inputs + bias), bias=bias,
+                         function=<PhaseFunction> <int> FUNCTIONS[function], sparse=K > SPARSE * COUNTING[function])
+        self.input_widths, self.output_widths = (inputs, 1), (outputs,)
+        self.reads_input, self.product_size = True, K * inputs * outputs
+        self.parameters = (Parameter("weight", (K, inputs, outputs), inputs, outputs, True),)
+        if bias:
+            self.parameters += (Parameter("bias", (K, outputs), inputs, outputs, False),)
+
+    cdef void bind(self, Step* step) noexcept:
+        step.config = &self.dims
+        if self.dims.sparse:
+            step.forward, step.backward = sparse_forward, sparse_backward
+        else:
+            step.forward, step.backward = forward, backward
+
+    cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize, bint training) noexcept:
+        if self.dims.sparse:
+            return max(self.dims.inputs, self.dims.outputs) * itemsize
+        return batch * self.dims.width * itemsize
+
+
+def basis(phases, Py_ssize_t control_points, function):
+    """The coefficients c_k(p) of the control points at each of the phases: (N, K), float64."""
+    cdef PhaseFunction kind = <PhaseFunction> <int> FUNCTIONS[function]
+    cdef Basis at
+    result = np.zeros((len(phases), control_points))
+    for n, phase in enumerate(phases):
+        basis_at(kind, control_points, phase, &at)
+        for j in range(at.count):
+            result[n, at.slices[j]] += at.c[j]
+    return result
