@@ -33,3 +33,11 @@ def test_accuracy_falls_with_the_inputs_that_are_missing():
     shares = dropout.with_missing(net, X, y)
     assert shares[0] > 80
     assert np.all(np.diff(shares) < 0)
+
+
+def test_passes_are_random_networks_whose_mean_errs_less():
+    X, y = fn.load_digits()
+    net = dropout.network(64, 32, dropout=True, seed=0)
+    net.fit(X, y, epochs=10, loss="cross_entropy")
+    errors = dropout.monte_carlo(net, X, y)
+    assert errors[0] > errors[2] + 2 > errors[-1] + 2
