@@ -2,7 +2,8 @@
 
 784-1024-1024-10 on 10,000 images of MNIST, with the same optimiser and as many updates: as it is; with max-norm; with
 max-norm and dropout, where a fifth of the inputs and half of the hidden neurons are missing from every update.  The
-first knows its training images by heart.
+first knows its training images by heart.  The gap between training and test halves as measured by the loss; by the
+error, of which hardly any is left on the training images, it falls by a fifth.
 
 Afterwards all neurons answer, scaled for being more than in training.  That stands for the mean of all the networks
 that training has seen, so the mean over 50 random ones, by ``forward(training=True)``, should err as often.
@@ -107,7 +108,7 @@ def run(quick: bool, output: Path) -> common.Figures:
     else:
         (X, y), new = common.mnist()
         some = np.random.default_rng(0).permutation(len(X))[:10_000]
-        learned, units, max_norm, epochs, seeds = (X[some], y[some]), 1024, 0.6, 100, 3
+        learned, units, max_norm, epochs, seeds = (X[some], y[some]), 1024, 0.55, 100, 3
     results, curves, missing, passes = {}, {}, {}, []
     print("net       seed  error: training   test   loss: training   test")
     for seed in range(seeds):
