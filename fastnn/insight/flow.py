@@ -138,7 +138,7 @@ def gradient_flow(net: Any, X: Any, y: Any, sample_weight: Any = None) -> Gradie
 
     A unit is **dead** if at no row a gradient passes: relu and leaky_relu if the slope is 0 (so never for
     ``alpha > 0``), elu, selu, softplus, gelu and silu if it is below 0.05.  sigmoid, tanh and softmax are
-    **saturated** where the slope is below 0.05 of its largest, |tanh(z)| > 0.975 say [Glorot & Bengio 2010,
+    **saturated** where the slope is below 0.05 of its largest, ``|tanh(z)| > 0.975`` say [Glorot & Bengio 2010,
     section 3, calls units near the asymptotes so]; for softmax that of a probability with respect to its own logit.
     An activation that the loss includes (softmax under cross-entropy) does not count: together they are not flat.
     The verdict names layers with more than a quarter of units dead or half of the values saturated, and recurrent

@@ -17,7 +17,7 @@ from fastnn.layers.base import Built, Layer, Shape, as_shape, check_name
 class Embedding(Layer):
     """Each index becomes its vector, which is learned: ``y = weight[x]``.
 
-    An input of shape (T,) gives (T, units), one of any shape (*shape, units).  Indices are whole numbers from 0 to
+    An input of shape (T,) gives (T, units), one of any shape ``(*shape, units)``.  Indices are whole numbers from 0 to
     vocabulary - 1; they reach the network as numbers of its dtype, integers are converted.
 
     Parameters

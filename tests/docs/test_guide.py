@@ -84,6 +84,7 @@ CLAIMS = {
         all(values[0] > 1e-2 * values[-1] for name, values in g["norms"].items() if name not in ("sigmoid", "tanh")),
         all(ratio(g, name) < 1e-8 for name in ("SimpleRNN", "LSTM, forget bias 0")),
         ratio(g, "LSTM, forget bias 1") > 1e-6 and ratio(g, "LSTM, forget bias 4") > 1e-2,
+        g["flow"].verdict.startswith("vanishing from dense_"),
         g["losses"]["tanh"][-1] > 2.2 and g["losses"]["tanh, residual"][-1] < 0.5,
     ),
     "11_backpropagation": lambda g: (
