@@ -15,7 +15,7 @@ CORE = "fastnn._core."
 FLOORS = [
     # F1: typed Cython
     ["_core", "_core.kernels", "_core.pool", "_core.step", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.backend", "_core.rng", "_core.products", "_core.ops", "_core.ops.dense",
-     "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom",
+     "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom",
      "_core.plan", "_core.loss", "_core.optimizer", "_core.trainer", "_core.idle", "_core.rows", "_core.engine", "_core.stream"],
     # F2: specifications in plain Python
     ["errors", "_spec", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",

@@ -12,6 +12,7 @@ from libc.stdint cimport uint8_t
 from libc.string cimport memcpy, memset
 
 from fastnn._core.kernels cimport fnn_shape
+from fastnn._core.ops.recurrent_memory cimport Dims, FLOATS, GRU, LSTM, Memory, SIMPLE, Scratch, lay_out, lay_out_scratch
 from fastnn._core.pool cimport run_parts, threads
 from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
 from fastnn._core.step cimport Frame, OK, Op, Step
@@ -25,26 +26,6 @@ cpdef enum:
     BLOCK_BYTES = 1 << 22   # of gates that inference works on at a time
     PART_ROWS = 8           # rows that are worth a thread
     PART_WORK = 1 << 18     # multiply-adds, likewise
-    FLOATS = 16             # elements of the smaller dtype in a cache line
-
-# What is known about the steps of one block, or of the whole sequence.
-cdef struct Memory:
-    char* x         # (T, B, I)
-    char* z         # (T, B, gates): after the cell its activations
-    char* h         # (T + 1, B, H), from the state before
-    char* c         # (T + 1, B, H), LSTM
-    char* s         # (T, B, H): LSTM tanh c, GRU the recurrent part of the candidate
-    char* dh        # (T + 1, B, H): the gradient of h, all of it
-    uint8_t* mask   # (T, B): 1 where the step counts
-
-# What the backward pass writes on its way.
-cdef struct Scratch:
-    char* none      # (3, H): zeros in the place of peephole weights
-    char* dz        # (T, B, gates)
-    char* dx        # (T, B, I)
-    char* dq        # (T, B, H), GRU
-    char* dc        # (B, H)
-    char* part      # (B, H)
 
 cdef struct Job:
     const Step* step
@@ -56,37 +37,6 @@ cdef struct Job:
     Py_ssize_t B
     Py_ssize_t T
     Py_ssize_t parts
-
-
-cdef inline char* place(char** at, Py_ssize_t n, Py_ssize_t itemsize) noexcept nogil:
-    """The next ``n`` elements, on a cache line of their own."""
-    cdef char* result = at[0]
-    at[0] += (n + FLOATS - 1) // FLOATS * FLOATS * itemsize
-    return result
-
-
-cdef char* lay_out(const Dims* dims, Py_ssize_t B, Py_ssize_t n, Py_ssize_t itemsize, bint gradients, char* at,
-                   Memory* m) noexcept nogil:
-    """Place the memory of B rows and n = T B steps of rows from ``at``; returns its end, after bytes that may be read."""
-    m.x = place(&at, n * dims.inputs, itemsize)
-    m.z = place(&at, n * dims.gates, itemsize)
-    m.h = place(&at, (n + B) * dims.H, itemsize)
-    m.c = place(&at, (n + B) * dims.H, itemsize) if dims.kind == LSTM else NULL
-    m.s = place(&at, n * dims.H, itemsize) if dims.kind != SIMPLE else NULL
-    m.dh = place(&at, (n + B) * dims.H, itemsize) if gradients else NULL
-    m.mask = <uint8_t*> place(&at, n, 1) if dims.masked else NULL
-    return at + 64
-
-
-cdef char* lay_out_scratch(const Dims* dims, Py_ssize_t B, Py_ssize_t itemsize, char* at, Scratch* s) noexcept nogil:
-    """Likewise for the backward pass."""
-    s.none = place(&at, 3 * dims.H, itemsize)
-    s.dz = place(&at, dims.T * B * dims.gates, itemsize)
-    s.dx = place(&at, dims.T * B * dims.inputs, itemsize)
-    s.dq = place(&at, dims.T * B * dims.H, itemsize) if dims.kind == GRU else NULL
-    s.dc = place(&at, B * dims.H, itemsize)
-    s.part = place(&at, B * dims.H, itemsize)
-    return at + 64
 
 
 cdef inline Py_ssize_t block_rows(const Dims* dims, Py_ssize_t B, Py_ssize_t itemsize) noexcept nogil:
