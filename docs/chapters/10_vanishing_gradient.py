@@ -110,8 +110,8 @@ plt.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 # Having it looked at
 # -------------------
 #
-# ``fn.gradient_flow`` does all of this for any network and says what it finds: norms of gradient, weights and the update
-# that the optimiser would make, dead and saturated units.  Six layers of sigmoids, as in the textbooks:
+# ``fn.gradient_flow`` does all of this for any network and says what it finds: norms of gradient, weights and the
+# update that the optimiser would make, dead and saturated units.  Six layers of sigmoids, as in the textbooks:
 
 classic = fn.Sequential([*[fn.Dense(32, "sigmoid") for _ in range(6)], fn.Dense(10)], input_shape=64, seed=0)
 classic.compile("cross_entropy", fn.SGD(0.01))
@@ -120,8 +120,8 @@ print(flow)
 flow_picture = fn.plot_gradient_flow(flow)
 
 # %%
-# **What to look at.**  The gradient falls from layer to layer on the way to the input, though the weights have one size;
-# the update, which is proportional to it here, falls with it.  The last line is the verdict.
+# **What to look at.**  The gradient falls from layer to layer on the way to the input, though the weights have one
+# size; the update, which is proportional to it here, falls with it.  The last line is the verdict.
 #
 # Along time
 # ----------

@@ -1,17 +1,16 @@
 """Fully connected layer whose weights are a cyclic function of a phase."""
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
 
 from fastnn._core.ops.phase import COUNTING, PhaseDenseOp
 from fastnn._spec import choose, require_count
-from fastnn.initializers import Initializer, as_initializer
-from fastnn.layers.activation import activation_ops, default_initializer
-from fastnn.layers.base import Built, Layer, Shape, batched, check_name
+from fastnn.layers.activation import activation_ops
+from fastnn.layers.base import Built, Shape, batched
+from fastnn.layers.dense import Dense
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PhaseDense(Layer):
+class PhaseDense(Dense):
     """A Dense layer whose weights go round with a phase: ``z = sum_k c_k(p) (x W_k + b_k)``, ``a = activation(z)``.
 
     Applied to two tensors, features of shape (B, I) and phase of shape (B, 1).  The phase counts in cycles and may be
@@ -58,19 +57,12 @@ class PhaseDense(Layer):
     (3, 2)
     """
 
-    units: int
-    activation: str | Layer | None = None
     _: KW_ONLY
     control_points: int = 4
     phase_function: str = "cubic"
-    bias: bool = True
-    kernel_initializer: str | Initializer | None = None
-    bias_initializer: str | Initializer = "zeros"
-    name: str | None = None
 
     def __post_init__(self) -> None:
-        check_name(type(self).__name__, self.name)
-        require_count(self.title, "units", self.units)
+        super().__post_init__()
         choose(f"{self.title}: unknown phase_function", self.phase_function, COUNTING)
         require_count(
             self.title,
@@ -78,13 +70,7 @@ class PhaseDense(Layer):
             self.control_points,
             low=COUNTING[self.phase_function],
         )
-        object.__setattr__(self, "units", int(self.units))
         object.__setattr__(self, "control_points", int(self.control_points))
-        if not isinstance(self.bias, bool):
-            raise TypeError(f"{self.title}: expected bias to be True or False, got {self.bias!r:.60}")
-        activation_ops(self.title, self.activation, (self.units,))
-        for parameter in ("weight", "bias"):
-            self.initializer(parameter)
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return the product and the activation.
@@ -101,16 +87,3 @@ class PhaseDense(Layer):
             )
         product = PhaseDenseOp(input_shapes[0][0], self.units, self.control_points, self.phase_function, self.bias)
         return Built((product, *activation_ops(self.title, self.activation, (self.units,))), (self.units,))
-
-    def initializer(self, parameter: str) -> Initializer:
-        """Return how weight or bias starts."""
-        if parameter == "bias":
-            return as_initializer(self.title, self.bias_initializer)
-        chosen = default_initializer(self.activation) if self.kernel_initializer is None else self.kernel_initializer
-        return as_initializer(self.title, chosen)
-
-    @classmethod
-    def _field_from_json(cls, name: str, value: Any) -> Any:
-        if isinstance(value, dict):
-            return Initializer.from_config(value) if name.endswith("initializer") else Layer.from_config(value)
-        return super()._field_from_json(name, value)

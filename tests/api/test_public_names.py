@@ -14,7 +14,7 @@ SIGNATURES = {
     fn.Sequential: "layers, input_shape, *, seed, dtype",
     fn.Network: "inputs, outputs, *, seed, dtype",
     fn.Dense: "units, activation, *, bias, kernel_initializer, bias_initializer, name",
-    fn.PhaseDense: "units, activation, *, control_points, phase_function, bias, kernel_initializer, bias_initializer, name",
+    fn.PhaseDense: "units, activation, *, bias, kernel_initializer, bias_initializer, name, control_points, phase_function",
     fn.Dropout: "rate, *, inverted, name",
     fn.DropConnect: "units, activation, *, bias, kernel_initializer, bias_initializer, name, rate, inverted",
     fn.Activation: "function, *, alpha, name",
