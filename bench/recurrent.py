@@ -1,10 +1,9 @@
-"""Recurrent layers beside PyTorch's, in one process, in turn: ``python -m bench.recurrent [--threads N]``.
+"""Recurrent layers beside PyTorch's, in one process, in turn: ``taskset -c 0 python -m bench.recurrent``.
 
 Forward and backward pass of a batch of sequences, and one step of a stream.  The answers are compared before they are
-timed.  Pin one core (``taskset -c 0``) for one thread.
+timed.  One thread each: two thread pools in one process would wait for one another's turn.
 """
 
-import argparse
 from collections.abc import Callable
 from statistics import median
 
@@ -39,13 +38,13 @@ def ours(kind: str, X: np.ndarray, dy: np.ndarray) -> tuple[fn.Sequential, Call]
     return net, call
 
 
-def theirs(kind: str, net: fn.Sequential, X: np.ndarray, dy: np.ndarray, threads: int) -> Call | None:
+def theirs(kind: str, net: fn.Sequential, X: np.ndarray, dy: np.ndarray) -> Call | None:
     """The same in PyTorch; None if it is not installed."""
     try:
         import torch
     except ImportError:
         return None
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     layer = getattr(torch.nn, TORCH[kind])(INPUTS, UNITS, batch_first=True)
     ((weight, u, bias), rest) = ([view for _, view in net.named_parameters()][:3], list(net.named_parameters())[3:])
     with torch.no_grad():
@@ -91,19 +90,16 @@ def step_of(net: fn.Sequential, x: np.ndarray) -> float:
 
 def main() -> None:
     """Time and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=1)
-    threads = parser.parse_args().threads
-    fn.set_num_threads(threads)
+    fn.set_num_threads(1)
     random = np.random.default_rng(0)
     X = random.standard_normal((BATCH, STEPS, INPUTS), np.float32)
     dy = random.standard_normal((BATCH, STEPS, UNITS), np.float32)
-    limit = threads * peak()
-    print(f"{describe()['processor']}; {threads} thread(s), peak {limit / 1e9:.0f} GFLOP/s")
+    limit = peak()
+    print(f"{describe()['processor']}; one thread, peak {limit / 1e9:.0f} GFLOP/s")
     print(f"{BATCH} sequences of {STEPS} steps of {INPUTS} inputs, {UNITS} units; forward and backward; one step")
     for kind, (_, gates) in KINDS.items():
         net, call = ours(kind, X, dy)
-        other = theirs(kind, net, X, dy, threads)
+        other = theirs(kind, net, X, dy)
         calls = {"fastnn": call}
         if other is not None:
             for a, b in zip(call(), other(), strict=True):  # type: ignore[call-overload]

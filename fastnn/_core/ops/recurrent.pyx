@@ -238,7 +238,7 @@ cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
 
 
 cdef void backward_rows(void* argument, Py_ssize_t part) noexcept nogil:
-    """All steps of some rows, the last first: dh and, where the cell ends, dz."""
+    """All steps of some rows, the last first: dz, and dh, which holds what comes from outside and gets the rest added."""
     cdef const Job* job = <const Job*> argument
     cdef const Dims* dims = job.dims
     cdef const Memory* m = job.memory
@@ -246,25 +246,19 @@ cdef void backward_rows(void* argument, Py_ssize_t part) noexcept nogil:
     cdef const Step* step = job.step
     cdef Py_ssize_t itemsize = step.kernels.itemsize, H = dims.H, B = job.B, row = H * itemsize, s, b, at
     cdef Py_ssize_t start = first_row(job, part), n = first_row(job, part + 1) - start
-    cdef const char* u = recurrent_weight(job)
-    cdef fnn_shape shape = whole(n, H, dims.gates)
+    cdef fnn_shape shape = whole(n, dims.gates, H)
     cdef fnn_shape candidate = whole(n, H, H)
     cdef char* dc = scratch.dc + start * row
     cdef char* own = scratch.part + start * row
     cdef char* dz
     cdef char* dh
     cdef char* before
-    candidate.w_row = dims.gates
+    shape.bias_row = candidate.bias_row = H
     if dims.kind == GRU:
-        shape.outputs = 2 * H
+        shape.inputs = 2 * H
     for s in range(job.T - 1, -1, -1):
         at = s * B + start
         dz, dh, before = scratch.dz + at * dims.gates * itemsize, m.dh + (at + B) * row, m.dh + at * row
-        if dims.sequences:
-            for b in range(n):
-                if not dims.masked or m.mask[at + b]:
-                    step.kernels.add(H, dh + b * row, job.dy + (start + b) * dims.width * itemsize + when(dims, s) * row,
-                                     dh + b * row)
         if dims.kind == SIMPLE:
             step.kernels.activation_backward[dims.activation](n * H, 0.0, NULL, m.h + (at + B) * row, dh, dz)
         elif dims.kind == LSTM:
@@ -285,38 +279,51 @@ cdef void backward_rows(void* argument, Py_ssize_t part) noexcept nogil:
                     elif dims.kind == LSTM:
                         memcpy(dc + b * row, own + b * row, row)
         if dims.truncate > 0 and s > 0 and s % dims.truncate == 0:
-            memset(before, 0, n * row)
             memset(dc, 0, n * row)
             continue
-        input_gradient(step, &shape, dz, u, before)
+        product(step, &shape, dz, scratch.u, before, before)
         if dims.kind == GRU:
             step.kernels.add(n * H, before, own, before)
-            input_gradient(step, &candidate, scratch.dq + at * row, u + 2 * row, own)
-            step.kernels.add(n * H, before, own, before)
+            product(step, &candidate, scratch.dq + at * row, scratch.u + 2 * H * row, before, before)
         elif dims.masked:
             for b in range(n):
                 if not m.mask[at + b]:
-                    memcpy(before + b * row, dh + b * row, row)
+                    step.kernels.add(H, before + b * row, dh + b * row, before + b * row)
 
 
-cdef void end_gradient(const Dims* dims, const char* dy, Py_ssize_t B, Py_ssize_t itemsize, char* dh,
-                       char* dc) noexcept nogil:
-    """What comes back to the state after the last step."""
-    cdef Py_ssize_t row = dims.H * itemsize, width = dims.width * itemsize
+cdef void outside_gradient(const Step* step, const Dims* dims, const Memory* m, const char* dy, Py_ssize_t B,
+                           char* dc) noexcept nogil:
+    """dh: what comes to the state after each step from outside; dc: to the cell after the last."""
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, row = dims.H * itemsize, width = dims.width * itemsize, s, b
     cdef const char* final = dy + (dims.T if dims.sequences else 1) * row
-    memset(dh, 0, B * row)
+    cdef char* last = m.dh + dims.T * B * row
+    memset(m.dh, 0, (dims.T + 1) * B * row)
     memset(dc, 0, B * row)
+    for b in range(B):
+        if not dims.sequences:
+            memcpy(last + b * row, dy + b * width, row)
+            continue
+        for s in range(dims.T):
+            if not dims.masked or m.mask[s * B + b]:
+                memcpy(m.dh + ((s + 1) * B + b) * row, dy + b * width + when(dims, s) * row, row)
     if dims.final:
-        move_rows(dh, row, final, width, row, B)
+        for b in range(B):
+            step.kernels.add(dims.H, last + b * row, final + b * width, last + b * row)
         if dims.kind == LSTM:
             move_rows(dc, row, final + row, width, row, B)
 
 
-cdef void add_last(const Step* step, const Dims* dims, const char* dy, Py_ssize_t B, char* dh) noexcept nogil:
-    """dh += the gradient of the last step, where that alone is the output."""
-    cdef Py_ssize_t b, itemsize = step.kernels.itemsize
-    for b in range(B):
-        step.kernels.add(dims.H, dh + b * dims.H * itemsize, dy + b * dims.width * itemsize, dh + b * dims.H * itemsize)
+cdef void turn(const char* w, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t itemsize, char* out) noexcept nogil:
+    """w^T, a few rows of w at a time, so that their cache lines stay near until they are used up."""
+    cdef Py_ssize_t i, j, block, blocks = (rows + FLOATS - 1) // FLOATS, last
+    for block in range(blocks):
+        last = min(rows, (block + 1) * FLOATS)
+        for j in range(columns):
+            for i in range(block * FLOATS, last):
+                if itemsize == sizeof(float):
+                    (<float*> out)[j * rows + i] = (<const float*> w)[i * columns + j]
+                else:
+                    (<double*> out)[j * rows + i] = (<const double*> w)[i * columns + j]
 
 
 cdef void add_weight_gradients(const Step* step, const Job* job, double scale, char* dparams) noexcept nogil:
@@ -365,9 +372,8 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     memset(scratch.none, 0, 3 * row)
     job = Job(step=step, dims=dims, memory=&m, scratch=&scratch, params=frame.params + step.params, dy=dy, B=B, T=T,
               parts=parts_for(dims, B, T))
-    end_gradient(dims, dy, B, itemsize, m.dh + T * B * row, scratch.dc)
-    if not dims.sequences:
-        add_last(step, dims, dy, B, m.dh + T * B * row)
+    outside_gradient(step, dims, &m, dy, B, scratch.dc)
+    turn(recurrent_weight(&job), dims.H, dims.gates, itemsize, scratch.u)
     run_parts(backward_rows, &job, job.parts)
     if dstate != NULL:
         move_rows(dstate, (2 if dims.kind == LSTM else 1) * row, m.dh, row, row, B)

@@ -47,6 +47,7 @@ cdef struct Scratch:
     char* dz        # (T, B, gates)
     char* dx        # (T, B, I)
     char* dq        # (T, B, H), GRU
+    char* u         # (gates, H): the recurrent weights turned over
     char* dc        # (B, H)
     char* part      # (B, H)
 
@@ -77,6 +78,7 @@ cdef inline char* lay_out_scratch(const Dims* dims, Py_ssize_t B, Py_ssize_t ite
     s.dz = place(&at, dims.T * B * dims.gates, itemsize)
     s.dx = place(&at, dims.T * B * dims.inputs, itemsize)
     s.dq = place(&at, dims.T * B * dims.H, itemsize) if dims.kind == GRU else NULL
+    s.u = place(&at, dims.gates * dims.H, itemsize)
     s.dc = place(&at, B * dims.H, itemsize)
     s.part = place(&at, B * dims.H, itemsize)
     return at + 64
