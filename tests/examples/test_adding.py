@@ -12,7 +12,7 @@ def test_the_lstm_learns_to_add_and_the_rnn_does_not(tmp_path):
     assert figures["LSTM, T=100, worst error"] < 0.02
     assert figures["RNN, T=100, best error"] > 0.1  # always 1: 1/6
     assert figures["LSTM, trained: gradient falls by"] < 100
-    assert figures["RNN, trained: gradient falls by"] > 1e3
+    assert figures["RNN, at the start: gradient falls by"] > 1e4
     assert {path.name for path in tmp_path.iterdir()} == {"adding-errors.png", "adding-gradients.png"}
 
 
