@@ -1,9 +1,9 @@
 """The one door to BLAS: row-major products over ``scipy.linalg.cython_blas``, in single and double precision.
 
 The products of a dense layer as ``Products``, without activations, each on the thread that calls (``blas_threads``).
-Importing this module imports scipy.linalg (some 130 ms), so it happens when the first network that needs it is built.  BLAS is column-major: a row-major A[M,N] is its
-A^T[N,M], hence the swapped operands below.  Dimensions are checked against ``MAX_DIMENSION`` where a plan is built,
-before they are narrowed to BLAS's integer.
+Importing this module imports scipy.linalg (some 130 ms), so it happens when the first network that needs it is built.
+BLAS is column-major: a row-major A[M,N] is its A^T[N,M], hence the swapped operands below.  Dimensions are checked
+against ``MAX_DIMENSION`` where a plan is built, before they are narrowed to BLAS's integer.
 """
 
 from cpython.pycapsule cimport PyCapsule_New

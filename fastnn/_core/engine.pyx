@@ -12,7 +12,8 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from fastnn._core.loss cimport NO_REALS, labels_allowed, reals_allowed
-from fastnn._core.plan cimport GIL_WORK, Plan, Workspace, raise_pending, require_rows, run_backward, run_commit, run_forward, take_input
+from fastnn._core.plan cimport (GIL_WORK, Plan, Workspace, raise_pending, require_rows, run_backward, run_commit,
+                                run_forward, take_input)
 from fastnn._core.idle cimport Idle
 from fastnn._core.rows cimport ROW_AXES, Row, data_of, fits, row_of
 from fastnn._core.step cimport OK

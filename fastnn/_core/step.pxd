@@ -10,8 +10,9 @@ backward  reads gradients[outputs]; OVERWRITES gradients[inputs] where that poin
 commit    (NULL: there is nothing to do) runs once a whole training step has succeeded, backward too, and writes the
           parameters that are not learned (running statistics) from saved[index].  forward and backward never write
           parameters: a step that diverges or fails, and a call that is to give gradients alone, change nothing.
-Forward and backward accept any batch in 1..capacity (training: from least_rows), never read what nobody wrote (scratch holds garbage), never write to
-          their inputs (an in_place op may share one array between input and output), and return a status.
+Forward and backward accept any batch in 1..capacity (training: from least_rows), never read what nobody wrote (scratch
+holds garbage), never write to their inputs (an in_place op may share one array between input and output), and return a
+status.  Where there is a state (a Stream), forward begins with state[index] and leaves there what it ends with.
 """
 
 from libc.stdint cimport uint64_t

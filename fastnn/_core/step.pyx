@@ -24,8 +24,9 @@ cdef class Op:
 
     It allocates nothing.  ``in_place``: output and input may be one array.  ``reads_input`` / ``reads_output``: the
     backward pass reads those values, so nobody may overwrite them before.  ``shares_value``: the outputs are the
-    input, under other names.  ``activates``: a cheap activation after it can be joined to its step.  ``may_fail``: forward can raise, so it must run in the caller's thread; ``backward_may_fail``: backward can too, so
-    parameters must not change before all calls are over.
+    input, under other names.  ``activates``: a cheap activation after it can be joined to its step.  ``repeats``: how
+    often a row meets each parameter.  ``may_fail``: forward can raise, so it must run in the caller's thread;
+    ``backward_may_fail``: backward can too, so parameters must not change before all calls are over.
     ``couples_rows``: in training the answer for a row depends on the rows beside it, so a mini-batch must not be cut;
     ``least_rows``: that a training batch must have.  ``vocabulary``: if not 0, the input holds whole numbers below it,
     which have no derivative.

@@ -9,7 +9,8 @@ from libc.string cimport memcpy, memset
 
 from fastnn._core.loss cimport LossStep, run_loss
 from fastnn._core.optimizer cimport Optimizer
-from fastnn._core.plan cimport GIL_WORK, Plan, Workspace, raise_pending, require_rows, run_backward, run_commit, run_forward, take_input, take_rows
+from fastnn._core.plan cimport (GIL_WORK, Plan, Workspace, raise_pending, require_rows, run_backward, run_commit,
+                                run_forward, take_input, take_rows)
 from fastnn._core.pool cimport run_parts, threads
 from fastnn._core.ops.recurrent cimport RecurrentOp
 from fastnn._core.step cimport DIVERGED, Frame, OK, Step
@@ -51,8 +52,8 @@ cdef class Trainer:
     """A plan bound to losses and an optimiser.
 
     ``losses``: one dict per output with ``kernel`` (a key of ``LOSSES`` or a CustomLoss), ``label_kernel`` (a key or
-    None), ``parameter``, ``share``, ``tensor``, ``steps`` (losses in a row).  ``skip``: steps that a loss includes (a softmax under cross-entropy).
-    ``rates``: by step the factor on the learning rate, 0 for a frozen one.  ``shared``: some parameters serve two
+    None), ``parameter``, ``share``, ``tensor``, ``steps`` (losses in a row).  ``skip``: steps that a loss includes (a
+    softmax under cross-entropy).  ``rates``: by step the factor on the learning rate, 0 for a frozen one.  ``shared``: some parameters serve two
     steps, so no step may update them while another still needs the old ones.
     """
 
