@@ -10,6 +10,7 @@ import numpy as np
 from fastnn.errors import DivergenceError
 from fastnn.insight.score import activation_of, output_layers, require_network
 from fastnn.layers.activation import Activation
+from fastnn.layers.recurrent import _Recurrent
 from fastnn.network import Network, Sequential
 
 VANISHING = 0.01  # of the last layer's gradient norm; below it, early layers hardly learn
@@ -235,6 +236,8 @@ def _through_time(
 ) -> dict[str, np.ndarray]:
     """Return the norm of the gradient of each recurrent layer's state by time step."""
     result: dict[str, np.ndarray] = {}
+    if not any(isinstance(view.spec, _Recurrent) for view in twin.layers):
+        return result
     for index, gradient in _unfrozen(twin).trainer.state_gradients(inputs, targets, weights, n).items():
         norms = np.sqrt(np.square(gradient, dtype=np.float64).sum(axis=(1, 2)))
         name, again = str(twin._assembly.step_layers[index]), 1
