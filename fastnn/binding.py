@@ -99,7 +99,14 @@ def bind_optimizer(spec: Optimizer, places: list[Place], n_params: int, dtype: n
         else:
             segments.append({"start": place.start, "size": place.size, **rules})
     return BoundOptimizer(
-        spec.kernel, n_params, dtype, segments, clip_norm=spec.clip_norm, clip_value=spec.clip_value, **spec.scalars
+        spec.kernel,
+        n_params,
+        dtype,
+        segments,
+        clip_norm=spec.clip_norm,
+        clip_value=spec.clip_value,
+        penalty_over_rows=spec.penalty_over_rows,
+        **spec.scalars,
     )
 
 

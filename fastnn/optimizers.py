@@ -77,6 +77,10 @@ class Optimizer(Spec, family="optimizer"):
         Limits the norm of the incoming weights of each neuron after the update [Srivastava et al. 2014]; 0: never.
     groups : dict
         ``{layer name: Group}``.
+    penalty_over_rows : bool
+        The penalties l1 and l2 are of the data as a whole and not of each mini-batch: their gradient is divided by the
+        sum of the mini-batch's sample weights, so that a mini-batch's loss is ``(sum_b weight_b L_b + penalty) /
+        sum_b weight_b``, as scikit-learn's ``alpha`` has it.  ``apply_gradients`` knows no rows and divides by 1.
     """
 
     rule: ClassVar[str]
@@ -88,6 +92,7 @@ class Optimizer(Spec, family="optimizer"):
     clip_value: float = field(default=0.0, kw_only=True)
     max_norm: float = field(default=0.0, kw_only=True)
     groups: dict[str, Group] = field(default_factory=dict, kw_only=True)
+    penalty_over_rows: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         who = type(self).__name__
@@ -97,6 +102,7 @@ class Optimizer(Spec, family="optimizer"):
             require_number(who, name, getattr(self, name), low=0)
         if not isinstance(self.groups, dict) or not all(isinstance(group, Group) for group in self.groups.values()):
             raise TypeError(f"{who}: expected groups to be a dict of layer name to Group, got {self.groups!r:.80}")
+        _flag(who, "penalty_over_rows", self.penalty_over_rows)
 
     @property
     def schedule(self) -> Schedule:
@@ -120,6 +126,12 @@ class Optimizer(Spec, family="optimizer"):
         return Schedule.from_config(value) if name == "learning_rate" and isinstance(value, dict) else value
 
 
+def _flag(who: str, name: str, value: object) -> None:
+    """Raise unless the value is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{who}: expected {name} to be True or False, got {value!r:.60}")
+
+
 def _unit(who: str, **values: float) -> None:
     """Raise unless the values lie in [0, 1)."""
     for name, value in values.items():
@@ -140,7 +152,7 @@ class SGD(Optimizer):
         m in [0, 1).
     nesterov : bool
         Look ahead: ``w += m v - h g`` [Sutskever et al. 2013].
-    l1, l2, weight_decay, clip_norm, clip_value, max_norm, groups
+    l1, l2, weight_decay, clip_norm, clip_value, max_norm, groups, penalty_over_rows
         See Optimizer.
 
     Raises
@@ -186,7 +198,7 @@ class Adagrad(Optimizer):
         Keeps the quotient finite.
     initial_accumulator : float
         s at the start.
-    l1, l2, weight_decay, clip_norm, clip_value, max_norm, groups
+    l1, l2, weight_decay, clip_norm, clip_value, max_norm, groups, penalty_over_rows
         See Optimizer.
 
     Raises
@@ -226,7 +238,7 @@ class RMSprop(Optimizer):
         r in [0, 1).
     epsilon : float
         Keeps the quotient finite.
-    l1, l2, weight_decay, clip_norm, clip_value, max_norm, groups
+    l1, l2, weight_decay, clip_norm, clip_value, max_norm, groups, penalty_over_rows
         See Optimizer.
 
     Raises
@@ -267,7 +279,7 @@ class Adadelta(Optimizer):
         Decay in [0, 1) of s, the mean of g^2, and u, the mean of d^2.
     epsilon : float
         Also sets the size of the first steps.
-    l1, l2, weight_decay, clip_norm, clip_value, max_norm, groups
+    l1, l2, weight_decay, clip_norm, clip_value, max_norm, groups, penalty_over_rows
         See Optimizer.
 
     Raises
@@ -308,7 +320,10 @@ class Adam(Optimizer):
         Decays in [0, 1) of the moments.
     epsilon : float
         Keeps the quotient finite.
-    l1, l2, weight_decay, clip_norm, clip_value, max_norm, groups
+    epsilon_hat : bool
+        Add epsilon to the root of v before v is corrected, as scikit-learn and Keras do: ``h sqrt(1-b2^t) / (1-b1^t)
+        m / (sqrt(v) + epsilon)`` [Kingma & Ba 2015, end of section 2].
+    l1, l2, weight_decay, clip_norm, clip_value, max_norm, groups, penalty_over_rows
         See Optimizer.
 
     Raises
@@ -331,6 +346,7 @@ class Adam(Optimizer):
     beta1: float = field(default=0.9, kw_only=True)
     beta2: float = field(default=0.999, kw_only=True)
     epsilon: float = field(default=1e-8, kw_only=True)
+    epsilon_hat: bool = field(default=False, kw_only=True)
     rule = "adam"
 
     def __post_init__(self) -> None:
@@ -338,11 +354,17 @@ class Adam(Optimizer):
         who = type(self).__name__
         _unit(who, beta1=self.beta1, beta2=self.beta2)
         require_number(who, "epsilon", self.epsilon, low=0, strict=True)
+        _flag(who, "epsilon_hat", self.epsilon_hat)
 
     @property
     def scalars(self) -> dict[str, float]:
-        """Return the decays and epsilon."""
-        return {"beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon}
+        """Return the decays, epsilon, and where it is added."""
+        return {
+            "beta1": self.beta1,
+            "beta2": self.beta2,
+            "epsilon": self.epsilon,
+            "epsilon_hat": self.epsilon_hat,
+        }
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -25,9 +25,14 @@ cdef class Optimizer:
     cdef int n_segments
     cdef double clip_norm
     cdef double clip_value
+    cdef double epsilon
+    cdef bint epsilon_hat                       # epsilon is added before the second moment is corrected
+    cdef readonly bint shares                   # penalties are divided by the weight of the mini-batch
+    cdef double share                           # what they are multiplied by in this update
     cdef cnp.ndarray work
     cdef readonly bint by_parts                 # parts of the gradient may be applied before others are known
     cdef void begin(self) noexcept nogil
+    cdef double squares(self, const char* params) noexcept nogil
     cdef void clip(self, char* grads) noexcept nogil
     cdef void apply_part(self, char* params, char* grads, double learning_rate, Py_ssize_t start,
                          Py_ssize_t stop) noexcept nogil

@@ -32,6 +32,7 @@ cdef struct Slices:
     char* grads
     char* state
     double learning_rate
+    double share
     int kept
     Py_ssize_t n_params
     Py_ssize_t start
@@ -65,7 +66,7 @@ cdef void update_slice(void* argument, Py_ssize_t part) noexcept nogil:
             s[k] = slices.state + (k * slices.n_params + start) * itemsize if k < slices.kept else NULL
         scalars.learning_rate = slices.learning_rate * segment.rate
         if segment.l1 != 0.0 or segment.l2 != 0.0:
-            kernels.add_penalty(n, segment.l1, segment.l2, w, g)
+            kernels.add_penalty(n, segment.l1 * slices.share, segment.l2 * slices.share, w, g)
         if segment.weight_decay != 0.0:
             kernels.scale(n, 1.0 - scalars.learning_rate * segment.weight_decay, w, w)
         slices.update(n, &scalars, g, w, s[0], s[1], s[2])
@@ -76,13 +77,16 @@ cdef class Optimizer:
     overlap: what no segment covers is frozen."""
 
     def __init__(self, rule, Py_ssize_t n_params, dtype, segments, *, double beta1=0.0, double beta2=0.0,
-                 double epsilon=0.0, double clip_norm=0.0, double clip_value=0.0, double initial=0.0):
+                 double epsilon=0.0, bint epsilon_hat=False, double clip_norm=0.0, double clip_value=0.0,
+                 double initial=0.0, bint penalty_over_rows=False):
         dtype = np.dtype(dtype)
         self.rule, self.kernels = rule, kernel_table(dtype.itemsize)
         self.update = self.kernels.update[<int> OPTIMIZERS[rule]]
         self.scalars = fnn_update(learning_rate=0.0, beta1=beta1, beta2=beta2, epsilon=epsilon, correction1=1.0,
                                   correction2=1.0)
         self.clip_norm, self.clip_value = clip_norm, clip_value
+        self.epsilon, self.epsilon_hat = epsilon, epsilon_hat
+        self.shares, self.share = penalty_over_rows, 1.0
         self.state = aligned_zeros(STATE_VECTORS[rule] * n_params, dtype).reshape(STATE_VECTORS[rule], n_params)
         if initial:
             self.state.fill(initial)
@@ -109,6 +113,20 @@ cdef class Optimizer:
         self.step += 1
         self.scalars.correction1 = 1.0 - pow(self.scalars.beta1, <double> self.step)
         self.scalars.correction2 = 1.0 - pow(self.scalars.beta2, <double> self.step)
+        if self.epsilon_hat:
+            self.scalars.epsilon = self.epsilon / sqrt(self.scalars.correction2)
+
+    cdef double squares(self, const char* params) noexcept nogil:
+        """The penalty ``sum l2/2 w^2``."""
+        cdef double total = 0.0
+        cdef Segment* segment
+        cdef int i
+        for i in range(self.n_segments):
+            segment = &self.segments[i]
+            if segment.l2 != 0.0:
+                total += 0.5 * segment.l2 * self.kernels.sum_squares(
+                    segment.size, params + segment.start * self.kernels.itemsize)
+        return total
 
     cdef void clip(self, char* grads) noexcept nogil:
         """Clip each element of the gradient, then its norm."""
@@ -139,6 +157,7 @@ cdef class Optimizer:
         cdef Slices slices = Slices(kernels=self.kernels, update=self.update, scalars=&self.scalars,
                                     segments=self.segments, n_segments=self.n_segments, params=params, grads=grads,
                                     state=<char*> cnp.PyArray_DATA(self.state), learning_rate=learning_rate,
+                                    share=self.share,
                                     kept=<int> cnp.PyArray_DIM(self.state, 0),
                                     n_params=cnp.PyArray_DIM(self.state, 1), start=start, stop=stop,
                                     parts=max(1, min(<Py_ssize_t> threads(), (stop - start) // PART_SIZE)))

@@ -70,6 +70,7 @@ cdef class Trainer:
     cdef tuple wanted
     cdef char* own_weights                      # gathered for one mini-batch
     cdef Rows rows
+    cdef readonly double penalty_sum            # of the last run: sum of penalty / weight * rows of its mini-batches
     cdef bint busy
     cpdef int require_idle(self) except -1
     cdef int enter(self, Py_ssize_t batch_size, Py_ssize_t rest) except -1

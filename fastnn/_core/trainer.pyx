@@ -319,6 +319,9 @@ cdef class Trainer:
             weights = take_rows(weights, each * itemsize, self.rows.order, start, size, self.own_weights)
         weight[0] = <double> size if weights == NULL else self.kernels.sum(size * each, weights)
         scale = 1.0 / weight[0] if weight[0] > 0.0 else 0.0
+        if self.optimizer.shares:
+            self.optimizer.share = scale
+            self.penalty_sum += self.optimizer.squares(params) * scale * size
         if self.cuts(size):
             fused = hot = False
             status = self.descend_in_pieces(start, size, weights, scale, loss)
@@ -378,6 +381,7 @@ cdef class Trainer:
         self.enter(min(batch_size, n), n % batch_size)
         try:
             self.point(inputs, targets, weights, order)
+            self.penalty_sum = 0.0
             with nogil:
                 looked = now()
                 while start < n:
@@ -529,5 +533,6 @@ cdef class Trainer:
     def apply_gradients(self, double rate):
         """Update the parameters by what stands in ``grads``."""
         self.require_idle()
+        self.optimizer.share = 1.0
         self.optimizer.apply(<char*> cnp.PyArray_DATA(self.params), <char*> cnp.PyArray_DATA(self.grads), rate)
         self.step += 1

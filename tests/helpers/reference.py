@@ -313,6 +313,13 @@ def adam(w, g, t, state, h, beta1, beta2, epsilon):
     return w - h * m / (np.sqrt(v) + epsilon)
 
 
+def adam_hat(w, g, t, state, h, beta1, beta2, epsilon):
+    """Epsilon is added before the second moment is corrected (Kingma & Ba, end of section 2)."""
+    state["m"] = beta1 * state.get("m", 0) + (1 - beta1) * g
+    state["v"] = beta2 * state.get("v", 0) + (1 - beta2) * g**2
+    return w - h * np.sqrt(1 - beta2**t) / (1 - beta1**t) * state["m"] / (np.sqrt(state["v"]) + epsilon)
+
+
 def adamw(w, g, t, state, h, beta1, beta2, epsilon, decay):
     """``decay`` is an array: the decay of each weight, 0 for biases."""
     return adam(w * (1 - h * decay), g, t, state, h, beta1, beta2, epsilon)

@@ -38,6 +38,10 @@ OPTIMIZERS = {
         fn.Adam(0.003, beta1=0.5, beta2=0.9, epsilon=1e-3),
         lambda *a: ref.adam(*a, 0.003, 0.5, 0.9, 1e-3),
     ),
+    "adam-hat": (
+        fn.Adam(0.003, epsilon=1e-3, epsilon_hat=True),
+        lambda *a: ref.adam_hat(*a, 0.003, 0.9, 0.999, 1e-3),
+    ),
     "adamw": (fn.AdamW(0.003, weight_decay=0.1), lambda *a: ref.adamw(*a, 0.003, 0.9, 0.999, 1e-8, 0.1 * TWIN.weights)),
     "amsgrad": (fn.AMSGrad(0.003), lambda *a: ref.amsgrad(*a, 0.003, 0.9, 0.999, 1e-8)),
 }
@@ -224,6 +228,44 @@ def test_weight_decay_is_decoupled_and_of_weights_only(name):
 
     expected = textbook(net.params, lambda w, g, t, state: update(w * shrink, g, t, state), 300)
     assert ref.relative(train(net, 300), expected) <= LONG
+
+
+@over_optimizers
+@pytest.mark.parametrize("weighted", [False, True])
+def test_penalties_over_rows_are_divided_by_the_weight_of_each_mini_batch(name, weighted):
+    """A mini-batch of 8 rows and then one of 4; the rows weigh 1, or what they are given."""
+    l1, l2 = 0.02, 0.5
+    optimizer, update = with_options(name, l1=l1, l2=l2, penalty_over_rows=True), OPTIMIZERS[name][1]
+    net, state, t, penalty = network(optimizer), {}, 0, 0.0
+    weights = np.random.default_rng(1).uniform(0.5, 2.0, 60) if weighted else None
+    w = net.params.copy()
+    net.fit(X[:60], T[:60], batch_size=8, epochs=3, shuffle=False, sample_weight=weights)
+    for epoch in range(3):
+        for start in range(0, 60, 8):
+            rows, t = slice(start, min(start + 8, 60)), t + 1
+            each = np.ones(rows.stop - start) if weights is None else weights[rows]
+            gradient = TWIN.gradient(w, X[rows], T[rows], each)
+            penalty += (epoch == 2) * l2 / 2 * np.sum((WEIGHTS * w) ** 2) / each.sum() * len(each)
+            w = update(w, gradient + WEIGHTS * (l1 * np.sign(w) + l2 * w) / each.sum(), t, state)
+    assert ref.relative(net.params, w) <= 1e-11
+    assert net.trainer.penalty_sum == pytest.approx(penalty, rel=1e-12)
+
+
+def test_penalties_over_rows_by_hand_are_whole():
+    """apply_gradients knows no rows, whatever mini-batch came before it."""
+    nets = [network(fn.SGD(0.1, l2=0.3, penalty_over_rows=over)) for over in (True, False)]
+    for net in nets:
+        net.train_step(*batch(0))
+        net.params[:], net.grads[:] = 1.0, 0.0
+        net.apply_gradients()
+    np.testing.assert_array_equal(nets[0].params, nets[1].params)
+    np.testing.assert_allclose(nets[0].params, 1 - 0.1 * 0.3 * WEIGHTS)
+
+
+def test_flags_of_optimisers_are_flags():
+    for options in ({"penalty_over_rows": 1}, {"epsilon_hat": "yes"}):
+        with pytest.raises(TypeError, match=f"Adam: expected {next(iter(options))} to be True or False"):
+            fn.Adam(**options)
 
 
 def test_l2_of_sgd_is_weight_decay_and_of_adam_is_not():
