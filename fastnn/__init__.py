@@ -13,6 +13,7 @@ from fastnn import losses as losses
 from fastnn import metrics as metrics
 from fastnn import optimizers as optimizers
 from fastnn import schedules as schedules
+from fastnn._version import __version__ as __version__
 from fastnn.callbacks import Callback as Callback
 from fastnn.callbacks import Checkpoint as Checkpoint
 from fastnn.callbacks import EarlyStopping as EarlyStopping
@@ -29,6 +30,8 @@ from fastnn.data import split as split
 from fastnn.diagnostics import gradcheck as gradcheck
 from fastnn.errors import DivergenceError as DivergenceError
 from fastnn.errors import ModelFormatError as ModelFormatError
+from fastnn.estimators import MLPClassifier as MLPClassifier
+from fastnn.estimators import MLPRegressor as MLPRegressor
 from fastnn.history import History as History
 from fastnn.initializers import Orthogonal as Orthogonal
 from fastnn.initializers import VarianceScaling as VarianceScaling
@@ -113,5 +116,3 @@ from fastnn.serialization import load as load
 from fastnn.stream import Stream as Stream
 from fastnn.threads import get_num_threads as get_num_threads
 from fastnn.threads import set_num_threads as set_num_threads
-
-__version__ = "0.1.0"

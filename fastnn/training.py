@@ -31,7 +31,7 @@ def fit(
     validation_data: Any, callbacks: Any, shuffle: bool, verbose: Any, loss: Any, optimizer: Any, metrics: Any,
 ) -> History:  # fmt: skip
     """See ``Network.fit``."""
-    with _alone(net), _kept_unless_done(net):
+    with alone(net), kept_unless_done(net):
         if loss is not None or optimizer is not None:
             _compile(net, loss, optimizer, metrics)
         elif metrics is not None:
@@ -118,7 +118,7 @@ def _validation_feed(net: "Network", data: Any, epochs: int) -> Feed | None:
 
 
 @contextmanager
-def _alone(net: "Network") -> Iterator[None]:
+def alone(net: "Network") -> Iterator[None]:
     """Refuse a second fit of one network at a time."""
     if not net._fitting.acquire(blocking=False):
         raise RuntimeError("fit: this network is being trained by another call; train a copy.deepcopy of it instead")
@@ -129,7 +129,7 @@ def _alone(net: "Network") -> Iterator[None]:
 
 
 @contextmanager
-def _kept_unless_done(net: "Network") -> Iterator[None]:
+def kept_unless_done(net: "Network") -> Iterator[None]:
     """Put parameters, what compile set and all counters back if anything but an interruption ends the block."""
     trainer, attributes, params = net.trainer, dict(net.__dict__), net.params.copy()
     if trainer is not None:

@@ -18,7 +18,7 @@ FLOORS = [
      "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom",
      "_core.plan", "_core.loss", "_core.optimizer", "_core.trainer", "_core.idle", "_core.rows", "_core.engine", "_core.stream"],
     # F2: specifications in plain Python
-    ["errors", "_spec", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
+    ["_version", "errors", "_spec", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
      "layers.dropconnect", "layers.phase_dense", "layers.dropout", "layers.reshape", "layers.merge", "layers.residual", "layers.input",
      "layers.recurrent", "layers.simple_rnn", "layers.lstm", "layers.gru", "layers.bidirectional", "layers.custom",
      "layers.batch_norm", "layers.layer_norm", "layers.embedding", "layers.graph", "layers", "losses", "metrics", "optimizers", "_validation", "data.digits",
@@ -32,6 +32,11 @@ FLOORS = [
     # insight draws with what the leaf plotting has
     ["insight.score", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.probes", "insight.flow",
      "insight.histograms", "insight.plots", "insight"],
+    # estimators draw with plotting and keep themselves with serialization
+    ["estimators.parameters", "estimators.peers", "estimators.available", "estimators.rows", "estimators.targets",
+     "estimators.holdout", "estimators.design", "estimators.objective", "estimators.pace", "estimators.epochs",
+     "estimators.lbfgs", "estimators.rules", "estimators.files", "estimators.fitted", "estimators.base",
+     "estimators.classifier", "estimators.regressor", "estimators"],
     # the command line uses leaves
     ["cli.files", "cli.model", "cli.demo", "cli.info", "cli.predict", "cli.train", "cli", "__main__"],
     # what users import

@@ -1,0 +1,358 @@
+"""What classifier and regressor have in common: parameters, fitting, keeping."""
+
+import warnings
+from collections.abc import Iterable
+from copy import deepcopy
+from operator import is_
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from fastnn._core.rng import fresh_seed
+from fastnn.estimators import parameters, rows
+from fastnn.estimators.design import build_network, draw, per_layer, weights_and_biases
+from fastnn.estimators.epochs import Course, Record, Rows, count_stalls, epoch, has_settled, note, shuffled, train
+from fastnn.estimators.fitted import Fitted
+from fastnn.estimators.holdout import hold_out
+from fastnn.estimators.lbfgs import LossAndGradient, minimise
+from fastnn.estimators.objective import Objective
+from fastnn.estimators.pace import Pace, optimizer_for
+from fastnn.estimators.peers import kind, tags
+from fastnn.estimators.rules import RULES
+from fastnn.network import Sequential
+from fastnn.training import alone, kept_unless_done
+
+CURVE = 10_000  # losses that partial_fit keeps
+
+
+class MultilayerPerceptron(Fitted):
+    """Base of the estimators: how they are trained.  A classifier and a regressor say what they make of targets."""
+
+    _kind: ClassVar[str]
+    _score_name: ClassVar[str]  # of what rows held out are judged by
+
+    hidden_layer_sizes: Any
+    activation: Any
+    solver: Any
+    alpha: float
+    batch_size: Any
+    max_iter: int
+    shuffle: bool
+    random_state: Any
+    tol: float
+    verbose: Any
+    warm_start: bool
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: Any
+    max_fun: int
+    dropout: Any
+    residual: bool
+    normalization: str | None
+    callbacks: Any
+
+    # ---- what a classifier and a regressor do each in their way ------------------------------------------------------
+
+    def _targets(
+        self, y: Any, weights: np.ndarray | None, n: int, dtype: Any, first: bool
+    ) -> tuple[dict[str, Any], np.ndarray, np.ndarray | None]:
+        """Return the attributes that the targets decide, the targets as the loss takes them, and the rows' weights."""
+        raise NotImplementedError
+
+    def _objective(self, found: dict[str, Any], data: Rows) -> Objective:
+        raise NotImplementedError
+
+    def _score_outputs(self, outputs: np.ndarray, held: Rows) -> float:
+        raise NotImplementedError
+
+    def _describe_targets(self) -> dict[str, Any]:
+        """Return as JSON what the targets decided."""
+        return {}
+
+    def _targets_of(self, description: dict[str, Any]) -> dict[str, Any]:
+        """Return the attributes that the JSON describes."""
+        return {}
+
+    # ---- fitting -----------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Learn from rows and targets.
+
+        Parameters
+        ----------
+        X : array_like, data frame or sparse matrix of shape (N, I)
+            Rows.  float32 is computed in float32, everything else in float64.
+        y : array_like of shape (N,) or (N, n_outputs)
+            Targets.
+        sample_weight : array_like of shape (N,), optional
+            Weights of the rows.
+        X_val, y_val, sample_weight_val : optional
+            Rows to validate on, in place of a fraction of X: training stops early by the score on them, and the best
+            weights are kept, whatever ``early_stopping`` says.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter is out of range or the data do not fit, or if parameters became infinite or NaN.  The
+            estimator is left as it was.
+        """
+        self._check_parameters()
+        first = not (self.warm_start and hasattr(self, "coefs_"))
+        found, data = self._data(X, y, sample_weight, first)
+        held = self._validation(X_val, y_val, sample_weight_val, found, data)
+        self._train(found, data, held, first)
+        return self
+
+    def _check_parameters(self) -> None:
+        """Check all parameters, unless they are the ones of last time."""
+        values = [getattr(self, name) for name in RULES]
+        if not all(map(is_, values, self.__dict__.get("_checked", (self,) * len(RULES)))):
+            parameters.check(self, RULES)
+            self.__dict__["_checked"] = values
+
+    def _data(self, X: Any, y: Any, sample_weight: Any, first: bool) -> tuple[dict[str, Any], Rows]:
+        """Check rows, targets and weights; return the attributes that they decide, and the rows."""
+        found, matrix, weights = self._matrix(X, sample_weight, first)
+        more, targets, weights = self._targets(y, weights, matrix.shape[0], matrix.dtype, first)
+        return found | more, Rows(matrix, targets, weights)
+
+    def _matrix(self, X: Any, sample_weight: Any, first: bool) -> tuple[dict[str, Any], Any, np.ndarray | None]:
+        """Check rows and weights; return the attributes that they decide, the rows and the weights."""
+        who = type(self).__name__
+        found: dict[str, Any] = {}
+        names = rows.feature_names(X)
+        net = None if first else self.__dict__.get("network_")
+        matrix = rows.as_matrix(who, X, None if net is None else net.dtype)
+        if first:
+            found = {"n_features_in_": matrix.shape[1]} | ({} if names is None else {"feature_names_in_": names})
+        else:
+            self._check_columns(names, matrix.shape[1])
+        return found, matrix, rows.as_weights(who, sample_weight, matrix.shape[0], matrix.dtype)
+
+    def _validation(self, X: Any, y: Any, sample_weight: Any, found: dict[str, Any], data: Rows) -> Rows | None:
+        """Return the caller's rows to validate on, or None."""
+        who = type(self).__name__
+        if X is None and y is None and sample_weight is None:
+            return None
+        if X is None or y is None:
+            raise ValueError(f"{who}: expected X_val and y_val together, got only one of them")
+        if self.solver == "lbfgs":
+            raise ValueError(f"{who}: expected no X_val with solver='lbfgs', which has no epochs; take 'adam' or 'sgd'")
+        names, fitted = rows.feature_names(X), found.get("feature_names_in_", self.__dict__.get("feature_names_in_"))
+        rows.check_names(who, names, fitted)
+        matrix = rows.as_matrix(who, X, data.X.dtype)
+        if matrix.shape[1] != data.X.shape[1]:
+            raise ValueError(f"{who}: expected X_val with {data.X.shape[1]} columns, as X, got {matrix.shape[1]}")
+        weights = rows.as_weights(who, sample_weight, matrix.shape[0], matrix.dtype)
+        return Rows(matrix, self._validation_targets(y, matrix.shape[0], matrix.dtype, found), weights)
+
+    def _validation_targets(self, y: Any, n: int, dtype: Any, found: dict[str, Any]) -> np.ndarray:
+        raise NotImplementedError
+
+    def _train(self, found: dict[str, Any], data: Rows, held: Rows | None, first: bool) -> None:
+        """Train from the start or from where the last fit ended, and take up what came of it."""
+        random = random_state(self.random_state)
+        objective = self._objective(found, data)
+        net = self._network(found, objective, data, random, first)
+        record = deepcopy(self._record(first))
+        if held is None and self.early_stopping and self.solver != "lbfgs":
+            two = self._kind == "classifier" and found["n_outputs_"] == 1  # only then scikit-learn goes by class
+            classes = data.targets[:, 0].astype(bool) if two else None
+            train_on, validate_on = hold_out(len(data), self.validation_fraction, random, classes)
+            data, held = data.take(train_on), data.take(validate_on)
+        if held is not None:
+            record.best_loss = None
+        course = self._course(objective, len(data))
+        with alone(net), kept_unless_done(net):
+            if self.solver == "lbfgs":
+                self._refuse_for_lbfgs()
+                minimise(course, net, record, data, float(self.alpha), int(self.max_fun))
+                self._attach(net, record, found, objective, None)
+                return
+            net.compile(objective.loss, optimizer_for(self), loss_weights=[objective.share])
+            pace = Pace(self, net.schedule)
+            try:
+                settled = train(course, net, pace, record, data, held, random)
+            except KeyboardInterrupt:  # what was learned stays
+                self._attach(net, record, found, objective, pace)
+                raise
+        if not settled:
+            warnings.warn(
+                f"{course.who}: {self.max_iter} epochs are over and the {'loss' if held is None else 'score'} has not "
+                "settled; raise max_iter, or tol",
+                kind("ConvergenceWarning"),
+                stacklevel=3,
+            )
+        self._attach(net, record, found, objective, pace)
+
+    def _refuse_for_lbfgs(self) -> None:
+        who = type(self).__name__
+        if np.any(self.dropout):
+            raise ValueError(f"{who}: expected dropout=0 with solver='lbfgs', which needs the same loss at every call")
+        if self.normalization == "batch":
+            raise ValueError(f"{who}: expected no batch normalisation with solver='lbfgs'; take 'layer', or 'adam'")
+        if self.callbacks:
+            raise ValueError(f"{who}: expected no callbacks with solver='lbfgs', which has no epochs")
+
+    def _network(
+        self, found: dict[str, Any], objective: Objective, data: Rows, random: np.random.RandomState | None, first: bool
+    ) -> Sequential:
+        """Return the network to train: a new one, drawn at random, or the one so far.
+
+        One whose ``coefs_`` and ``intercepts_`` were set by hand before any fit is built from these.
+        """
+        if not first and "network_" in self.__dict__:
+            self._take_up_coefs()
+            return self.network_
+        who, sizes = type(self).__name__, self.hidden_layer_sizes
+        hidden = [int(units) for units in (sizes if isinstance(sizes, Iterable) else [sizes])]
+        activations = per_layer(who, "activation", self.activation, len(hidden))
+        net = build_network(
+            data.X.shape[1],
+            hidden,
+            activations,
+            per_layer(who, "dropout", self.dropout, len(hidden)),
+            bool(self.residual),
+            self.normalization,
+            found["n_outputs_"],
+            objective.activation,
+            data.X.dtype,
+            _seed(self.random_state, random),
+        )
+        if first and random is not None:
+            draw(net, activations, random)
+        else:
+            self._copy_coefs(*weights_and_biases(net))
+        return net
+
+    def _course(self, objective: Objective, n: int) -> Course:
+        """Say how to train on ``n`` rows."""
+        batch_size = min(200, n) if self.batch_size == "auto" else int(self.batch_size)
+        if batch_size > n:
+            warnings.warn(f"{type(self).__name__}: batch_size={batch_size} is clipped to the {n} rows", stacklevel=4)
+        return Course(
+            who=type(self).__name__,
+            objective=objective,
+            batch_size=min(batch_size, n),
+            max_iter=int(self.max_iter),
+            tol=float(self.tol),
+            patience=self.n_iter_no_change,
+            shuffle=bool(self.shuffle),
+            verbose=bool(self.verbose),
+            score_name=self._score_name,
+            score=self._score_outputs,
+            callbacks=self.callbacks or (),
+        )
+
+    # ---- a step at a time --------------------------------------------------------------------------------------------
+
+    def _partial_fit(self, found: dict[str, Any], data: Rows, first: bool) -> None:
+        """Go once through the rows."""
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        objective = self._objective(found, data)
+        course = self._course(objective, len(data))
+        random = random_state(self.random_state) if first or course.batch_size < len(data) else None
+        net = self._network(found, objective, data, random, first)
+        record, pace = self._record(first), self.__dict__.get("_optimizer")
+        with alone(net), kept_unless_done(net):
+            if pace is None or net.trainer is None:
+                net.compile(objective.loss, optimizer_for(self), loss_weights=[objective.share])
+                pace = Pace(self, net.schedule)
+            order = shuffled(np.arange(len(data)), course, random) if random is not None and course.shuffle else None
+            loss = epoch(course, net, pace, data, order, [])
+        record.epochs = 0
+        note(record, loss, len(data), course)
+        count_stalls(record, course.tol)
+        pace.epoch_ends(record.rows_seen, loss)
+        has_settled(course, pace, record, "Training loss")
+        if len(record.losses) > 2 * CURVE:
+            del record.losses[:CURVE]
+        self._attach(net, record, found, objective, pace)
+
+    # ---- what fitting leaves -----------------------------------------------------------------------------------------
+
+    def _record(self, first: bool) -> Record:
+        """Return a fresh record, or the one so far: its lists are the estimator's own."""
+        if first or "history_" not in self.__dict__:
+            return Record()
+        return Record(
+            loss=self.loss_,
+            losses=self.loss_curve_,
+            scores=self.validation_scores_,
+            validation_losses=self.validation_loss_curve_,
+            best_loss=self.best_loss_,
+            best_score=self.best_validation_score_,
+            rows_seen=self.t_,
+            stalled=self._no_improvement_count,
+            history=self.history_,
+        )
+
+    def _attach(
+        self, net: Sequential, record: Record, found: dict[str, Any], objective: Objective, pace: Pace | None
+    ) -> None:
+        """Take up a network and what its training left, all at once."""
+        if "n_features_in_" in found and "feature_names_in_" not in found:
+            self.__dict__.pop("feature_names_in_", None)
+        attributes = found | {
+            "out_activation_": objective.output,
+            "loss_": record.loss,
+            "loss_curve_": record.losses,
+            "validation_scores_": record.scores,
+            "validation_loss_curve_": record.validation_losses,
+            "best_loss_": record.best_loss,
+            "best_validation_score_": record.best_score,
+            "n_iter_": record.epochs,
+            "t_": record.rows_seen,
+            "history_": record.history,
+            "_no_improvement_count": record.stalled,
+            "_optimizer": pace,
+        }
+        if net is not self.__dict__.get("network_"):
+            attributes |= self._network_attributes(net)
+        self.__dict__.update(attributes)
+
+    @property
+    def _estimator_type(self) -> str:
+        return self._kind
+
+    def __sklearn_tags__(self) -> Any:
+        return tags(self._kind, multi_label=self._kind == "classifier")
+
+    # ---- as scikit-learn's own tests look at it ----------------------------------------------------------------------
+
+    def _loss_grad_lbfgs(
+        self, theta: np.ndarray, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None, *_: Any
+    ) -> tuple[float, np.ndarray]:
+        """Return loss and gradient at the packed parameters: all weights, then all biases."""
+        targets = y.argmax(axis=1) if self.out_activation_ == "softmax" else np.asarray(y, dtype=np.float64)
+        data = Rows(np.asarray(X, dtype=np.float64), targets, sample_weight)
+        found = {name: getattr(self, name) for name in ("n_outputs_", "_classes") if hasattr(self, name)}
+        return LossAndGradient(self.network_, self._objective(found, data), float(self.alpha), data)(theta)
+
+
+def random_state(value: Any) -> np.random.RandomState:
+    """Return the source of random numbers that scikit-learn would take: None means NumPy's global one."""
+    if value is None:
+        return np.random.mtrand._rand
+    return value if isinstance(value, np.random.RandomState) else np.random.RandomState(int(value))
+
+
+def _seed(value: Any, random: np.random.RandomState | None) -> int:
+    """Return a seed for the network's own streams (dropout) that draws nothing from ``random``."""
+    if value is None or random is None:
+        return fresh_seed()
+    return int(deepcopy(random).randint(1 << 31)) if isinstance(value, np.random.RandomState) else int(value)

@@ -1,0 +1,448 @@
+"""A classifier with scikit-learn's names."""
+
+from typing import Any, Self
+
+import numpy as np
+
+from fastnn.errors import ModelFormatError
+from fastnn.estimators import files, parameters, rows
+from fastnn.estimators.available import stochastic_only
+from fastnn.estimators.base import MultilayerPerceptron
+from fastnn.estimators.epochs import Rows
+from fastnn.estimators.objective import Objective, of_classes
+from fastnn.estimators.parameters import one_of
+from fastnn.estimators.targets import Classes, as_labels, find_classes, of_labels
+from fastnn.losses import BinaryCrossEntropy, CrossEntropy
+
+ROUGH = 1e-3  # a smaller probability is not told well by what the other one leaves of 1
+LOSS = one_of(
+    "log_loss",
+    or_else=(
+        "a CrossEntropy (several classes), a BinaryCrossEntropy (two, or several labels) or a function",
+        lambda value: isinstance(value, CrossEntropy | BinaryCrossEntropy) or callable(value),
+    ),
+)
+
+
+class MLPClassifier(MultilayerPerceptron):
+    """Multi-layer perceptron that classifies: scikit-learn's names, parameters and numbers, and what was missed there.
+
+    The same parameters and ``random_state`` draw the same weights and batches as scikit-learn's ``MLPClassifier`` and
+    give the same model up to rounding.  scikit-learn need not be installed; with it, the estimator works in pipelines,
+    grid searches and all else that takes one.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or list of int
+        Units of each hidden layer; an empty list for a linear model.
+    activation : str or list of str
+        Of all hidden layers, or of each: ``identity, logistic, tanh, relu, leaky_relu, elu, selu, softplus, gelu,
+        silu``.
+    solver : {"adam", "sgd", "lbfgs", "adamw", "amsgrad", "rmsprop", "adagrad", "adadelta"} or Optimizer
+        What minimises the loss.  An Optimizer (``fn.AdamW(1e-3, weight_decay=0.05)``) brings its own rates and
+        penalties: alpha, learning_rate and what follows it are not used then.
+    alpha : float
+        L2 penalty ``alpha/2 |w|^2`` of the data as a whole: divided by the number of rows of a mini-batch.
+    batch_size : int or "auto"
+        Rows of a mini-batch; "auto": 200, or all if there are fewer.
+    learning_rate : {"constant", "invscaling", "adaptive"} or Schedule
+        Of "sgd": constant; ``learning_rate_init / t^power_t`` after t rows; or divided by 5 whenever the loss stalls.
+        A Schedule (``fn.CosineDecay``...) of the update's number is for every solver but "lbfgs".
+    learning_rate_init : float
+        The learning rate, unless it is a Schedule.
+    power_t : float
+        Exponent of "invscaling".
+    max_iter : int
+        Epochs at most; of "lbfgs", iterations.
+    shuffle : bool
+        Take the rows in a new random order every epoch.
+    random_state : int, RandomState or None
+        Source of weights, of rows held out and of shuffles; None: NumPy's global one.
+    tol : float
+        Gain of the loss (or score) below which an epoch counts as without gain; of "lbfgs", bound of the gradient.
+    verbose : bool
+        Print a line per epoch.
+    warm_start : bool
+        Let ``fit`` go on from the weights of the last one.
+    momentum, nesterovs_momentum : float, bool
+        Of "sgd".
+    early_stopping : bool
+        Hold out a part of the rows, stop when the accuracy on them stalls, and keep the best weights.
+    validation_fraction : float
+        The part held out.
+    beta_1, beta_2, epsilon : float
+        Of "adam" and its relatives.
+    n_iter_no_change : int or inf
+        Epochs in a row without gain that are put up with.
+    max_fun : int
+        Calls of the loss that "lbfgs" may make.
+    loss : "log_loss", CrossEntropy, BinaryCrossEntropy or callable
+        What is minimised, for instance ``fn.CrossEntropy(label_smoothing=0.1)``.
+    class_weight : dict or "balanced", optional
+        Weights by class label, times sample_weight; "balanced": N / (classes * count).
+    dropout : float or list of float
+        Part of the units of all hidden layers, or of each, left out at random while training.
+    residual : bool
+        Put a link around every hidden layer that is as wide as its input.
+    normalization : {None, "batch", "layer"}
+        Normalise the weighted inputs of hidden layers.
+    callbacks : list, optional
+        As of ``Network.fit``: ``fn.ProgressBar()``, ``fn.Checkpoint(...)`` or functions of the epoch that return True
+        to stop.
+
+    Attributes
+    ----------
+    network_ : Sequential
+        The network; its outputs are probabilities.
+    classes_ : ndarray of shape (n_classes,)
+        Labels, sorted.
+    coefs_, intercepts_ : list of ndarray
+        Weights (in, out) and biases (out,) of the layers: views into ``network_``.
+    loss_, best_loss_, loss_curve_ : float, float or None, list of float
+        Training loss with its penalty, by epoch.
+    validation_scores_, best_validation_score_, validation_loss_curve_ : list of float, float, list of float, or None
+        On the rows held out or given.
+    history_ : History
+        All of this by epoch, with learning rates and seconds.
+    n_iter_, t_ : int
+        Epochs of the last fit; rows seen.
+    n_features_in_, n_layers_, n_outputs_, out_activation_ : int, int, int, str
+        Shape of the network.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if X had any.
+
+    Raises
+    ------
+    ValueError
+        By ``fit``: if a parameter is out of range.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> X, y = fn.load_digits()
+    >>> classifier = fn.MLPClassifier((32,), early_stopping=True, random_state=0).fit(X[:1500], y[:1500])
+    >>> bool(classifier.score(X[1500:], y[1500:]) > 0.85)
+    True
+    """
+
+    classes_: np.ndarray
+    loss: Any
+    class_weight: Any
+    _classes: Classes
+    _kind = "classifier"
+    _score_name = "accuracy"
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: Any = 10,
+        max_fun: int = 15000,
+        loss: Any = "log_loss",
+        class_weight: Any = None,
+        dropout: Any = 0.0,
+        residual: bool = False,
+        normalization: Any = None,
+        callbacks: Any = None,
+    ) -> None:
+        self._keep(locals())
+
+    # ---- what base asks ----------------------------------------------------------------------------------------------
+
+    def _targets(
+        self, y: Any, weights: np.ndarray | None, n: int, dtype: Any, first: bool
+    ) -> tuple[dict[str, Any], np.ndarray, np.ndarray | None]:
+        who = type(self).__name__
+        labels = as_labels(who, y, n)
+        classes = find_classes(who, labels) if first else self._classes
+        if not first and self.warm_start and classes.type != "multilabel":
+            new = find_classes(who, labels).labels
+            if not np.array_equal(new, classes.labels):
+                raise ValueError(
+                    "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+                    f"Previously got {classes.labels}, `y` has {new}"
+                )
+        weights = self._by_class(labels, classes, weights, dtype)
+        return self._describe(classes), classes.encode(who, labels, dtype), weights
+
+    @staticmethod
+    def _describe(classes: Classes) -> dict[str, Any]:
+        return {"classes_": classes.labels, "n_outputs_": classes.n_outputs, "_classes": classes}
+
+    def _by_class(
+        self, labels: np.ndarray, classes: Classes, weights: np.ndarray | None, dtype: Any
+    ) -> np.ndarray | None:
+        """Return the weights of rows times those of their classes."""
+        who, given = type(self).__name__, self.class_weight
+        if given is None:
+            return weights
+        if classes.type == "multilabel":
+            raise ValueError(f"{who}: expected class_weight=None for several labels per row; use sample_weight")
+        numbers = np.searchsorted(classes.labels, labels)
+        if isinstance(given, str) and given == "balanced":
+            counts = np.bincount(numbers, minlength=len(classes.labels))
+            each = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        elif isinstance(given, dict):
+            each = np.ones(len(classes.labels))
+            holds = parameters.number(0)[1]
+            for label, weight in given.items():
+                if not holds(weight):
+                    raise ValueError(
+                        f"{who}: expected class weights of at least 0, got {weight!r:.60} for {label!r:.60}"
+                    )
+                each[classes.labels == label] = weight
+        else:
+            raise ValueError(f"{who}: expected class_weight to be None, a dict or 'balanced', got {given!r:.60}")
+        by_class = each[numbers].astype(dtype)
+        return by_class if weights is None else weights * by_class
+
+    def _validation_targets(self, y: Any, n: int, dtype: Any, found: dict[str, Any]) -> np.ndarray:
+        who = f"{type(self).__name__}: y_val"
+        return found["_classes"].encode(who, as_labels(who, y, n), dtype)
+
+    def _objective(self, found: dict[str, Any], data: Rows) -> Objective:
+        parameters.check(self, {"loss": LOSS})
+        return of_classes(self.loss, found["_classes"].type, found["n_outputs_"])
+
+    def _score_outputs(self, outputs: np.ndarray, held: Rows) -> float:
+        if held.targets.ndim == 1:
+            right = outputs.argmax(axis=1) == held.targets
+        else:
+            right = ((outputs > 0.5) == (held.targets > 0.5)).all(axis=1)
+        return float(np.average(right, weights=held.weights))
+
+    def _describe_targets(self) -> dict[str, Any]:
+        labels = self.classes_
+        return {"labels": files.to_json("classes_", labels), "dtype": labels.dtype.str, "type": self._classes.type}
+
+    def _targets_of(self, description: dict[str, Any]) -> dict[str, Any]:
+        dtype = np.dtype(str(description["dtype"]))
+        if dtype.kind not in "iufbUO" or description["type"] not in ("binary", "multiclass", "multilabel"):
+            raise ModelFormatError(
+                f"load: expected labels of a plain dtype, got {dtype} for {description['type']!r:.40}"
+            )
+        return self._describe(Classes(np.asarray(description["labels"], dtype=dtype), description["type"]))
+
+    # ---- learning ----------------------------------------------------------------------------------------------------
+
+    @stochastic_only
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Go once through some rows, a mini-batch at a time, going on from the weights so far.
+
+        Parameters
+        ----------
+        X : array_like, data frame or sparse matrix of shape (N, I)
+            Rows.
+        y : array_like of shape (N,) or (N, n_labels)
+            Labels.
+        sample_weight : array_like of shape (N,), optional
+            Weights of the rows.
+        classes : array_like of shape (n_classes,)
+            All labels that will ever come; needed in the first call.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the data or a parameter do not fit, ``classes`` is missing or another one than before, or
+            ``early_stopping`` is on.  The estimator is left as it was.
+        AttributeError
+            With solver "lbfgs".
+
+        Notes
+        -----
+        ``loss_curve_`` keeps the last 10,000 losses.
+        """
+        who = type(self).__name__
+        self._check_parameters()
+        first = not hasattr(self, "coefs_")
+        known = self.__dict__.get("_classes")
+        if known is None:
+            if classes is None:
+                raise ValueError(f"{who}: classes must be passed on the first call to partial_fit.")
+            known = of_labels(who, classes)
+            if np.ndim(y) == 2 and np.shape(y)[1] > 1:
+                known = Classes(known.labels, "multilabel")
+        elif classes is not None and not np.array_equal(np.unique(classes), known.labels):
+            raise ValueError(
+                f"{who}: `classes={classes}` is not the same as on last call to partial_fit, was {known.labels}"
+            )
+        found, data = self._rows_of_known(X, y, sample_weight, known, first)
+        self._partial_fit(found, data, first)
+        return self
+
+    def _rows_of_known(
+        self, X: Any, y: Any, sample_weight: Any, known: Classes, first: bool
+    ) -> tuple[dict[str, Any], Rows]:
+        """Check rows whose classes are known beforehand."""
+        who = type(self).__name__
+        found, matrix, weights = self._matrix(X, sample_weight, first)
+        labels = as_labels(who, y, matrix.shape[0])
+        weights = self._by_class(labels, known, weights, matrix.dtype)
+        return found | self._describe(known), Rows(matrix, known.encode(who, labels, matrix.dtype), weights)
+
+    # ---- answering ---------------------------------------------------------------------------------------------------
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most likely class of each row.
+
+        Parameters
+        ----------
+        X : array_like, data frame or sparse matrix of shape (N, n_features_in_)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (N,), or (N, n_labels) of 0 and 1 for several labels per row
+            Labels.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError, TypeError
+            If X does not fit.
+        """
+        outputs = self._outputs(X)
+        return self._classes.decode(outputs)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array_like, data frame or sparse matrix of shape (N, n_features_in_)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (N, n_classes)
+            In the order of ``classes_``, above 0; rows add up to 1 unless a row may have several labels.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As ``predict``.
+        """
+        yes = self._outputs(X)
+        least = np.finfo(yes.dtype).tiny  # no class is impossible, only rounded to 0
+        yes = np.maximum(yes, least, out=yes)
+        if self._classes.type == "multiclass":
+            return yes
+        yes = np.minimum(yes, np.nextafter(yes.dtype.type(1), 0), out=yes)  # nor certain
+        if self._classes.type == "multilabel":
+            return yes
+        if len(self.classes_) == 1:
+            return np.ones_like(yes)
+        no = 1 - yes
+        if (no < ROUGH).any():
+            from scipy.special import expit
+
+            no = np.where(no < ROUGH, np.maximum(expit(-self._logits(X)), least), no)
+        return np.concatenate([no, yes], axis=1)
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return the logarithm of the probability of each class, ``log(predict_proba(X))``, and never -inf.
+
+        Parameters
+        ----------
+        X : array_like, data frame or sparse matrix of shape (N, n_features_in_)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (N, n_classes)
+            In the order of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As ``predict``.
+        """
+        likely = self.predict_proba(X)
+        return np.log(likely, out=likely)
+
+    def _logits(self, X: Any) -> np.ndarray:
+        """Return what sigmoid or softmax is applied to (N, n_outputs)."""
+        net = self.network_
+        blocks = rows.dense_blocks(self._rows_to_answer(X), None, 1)
+        return np.concatenate([net.preactivations(block)[net.layers[-1].name] for block, _ in blocks])
+
+    def predict_one(self, x: Any) -> Any:
+        """Return the most likely class of one row, without the cost of handling many.
+
+        Parameters
+        ----------
+        x : array_like of shape (n_features_in_,)
+            One row; an array of the network's dtype goes straight to C.
+
+        Returns
+        -------
+        object
+            A label of ``classes_``; for several labels per row an ndarray of 0 and 1 (n_labels,).
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError, TypeError
+            If x does not fit.
+        """
+        outputs = self._fitted().predict_one(x)
+        classes = self._classes
+        if classes.type == "multiclass":
+            return classes.labels[outputs.argmax()]
+        if classes.type == "multilabel":
+            return (outputs > 0.5).astype(np.int64)
+        return classes.labels[int(outputs[0] > 0.5) if len(classes.labels) > 1 else 0]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy: the part of the rows whose class (or all of whose labels) are right.
+
+        Parameters
+        ----------
+        X, y : array_like
+            Rows and their labels.
+        sample_weight : array_like of shape (N,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As ``predict``.
+        """
+        who = type(self).__name__
+        answers = self.predict(X)
+        labels = as_labels(who, y, len(answers))
+        if labels.shape != answers.shape:
+            raise ValueError(f"{who}: expected y of shape {answers.shape}, got {labels.shape}")
+        right = answers == labels if labels.ndim == 1 else (answers == labels).all(axis=1)
+        weights = rows.as_weights(who, sample_weight, len(answers), np.float64)
+        return float(np.average(right, weights=weights))

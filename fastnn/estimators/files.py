@@ -1,0 +1,127 @@
+"""Estimators in safetensors files: the network as always, and parameters and attributes in its metadata."""
+
+from math import isfinite
+from numbers import Integral, Real
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from fastnn import serialization
+from fastnn._spec import Spec
+from fastnn.errors import ModelFormatError
+from fastnn.history import History
+from fastnn.losses import Loss
+from fastnn.network import Sequential
+from fastnn.optimizers import Optimizer
+from fastnn.schedules import Schedule
+
+FAMILIES: dict[str, type[Spec]] = {kind.family: kind for kind in (Loss, Optimizer, Schedule)}
+PLAIN = (
+    "out_activation_", "n_iter_", "t_", "loss_", "best_loss_", "best_validation_score_", "loss_curve_",
+    "validation_scores_", "validation_loss_curve_", "_no_improvement_count",
+)  # fmt: skip
+
+
+def save(estimator: Any, path: str | PathLike[str]) -> None:
+    """See ``MultilayerPerceptron.save``."""
+    if estimator.callbacks:
+        raise ValueError("save: expected callbacks=None, got some, and files hold no code; set_params(callbacks=None)")
+    pace, names = estimator._optimizer, estimator.__dict__.get("feature_names_in_")
+    description = {
+        "class": type(estimator).__name__,
+        "params": {name: to_json(name, value) for name, value in estimator.get_params().items()},
+        "attributes": {name: to_json(name, getattr(estimator, name)) for name in PLAIN},
+        "history": to_json("history_", estimator.history_.to_dict()),
+        "rates": None if pace is None else [pace.first, pace.learning_rate],
+        "feature_names": None if names is None else list(names),
+        "targets": estimator._describe_targets(),
+    }
+    estimator.network_.save(path, optimizer=pace is not None, metadata={"estimator": description})
+
+
+def load(cls: Any, path: str | PathLike[str]) -> Any:
+    """See ``MultilayerPerceptron.load``."""
+    net = serialization.load(path)
+    found = net.metadata.pop("estimator", None)
+    name = found.get("class") if isinstance(found, dict) else None
+    if name != cls.__name__ or not isinstance(net, Sequential):
+        raise ModelFormatError(
+            f"load: expected a file written by {cls.__name__}.save, got {name if name else 'a network'!r:.60}; "
+            "fn.load reads networks"
+        )
+    try:
+        estimator = cls(**{key: from_json(value) for key, value in found["params"].items()})
+        attributes = {key: from_json(found["attributes"][key]) for key in PLAIN}
+        attributes |= estimator._targets_of(found["targets"])
+        attributes |= {"n_features_in_": net.input_shape[0], "n_outputs_": net.output_shape[0]}
+        attributes["history_"] = history_of(from_json(found["history"]))
+        if found["feature_names"] is not None:
+            attributes["feature_names_in_"] = np.asarray(found["feature_names"], dtype=object)
+        estimator._take_up(net, attributes, None if found["rates"] is None else [float(x) for x in found["rates"]])
+    except ModelFormatError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ModelFormatError(f"load: the description does not make a {cls.__name__}: {error}") from error
+    return estimator
+
+
+def to_json(name: str, value: Any) -> Any:
+    """Return a value as JSON; what JSON does not know becomes an object with one key that says what it is.
+
+    Raises
+    ------
+    ValueError
+        If it is code, or of a kind that files do not hold.
+    """
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value) if isfinite(value) else {"float": repr(float(value))}
+    if isinstance(value, list | np.ndarray):
+        return [to_json(name, part) for part in value]
+    if isinstance(value, tuple):
+        return {"tuple": [to_json(name, part) for part in value]}
+    if isinstance(value, dict):
+        return {"dict": [[to_json(name, key), to_json(name, part)] for key, part in value.items()]}
+    if isinstance(value, Spec) and value.family in FAMILIES:
+        return {value.family: value.to_config()}
+    raise ValueError(f"save: expected {name} to be plain values, got {type(value).__name__}, which files do not hold")
+
+
+def from_json(value: Any) -> Any:
+    """Return the value that ``to_json`` wrote.
+
+    Raises
+    ------
+    ModelFormatError
+        If it is something else.
+    """
+    if isinstance(value, list):
+        return [from_json(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        ((key, inner),) = value.items()
+        if key == "float" and inner in ("inf", "-inf", "nan"):
+            return float(inner)
+        if key == "tuple" and isinstance(inner, list):
+            return tuple(from_json(part) for part in inner)
+        if key == "dict" and isinstance(inner, list):
+            return {from_json(name): from_json(part) for name, part in inner}
+        if key in FAMILIES:
+            return FAMILIES[key].from_config(inner)
+    raise ModelFormatError(f"load: expected a value, got {value!r:.80}")
+
+
+def history_of(columns: dict[str, list[Any]]) -> History:
+    """Return the history that ``to_dict`` described."""
+    history, epochs = History(), columns["epochs"]
+    names = [name for name in columns if name != "epochs"]
+    for i, epoch in enumerate(epochs):
+        history.append(epoch, **{name: columns[name][i] for name in names})
+    return history

@@ -1,0 +1,206 @@
+"""What a fitted estimator is: a network with its weights in view, that answers rows and can be kept."""
+
+import warnings
+from operator import is_
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+
+from fastnn._version import __version__
+from fastnn.estimators import files, rows
+from fastnn.estimators.design import weights_and_biases
+from fastnn.estimators.pace import Pace
+from fastnn.estimators.parameters import Parameters
+from fastnn.estimators.peers import kind
+from fastnn.history import History
+from fastnn.network import Sequential
+
+
+class Fitted(Parameters):
+    """An estimator whose fitted state is ``network_`` and plain attributes."""
+
+    network_: Sequential
+    coefs_: list[np.ndarray]
+    intercepts_: list[np.ndarray]
+    history_: History
+    loss_: float
+    loss_curve_: list[float]
+    best_loss_: float | None
+    validation_scores_: list[float] | None
+    validation_loss_curve_: list[float] | None
+    best_validation_score_: float | None
+    n_features_in_: int
+    n_outputs_: int
+    n_iter_: int
+    t_: int
+    out_activation_: str
+    _views: tuple[list[np.ndarray], list[np.ndarray]]
+    _optimizer: Pace | None
+    _no_improvement_count: int
+
+    # ---- the network and its weights ---------------------------------------------------------------------------------
+
+    @staticmethod
+    def _network_attributes(net: Sequential) -> dict[str, Any]:
+        """Return the attributes that are views of the network or say its shape."""
+        weights, biases = weights_and_biases(net)
+        return {
+            "network_": net,
+            "_views": (weights, biases),
+            "coefs_": list(weights),
+            "intercepts_": list(biases),
+            "n_layers_": len(weights) + 1,
+        }
+
+    def _take_up(self, net: Sequential, attributes: dict[str, Any], rates: list[float] | None) -> None:
+        """Become what a file describes; ``rates``: the first and the current learning rate."""
+        pace = None
+        if rates is not None:
+            pace = Pace(self, net.schedule)
+            pace.first, pace.learning_rate = rates
+        self.__dict__.update(attributes | {"_optimizer": pace} | self._network_attributes(net))
+
+    def _take_up_coefs(self) -> None:
+        """Where ``coefs_`` or ``intercepts_`` hold arrays of the user's, copy these into the network."""
+        weights, biases = self._views
+        if not (all(map(is_, self.coefs_, weights)) and all(map(is_, self.intercepts_, biases))):
+            self._copy_coefs(weights, biases)
+            self.coefs_[:], self.intercepts_[:] = weights, biases
+
+    def _copy_coefs(self, weights: list[np.ndarray], biases: list[np.ndarray]) -> None:
+        who = type(self).__name__
+        for name, mine, views in (("coefs_", self.coefs_, weights), ("intercepts_", self.intercepts_, biases)):
+            shapes = [np.shape(array) for array in mine]
+            if shapes != [view.shape for view in views]:
+                raise ValueError(f"{who}: expected {name} of shapes {[view.shape for view in views]}, got {shapes}")
+            for array, view in zip(mine, views, strict=True):
+                view[...] = array
+
+    # ---- answering ---------------------------------------------------------------------------------------------------
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Return what the network answers (N, n_outputs)."""
+        net = self._fitted()
+        parts = [net.predict(block) for block, _ in rows.dense_blocks(self._rows_to_answer(X), None, 1)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _rows_to_answer(self, X: Any) -> Any:
+        """Return rows (N, n_features_in_) in the network's dtype."""
+        names = rows.feature_names(X)
+        matrix = rows.as_matrix(type(self).__name__, X, self.network_.dtype)
+        self._check_columns(names, matrix.shape[1])
+        return matrix
+
+    def _fitted(self) -> Sequential:
+        """Return the network, with the user's own weights taken up.
+
+        Raises
+        ------
+        NotFittedError
+            If there is none.
+        """
+        net = self.__dict__.get("network_")
+        if net is None:
+            raise kind("NotFittedError")(
+                f"This {type(self).__name__} instance is not fitted yet; call fit before anything that needs a network"
+            )
+        self._take_up_coefs()
+        return net
+
+    def _check_columns(self, names: np.ndarray | None, width: int) -> None:
+        """Raise unless the columns are those of fit."""
+        who = type(self).__name__
+        rows.check_names(who, names, self.__dict__.get("feature_names_in_"))
+        if width != self.n_features_in_:
+            raise ValueError(f"X has {width} features, but {who} is expecting {self.n_features_in_} features as input")
+
+    # ---- looking and keeping -----------------------------------------------------------------------------------------
+
+    def plot_history(self, path: str | PathLike[str] | None = None, *, log: bool = True) -> Any:
+        """Draw the learning curves of ``history_``.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            Where to write the picture.
+        log : bool
+            Whether the losses have a logarithmic axis.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        NotFittedError
+            If there is nothing to draw.
+        ImportError
+            If matplotlib is not installed (extra ``plot``).
+        """
+        from fastnn.plotting import plot_history
+
+        self._fitted()
+        return plot_history(self.history_, None if path is None else str(path), log=log)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the fitted estimator to one safetensors file, atomically; ``load`` reads it, without running any code.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to.
+
+        Raises
+        ------
+        NotFittedError
+            If it is not fitted.
+        ValueError
+            If a parameter cannot be written: a function, callbacks, a RandomState.
+        OSError
+            If the file cannot be written.
+        """
+        self._fitted()
+        files.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read an estimator that ``save`` wrote; ``partial_fit`` goes on bit for bit.
+
+        Parameters
+        ----------
+        path : str or path
+            A safetensors file.
+
+        Returns
+        -------
+        MLPClassifier or MLPRegressor
+            Of the class that is asked.
+
+        Raises
+        ------
+        ModelFormatError
+            If the file is damaged, or holds something else.
+        OSError
+            If it cannot be read.
+        """
+        return files.load(cls, path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        views = ("_views", "coefs_", "intercepts_", "_checked") if "network_" in self.__dict__ else ("_checked",)
+        if "network_" in self.__dict__:
+            self._take_up_coefs()
+        return {name: value for name, value in self.__dict__.items() if name not in views} | {"_version": __version__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        version = state.pop("_version", None)
+        if version != __version__:
+            warnings.warn(
+                f"{type(self).__name__}: pickled by fastnn {version}, loaded by {__version__}, which may not work; "
+                "what save() wrote can be read by every later version",
+                stacklevel=2,
+            )
+        self.__dict__.update(state)
+        if "network_" in state:
+            self.__dict__.update(self._network_attributes(self.network_))

@@ -1,0 +1,118 @@
+"""Training on all rows at once by limited-memory BFGS, SciPy's."""
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fastnn._core import kernels
+from fastnn.errors import DivergenceError
+from fastnn.estimators.design import weights_and_biases
+from fastnn.estimators.epochs import NOT_FINITE, Course, Record, Rows
+from fastnn.estimators.objective import Objective
+from fastnn.estimators.peers import kind
+from fastnn.estimators.rows import dense_blocks
+from fastnn.network import Sequential
+
+BLOCK_ROWS = 4096  # go through the network at a time, so that activations do not fill the memory
+
+
+class LossAndGradient:
+    """Loss and gradient as a function of one vector: all weights, then all biases, then what else there is to learn.
+
+    Computed in float64 whatever the network's dtype: a line search compares losses that barely differ.
+    """
+
+    def __init__(self, net: Sequential, objective: Objective, alpha: float, rows: Rows) -> None:
+        self.net = net.astype("float64")
+        self.net.compile(objective.loss, "sgd", loss_weights=[objective.share])
+        self.alpha, self.rows = alpha, rows
+        self.total = float(len(rows)) if rows.weights is None else float(rows.weights.sum(dtype=np.float64))
+        self.index, self.n_weights = places(self.net)
+        self.net.params[:] = net.params
+        self.start = self.net.params[self.index]
+
+    def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return both at ``theta``; an infinite loss where the network overflows."""
+        net, trainer, loss, total = self.net, self.net.trainer, 0.0, np.zeros_like(self.net.params)
+        net.params[self.index] = theta
+        try:
+            for X, targets, weights in self._blocks():
+                mass = float(len(X)) if weights is None else float(weights.sum())
+                loss += mass * trainer.step_on([X], [targets], weights, len(X), 0.0, False)
+                total += mass * net.grads
+        except DivergenceError:
+            return np.inf, np.zeros_like(theta)
+        gradient, w = total[self.index], theta[: self.n_weights]
+        gradient[: self.n_weights] += self.alpha * w
+        return (loss + self.alpha / 2 * float(w @ w)) / self.total, gradient / self.total
+
+    def _blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
+        """Yield rows, targets and weights in float64, some at a time."""
+        rows = self.rows
+        real = rows.targets.dtype.kind == "f"
+        for dense, where in dense_blocks(rows.X, None, BLOCK_ROWS):
+            first = 0 if where is None else where.start
+            for start in range(0, len(dense), BLOCK_ROWS):
+                part = slice(first + start, first + min(start + BLOCK_ROWS, len(dense)))
+                targets = rows.targets[part]
+                weights = None if rows.weights is None else rows.weights[part].astype(np.float64)
+                X = dense[start : start + BLOCK_ROWS].astype(np.float64, copy=False)
+                yield X, targets.astype(np.float64, copy=False) if real else targets, weights
+
+
+def places(net: Sequential) -> tuple[np.ndarray, int]:
+    """Return where weights, biases and the rest stand in ``params``, which is overwritten, and how many are weights."""
+    net.params[:] = np.arange(net.n_params)
+    weights, biases = weights_and_biases(net)
+    found = np.concatenate([view.ravel() for view in (*weights, *biases)]).astype(np.intp)
+    rest = np.setdiff1d(np.arange(net.n_params), found)
+    return np.concatenate([found, rest]), sum(view.size for view in weights)
+
+
+def minimise(course: Course, net: Sequential, record: Record, rows: Rows, alpha: float, max_fun: int) -> bool:
+    """Minimise the loss on all rows, leaving the parameters in the network; return whether it converged.
+
+    Raises
+    ------
+    DivergenceError
+        If parameters became infinite or NaN.
+    """
+    from scipy.optimize import minimize
+
+    function = LossAndGradient(net, course.objective, alpha, rows)
+    record.losses = []
+
+    def follow(intermediate_result: Any) -> None:
+        record.losses.append(shown(course.objective, intermediate_result.fun))
+        if course.verbose:
+            print(f"Iteration {len(record.losses)}, loss = {record.losses[-1]:.8f}")
+
+    result = minimize(
+        function,
+        function.start,
+        method="L-BFGS-B",
+        jac=True,
+        callback=follow,
+        options={"maxfun": max_fun, "maxiter": course.max_iter, "gtol": course.tol},
+    )
+    with np.errstate(over="ignore"):
+        net.params[function.index] = result.x
+    if not kernels.all_finite(net.params):
+        raise DivergenceError(NOT_FINITE)
+    record.epochs = min(int(result.nit), course.max_iter)
+    record.loss = record.best_loss = shown(course.objective, float(result.fun))
+    if result.status:
+        warnings.warn(
+            f"{course.who}: lbfgs stopped before it converged, after {result.nit} iterations ({result.message}); raise "
+            "max_iter or max_fun, or scale the data",
+            kind("ConvergenceWarning"),
+            stacklevel=5,
+        )
+    return not result.status
+
+
+def shown(objective: Objective, loss: float) -> float:
+    """Return a loss in scikit-learn's scale."""
+    return objective.report * float(loss) + objective.constant

@@ -1,0 +1,267 @@
+"""A regressor with scikit-learn's names."""
+
+from typing import Any, Self
+
+import numpy as np
+
+from fastnn.estimators import parameters, rows
+from fastnn.estimators.available import stochastic_only
+from fastnn.estimators.base import MultilayerPerceptron
+from fastnn.estimators.epochs import Rows
+from fastnn.estimators.objective import Objective, of_values
+from fastnn.estimators.parameters import one_of
+from fastnn.estimators.targets import as_values
+from fastnn.losses import BinaryCrossEntropy, CrossEntropy, Hinge, Loss
+from fastnn.metrics import r2
+
+LOSSES = ("squared_error", "poisson", "absolute_error", "huber", "quantile", "log_cosh", "distance")
+LOSS = one_of(
+    *LOSSES,
+    or_else=(
+        "a Loss of real targets or a function",
+        lambda value: (
+            (isinstance(value, Loss) and not isinstance(value, CrossEntropy | BinaryCrossEntropy | Hinge))
+            or (callable(value) and not isinstance(value, Loss | type))
+        ),
+    ),
+)
+
+
+class MLPRegressor(MultilayerPerceptron):
+    """Multi-layer perceptron that predicts numbers: scikit-learn's names and results, and what was missed there.
+
+    The same parameters and ``random_state`` draw the same weights and batches as scikit-learn's ``MLPRegressor`` and
+    give the same model up to rounding.  scikit-learn need not be installed; with it, the estimator works in pipelines,
+    grid searches and all else that takes one.
+
+    Parameters
+    ----------
+    loss : str, Loss or callable
+        ``squared_error, poisson, absolute_error, huber, quantile, log_cosh, distance``, a Loss such as
+        ``fn.Quantile(0.9)``, or a function ``(y_true, y_pred) -> (losses (B,), gradient (B, O))``.  "poisson":
+        the network gives the logarithm of the rate, ``predict`` the rate.
+    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter
+        As of MLPClassifier.
+    shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum
+        As of MLPClassifier.
+    early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
+        As of MLPClassifier; the score on rows held out is R2.
+    dropout, residual, normalization, callbacks
+        As of MLPClassifier.
+
+    Attributes
+    ----------
+    network_ : Sequential
+        The network.
+    coefs_, intercepts_, loss_, best_loss_, loss_curve_, n_iter_, t_, history_
+        As of MLPClassifier.
+    validation_scores_, best_validation_score_, validation_loss_curve_
+        As of MLPClassifier; scores are R2.
+    n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
+        As of MLPClassifier.
+
+    Raises
+    ------
+    ValueError
+        By ``fit``: if a parameter is out of range.
+
+    Notes
+    -----
+    Losses are those of scikit-learn: squared error is halved, and the gradient adds up over several outputs.
+
+    Examples
+    --------
+    >>> import numpy as np, fastnn as fn
+    >>> X = np.linspace(-2, 2, 200)[:, None]
+    >>> regressor = fn.MLPRegressor(
+    ...     hidden_layer_sizes=(32,), activation="tanh", solver="lbfgs", max_iter=500, random_state=0
+    ... )
+    >>> regressor.fit(X, np.sin(2 * X[:, 0])).score(X, np.sin(2 * X[:, 0])) > 0.99
+    True
+    """
+
+    loss: Any
+    _kind = "regressor"
+    _score_name = "r2"
+
+    def __init__(
+        self,
+        loss: Any = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: Any = 10,
+        max_fun: int = 15000,
+        dropout: Any = 0.0,
+        residual: bool = False,
+        normalization: Any = None,
+        callbacks: Any = None,
+    ) -> None:
+        self._keep(locals())
+
+    # ---- what base asks ----------------------------------------------------------------------------------------------
+
+    def _targets(
+        self, y: Any, weights: np.ndarray | None, n: int, dtype: Any, first: bool
+    ) -> tuple[dict[str, Any], np.ndarray, np.ndarray | None]:
+        who = type(self).__name__
+        values = as_values(who, y, n, dtype)
+        if not first and hasattr(self, "n_outputs_") and values.shape[1] != self.n_outputs_:
+            raise ValueError(f"{who}: expected y with {self.n_outputs_} outputs, as before, got {values.shape[1]}")
+        return {"n_outputs_": values.shape[1]}, values, weights
+
+    def _validation_targets(self, y: Any, n: int, dtype: Any, found: dict[str, Any]) -> np.ndarray:
+        who = f"{type(self).__name__}: y_val"
+        values = as_values(who, y, n, dtype)
+        if values.shape[1] != found["n_outputs_"]:
+            raise ValueError(f"{who}: expected {found['n_outputs_']} outputs, as y, got {values.shape[1]}")
+        return values
+
+    def _objective(self, found: dict[str, Any], data: Rows) -> Objective:
+        parameters.check(self, {"loss": LOSS})
+        objective = of_values(self.loss, data.targets, data.weights)
+        if objective.loss.targets == "non-negative" and (data.targets < 0).any():
+            raise ValueError(
+                f"{type(self).__name__}: expected y of at least 0 for loss='poisson', got {data.targets.min()}"
+            )
+        return objective
+
+    def _score_outputs(self, outputs: np.ndarray, held: Rows) -> float:
+        return r2(held.targets, self._values(outputs, self._is_rate()), sample_weight=held.weights)
+
+    def _is_rate(self) -> bool:
+        """Whether the network gives the logarithm of a rate."""
+        return self.loss == "poisson" or getattr(self.loss, "kernel", None) == "poisson"
+
+    @staticmethod
+    def _values(outputs: np.ndarray, is_rate: bool) -> np.ndarray:
+        return np.exp(outputs) if is_rate else outputs
+
+    # ---- learning ----------------------------------------------------------------------------------------------------
+
+    @stochastic_only
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Go once through some rows, a mini-batch at a time, going on from the weights so far.
+
+        Parameters
+        ----------
+        X : array_like, data frame or sparse matrix of shape (N, I)
+            Rows.
+        y : array_like of shape (N,) or (N, n_outputs)
+            Targets.
+        sample_weight : array_like of shape (N,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the data or a parameter do not fit, or ``early_stopping`` is on.  The estimator is left as it was.
+        AttributeError
+            With solver "lbfgs".
+
+        Notes
+        -----
+        ``loss_curve_`` keeps the last 10,000 losses.
+        """
+        self._check_parameters()
+        first = not hasattr(self, "coefs_")
+        found, data = self._data(X, y, sample_weight, first)
+        self._partial_fit(found, data, first)
+        return self
+
+    # ---- answering ---------------------------------------------------------------------------------------------------
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the prediction for each row.
+
+        Parameters
+        ----------
+        X : array_like, data frame or sparse matrix of shape (N, n_features_in_)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (N,) or (N, n_outputs)
+            In the dtype that ``fit`` was given.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError, TypeError
+            If X does not fit.
+        """
+        outputs = self._outputs(X)
+        values = self._values(outputs, self.out_activation_ == "exp")
+        return values[:, 0] if self.n_outputs_ == 1 else values
+
+    def predict_one(self, x: Any) -> Any:
+        """Return the prediction for one row, without the cost of handling many.
+
+        Parameters
+        ----------
+        x : array_like of shape (n_features_in_,)
+            One row; an array of the network's dtype goes straight to C.
+
+        Returns
+        -------
+        float, or ndarray of shape (n_outputs,)
+            The prediction.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError, TypeError
+            If x does not fit.
+        """
+        values = self._values(self._fitted().predict_one(x), self.out_activation_ == "exp")
+        return values[0] if self.n_outputs_ == 1 else values
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R2, the part of the targets' variance that is explained, the mean over several outputs.
+
+        Parameters
+        ----------
+        X, y : array_like
+            Rows and their targets.
+        sample_weight : array_like of shape (N,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As ``predict``.
+        """
+        who = type(self).__name__
+        answers = self.predict(X)
+        values = as_values(who, y, len(answers), np.float64)
+        weights = rows.as_weights(who, sample_weight, len(answers), np.float64)
+        return r2(values, answers.reshape(values.shape), sample_weight=weights)

@@ -1,0 +1,188 @@
+"""Rows as an estimator is given them: arrays, frames, lists and sparse matrices, checked as scikit-learn checks.
+
+Some messages hold phrases that scikit-learn's checks look for.
+"""
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fastnn._core import kernels
+
+BLOCK_BYTES = 1 << 25  # of rows of a sparse matrix that are made dense at a time
+
+
+def is_sparse(X: Any) -> bool:
+    """Whether it is a sparse matrix or array of SciPy."""
+    return hasattr(X, "toarray") and hasattr(X, "tocsr")
+
+
+def feature_names(X: Any) -> np.ndarray | None:
+    """Return the column names of a data frame, if all are strings.
+
+    Raises
+    ------
+    TypeError
+        If some are and some are not.
+    """
+    columns = getattr(X, "columns", None)
+    if columns is None or isinstance(X, np.ndarray) or not hasattr(X, "shape"):
+        return None
+    names = np.asarray(list(columns), dtype=object)
+    strings = [isinstance(name, str) for name in names]
+    if any(strings) and not all(strings):
+        kinds = sorted({type(name).__qualname__ for name in names})
+        raise TypeError(
+            "Feature names are only supported if all input features have string names, but your input has "
+            f"{kinds} as feature name / column name types; rename the columns: X.columns = X.columns.astype(str)"
+        )
+    return names if len(names) and all(strings) else None
+
+
+def check_names(who: str, names: np.ndarray | None, fitted: np.ndarray | None) -> None:
+    """Compare the names of columns with those seen in fit.
+
+    Raises
+    ------
+    ValueError
+        If both are there and differ.
+    """
+    if names is None and fitted is None:
+        return
+    if names is None:
+        warnings.warn(f"X does not have valid feature names, but {who} was fitted with feature names", stacklevel=4)
+    elif fitted is None:
+        warnings.warn(f"X has feature names, but {who} was fitted without feature names", stacklevel=4)
+    elif len(names) != len(fitted) or (names != fitted).any():
+        lines = ["The feature names should match those that were passed during fit."]
+        for title, some in (
+            ("Feature names unseen at fit time:", sorted(set(names) - set(fitted))),
+            ("Feature names seen at fit time, yet now missing:", sorted(set(fitted) - set(names))),
+        ):
+            if some:
+                lines += [title, *(f"- {name}" for name in some[:5]), *(["- ..."] if len(some) > 5 else [])]
+        if len(lines) == 1:
+            lines.append("Feature names must be in the same order as they were in fit.")
+        raise ValueError("\n".join(lines) + "\n")
+
+
+def as_matrix(who: str, X: Any, dtype: Any = None) -> Any:
+    """Return rows as a packed (N, I) array, or a CSR matrix, of float32 or float64.
+
+    ``dtype``: the one wanted; if not given, float32 stays and everything else becomes float64.
+
+    Raises
+    ------
+    ValueError
+        If they are not a matrix of finite real numbers with at least one row and one column.
+    TypeError
+        If they are not numbers.
+    """
+    if is_sparse(X):
+        matrix = X.tocsr()
+        _refuse_complex(matrix.dtype)
+        matrix = matrix.astype(_target(matrix.dtype, dtype), copy=False)
+        _require_shape(who, matrix.shape)
+        _require_finite(who, "X", matrix.data)
+        return matrix
+    try:
+        array = np.asarray(X)
+    except ValueError as error:
+        raise ValueError(f"{who}: expected X to be a matrix, got rows of different lengths") from error
+    _refuse_complex(array.dtype)
+    if array.dtype.kind == "O" and hasattr(X, "to_numpy"):  # columns of a frame that know missing values
+        array = _numbers(who, "X", X.to_numpy, dtype=np.float64, na_value=np.nan)
+    elif array.dtype.kind not in "fiub":
+        array = _numbers(who, "X", array.astype, np.float64)
+    _require_shape(who, array.shape)
+    packed = pack(array, _target(array.dtype, dtype))
+    _require_finite(who, "X", packed)
+    return packed
+
+
+def pack(array: np.ndarray, dtype: Any) -> np.ndarray:
+    """Return a packed array of a dtype, the same one if it is that; what is too large for it becomes infinite."""
+    if array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
+        return array
+    with np.errstate(over="ignore"):
+        return np.require(array, dtype, ["C", "A"])
+
+
+def _refuse_complex(dtype: np.dtype) -> None:
+    if dtype.kind == "c":
+        raise ValueError("Complex data not supported: expected real numbers in X; pass real and imaginary parts")
+
+
+def _numbers(who: str, name: str, convert: Any, *args: Any, **kwargs: Any) -> np.ndarray:
+    try:
+        return convert(*args, **kwargs)
+    except ValueError as error:
+        raise ValueError(f"{who}: expected {name} to hold numbers, got something else: {error}") from error
+    except TypeError as error:
+        raise TypeError(f"{who}: expected {name} to hold numbers, got something else: {error}") from error
+
+
+def _target(dtype: np.dtype, wanted: Any) -> Any:
+    return wanted if wanted is not None else np.float32 if dtype == np.float32 else np.float64
+
+
+def _require_shape(who: str, shape: tuple[int, ...]) -> None:
+    if len(shape) != 2:
+        kind = {0: "a single number", 1: "1D array"}.get(len(shape), f"an array with dim {len(shape)}")
+        raise ValueError(
+            f"{who}: Expected 2D array, got {kind} instead, of shape {shape}. Reshape your data: "
+            "X.reshape(-1, 1) for a single feature, X.reshape(1, -1) for a single row"
+        )
+    if not shape[0]:
+        raise ValueError(f"{who}: Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required.")
+    if not shape[1]:
+        raise ValueError(f"{who}: Found array with 0 feature(s) (shape={shape}) while a minimum of 1 is required.")
+
+
+def _require_finite(who: str, name: str, array: np.ndarray) -> None:
+    if not kernels.all_finite(array):
+        kind = "NaN" if np.isnan(array).any() else "infinity or a value too large for its dtype"
+        raise ValueError(f"{who}: Input {name} contains {kind}; remove or impute it")
+
+
+def as_weights(who: str, sample_weight: Any, n: int, dtype: Any) -> np.ndarray | None:
+    """Return weights of rows (N,), or None.
+
+    Raises
+    ------
+    ValueError
+        If they are not as many numbers of at least 0, one of them above 0.
+    """
+    if sample_weight is None:
+        return None
+    try:
+        weights = np.asarray(sample_weight)
+        weights = pack(np.full(n, weights) if weights.ndim == 0 else weights, dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{who}: expected sample_weight to hold numbers, got something else: {error}") from error
+    if weights.shape != (n,):
+        raise ValueError(f"{who}: expected sample_weight of shape ({n},), one per row, got {weights.shape}")
+    _require_finite(who, "sample_weight", weights)
+    if weights.min() < 0:
+        raise ValueError(f"{who}: expected sample_weight of at least 0, got {weights.min()}")
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weights
+
+
+def dense_blocks(X: Any, order: np.ndarray | None, multiple: int) -> Iterator[tuple[np.ndarray, Any]]:
+    """Yield rows as packed arrays with their places: all at once, or of a sparse matrix some 32 MB at a time.
+
+    ``order``: row numbers, or None for the order of the data; ``multiple``: of how many rows a block is made, but for
+    the last.  The second value indexes what belongs to the rows, unless it is None: then it is all, in its order.
+    """
+    if not is_sparse(X):
+        yield X, None
+        return
+    n, width = X.shape
+    rows = max(1, BLOCK_BYTES // (width * X.dtype.itemsize) // multiple) * multiple
+    for start in range(0, n, rows):
+        where: Any = slice(start, min(start + rows, n)) if order is None else order[start : start + rows]
+        yield X[where].toarray(), where

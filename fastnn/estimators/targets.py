@@ -1,0 +1,177 @@
+"""Class labels as a network learns them, and back: a sigmoid for two classes, a softmax for more, or one per label."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from fastnn.estimators.peers import kind
+from fastnn.estimators.rows import pack
+
+
+class Classes:
+    """The classes of a problem.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n_classes,)
+        Sorted; for several labels per row the numbers 0, 1, ...
+    type : {"binary", "multiclass", "multilabel"}
+        A row has one of two classes (or there is but one), one of several, or any number of them.
+    """
+
+    def __init__(self, labels: np.ndarray, type: str) -> None:
+        self.labels, self.type = labels, type
+
+    @property
+    def n_outputs(self) -> int:
+        """Outputs of the network."""
+        return 1 if self.type == "binary" else len(self.labels)
+
+    def encode(self, who: str, y: np.ndarray, dtype: Any) -> np.ndarray:
+        """Return int64 labels (N,) for a softmax, else 0 and 1 of shape (N, n_outputs).
+
+        Raises
+        ------
+        ValueError
+            If a label is unknown, or y is of another kind.
+        """
+        if self.type == "multilabel":
+            if y.ndim != 2 or y.shape[1] != len(self.labels):
+                raise ValueError(
+                    f"{who}: expected y of shape (N, {len(self.labels)}), a column per label, got {y.shape}"
+                )
+            return np.ascontiguousarray(y, dtype=dtype)
+        if y.ndim != 1:
+            raise ValueError(f"{who}: expected one label per row, as before, got y of shape {y.shape}")
+        numbers = np.minimum(np.searchsorted(self.labels, y), len(self.labels) - 1)
+        if not (self.labels[numbers] == y).all():
+            unknown = np.unique(y[self.labels[numbers] != y])[:5]
+            raise ValueError(f"{who}: `y` has classes {unknown} that are not in `classes_`, {self.labels}")
+        if self.type == "binary":
+            return numbers[:, None].astype(dtype)
+        return numbers
+
+    def decode(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the labels of the most likely classes: (N,), or 0 and 1 (N, n_outputs) for several labels."""
+        if self.type == "multiclass":
+            return self.labels[probabilities.argmax(axis=1)]
+        yes = probabilities > 0.5
+        if self.type == "multilabel":
+            return yes.astype(np.int64)
+        return self.labels[(yes[:, 0] & (len(self.labels) > 1)).astype(np.int64)]
+
+
+def find_classes(who: str, y: np.ndarray) -> Classes:
+    """Return the classes that are in y.
+
+    Raises
+    ------
+    ValueError
+        If y is no classification target.
+    """
+    if y.ndim == 2:
+        if not np.isin(y, (0, 1)).all():
+            raise ValueError(f"{who}: Unknown label type: multiclass-multioutput; expected columns of 0 and 1")
+        return Classes(np.arange(y.shape[1]), "multilabel")
+    if y.dtype.kind == "f" and (y != np.floor(y)).any():
+        raise ValueError(f"{who}: Unknown label type: continuous; expected classes, got numbers such as {y[0]}")
+    return of_labels(who, y)
+
+
+def of_labels(who: str, labels: Any) -> Classes:
+    """Return the classes of these labels, which may repeat.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be put in order, or hold NaN.
+    """
+    try:
+        found = np.unique(np.asarray(labels))
+    except TypeError as error:
+        raise ValueError(f"{who}: Unknown label type: expected labels of one kind, got several: {error}") from error
+    if found.dtype.kind == "f" and not np.isfinite(found).all():
+        raise ValueError(f"{who}: Input y contains NaN or infinity; remove these rows")
+    return Classes(found, "binary" if len(found) <= 2 else "multiclass")
+
+
+def as_labels(who: str, y: Any, n: int) -> np.ndarray:
+    """Return labels (N,), or an indicator matrix (N, n_labels).
+
+    Raises
+    ------
+    ValueError
+        If they are no array of as many rows.
+    """
+    if y is None:
+        raise ValueError(f"{who}: requires y to be passed, but the target y is None")
+    if hasattr(y, "toarray"):
+        y = y.toarray()
+    try:
+        array = np.asarray(y)
+    except ValueError as error:
+        raise ValueError(f"{who}: expected y to be an array, got rows of different lengths") from error
+    array = flat(who, array, n)
+    if array.dtype.kind == "O" and len(array):
+        if any(isinstance(value, list | tuple | set | np.ndarray) for value in array.ravel()[:1]):
+            raise ValueError(f"{who}: Unknown label type: sequences of labels; make an indicator matrix of 0 and 1")
+        if any(value is None or value != value for value in array.ravel()):
+            raise ValueError(f"{who}: Input y contains NaN or None; remove these rows")
+    elif array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"{who}: Input y contains {'NaN' if np.isnan(array).any() else 'infinity'}; remove these rows")
+    elif array.dtype.kind == "c":
+        raise ValueError(f"{who}: Complex data not supported in y")
+    return array
+
+
+def as_values(who: str, y: Any, n: int, dtype: Any) -> np.ndarray:
+    """Return targets of a regression, packed, (N, O).
+
+    Raises
+    ------
+    ValueError
+        If they are not as many rows of finite numbers.
+    """
+    if y is None:
+        raise ValueError(f"{who}: requires y to be passed, but the target y is None")
+    try:
+        array = np.asarray(y)
+        if array.dtype.kind == "c":
+            raise ValueError("Complex data not supported")
+        array = array.astype(np.float64) if array.dtype.kind not in "fiub" else array
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{who}: expected y to hold numbers, got something else: {error}") from error
+    array = flat(who, array, n)
+    array = pack(array.reshape(n, -1), dtype)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{who}: Input y contains {'NaN' if np.isnan(array).any() else 'infinity'}; remove these rows")
+    return array
+
+
+def flat(who: str, array: np.ndarray, n: int) -> np.ndarray:
+    """Return the targets of ``n`` rows, a single column as a vector.
+
+    Raises
+    ------
+    ValueError
+        If they have more than two axes, or another number of rows.
+    """
+    if array.ndim == 0 or array.ndim > 2:
+        raise ValueError(
+            f"{who}: y should be a 1d array, or (N, n_outputs), got an array of shape {array.shape} instead"
+        )
+    if len(array) != n:
+        raise ValueError(
+            f"{who}: expected as many targets as rows: Found input variables with inconsistent numbers of samples: "
+            f"{[n, len(array)]}"
+        )
+    if array.ndim == 2 and array.shape[1] == 1:
+        warnings.warn(
+            "A column-vector y was passed when a 1d array was expected. Please change the shape of y to "
+            "(n_samples,), for example using ravel().",
+            kind("DataConversionWarning"),
+            stacklevel=5,
+        )
+        array = array[:, 0]
+    return array
