@@ -33,7 +33,7 @@ FLOORS = [
     ["insight.score", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.importance", "insight.probes", "insight.flow",
      "insight.histograms", "insight.plots", "insight"],
     # the report shows what metrics, plotting and insight find, on one page
-    ["reporting.subject", "reporting.scores", "reporting.page", "reporting.figures", "reporting.sections", "reporting.report", "reporting"],
+    ["reporting.subject", "reporting.scores", "reporting.page", "reporting.figures", "reporting.sections", "reporting.mistakes", "reporting.report", "reporting"],
     # the command line uses leaves
     ["cli.files", "cli.model", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.bench", "cli", "__main__"],
     # what users import
@@ -53,7 +53,8 @@ OPTIONAL = {"matplotlib", "pandas", "pyarrow", "tqdm", "safetensors", "scipy", "
 BLAS = {"_core.blas", "_core.blas_int"}
 STATE = "fnn_pool.c"  # the one C file that may have mutable globals, and threads
 STATE_HEADERS = {"pthread.h", "sched.h", "signal.h", "stdatomic.h", "stdbool.h", "time.h", "unistd.h"}
-FRIENDS = {"cli.bench", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train"}  # use the package by its public names, within functions
+# They use the package by its public names, within functions.
+FRIENDS = {"cli.bench", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train"}
 
 
 def name_of(path):

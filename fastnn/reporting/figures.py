@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.plotting import _dress, _figure
+from fastnn.plotting import _dress, _figure, _plain_numbers
 from fastnn.reporting.scores import Calibration
 
 MOST_POINTS = 1000  # of a cloud; more of them say no more, and make the page large
@@ -56,6 +56,8 @@ def plot_calibration(found: Calibration) -> Any:
     above.legend(frameon=False, fontsize=10, loc="upper left")
     below.bar(found.confidence, found.counts, width=0.02, color=_BLUE)
     below.set_yscale("log")
+    below.set_ylim(bottom=0.7)  # one row shows
+    _plain_numbers(below.yaxis)
     _dress(below, "probability of the predicted class", "rows")
     below.set_xlim(0, 1.02)
     below.xaxis.set_major_locator(_steps())
@@ -75,9 +77,7 @@ def plot_regression(true: np.ndarray, predicted: np.ndarray, names: Sequence[str
     some = np.arange(len(true))
     if len(true) > MOST_POINTS:
         some = np.random.default_rng(seed).choice(len(true), MOST_POINTS, replace=False)
-    for line, name, t, p in zip(
-        figure.subplots(outputs, 3, squeeze=False), names, true.T, predicted.T, strict=True
-    ):
+    for line, name, t, p in zip(figure.subplots(outputs, 3, squeeze=False), names, true.T, predicted.T, strict=True):
         ends = [float(min(t.min(), p.min())), float(max(t.max(), p.max()))]
         line[0].plot(ends, ends, color=_GREY, linewidth=1.2)
         line[0].plot(t[some], p[some], "o", color=_BLUE, markersize=3, alpha=0.5, markeredgewidth=0)

@@ -14,6 +14,7 @@ from fastnn.history import History
 from fastnn.layers.base import Shape, as_shape
 from fastnn.metrics import confusion_matrix, mean_absolute_error, mean_squared_error, r2
 from fastnn.reporting import sections
+from fastnn.reporting.mistakes import worst
 from fastnn.reporting.page import Html, page
 from fastnn.reporting.page import scores as tiles
 from fastnn.reporting.scores import calibration, class_scores
@@ -112,8 +113,8 @@ def report(
 
     Notes
     -----
-    F1 is ``2 TP / (2 TP + FP + FN)``; the macro F1 its mean over the classes that occur.  The expected calibration error
-    is that of Guo et al. 2017, in 15 bins of equal width.  Gradient flow and histograms look at 512 rows at most.
+    F1 is ``2 TP / (2 TP + FP + FN)``; the macro F1 its mean over the classes that occur.  The expected calibration
+    error is that of Guo et al. 2017, in 15 bins of equal width.  Gradient flow and histograms look at 512 rows at most.
 
     Examples
     --------
@@ -140,7 +141,7 @@ def report(
     past = _history(net, history)
     scores, first, parts = (_classified if subject.classes is not None else _regressed)(subject, seed)
     parts += [
-        ("Most wrong rows", sections.worst(subject, rows, X, layout)),
+        ("Most wrong rows", worst(subject, rows, X, layout)),
         ("Learning curves", sections.learning(past)),
         ("Network", Html(sections.architecture(net) + sections.training(net, past))),
     ]
@@ -236,8 +237,8 @@ def _feature_names(subject: Subject, names: Any) -> list[str] | None:
         return None
     size = prod(subject.net.input_shape)
     if isinstance(names, str) or len(names) != size:
-        got = repr(names) if isinstance(names, str) else len(names)
-        raise ValueError(f"{WHO}: expected {size} feature_names, one for each element of an input, got {got:.60}")
+        got = f"the text {names!r:.60}" if isinstance(names, str) else len(names)
+        raise ValueError(f"{WHO}: expected {size} feature_names, one for each element of an input, got {got}")
     return [str(name) for name in names]
 
 

@@ -15,7 +15,7 @@ from fastnn.insight.plots import plot_gradient_flow, plot_histograms, plot_impor
 from fastnn.layers.base import Shape
 from fastnn.network import Network
 from fastnn.plotting import plot_confusion_matrix, plot_history
-from fastnn.reporting.figures import MOST_POINTS, plot_calibration, plot_images, plot_regression, svg
+from fastnn.reporting.figures import MOST_POINTS, plot_calibration, plot_regression, svg
 from fastnn.reporting.page import Html, element, matrix, pairs, table
 from fastnn.reporting.scores import Calibration, ClassScores
 from fastnn.reporting.subject import Subject
@@ -38,14 +38,15 @@ def picture(figure: Any, name: str, alt: str, caption: str) -> Html:
 
 def confusion(counts: np.ndarray, names: Sequence[str]) -> Html:
     """Return the confusion matrix: a table of counts, a picture where classes are many, pairs where they are more."""
-    caption = "Rows: the true class. Columns: what the network said. Colour: share of the true class."
+    caption = "Rows: the true class. Columns: the predicted one. Colour: share of the true class."
     if len(names) <= MOST_CELLS:
-        return matrix(counts.tolist(), names, caption=caption)
+        note = element("p", caption, class_="note")
+        return element("div", matrix(counts.tolist(), names, caption="Confusion matrix"), note)
     wrong = counts - np.diag(np.diag(counts))
     order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_PAIRS]
     where = [np.unravel_index(i, wrong.shape) for i in order if wrong.flat[i]]
     pairs_table = table(
-        ("true class", "said", "rows", "share of the true class"),
+        ("true", "predicted", "rows", "share of the true class"),
         [(names[i], names[j], f"{wrong[i, j]:,}", f"{wrong[i, j] / counts[i].sum():.1%}") for i, j in where],
         caption=f"The {len(where)} most frequent confusions",
         texts=2,
@@ -73,8 +74,8 @@ def by_class(found: ClassScores, names: Sequence[str]) -> Html:
         for i in order
     ]
     what = (
-        "Precision: of the rows it called so, how many are. Recall: of the rows that are, how many it found. F1: the "
-        "harmonic mean of both. Rows: how many there are."
+        "Precision: share of the rows taken for this class that belong to it. Recall: share of its rows that were "
+        "found. F1: the harmonic mean of both. Rows: how many of them there are."
     )
     head = ("class", "precision", "recall", "F1", "rows")
     return Html(table(head, rows, caption=caption) + element("p", what, class_="note"))
@@ -90,10 +91,10 @@ def calibrated(found: Calibration | None) -> Html:
     if found is None:
         return element("p", "The outputs are scores and no probabilities, so there is nothing to calibrate.")
     over = float(found.counts @ (found.confidence - found.accuracy))
+    tendency = "overconfident" if over > 0 else "underconfident"
     said = (
-        f"Expected calibration error {found.error:.4f}: by so much, averaged over the rows, the probability of an answer "
-        f"differs from how often such answers are right. On the whole the network is {'over' if over > 0 else 'under'}"
-        "confident."
+        f"Expected calibration error {found.error:.4f}: by so much, averaged over the rows, the probability of an "
+        f"answer differs from how often such answers are right. On the whole the network is {tendency}."
     )
     points = "; ".join(f"{c:.2f}: {a:.2f}" for c, a in zip(found.confidence, found.accuracy, strict=True))
     alt = f"Calibration curve: mean probability of the answer, and share that is right: {points}."
@@ -106,7 +107,9 @@ def errors(subject: Subject, seed: int) -> Html:
     true, predicted = subject.true[:, :MOST_OUTPUTS], subject.predicted[:, :MOST_OUTPUTS]
     outputs = subject.true.shape[1]
     names = [""] if outputs == 1 else [f"(output {i + 1})" for i in range(true.shape[1])]
-    caption = "Left: predicted over true values; on the line they agree. Middle: error, predicted - true. Right: errors."
+    caption = (
+        "Left: predicted over true values; on the line they agree. Middle: error, predicted - true. Right: errors."
+    )
     if subject.rows > MOST_POINTS:
         caption += f" Points are {MOST_POINTS:,} of {subject.rows:,} rows, at random; the histogram counts all."
     if outputs > MOST_OUTPUTS:
@@ -218,52 +221,7 @@ def gradients(subject: Subject, seed: int) -> Html:
     return Html(verdict + drawn + listed + counted)
 
 
-def worst(subject: Subject, rows: int, X: Any, shape: Shape | None) -> Html:
-    """Return the rows that the network got most wrong."""
-    if subject.classes is None:
-        spread = subject.true.std(axis=0)
-        size = np.abs(subject.predicted - subject.true) / np.where(spread > 0, spread, 1)
-        order = np.argsort(-size.max(axis=1), kind="stable")[:rows]
-        column = size[order].argmax(axis=1)
-        true, said = subject.true[order, column], subject.predicted[order, column]
-        lines = [
-            (f"{i:,}", f"{j + 1}", f"{t:.5g}", f"{p:.5g}", f"{p - t:.4g}")
-            for i, j, t, p in zip(order, column, true, said, strict=True)
-        ]
-        head, caption = ("row", "output", "true", "predicted", "error"), "The rows of largest error"
-        if subject.true.shape[1] == 1:
-            head, lines = (head[0], *head[2:]), [(line[0], *line[2:]) for line in lines]
-        else:
-            caption += ", in standard deviations of the output"
-        titles = [f"{i}: {t:.4g}, not {p:.4g}" for i, t, p in zip(order, true, said, strict=True)]
-        listed = table(head, lines, caption=caption)
-    else:
-        wrong = np.flatnonzero(subject.predicted != subject.true)
-        if not len(wrong):
-            return element("p", f"All {subject.rows:,} rows were answered right.")
-        names, shares = subject.classes, subject.probabilities
-        if shares is not None:
-            wrong = wrong[np.argsort(shares[wrong, subject.true[wrong]], kind="stable")]
-        order = wrong[:rows]
-        true, said = ([names[k] for k in part[order]] for part in (subject.true, subject.predicted))
-        titles = [f"{i}: {t}, not {p}" for i, t, p in zip(order, true, said, strict=True)]
-        head, columns = ("row", "true", "said"), [[f"{i:,}" for i in order], true, said]
-        if shares is not None:
-            head += ("probability of what it said", "of the true class")
-            columns += [[f"{v:.3f}" for v in shares[order, part[order]]] for part in (subject.predicted, subject.true)]
-        caption = f"{len(order):,} of {len(wrong):,} rows that were answered wrong"
-        caption += ", the least probable truth first" if shares is not None else ""
-        listed = table(head, list(zip(*columns, strict=True)), caption=caption, texts=3)
-    if shape is None:
-        return listed
-    images = np.asarray(X)[order].reshape(len(order), *shape)
-    alt = f"The inputs of the rows in the table below, as images of {shape[0]} by {shape[1]}: " + "; ".join(titles)
-    return Html(picture(plot_images(images, titles), "worst", alt, "Row: the truth, not what was said.") + listed)
-
-
-def importance(
-    subject: Subject, names: Sequence[str] | None, shape: Shape | None, seed: int, verbose: Any
-) -> Html:
+def importance(subject: Subject, names: Sequence[str] | None, shape: Shape | None, seed: int, verbose: Any) -> Html:
     """Return what shuffling each input costs, where that is not too much work."""
     net = subject.net
     if len(net.input_shapes) > 1:

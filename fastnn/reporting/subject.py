@@ -100,7 +100,7 @@ def _numbers(net: Network, y: Any, classes: Any) -> np.ndarray:
     order = np.argsort(known)
     place = np.minimum(np.searchsorted(known, labels, sorter=order), len(known) - 1)
     if (strange := labels[known[order[place]] != labels]).size:
-        raise ValueError(f"{WHO}: label {strange[0]!r:.80} is not among the classes {known.tolist()!r:.200}")
+        raise ValueError(f"{WHO}: label {strange[0].item()!r:.80} is not among the classes {known.tolist()!r:.200}")
     numbers = order[place]
     return 2 * numbers - 1 if isinstance(net.losses[0], Hinge) and net.output_shape == (1,) else numbers
 
@@ -135,11 +135,10 @@ def _values(
     true = targets.astype(np.float64).reshape(predicted.shape)
     if standardizer is None:
         return true, predicted
-    shape = (len(true), *standardizer.mean.shape)
+    columns: tuple[int, ...] = standardizer.mean.shape
+    shape = (len(true), *columns)
     if np.prod(shape) != true.size:
-        raise ValueError(
-            f"{WHO}: expected a standardizer of {true.shape[1]} columns, got one of shape {standardizer.mean.shape}"
-        )
+        raise ValueError(f"{WHO}: expected a standardizer of {net.output_shape[0]} columns, got one of shape {columns}")
     back = [standardizer.inverse_transform(part.reshape(shape)).reshape(true.shape) for part in (true, predicted)]
     return back[0], back[1]
 
