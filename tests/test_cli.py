@@ -189,13 +189,16 @@ def test_demo_reaches_97_percent(tmp_path, capsys):
     assert (tmp_path / "digits.safetensors").stat().st_size > 10_000
     for name in ("digits-history.png", "digits-confusion.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    accuracy = out.split("test accuracy ")[1].split(",")[0]
+    assert f"<dt>accuracy</dt><dd>{accuracy}</dd>" in (tmp_path / "digits-report.html").read_text(encoding="utf-8")
 
 
 def test_demo_without_matplotlib(tmp_path, capsys, monkeypatch):
-    def refuse(*arguments):
+    def refuse(*arguments, **options):
         raise ImportError('plot_history needs matplotlib: pip install "fastnn[plot]"')
 
     monkeypatch.setattr("fastnn.cli.demo.plot_history", refuse)
+    monkeypatch.setattr("fastnn.report", refuse)
     assert main(["demo", "--out", str(tmp_path), "--epochs", "1"]) == 0
     out = capsys.readouterr().out
     assert 'no pictures: plot_history needs matplotlib: pip install "fastnn[plot]"' in out

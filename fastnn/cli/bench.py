@@ -60,8 +60,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps({"machine": about, "timings": [asdict(one) for one in timings]}, indent=1))
         return
-    print(", ".join(f"{value}" if name in ("processor", "isa") else f"{name} {value}" for name, value in about.items()))
-    print("shares of peak are of the cores of all threads\n")
+    print(f"{about['processor']}, {about['isa']}, {about['threads']} threads, products {about['products']}")
+    print(f"fastnn {about['fastnn']}, NumPy {about['numpy']}, Python {about['python']}")
+    print(f"peak of one core {peak / 1e9:.0f} GFLOP/s in {about['dtype']}; shares are of the cores of all threads\n")
     print(table(timings))
 
 

@@ -77,8 +77,9 @@ class Training:
         """Return how a network was trained last."""
         columns = {
             name: [None if isnan(value) else float(f"{value:.6g}") for value in column]
-            for name, column in net.history.to_dict().items()
+            for name, column in net.history.items()
         }
+        columns["epochs"] = [*net.history.epochs]
         return cls(columns, net.losses[0].to_config(), net.optimizer.to_config())
 
     def to_metadata(self) -> dict[str, Any]:
