@@ -43,7 +43,7 @@ table { border-collapse: collapse; font-size: 0.92rem; font-variant-numeric: tab
 caption { padding-bottom: 0.4rem; text-align: left; }
 th, td { padding: 0.28rem 0.9rem 0.28rem 0; text-align: left; vertical-align: baseline; }
 thead th { border-bottom: 1px solid var(--soft); font-weight: 600; }
-tbody th { font-weight: 500; overflow-wrap: anywhere; }
+tbody th { max-width: 24rem; font-weight: 500; overflow-wrap: break-word; }
 tbody tr + tr > * { border-top: 1px solid var(--line); }
 .number { padding-left: 0.9rem; padding-right: 0.9rem; text-align: right; white-space: nowrap; }
 .matrix th, .matrix td { min-width: 2.7rem; padding: 0.35rem 0.5rem; border: 0; text-align: center; }
@@ -63,8 +63,12 @@ figure svg text { fill: var(--ink); font-family: inherit !important; }
 .verdict.well { border-color: var(--green); }
 .verdict ul { margin: 0; padding-left: 1.1rem; }
 @media print {
-  body { max-width: none; padding: 0; font-size: 10pt; }
+  :root { font-size: 70%; }
+  body { max-width: none; padding: 0; }
   nav { display: none; }
+  h2 { margin-top: 2rem; }
+  figure svg { max-width: min(100%, 13cm); }
+  .wide { overflow: visible; }
   h2 { break-after: avoid; }
   figure, table, .verdict, .scores { break-inside: avoid; }
   .matrix td, .scores div { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

@@ -1,6 +1,6 @@
 """``report``: what a network is, how it learned and what it can do, on one page."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod, sqrt
 from os import PathLike, fspath
@@ -236,10 +236,12 @@ def _feature_names(subject: Subject, names: Any) -> list[str] | None:
     if names is None:
         return None
     size = prod(subject.net.input_shape)
-    if isinstance(names, str) or len(names) != size:
-        got = f"the text {names!r:.60}" if isinstance(names, str) else len(names)
-        raise ValueError(f"{WHO}: expected {size} feature_names, one for each element of an input, got {got}")
-    return [str(name) for name in names]
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise TypeError(f"{WHO}: expected feature_names to be a list of names, got {names!r:.60}")
+    texts = [str(name) for name in names]
+    if len(texts) != size:
+        raise ValueError(f"{WHO}: expected {size} feature_names, one for each element of an input, got {len(texts)}")
+    return texts
 
 
 def _history(net: Any, history: Any) -> History | None:

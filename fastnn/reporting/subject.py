@@ -1,5 +1,6 @@
 """What a report is about: a network, rows with the truth, and what it answers to them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +56,8 @@ def subject_of(model: Any, X: Any, y: Any, classes: Any, standardizer: Any) -> S
         See ``report``.
     """
     net, known = _network(model)
+    if y is None:
+        raise ValueError(f"{WHO}: expected targets y, got None; there is nothing to judge the network by")
     if known is not None:
         if classes is None:
             classes = known
@@ -177,8 +180,8 @@ def _names(classes: Any, count: int) -> list[str]:
     """Return the names of the classes."""
     if classes is None:
         return [str(i) for i in range(count)]
-    if isinstance(classes, str):
-        raise TypeError(f"{WHO}: expected classes to be a list of names, got the text {classes!r:.60}")
+    if isinstance(classes, str) or not isinstance(classes, Iterable):
+        raise TypeError(f"{WHO}: expected classes to be a list of names, got {classes!r:.60}")
     names = [str(name) for name in (classes.tolist() if isinstance(classes, np.ndarray) else classes)]
     if len(names) != count:
         raise ValueError(f"{WHO}: expected {count} classes, as many as the network tells apart, got {len(names)}")
