@@ -10,7 +10,7 @@ import pytest
 
 import fastnn as fn
 from fastnn.cli import _sentence, main
-from fastnn.cli.bench import multiply_adds
+from fastnn.cli.bench import bound_call, multiply_adds
 from fastnn.cli.demo import matrix_text
 from fastnn.cli.files import read_dataset, read_inputs
 from fastnn.cli.model import Recipe, Training, fit_inputs, is_classification, network_targets
@@ -308,6 +308,7 @@ def test_report_of_images_and_of_values(tmp_path, capsys):
         (tmp_path / f"{part}-idx1-ubyte").write_bytes(idx(np.arange(30) % 3))
     model, images = str(tmp_path / "m.safetensors"), str(tmp_path / "i-idx3-ubyte")
     assert main(["train", images, "--target", str(tmp_path / "a-idx1-ubyte"), "--epochs", "1", "--out", model]) == 0
+    (tmp_path / "a-idx1-ubyte").unlink()
     options = ["--target", str(tmp_path / "b-idx1-ubyte"), "--shape", "4,3", "--out", str(tmp_path / "r.html")]
     assert main(["report", model, images, *options]) == 0
     assert "as images of 4 by 3" in (tmp_path / "r.html").read_text()
@@ -345,6 +346,16 @@ def test_bench(tmp_path, capsys, monkeypatch):
     calls = [["predict_one", "1"], ["predict", "512"], ["train_step", "1"], ["train_step", "128"]]
     assert [line.split()[:3] for line in lines[-4:]] == [["m", *call] for call in calls]
     assert (tmp_path / "m.safetensors").read_bytes() == before
+
+
+def test_bench_leaves_the_network_as_it_is():
+    net = fn.Sequential([fn.BatchNorm(), fn.Dense(2)], input_shape=3, seed=0)
+    net.compile("cross_entropy", fn.SGD(0.5))
+    before = net.params.copy()
+    for call in ("predict_one", "predict", "train_step"):
+        bound_call(net, call, 4)()
+    assert np.array_equal(net.params, before)
+    assert net.optimizer == fn.SGD(0.5)
 
 
 def test_multiply_adds_by_hand():

@@ -20,6 +20,7 @@ def test_a_linear_network_in_closed_form():
     """Squared error of an exact w'x is w_i^2 times the mean squared change of x_i."""
     net, y = linear(), X @ W
     before, given = net.params.copy(), X.copy()
+    given.flags.writeable = False
     found = fn.permutation_importance(net, given, y, repeats=7, seed=5)
     shuffles, rises = np.random.default_rng(5), np.empty((4, 7))
     for i in range(4):

@@ -150,7 +150,7 @@ def test_the_page_is_whole_and_stands_alone(tmp_path):
     assert [row[0] for row in layers[1:]] == ["input", "dense_1", "dense_2"]
     assert [row[4] for row in layers[1:]] == ["0", "30", "21"]
     assert "var(--blue)" in page.source  # the page's colours, light or dark
-    assert "#1f5fa8" not in page.source.split("</style>")[1]
+    assert "#1f5fa8" not in page.source.split("</style>", 1)[1]
 
 
 def test_what_users_write_is_no_markup(tmp_path):
@@ -237,9 +237,10 @@ def test_many_classes(tmp_path):
     X, y = random.normal(size=(400, 5)), random.integers(0, 70, 400)
     net = fn.Sequential([fn.Dense(70)], input_shape=5, seed=0)
     net.compile("cross_entropy")
+    said = net.predict(X).argmax(axis=1)
+    y[:300] = said[:300]  # what is right is no confusion
     page = Page(fn.report(net, tmp_path / "r.html", X, y).path)
     assert page.labels[0].startswith("Confusion matrix of 70 classes")
-    said = net.predict(X).argmax(axis=1)
     counts = np.zeros((70, 70), int)
     np.add.at(counts, (y, said), 1)
     np.fill_diagonal(counts, 0)
