@@ -46,7 +46,7 @@ def write(net: Any, recipe: Recipe, path: str, X: Any, y: Any, data: str, shape:
     import fastnn as fn
 
     if recipe.classes is not None and not (known := np.isin(y, recipe.classes)).all():
-        strange = y[~known][0].item()
+        strange = y[~known].tolist()[0]
         raise ValueError(f"report: label {strange!r:.80} is not among the classes {recipe.classes!r:.200}")
     return fn.report(
         net, path, recipe.network_inputs(X), network_targets(recipe, y), classes=recipe.classes,

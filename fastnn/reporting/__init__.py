@@ -1,4 +1,4 @@
-"""A report: one page that shows what a network is, how it learned and what it can do."""
+"""Report: one page that shows what a network is, how it learned and what it can do."""
 
 from fastnn.reporting.report import Report, report
 

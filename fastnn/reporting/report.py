@@ -2,22 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import prod, sqrt
+from math import prod
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fastnn._spec import require_count
 from fastnn.history import History
 from fastnn.layers.base import Shape, as_shape
-from fastnn.metrics import confusion_matrix, mean_absolute_error, mean_squared_error, r2
-from fastnn.reporting import sections
-from fastnn.reporting.mistakes import worst
-from fastnn.reporting.page import Html, page
-from fastnn.reporting.page import scores as tiles
-from fastnn.reporting.scores import calibration, class_scores
 from fastnn.reporting.subject import WHO, Subject, subject_of
 from fastnn.serialization import write_atomically
 
@@ -135,72 +127,14 @@ def report(
     if title is not None and not isinstance(title, str):
         raise TypeError(f"{WHO}: expected title to be a text, got {title!r:.60}")
     subject = subject_of(model, X, y, classes, standardizer)
-    net = subject.net
     layout = _layout(subject, shape)
     names = _feature_names(subject, feature_names)
-    past = _history(net, history)
-    scores, first, parts = (_classified if subject.classes is not None else _regressed)(subject, seed)
-    parts += [
-        ("Most wrong rows", worst(subject, rows, X, layout)),
-        ("Learning curves", sections.learning(past)),
-        ("Network", Html(sections.architecture(net) + sections.training(net, past))),
-    ]
-    if net.n_params:
-        parts.append(("Gradients and spreads", sections.gradients(subject, seed)))
-    parts.append(("Importance of the inputs", sections.importance(subject, names, layout, seed, verbose)))
-    task = "regression" if subject.classes is None else "classification"
-    lead = f"{task.capitalize()}, judged by {subject.rows:,} rows. {net._summary_total()}."
-    text = page(title or target.stem, lead, tiles(first), parts)
+    past = _history(subject.net, history)
+    from fastnn.reporting.content import content  # most of what a report takes: importing fastnn stays quick
+
+    text, scores = content(subject, title or target.stem, past, names, layout, rows=rows, seed=seed, verbose=verbose)
     write_atomically(target, text.encode("utf-8"))
-    return Report(target, task, scores)
-
-
-Parts = tuple[dict[str, float], list[tuple[object, object]], list[tuple[str, Html]]]
-
-
-def _classified(subject: Subject, seed: int) -> Parts:
-    """Return scores, what of them comes first, and the sections of a classification."""
-    assert subject.classes is not None
-    counts = confusion_matrix(subject.true, subject.predicted, np.arange(len(subject.classes)))
-    found = class_scores(counts)
-    scores = {
-        "loss": subject.loss,
-        "accuracy": float(counts.trace() / counts.sum()),
-        "most_frequent": float(counts.sum(axis=1).max() / counts.sum()),
-        "macro_f1": found.macro_f1,
-    }
-    first: list[tuple[object, object]] = [
-        ("accuracy", f"{scores['accuracy']:.2%}"),
-        ("most frequent class", f"{scores['most_frequent']:.2%}"),
-        ("mean F1", f"{scores['macro_f1']:.3f}"),
-        ("loss", f"{subject.loss:.4g}"),
-    ]
-    curve = None if subject.probabilities is None else calibration(subject.probabilities, subject.true)
-    if curve is not None:
-        scores["calibration_error"] = curve.error
-        first.append(("calibration error", f"{curve.error:.4f}"))
-    parts = [
-        ("Confusion", sections.decisions(counts, found, subject.classes)),
-        ("Calibration", sections.calibrated(curve)),
-    ]
-    return scores, first, parts
-
-
-def _regressed(subject: Subject, seed: int) -> Parts:
-    """Return scores, what of them comes first, and the sections of a regression."""
-    scores = {
-        "loss": subject.loss,
-        "r2": r2(subject.true, subject.predicted),
-        "mean_absolute_error": mean_absolute_error(subject.true, subject.predicted),
-        "root_mean_squared_error": sqrt(mean_squared_error(subject.true, subject.predicted)),
-    }
-    first: list[tuple[object, object]] = [
-        ("R\u00b2", f"{scores['r2']:.4f}"),
-        ("mean absolute error", f"{scores['mean_absolute_error']:.4g}"),
-        ("root mean squared error", f"{scores['root_mean_squared_error']:.4g}"),
-        ("loss", f"{subject.loss:.4g}"),
-    ]
-    return scores, first, [("Errors", sections.errors(subject, seed))]
+    return Report(target, subject.task, scores)
 
 
 def _require_matplotlib() -> None:

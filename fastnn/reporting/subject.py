@@ -34,6 +34,11 @@ class Subject:
     probabilities: np.ndarray | None = None
 
     @property
+    def task(self) -> str:
+        """What the network is taken for."""
+        return "regression" if self.classes is None else "classification"
+
+    @property
     def rows(self) -> int:
         """Number of rows."""
         return len(self.true)
@@ -64,7 +69,7 @@ def subject_of(model: Any, X: Any, y: Any, classes: Any, standardizer: Any) -> S
         y = _numbers(net, y, known)
     if standardizer is not None and not isinstance(standardizer, Standardizer):
         raise TypeError(f"{WHO}: expected standardizer to be a Standardizer, got {type(standardizer).__name__}")
-    loss = net.evaluate(X, y)["loss"]  # refuses what does not fit
+    loss = float(net.evaluate(X, y)["loss"])  # refuses what does not fit
     targets, outputs = np.asarray(y), net.predict(X)
     if not np.isfinite(outputs).all():
         wrong = int((~np.isfinite(outputs)).any(axis=1).sum())
@@ -103,7 +108,7 @@ def _numbers(net: Network, y: Any, classes: Any) -> np.ndarray:
     order = np.argsort(known)
     place = np.minimum(np.searchsorted(known, labels, sorter=order), len(known) - 1)
     if (strange := labels[known[order[place]] != labels]).size:
-        raise ValueError(f"{WHO}: label {strange[0].item()!r:.80} is not among the classes {known.tolist()!r:.200}")
+        raise ValueError(f"{WHO}: label {strange.tolist()[0]!r:.80} is not among the classes {known.tolist()!r:.200}")
     numbers = order[place]
     return 2 * numbers - 1 if isinstance(net.losses[0], Hinge) and net.output_shape == (1,) else numbers
 

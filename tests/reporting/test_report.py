@@ -257,8 +257,11 @@ def test_an_estimator_with_names_for_classes(tmp_path, undrawn):
     found = fn.report(model, tmp_path / "r.html", X, names[y])
     assert found.scores["accuracy"] == pytest.approx((net.predict(X).argmax(axis=1) == y).mean(), rel=1e-12)
     assert Page(found.path).tables["Confusion matrix"][0][1:] == [*names]
-    with pytest.raises(ValueError, match="report: label 'yak' is not among the classes"):
-        fn.report(model, tmp_path / "r.html", X[:2], ["owl", "yak"])
+    for labels in (["owl", "yak"], np.array(["owl", "yak"], dtype=object)):
+        with pytest.raises(ValueError, match="report: label 'yak' is not among the classes"):
+            fn.report(model, tmp_path / "r.html", X[:2], labels)
+    with pytest.raises(ValueError, match="report: expected one label per row"):
+        fn.report(model, tmp_path / "r.html", X[:2], np.eye(2))
 
 
 def test_nothing_was_answered_wrong_and_nothing_was_learned(tmp_path, undrawn):
