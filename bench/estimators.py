@@ -91,7 +91,7 @@ def speed() -> None:
 
 def one_row(name: str, X: np.ndarray, y: np.ndarray) -> None:
     """Answer one row, and learn from one."""
-    options = {"max_iter": 20, "random_state": 0}
+    options: dict[str, Any] = {"max_iter": 20, "random_state": 0}
     ours, theirs = fn.MLPClassifier((100,), **options).fit(X, y), MLPClassifier((100,), **options).fit(X, y)
     x, row, label = X[:1].copy(), X[0].copy(), y[:1]
     predict, expected = beside(lambda: ours.predict(x), lambda: theirs.predict(x), 500)

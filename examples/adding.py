@@ -53,8 +53,8 @@ def train(net: fn.Network, steps: int, seed: int, batches: int) -> list[float]:
     random, test = np.random.default_rng(seed), sequences(2000, steps, np.random.default_rng(1000 + seed))
     net.compile(loss="squared_error", optimizer=fn.Adam(fn.CosineDecay(0.01, total_steps=batches)))
     errors = []
-    for _ in range(batches // PER_EPOCH):
-        net.fit(*sequences(PER_EPOCH * BATCH, steps, random), batch_size=BATCH, epochs=1)
+    for _ in common.progress(range(batches // PER_EPOCH), "epochs"):
+        net.fit(*sequences(PER_EPOCH * BATCH, steps, random), batch_size=BATCH, epochs=1, verbose=0)
         errors.append(net.evaluate(*test)["loss"])
     return errors
 

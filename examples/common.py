@@ -9,17 +9,20 @@ import argparse
 import operator
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import perf_counter
+from typing import TypeVar
 
 import numpy as np
+from tqdm import tqdm
 
 import fastnn as fn
 
 COMPARE = {"<=": operator.le, ">=": operator.ge}
 Figures = dict[str, float]
 Labelled = tuple[np.ndarray, np.ndarray]
+T = TypeVar("T")
 
 
 class MissingData(FileNotFoundError):
@@ -51,6 +54,11 @@ def mnist() -> tuple[Labelled, Labelled]:
         for part in ("train", "t10k")
     )
     return train, test
+
+
+def progress(items: Iterable[T], what: str) -> Iterable[T]:
+    """Return the items, with a bar on a terminal that shows how many have been taken."""
+    return tqdm(items, desc=what, delay=1, leave=False, disable=None)
 
 
 def missed(figures: Figures, goals: dict[str, str]) -> list[str]:

@@ -63,7 +63,7 @@ def train(
 def monte_carlo(net: fn.Network, X: np.ndarray, y: np.ndarray) -> list[float]:
     """Return the error in percent of the mean answer of some random networks, for each number in PASSES."""
     sums, errors = np.zeros((len(X), 10)), []
-    for done in range(1, PASSES[-1] + 1):
+    for done in common.progress(range(1, PASSES[-1] + 1), "random networks"):
         for start in range(0, len(X), 1000):  # forward keeps what backward needs: not of all rows at once
             sums[start : start + 1000] += softmax(net.forward(X[start : start + 1000], training=True), axis=1)
         if done in PASSES:

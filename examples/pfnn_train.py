@@ -91,7 +91,7 @@ def train(net: fn.Network, inputs: Any, outputs: np.ndarray, test: tuple[Any, np
     """Fit by Adam with a cosine schedule."""
     steps = epochs * -(-len(outputs) // 32)
     net.compile("squared_error", fn.Adam(fn.CosineDecay(1e-3, total_steps=steps), l1=L1))
-    return net.fit(inputs, outputs, epochs=epochs, batch_size=32, validation_data=test, verbose=0)
+    return net.fit(inputs, outputs, epochs=epochs, batch_size=32, validation_data=test)
 
 
 def picture(path: Path, errors: dict[str, list[float]], data: Clip, nets: dict[str, fn.Network]) -> None:

@@ -98,7 +98,7 @@ def learn_strings(seed: int) -> tuple[int | None, float]:
     net.compile(loss="cross_entropy", optimizer=fn.Adam(0.01))
     began = perf_counter()
     for seen in range(256, 10_001, 256):
-        net.fit(X[:256], y[:256], sample_weight=weight[:256], batch_size=1, epochs=1)
+        net.fit(X[:256], y[:256], sample_weight=weight[:256], batch_size=1, epochs=1, verbose=0)
         if right(net.predict(X), may)[weight > 0].all():
             return seen, perf_counter() - began
     return None, perf_counter() - began
@@ -112,7 +112,7 @@ def learn_stream(seed: int, forget_gate: bool, updates: int) -> fn.Network:
     net = fn.Network([x, state], [fn.Dense(len(LETTERS))(h), end], seed=seed)
     net.compile(optimizer=fn.Adam(fn.CosineDecay(0.01, total_steps=updates)))
     kept = np.zeros((1, 2, 12), np.float32)
-    for start in range(0, updates * CHUNK, CHUNK):
+    for start in common.progress(range(0, updates * CHUNK, CHUNK), "chunks"):
         chunk = ONE_HOT[letters[start : start + CHUNK + 1]]
         scores, kept = net.forward([chunk[None, :-1], kept])
         likely = np.exp(scores - scores.max(axis=-1, keepdims=True))

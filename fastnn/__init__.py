@@ -41,15 +41,18 @@ from fastnn.insight import Histograms as Histograms
 from fastnn.insight import IntegratedGradients as IntegratedGradients
 from fastnn.insight import LinearProbes as LinearProbes
 from fastnn.insight import MaximisedInputs as MaximisedInputs
+from fastnn.insight import PermutationImportance as PermutationImportance
 from fastnn.insight import gradient_flow as gradient_flow
 from fastnn.insight import histograms as histograms
 from fastnn.insight import integrated_gradients as integrated_gradients
 from fastnn.insight import linear_probes as linear_probes
 from fastnn.insight import maximise_activation as maximise_activation
 from fastnn.insight import occlusion as occlusion
+from fastnn.insight import permutation_importance as permutation_importance
 from fastnn.insight import plot_attribution as plot_attribution
 from fastnn.insight import plot_gradient_flow as plot_gradient_flow
 from fastnn.insight import plot_histograms as plot_histograms
+from fastnn.insight import plot_importance as plot_importance
 from fastnn.insight import plot_maximised as plot_maximised
 from fastnn.insight import plot_probes as plot_probes
 from fastnn.insight import saliency as saliency
@@ -105,6 +108,8 @@ from fastnn.optimizers import Group as Group
 from fastnn.optimizers import RMSprop as RMSprop
 from fastnn.plotting import plot_confusion_matrix as plot_confusion_matrix
 from fastnn.plotting import plot_history as plot_history
+from fastnn.reporting import Report as Report
+from fastnn.reporting import report as report
 from fastnn.resampling import resample_phase as resample_phase
 from fastnn.schedules import CosineDecay as CosineDecay
 from fastnn.schedules import ExponentialDecay as ExponentialDecay

@@ -198,25 +198,33 @@ class Network(Engine):
         dense_2  Dense  dense_1  (B, 1)           4
         13 parameters, 52 bytes
         """
+        rows = [("layer", "type", "reads", "output", "parameters"), *self._summary_rows()]
+        sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        rows.insert(1, ("-" * sizes[0], "-" * sizes[1], "-" * sizes[2], "-" * sizes[3], "-" * sizes[4]))
+        lines = ["  ".join([*map(str.ljust, row[:4], sizes[:4]), row[4].rjust(sizes[4])]) for row in rows]
+        head = f"{type(self).__name__}, {self.dtype}, seed {self.seed}"
+        return "\n".join([head, *lines, self._summary_total()])
+
+    def _summary_rows(self) -> list[tuple[str, str, str, str, str]]:
+        """Return layer, type, what it reads, shape and number of parameters of every input and layer."""
         several = len(self.input_shapes) > 1
         names = [
             name or (f"input_{i + 1}" if several else "input") for i, name in enumerate(self.structure.input_names)
         ]
-        rows = [("layer", "type", "reads", "output", "parameters")]
-        rows += [(name, "Input", "", batched(s), "0") for name, s in zip(names, self.input_shapes, strict=True)]
+        rows = [(name, "Input", "", batched(s), "0") for name, s in zip(names, self.input_shapes, strict=True)]
         counts = {view.name: f"{view.n_params:,}" for view in self.layers}
         for node, applied in zip(self.structure.nodes, self._assembly.applications, strict=True):
             name, kind, reads = applied.name, type(applied.layer).__name__, ", ".join(names[i] for i in node.inputs)
             rows.append((name, kind, reads, batched(applied.output_shape), counts[name]))
             counts[name] = "0" if counts[name] == "0" else "shared"
             names.append(name)
-        sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        rows.insert(1, ("-" * sizes[0], "-" * sizes[1], "-" * sizes[2], "-" * sizes[3], "-" * sizes[4]))
-        lines = ["  ".join([*map(str.ljust, row[:4], sizes[:4]), row[4].rjust(sizes[4])]) for row in rows]
-        head = f"{type(self).__name__}, {self.dtype}, seed {self.seed}"
+        return rows
+
+    def _summary_total(self) -> str:
+        """Return how many parameters there are, and their bytes."""
         kept = sum(place.size for place in self._assembly.places if not place.learned)
         total = f"{self.n_params:,} parameters{f' ({kept:,} not learned)' if kept else ''}"
-        return "\n".join([head, *lines, f"{total}, {self.params.nbytes:,} bytes"])
+        return f"{total}, {self.params.nbytes:,} bytes"
 
     def __repr__(self) -> str:
         shapes = " + ".join(map(batched, self.input_shapes)), " + ".join(map(batched, self.output_shapes))

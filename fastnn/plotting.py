@@ -66,6 +66,7 @@ def plot_history(
     finite = np.concatenate([values[np.isfinite(values)] for values in losses.values()])
     if log and finite.size and (finite > 0).all():
         axes.set_yscale("log")
+        _plain_numbers(axes.yaxis)
     _dress(axes, "epoch", "loss")
     metrics = {name: values for name, values in columns.items() if name not in _NOT_METRICS}
     if metrics:
@@ -122,8 +123,8 @@ def plot_confusion_matrix(
     image = axes.imshow(share, cmap="Blues", vmin=0.0, vmax=1.0)
     figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03).set_label("share of the true class", fontsize=11)
     rotation = 90 if max(map(len, names)) > 4 else 0
-    axes.set_xticks(range(classes), names, rotation=rotation, fontsize=10)
-    axes.set_yticks(range(classes), names, fontsize=10)
+    axes.set_xticks(range(classes), names, rotation=rotation, fontsize=10, parse_math=False)
+    axes.set_yticks(range(classes), names, fontsize=10, parse_math=False)
     axes.set_xlabel("predicted", fontsize=12)
     axes.set_ylabel("true", fontsize=12)
     if classes <= 20:
@@ -159,6 +160,18 @@ def _dress(axes: Any, xlabel: str, ylabel: str) -> None:
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=11)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _plain_numbers(axis: Any) -> None:
+    """Write 0.2 at a logarithmic axis, not 2 x 10^-1, where matplotlib would write anything."""
+    from matplotlib.ticker import LogFormatter
+
+    class Plain(LogFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return f"{x:g}" if super().__call__(x, pos) else ""
+
+    axis.set_major_formatter(Plain())
+    axis.set_minor_formatter(Plain(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
 
 
 def _plot_metrics(axes: Any, epochs: Any, metrics: dict[str, Any], marker: str | None) -> None:

@@ -18,7 +18,7 @@ FLOORS = [
      "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom",
      "_core.plan", "_core.loss", "_core.optimizer", "_core.trainer", "_core.idle", "_core.rows", "_core.engine", "_core.stream"],
     # F2: specifications in plain Python
-    ["_version", "errors", "_spec", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
+    ["_version", "errors", "_progress", "_spec", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
      "layers.dropconnect", "layers.phase_dense", "layers.dropout", "layers.reshape", "layers.merge", "layers.residual", "layers.input",
      "layers.recurrent", "layers.simple_rnn", "layers.lstm", "layers.gru", "layers.bidirectional", "layers.custom",
      "layers.batch_norm", "layers.layer_norm", "layers.embedding", "layers.graph", "layers", "losses", "metrics", "optimizers", "_validation", "data.digits",
@@ -30,15 +30,17 @@ FLOORS = [
     # F5: leaves, each on its own
     ["serialization", "diagnostics", "plotting", "resampling"],
     # insight draws with what the leaf plotting has
-    ["insight.score", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.probes", "insight.flow",
+    ["insight.score", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.importance", "insight.probes", "insight.flow",
      "insight.histograms", "insight.plots", "insight"],
     # estimators draw with plotting and keep themselves with serialization
     ["estimators.parameters", "estimators.peers", "estimators.available", "estimators.rows", "estimators.targets",
      "estimators.holdout", "estimators.design", "estimators.objective", "estimators.pace", "estimators.epochs",
      "estimators.lbfgs", "estimators.rules", "estimators.files", "estimators.fitted", "estimators.base",
      "estimators.classifier", "estimators.regressor", "estimators"],
+    # the report shows what metrics, plotting and insight find, on one page
+    ["reporting.subject", "reporting.scores", "reporting.page", "reporting.figures", "reporting.sections", "reporting.mistakes", "reporting.content", "reporting.report", "reporting"],
     # the command line uses leaves
-    ["cli.files", "cli.model", "cli.demo", "cli.info", "cli.predict", "cli.train", "cli", "__main__"],
+    ["cli.files", "cli.model", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.bench", "cli", "__main__"],
     # what users import
     [""],
 ]  # fmt: skip
@@ -56,7 +58,8 @@ OPTIONAL = {"matplotlib", "pandas", "pyarrow", "tqdm", "safetensors", "scipy", "
 BLAS = {"_core.blas", "_core.blas_int"}
 STATE = "fnn_pool.c"  # the one C file that may have mutable globals, and threads
 STATE_HEADERS = {"pthread.h", "sched.h", "signal.h", "stdatomic.h", "stdbool.h", "time.h", "unistd.h"}
-FRIENDS = {"cli.demo", "cli.info", "cli.predict", "cli.train"}  # use the package by its public names, within functions
+# They use the package by its public names, within functions.
+FRIENDS = {"cli.bench", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train"}
 
 
 def name_of(path):

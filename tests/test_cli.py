@@ -8,12 +8,13 @@ import sys
 import numpy as np
 import pytest
 
+import fastnn as fn
 from fastnn.cli import _sentence, main
+from fastnn.cli.bench import bound_call, multiply_adds
 from fastnn.cli.demo import matrix_text
 from fastnn.cli.files import read_dataset, read_inputs
-from fastnn.cli.model import Recipe, fit_inputs, is_classification
+from fastnn.cli.model import Recipe, Training, fit_inputs, is_classification, network_targets
 from fastnn.cli.predict import answers, write_csv, write_npz
-from fastnn.cli.train import network_targets
 from fastnn.data import Standardizer
 from fastnn.errors import ModelFormatError
 
@@ -188,13 +189,16 @@ def test_demo_reaches_97_percent(tmp_path, capsys):
     assert (tmp_path / "digits.safetensors").stat().st_size > 10_000
     for name in ("digits-history.png", "digits-confusion.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    accuracy = out.split("test accuracy ")[1].split(",")[0]
+    assert f"<dt>accuracy</dt><dd>{accuracy}</dd>" in (tmp_path / "digits-report.html").read_text(encoding="utf-8")
 
 
 def test_demo_without_matplotlib(tmp_path, capsys, monkeypatch):
-    def refuse(*arguments):
+    def refuse(*arguments, **options):
         raise ImportError('plot_history needs matplotlib: pip install "fastnn[plot]"')
 
     monkeypatch.setattr("fastnn.cli.demo.plot_history", refuse)
+    monkeypatch.setattr("fastnn.report", refuse)
     assert main(["demo", "--out", str(tmp_path), "--epochs", "1"]) == 0
     out = capsys.readouterr().out
     assert 'no pictures: plot_history needs matplotlib: pip install "fastnn[plot]"' in out
@@ -242,6 +246,129 @@ def test_train_without_validation_and_hidden_layers(tmp_path):
     assert main(["train", str(tmp_path / "d.npz"), *options, "--out", str(tmp_path / "m.safetensors")]) == 0
 
 
+def test_training_survives_json():
+    net = fn.Sequential([fn.Dense(2)], input_shape=3, seed=0)
+    X, y = np.eye(3).repeat(4, 0), np.arange(12) % 2
+    net.fit(X, y, epochs=3, loss=fn.CrossEntropy(0.1), optimizer=fn.SGD(fn.StepDecay(0.1, every=5), momentum=0.5))
+    net.history.append(9, val_loss=2.0)  # columns with holes
+    told = json.loads(json.dumps(Training.of(net).to_metadata(), allow_nan=False))
+    again = fn.Sequential([fn.Dense(2)], input_shape=3, seed=0)
+    history = Training.from_metadata(told).prepare(again, Recipe("y", {"inputs": 3}, Standardizer(), classes=[0, 1]))
+    assert (again.losses, again.optimizer) == (net.losses, net.optimizer)
+    assert history.epochs == [1, 2, 3, 9]
+    for name in net.history:
+        np.testing.assert_allclose(history[name], net.history[name], rtol=1e-5)
+    older = fn.Sequential([fn.Dense(2)], input_shape=3, seed=0)
+    assert (
+        Training.from_metadata({}).prepare(older, Recipe("y", {}, Standardizer(), targets=Standardizer())).epochs == []
+    )
+    assert older.losses == [fn.SquaredError()]
+
+
+@pytest.mark.parametrize("value", [3, {"history": 3}, {"history": {}, "more": 1}, {"history": {"epochs": [2, 1]}},
+                                   {"history": {"epochs": [1], "loss": []}}])  # fmt: skip
+def test_training_that_makes_no_sense(value):
+    net = fn.Sequential([fn.Dense(2)], input_shape=3, seed=0)
+    with pytest.raises(ModelFormatError, match="does not say how it was trained"):
+        Training.from_metadata({"fastnn.training": value}).prepare(net, Recipe("y", {}, Standardizer(), classes=[0, 1]))
+
+
+def test_report_of_a_trained_model(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    data, model, page = tmp_path / "d.csv", tmp_path / "m.safetensors", tmp_path / "r.html"
+    rows = [(a, b, "high" if a + b > 0 else "low") for a, b in rng.standard_normal((200, 2)).round(3)]
+    with open(data, "w", newline="") as file:
+        csv.writer(file).writerows([("width", "height", "level"), *rows])
+    options = ["--target", "level", "--epochs", "20", "--report", str(tmp_path / "t.html")]
+    assert main(["train", str(data), *options, "--out", str(model)]) == 0
+    assert f"saved {tmp_path / 't.html'}: 40 rows, accuracy " in capsys.readouterr().out
+    assert main(["report", str(model), str(data), "--out", str(page)]) == 0
+    accuracy = float(capsys.readouterr().out.split("200 rows, accuracy ")[1].split(",")[0])
+    assert main(["predict", str(model), str(data), "--out", str(tmp_path / "p.csv")]) == 0
+    with open(tmp_path / "p.csv", newline="") as file:
+        said = [row[0] for row in list(csv.reader(file))[1:]]
+    assert accuracy == pytest.approx(np.mean([name == row[2] for name, row in zip(said, rows, strict=True)]), abs=1e-4)
+    text = page.read_text()
+    for part in ("level of d.csv", "height", "Adam(learning_rate=0.001)", '<th scope="row">epochs</th><td>20</td>'):
+        assert part in text
+    capsys.readouterr()
+    data.write_text("width,height,level\n1,2,middle\n")
+    assert "report: label 'middle' is not among the classes" in failing(["report", model, data, "--out", page], capsys)
+    fn.Sequential([fn.Dense(1)], input_shape=1, seed=0).save(model)
+    assert "report: expected a model written by 'fastnn train'" in failing(["report", model, data], capsys)
+
+
+def test_report_of_images_and_of_values(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    rng = np.random.default_rng(0)
+    (tmp_path / "i-idx3-ubyte").write_bytes(idx(rng.integers(0, 256, (30, 4, 3))))
+    for part in ("a", "b"):
+        (tmp_path / f"{part}-idx1-ubyte").write_bytes(idx(np.arange(30) % 3))
+    model, images = str(tmp_path / "m.safetensors"), str(tmp_path / "i-idx3-ubyte")
+    assert main(["train", images, "--target", str(tmp_path / "a-idx1-ubyte"), "--epochs", "1", "--out", model]) == 0
+    (tmp_path / "a-idx1-ubyte").unlink()
+    options = ["--target", str(tmp_path / "b-idx1-ubyte"), "--shape", "4,3", "--out", str(tmp_path / "r.html")]
+    assert main(["report", model, images, *options]) == 0
+    assert "as images of 4 by 3" in (tmp_path / "r.html").read_text()
+    X = rng.standard_normal((60, 2))
+    np.savez(tmp_path / "d.npz", X=X, y=500 + 40 * X)
+    assert main(["train", str(tmp_path / "d.npz"), "--target", "y", "--epochs", "5", "--out", model]) == 0
+    assert main(["report", model, str(tmp_path / "d.npz"), "--out", str(tmp_path / "r.html")]) == 0
+    assert main(["predict", model, str(tmp_path / "d.npz"), "--out", str(tmp_path / "p.npz")]) == 0
+    with np.load(tmp_path / "p.npz") as arrays:
+        error = np.abs(arrays["prediction"] - (500 + 40 * X)).mean()
+    assert f"<dt>mean absolute error</dt><dd>{error:.4g}</dd>" in (tmp_path / "r.html").read_text()
+    with pytest.raises(SystemExit):
+        main(["report", model, images, "--shape", "4"])
+
+
+def test_bench(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("fastnn.cli.bench.SECONDS", 1e-5)
+    monkeypatch.setattr("fastnn.cli.bench.ROUNDS", 3)
+    assert main(["bench", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["machine"]["isa"] in ("base", "avx2", "avx512")
+    assert found["machine"]["peak_gflops_per_core"] > 0
+    named = [(one["network"], one["call"], one["rows"]) for one in found["timings"]]
+    assert len(named) == 12
+    assert named[4:8] == [("784-128-10", "predict_one", 1), ("784-128-10", "predict", 512),
+                          ("784-128-10", "train_step", 1), ("784-128-10", "train_step", 128)]  # fmt: skip
+    for one in found["timings"]:
+        assert 0 < one["lower_us"] <= one["us"] <= one["upper_us"]
+        assert (one["share_of_peak"] is None) == (one["rows"] == 1)
+    net = fn.Sequential([fn.Embedding(7, 3), fn.LSTM(4), fn.Dense(2)], input_shape=5, seed=0)
+    net.save(tmp_path / "m.safetensors")
+    before = (tmp_path / "m.safetensors").read_bytes()
+    assert main(["bench", str(tmp_path / "m.safetensors")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    calls = [["predict_one", "1"], ["predict", "512"], ["train_step", "1"], ["train_step", "128"]]
+    assert [line.split()[:3] for line in lines[-4:]] == [["m", *call] for call in calls]
+    assert (tmp_path / "m.safetensors").read_bytes() == before
+
+
+def test_bench_leaves_the_network_as_it_is():
+    net = fn.Sequential([fn.BatchNorm(), fn.Dense(2)], input_shape=3, seed=0)
+    net.compile("cross_entropy", fn.SGD(0.5))
+    before = net.params.copy()
+    for call in ("predict_one", "predict", "train_step"):
+        bound_call(net, call, 4)()
+    assert np.array_equal(net.params, before)
+    assert net.optimizer == fn.SGD(0.5)
+
+
+def test_multiply_adds_by_hand():
+    dense = fn.Sequential([fn.Dense(5, "relu"), fn.Dropout(0.5), fn.Dense(3)], input_shape=4, seed=0)
+    assert multiply_adds(dense) == (4 * 5 + 5 * 3, 2 * 4 * 5 + 3 * 5 * 3)
+    words = fn.Sequential([fn.Embedding(7, 3), fn.LSTM(4), fn.Dense(2)], input_shape=6, seed=0)
+    lstm = 6 * (3 * 16 + 4 * 16)
+    assert multiply_adds(words) == (lstm + 4 * 2, 3 * lstm + 3 * 4 * 2)
+    x, phase = fn.Input(3), fn.Input(1)
+    assert multiply_adds(fn.Network([x, phase], fn.PhaseDense(2)(x, phase), seed=0)) is None
+    assert multiply_adds(fn.Sequential([fn.Activation("tanh")], input_shape=3, seed=0)) is None
+
+
 def test_predict_refuses(tmp_path, capsys):
     (tmp_path / "m.safetensors").write_bytes(b"no model")
     argv = ["predict", tmp_path / "m.safetensors", tmp_path / "d.npz", "--out"]
@@ -260,4 +387,4 @@ def test_info(capsys):
 def test_module_entry():
     found = subprocess.run([sys.executable, "-m", "fastnn", "--help"], capture_output=True, text=True, check=False)
     assert found.returncode == 0
-    assert all(name in found.stdout for name in ("demo", "train", "predict", "info"))
+    assert all(name in found.stdout for name in ("demo", "train", "predict", "report", "bench", "info"))

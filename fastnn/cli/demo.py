@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
     net.save(model, metadata={"data": "digits of fastnn, pixels from 0 to 1", "classes": list(range(10))})
     print(f"saved {model} ({model.stat().st_size / 1000:.0f} kB)")
     _draw(history, matrix, folder)
+    _report(net, X_test, y_test, folder)
     _ask(fn.load(model), X_test, y_test)
 
 
@@ -84,6 +85,18 @@ def _draw(history: Any, matrix: Array, folder: Path) -> None:
         print(f"no pictures: {error}")
         return
     print(f"saved {curves}\nsaved {table}")
+
+
+def _report(net: Any, X: Array, y: Array, folder: Path) -> None:
+    import fastnn as fn
+
+    page = folder / "digits-report.html"
+    try:
+        fn.report(net, page, X, y, shape=(8, 8), title="Handwritten digits")
+    except ImportError as error:
+        print(f"no report: {error}")
+        return
+    print(f"saved {page}")
 
 
 def _ask(net: Any, X: Array, y: Array) -> None:

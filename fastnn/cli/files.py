@@ -40,16 +40,25 @@ def read_dataset(path: str, target: str) -> Dataset:
     return Dataset(inputs, targets, {"inputs": inputs.shape[1]})
 
 
-def read_inputs(path: str, reading: dict[str, Any]) -> Array:
+def read_labelled(path: str, target: str, reading: dict[str, Any]) -> Array:
+    """Read the targets (B,) or (B, O) of a file whose inputs ``read_inputs`` reads."""
+    if path.endswith(".npz") or _is_idx(path):
+        return read_dataset(path, target).y
+    found = read_table(path, target, columns=reading.get("columns"), categories=reading.get("categories")).y
+    assert found is not None
+    return found
+
+
+def read_inputs(path: str, reading: dict[str, Any], who: str = "predict") -> Array:
     """Read inputs for prediction in the way ``reading`` of the training data says."""
     width = reading["inputs"] if "inputs" in reading else len(reading["features"])
     if not path.endswith(".npz") and not _is_idx(path):
         if "columns" not in reading:
-            raise ValueError(f"predict: the model was trained on arrays, expected a .npz or IDX file, got {path}")
+            raise ValueError(f"{who}: the model was trained on arrays, expected a .npz or IDX file, got {path}")
         return read_table(path, None, columns=reading["columns"], categories=reading["categories"]).X
     inputs = _flat(read_npz(path, y=None)[0] if path.endswith(".npz") else read_idx(path), path)
     if inputs.shape[1] != width:
-        raise ValueError(f"predict: expected {width} inputs per row, got {inputs.shape[1]} in {path}")
+        raise ValueError(f"{who}: expected {width} inputs per row, got {inputs.shape[1]} in {path}")
     return inputs
 
 

@@ -1,6 +1,10 @@
-"""What ``train`` stores beside the parameters and ``predict`` reads back: task, classes, standardising, columns."""
+"""What ``train`` stores beside the parameters and ``predict`` and ``report`` read back.
 
-from dataclasses import dataclass
+Task, classes, standardising and columns in ``Recipe``; history, loss and optimiser in ``Training``.
+"""
+
+from dataclasses import asdict, dataclass
+from math import isnan, nan
 from typing import Any, Self
 
 import numpy as np
@@ -8,9 +12,12 @@ import numpy.typing as npt
 
 from fastnn.data import Standardizer
 from fastnn.errors import ModelFormatError
+from fastnn.history import History
+from fastnn.losses import Loss
+from fastnn.optimizers import Optimizer
 
 Array = npt.NDArray[Any]
-_KEY = "fastnn.cli"
+_KEY, _TRAINING = "fastnn.cli", "fastnn.training"
 _FEW = 20  # distinct integers up to which a target is taken for classes
 
 
@@ -34,24 +41,87 @@ class Recipe:
         return {_KEY: {**values, "classes": self.classes, "targets": targets}}
 
     @classmethod
-    def from_metadata(cls, metadata: Any) -> Self:
+    def from_metadata(cls, metadata: Any, who: str = "predict") -> Self:
         """Return the recipe that ``to_metadata`` described; ModelFormatError where there is none."""
         values = metadata.get(_KEY) if isinstance(metadata, dict) else None
         if not isinstance(values, dict) or set(values) != {"target", "reading", "inputs", "classes", "targets"}:
             raise ModelFormatError(
-                "predict: expected a model written by 'fastnn train'; use fastnn.load(path).predict(X)"
+                f"{who}: expected a model written by 'fastnn train'; use fastnn.load(path).predict(X)"
             )
         targets = None if values["targets"] is None else Standardizer.from_config(values["targets"])
         if not isinstance(values["reading"], dict) or not {"inputs", "features"} & values["reading"].keys():
-            raise ModelFormatError("predict: the model does not say how its data are to be read")
+            raise ModelFormatError(f"{who}: the model does not say how its data are to be read")
         if (values["classes"] is None) == (targets is None):
-            raise ModelFormatError("predict: the model does not say whether it is a classification or a regression")
+            raise ModelFormatError(f"{who}: the model does not say whether it is a classification or a regression")
         inputs = Standardizer.from_config(values["inputs"])
         return cls(values["target"], values["reading"], inputs, values["classes"], targets)
 
     def network_inputs(self, X: Array) -> Array:
         """Standardised inputs, (B, I) float32."""
         return self.inputs.transform(X).astype(np.float32, copy=False)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network was trained: the columns of its history by name, and the specifications of loss and optimiser.
+
+    Without any (a file of an older kind) a network is prepared with the loss of its task and an empty history.
+    """
+
+    history: dict[str, list[float | None]]
+    loss: dict[str, Any] | None = None
+    optimizer: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, net: Any) -> Self:
+        """Return how a network was trained last."""
+        columns = {
+            name: [None if isnan(value) else float(f"{value:.6g}") for value in column]
+            for name, column in net.history.items()
+        }
+        columns["epochs"] = [*net.history.epochs]
+        return cls(columns, net.losses[0].to_config(), net.optimizer.to_config())
+
+    def to_metadata(self) -> dict[str, Any]:
+        """Return it as JSON values, to be saved with the network."""
+        return {_TRAINING: asdict(self)}
+
+    @classmethod
+    def from_metadata(cls, metadata: dict[str, Any]) -> Self:
+        """Return what ``to_metadata`` described.
+
+        Raises
+        ------
+        ModelFormatError
+            If it is something else.
+        """
+        values = metadata.get(_TRAINING, {"history": {}})
+        try:
+            return cls(**{**values, "history": {name: list(column) for name, column in values["history"].items()}})
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ModelFormatError(f"the model does not say how it was trained: {error}") from error
+
+    def prepare(self, net: Any, recipe: Recipe) -> History:
+        """Compile a network as it was while it learned, and return the history."""
+        usual = "squared_error" if recipe.classes is None else "cross_entropy"
+        loss = usual if self.loss is None else Loss.from_config(self.loss)
+        net.compile(loss, "adam" if self.optimizer is None else Optimizer.from_config(self.optimizer))
+        history = History()
+        try:
+            names = [name for name in self.history if name != "epochs"]
+            for i, epoch in enumerate(self.history.get("epochs", [])):
+                found = {name: self.history[name][i] for name in names}
+                history.append(int(epoch or 0), **{name: nan if v is None else float(v) for name, v in found.items()})
+        except (TypeError, ValueError, IndexError) as error:
+            raise ModelFormatError(f"the model does not say how it was trained: {error}") from error
+        return history
+
+
+def network_targets(recipe: Recipe, y: Array) -> Array:
+    """Class numbers (B,), or standardised values (B, O)."""
+    if recipe.targets is None:
+        return np.searchsorted(np.asarray(recipe.classes), y)
+    return recipe.targets.transform(y).reshape(len(y), -1).astype(np.float32, copy=False)
 
 
 def is_classification(y: Array) -> bool:

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn.callbacks import Callback, EarlyStopping, EpochLog, ProgressBar
+from fastnn.cli import report
 from fastnn.cli.files import read_dataset
-from fastnn.cli.model import Recipe, fit_inputs, is_classification
+from fastnn.cli.model import Recipe, Training, fit_inputs, is_classification, network_targets
 from fastnn.data import Standardizer, split
 
 Array = npt.NDArray[Any]
@@ -43,6 +44,7 @@ def add_parser(commands: Any) -> None:
     task.add_argument("--classification", dest="task", action="store_const", const=True, help=text % "classes")
     task.add_argument("--regression", dest="task", action="store_const", const=False, help=text % "numbers")
     parser.add_argument("--out", default="m.safetensors", help="the file to write")
+    parser.add_argument("--report", metavar="FILE", help="an .html file to write a report to, on the validation rows")
     parser.set_defaults(run=run)
 
 
@@ -50,8 +52,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Train and save."""
     if not 0.0 <= arguments.validation < 1.0:
         raise ValueError(f"train: expected --validation from 0 to below 1, got {arguments.validation:g}")
-    if not Path(arguments.out).absolute().parent.is_dir():
-        raise ValueError(f"train: expected --out in a folder that exists, got {arguments.out!r}")
+    for option, path in (("--out", arguments.out), ("--report", arguments.report)):
+        if path is not None and not Path(path).absolute().parent.is_dir():
+            raise ValueError(f"train: expected {option} in a folder that exists, got {path!r}")
     dataset = read_dataset(arguments.data, arguments.target)
     classify = is_classification(dataset.y) if arguments.task is None else arguments.task
     X, y, held_out = dataset.X, dataset.y, None
@@ -73,15 +76,12 @@ def run(arguments: argparse.Namespace) -> None:
         targets=None if classify else Standardizer().fit(y),
     )
     net = _train(arguments, recipe, (X, y), held_out)
-    net.save(arguments.out, metadata=recipe.to_metadata())
+    net.save(arguments.out, metadata=recipe.to_metadata() | Training.of(net).to_metadata())
     print(f"saved {arguments.out}")
-
-
-def network_targets(recipe: Recipe, y: Array) -> Array:
-    """Class numbers (B,), or standardised values (B, O)."""
-    if recipe.targets is None:
-        return np.searchsorted(np.asarray(recipe.classes), y)
-    return recipe.targets.transform(y).reshape(len(y), -1).astype(np.float32, copy=False)
+    if arguments.report is not None:
+        rows = held_out or (X, y)
+        found = report.write(net, recipe, arguments.report, *rows, arguments.data)
+        print(report.summary(found, len(rows[0])))
 
 
 def _train(arguments: argparse.Namespace, recipe: Recipe, data: tuple[Array, Array], held_out: Any) -> Any:

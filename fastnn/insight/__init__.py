@@ -3,12 +3,14 @@
 from fastnn.insight.attribution import Attribution, IntegratedGradients, integrated_gradients, saliency, smooth_grad
 from fastnn.insight.flow import GradientFlow, gradient_flow
 from fastnn.insight.histograms import Histograms, histograms
+from fastnn.insight.importance import PermutationImportance, permutation_importance
 from fastnn.insight.maximise import MaximisedInputs, maximise_activation
 from fastnn.insight.occlusion import occlusion
 from fastnn.insight.plots import (
     plot_attribution,
     plot_gradient_flow,
     plot_histograms,
+    plot_importance,
     plot_maximised,
     plot_probes,
 )
@@ -21,15 +23,18 @@ __all__ = [
     "IntegratedGradients",
     "LinearProbes",
     "MaximisedInputs",
+    "PermutationImportance",
     "gradient_flow",
     "histograms",
     "integrated_gradients",
     "linear_probes",
     "maximise_activation",
     "occlusion",
+    "permutation_importance",
     "plot_attribution",
     "plot_gradient_flow",
     "plot_histograms",
+    "plot_importance",
     "plot_maximised",
     "plot_probes",
     "saliency",

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._progress import track
 from fastnn._spec import require_count, require_number
 from fastnn._validation import as_numeric, packed
 from fastnn.insight.score import Score
@@ -125,7 +126,14 @@ def saliency(net: Any, X: Any, target: Any = None) -> Attribution:
 
 
 def smooth_grad(
-    net: Any, X: Any, target: Any = None, *, noise: float = 0.15, samples: int = 50, seed: int = 0
+    net: Any,
+    X: Any,
+    target: Any = None,
+    *,
+    noise: float = 0.15,
+    samples: int = 50,
+    seed: int = 0,
+    verbose: int | str = "auto",
 ) -> Attribution:
     """Return the mean gradient of an output over noisy copies of the input.
 
@@ -143,6 +151,8 @@ def smooth_grad(
         Noisy copies of each row.
     seed : int
         Decides the noise.
+    verbose : {"auto", 0, 1}
+        1 a progress bar on stderr, if it takes more than a second; "auto": on a terminal; 0 none.
 
     Returns
     -------
@@ -174,13 +184,13 @@ def smooth_grad(
     scale = noise * (rows.max(axis=axes, keepdims=True) - rows.min(axis=axes, keepdims=True))
     random = np.random.default_rng(seed)
     total = np.zeros(rows.shape)
-    for _ in range(samples):
+    for _ in track("smooth_grad", range(samples), verbose):
         total += score.gradient(rows + scale * random.standard_normal(rows.shape, rows.dtype.type), targets)
     return attribution(Attribution, "SmoothGrad", score, rows, targets, (total / samples).astype(rows.dtype))
 
 
 def integrated_gradients(
-    net: Any, X: Any, target: Any = None, *, baseline: Any = 0.0, steps: int = 50
+    net: Any, X: Any, target: Any = None, *, baseline: Any = 0.0, steps: int = 50, verbose: int | str = "auto"
 ) -> IntegratedGradients:
     """Return the gradient of an output, integrated from a baseline to the input and times the way.
 
@@ -196,6 +206,8 @@ def integrated_gradients(
         An input that says nothing: a black image, the mean row.
     steps : int
         Points on each path.
+    verbose : {"auto", 0, 1}
+        1 a progress bar on stderr, if it takes more than a second; "auto": on a terminal; 0 none.
 
     Returns
     -------
@@ -231,7 +243,8 @@ def integrated_gradients(
     way = rows - begin
     points, weights = np.polynomial.legendre.leggauss(int(steps))  # on [-1, 1], where the weights sum to 2
     total = np.zeros(rows.shape)
-    for point, weight in zip((points + 1) / 2, weights / 2, strict=True):
+    path = list(zip((points + 1) / 2, weights / 2, strict=True))
+    for point, weight in track("integrated_gradients", path, verbose):
         total += weight * score.gradient(begin + rows.dtype.type(point) * way, targets)
     return attribution(
         IntegratedGradients,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._progress import track
 from fastnn._spec import choose, require_count, require_number
 from fastnn._validation import as_numeric
 from fastnn.insight.score import output_layers, require_network
@@ -56,6 +57,7 @@ def maximise_activation(
     noise: float = 0.0,
     bounds: tuple[float, float] | None = None,
     seed: int = 0,
+    verbose: int | str = "auto",
 ) -> MaximisedInputs:
     """Climb from zero, or from noise, to an input that a unit answers to strongly.
 
@@ -79,6 +81,8 @@ def maximise_activation(
         Limits of every element, kept after each step.
     seed : int
         Decides the noise.
+    verbose : {"auto", 0, 1}
+        1 a progress bar on stderr, if it takes more than a second; "auto": on a terminal; 0 none.
 
     Returns
     -------
@@ -120,7 +124,7 @@ def maximise_activation(
     x = noise * np.random.default_rng(seed).standard_normal((len(units), *net.input_shape))
     x = np.clip(x, low, high).astype(net.dtype)
     activations = np.empty((steps + 1, len(units)))
-    for step in range(steps + 1):
+    for step in track(who, range(steps + 1), verbose):
         outputs = copy.forward(x)
         outputs = outputs if isinstance(outputs, list) else [outputs]
         activations[step] = outputs[port].reshape(len(units), -1)[columns]

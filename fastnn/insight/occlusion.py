@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._progress import track
 from fastnn._spec import require_count
 from fastnn.insight.attribution import Attribution, attribution, broadcast
 from fastnn.insight.score import Score
@@ -22,6 +23,7 @@ def occlusion(
     stride: int | Sequence[int] = 1,
     fill: Any = 0.0,
     shape: Shape | None = None,
+    verbose: int | str = "auto",
 ) -> Attribution:
     """Return how far an output falls when a window over the input is covered.
 
@@ -42,6 +44,8 @@ def occlusion(
     shape : tuple of int, optional
         How a row is laid out, where windows have an axis more than the network's input: (28, 28) for images that come
         as 784 numbers.
+    verbose : {"auto", 0, 1}
+        1 a progress bar on stderr, if it takes more than a second; "auto": on a terminal; 0 none.
 
     Returns
     -------
@@ -77,7 +81,7 @@ def occlusion(
     flat, outputs = rows.reshape(len(rows), -1), score.values(rows, targets)
     counts = covered.sum(axis=0)
     values = np.empty(flat.shape, rows.dtype)
-    for row in range(len(rows)):
+    for row in track("occlusion", range(len(rows)), verbose, unit="row"):
         batch = np.where(covered, fills[row], flat[row]).reshape(-1, *score.net.input_shape)
         falls = outputs[row] - score.values(batch, np.full(len(batch), targets[row]))
         values[row] = falls @ covered / counts

@@ -10,6 +10,7 @@ from fastnn._spec import require_count
 from fastnn.insight.attribution import Attribution
 from fastnn.insight.flow import GradientFlow, gradient_flow
 from fastnn.insight.histograms import Histogram, Histograms
+from fastnn.insight.importance import PermutationImportance
 from fastnn.insight.maximise import MaximisedInputs
 from fastnn.insight.probes import LinearProbes
 from fastnn.layers.base import Shape
@@ -122,7 +123,8 @@ def _draw_time(axes: Any, flow: GradientFlow) -> None:
 def _layer_ticks(axes: Any, layers: Sequence[str]) -> None:
     """Name the layers below the axis; number them where they are many."""
     if len(layers) <= _MOST_TICKS:
-        axes.set_xticks(range(1, len(layers) + 1), layers, rotation=40, ha="right", rotation_mode="anchor", fontsize=10)
+        style = {"rotation": 40, "ha": "right", "rotation_mode": "anchor", "fontsize": 10, "parse_math": False}
+        axes.set_xticks(range(1, len(layers) + 1), layers, **style)
     else:
         axes.set_xlabel("layer", fontsize=12)
         axes.xaxis.set_major_locator(_ticks(6))
@@ -281,7 +283,8 @@ def _bars(given: list[Attribution], count: int, size: int, names: Sequence[str] 
             last = i == count - 1
             _dress(axes, "element" if last and names is None else "", "")
             if names is not None:
-                axes.set_xticks(range(size), names, rotation=60, ha="right", rotation_mode="anchor", fontsize=9)
+                style = {"rotation": 60, "ha": "right", "rotation_mode": "anchor", "fontsize": 9, "parse_math": False}
+                axes.set_xticks(range(size), names, **style)
         grid[i, 0].set_ylabel(_row_label(given[0], i), fontsize=10)
     for axes, one in zip(grid[0], given, strict=True):
         axes.set_title(one.method, fontsize=11)
@@ -393,4 +396,77 @@ def plot_probes(probes: LinearProbes | Mapping[str, LinearProbes], path: str | P
     _dress(axes, "", "accuracy of a linear probe")
     _layer_ticks(axes, first.layers)
     figure.legend(loc="outside upper center", ncols=2, fontsize=10, frameon=False)
+    return _finish(figure, path)
+
+
+def plot_importance(
+    found: PermutationImportance,
+    path: str | Path | None = None,
+    *,
+    shape: Shape | None = None,
+    names: Sequence[str] | None = None,
+    most: int = 20,
+) -> Any:
+    """Draw the importance of the inputs: a bar for each of the most important ones, or a heat map of an image.
+
+    Parameters
+    ----------
+    found : PermutationImportance
+        What ``permutation_importance`` returned.
+    path : str or Path, optional
+        Where to write the picture.
+    shape : (H, W), optional
+        How a row is an image; if not given, the shape of the inputs if it has two axes, else bars are drawn.
+    names : list of str, optional
+        Of the elements, beside the bars; their numbers, if not given.
+    most : int
+        How many bars at most.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure, with an Agg canvas.  Whiskers show one standard deviation over the shuffles.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit the inputs.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> X, y = fn.load_digits()
+    >>> net = fn.Sequential([fn.Dense(32, "relu"), fn.Dense(10)], input_shape=64, seed=0)
+    >>> net.compile("cross_entropy")
+    >>> figure = fn.plot_importance(fn.permutation_importance(net, X[:200], y[:200], repeats=1), shape=(8, 8))
+    """
+    who, size = "plot_importance", found.values.size
+    require_count(who, "most", most)
+    layout = found.values.shape if shape is None and found.values.ndim == 2 else shape
+    if layout is not None and (len(layout) != 2 or np.prod(layout) != size):
+        raise ValueError(f"{who}: expected a shape (H, W) of {size} elements, got {layout}")
+    if names is not None and len(names) != size:
+        raise ValueError(f"{who}: expected {size} names, one per element, got {len(names)}")
+    if layout is not None:
+        figure = _figure(who, 5.2, 4.2)
+        axes = figure.add_subplot()
+        limit = float(found.values.max())
+        image = axes.imshow(found.values.reshape(layout), cmap="Blues", vmin=0.0, vmax=limit if limit > 0 else 1.0)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        figure.colorbar(image, ax=axes).set_label("rise of the loss when shuffled", fontsize=11)
+        return _finish(figure, path)
+    order = np.argsort(-found.values.ravel(), kind="stable")[:most][::-1]  # the most important one on top
+    figure = _figure(who, 7.5, 1.0 + 0.3 * len(order))
+    axes = figure.add_subplot()
+    where = np.arange(len(order))
+    axes.barh(where, found.values.ravel()[order], xerr=found.deviations.ravel()[order], color=_BLUE, ecolor=_GREY)
+    _dress(axes, "rise of the loss when shuffled", "")
+    axes.xaxis.set_major_locator(_ticks(6))
+    axes.axvline(0, color="#222222", linewidth=0.8)
+    axes.grid(False, axis="y")
+    labels = [str(i if names is None else names[i]) for i in order.tolist()]
+    axes.set_yticks(where, labels, fontsize=10, parse_math=False)
     return _finish(figure, path)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._progress import track
 from fastnn._spec import require_count, require_number
 from fastnn._validation import as_numeric
 from fastnn.data.split import split
@@ -59,6 +60,7 @@ def linear_probes(
     batch_size: int = 128,
     l2: float = 1e-4,
     seed: int = 0,
+    verbose: int | str = "auto",
 ) -> LinearProbes:
     """Train a linear classifier on what each layer says, and test it on rows that were held out.
 
@@ -78,6 +80,8 @@ def linear_probes(
         Penalty ``l2/2 |w|^2`` on its weights.
     seed : int
         Decides split and training.
+    verbose : {"auto", 0, 1}
+        1 a progress bar on stderr, if it takes more than a second; "auto": on a terminal; 0 none.
 
     Returns
     -------
@@ -129,7 +133,7 @@ def linear_probes(
     optimizer = Adam(CosineDecay(0.01, total_steps=steps), l2=l2)
     representations = _representations(net, inputs)
     accuracies = []
-    for values in representations.values():
+    for values in track(who, representations.values(), verbose, unit="layer"):
         rows = Standardizer().fit(values[train]).transform(values)
         layer = Dense(len(classes), kernel_initializer="zeros")
         probe = Sequential([layer], input_shape=rows.shape[1], seed=seed, dtype=net.dtype)

@@ -1,0 +1,226 @@
+"""``fastnn bench``: how long calls take on this machine, and what share of its peak that is."""
+
+import argparse
+import json
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from math import prod
+from pathlib import Path
+from statistics import median, quantiles
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from fastnn._progress import track
+from fastnn.layers import Bidirectional, Dense, DropConnect, Embedding
+from fastnn.layers.recurrent import _Recurrent
+from fastnn.losses import CrossEntropy, Hinge
+
+STANDARD = ((4, 64, 64, 2), (784, 128, 10), (784, 512, 512, 10))
+CALLS = (("predict_one", 1), ("predict", 512), ("train_step", 1), ("train_step", 128))
+SECONDS, ROUNDS = 4e-3, 15  # of one measurement at least, and how many there are
+WITH_PRODUCTS = (Dense, DropConnect, _Recurrent, Bidirectional)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Microseconds of a call: median and quartiles over the rounds; and the share of the peak of the threads used."""
+
+    network: str
+    call: str
+    rows: int
+    us: float
+    lower_us: float
+    upper_us: float
+    share_of_peak: float | None
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "bench",
+        help="how fast networks are on this machine",
+        description="Time single answers, batches and steps of training of a saved network, or of a few usual sizes, "
+        "in some seconds.",
+    )
+    parser.add_argument("model", metavar="MODEL", nargs="?", help="a saved network; usual sizes without it")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure and print."""
+    networks = [standard(sizes) for sizes in STANDARD] if arguments.model is None else [saved(arguments.model)]
+    peak = peak_rate(networks[0][1].dtype)
+    cases = [(name, net, call, rows) for name, net in networks for call, rows in CALLS]
+    timings = [timing(*case, peak) for case in track("bench", cases, "auto", unit="call")]
+    about = {**machine(), "peak_gflops_per_core": round(peak / 1e9, 1), "dtype": str(networks[0][1].dtype)}
+    if arguments.json:
+        print(json.dumps({"machine": about, "timings": [asdict(one) for one in timings]}, indent=1))
+        return
+    print(f"{about['processor']}, {about['isa']}, {about['threads']} threads, products {about['products']}")
+    print(f"fastnn {about['fastnn']}, NumPy {about['numpy']}, Python {about['python']}")
+    print(f"peak of one core {peak / 1e9:.0f} GFLOP/s in {about['dtype']}; shares are of the cores of all threads\n")
+    print(table(timings))
+
+
+def table(timings: list[Timing]) -> str:
+    """Return the timings as text."""
+    rows = [("network", "call", "rows", "us", "quartiles", "of peak")]
+    for one in timings:
+        quartiles = f"{_digits(one.lower_us)} - {_digits(one.upper_us)}"
+        share = "" if one.share_of_peak is None else f"{one.share_of_peak:.0%}"
+        rows.append((one.network, one.call, str(one.rows), _digits(one.us), quartiles, share))
+    sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join([*map(str.ljust, row[:2], sizes), *map(str.rjust, row[2:], sizes[2:])]).rstrip() for row in rows
+    )
+
+
+def _digits(us: float) -> str:
+    """Three digits that count."""
+    return f"{us:.0f}" if us >= 100 else f"{us:.3g}"
+
+
+def machine() -> dict[str, str | int]:
+    """Return name and value of what decides speed here."""
+    import fastnn as fn
+    from fastnn._core import backend, kernels
+
+    return {
+        "processor": processor(),
+        "isa": kernels.isa(),
+        "threads": fn.get_num_threads(),
+        "products": backend.MATMUL,
+        "fastnn": fn.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def processor() -> str:
+    """Name of the processor as the system knows it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
+
+
+def standard(sizes: tuple[int, ...]) -> tuple[str, Any]:
+    """Return a classifier of these widths and its name, ready to learn by SGD."""
+    import fastnn as fn
+
+    layers = [*(fn.Dense(width, "relu") for width in sizes[1:-1]), fn.Dense(sizes[-1])]
+    net = fn.Sequential(layers, input_shape=sizes[0], seed=0)
+    net.compile("cross_entropy", fn.SGD(0.01))
+    return "-".join(map(str, sizes)), net
+
+
+def saved(path: str) -> tuple[str, Any]:
+    """Return the network of a file and its name; one that does not say how it learns does by squared error and Adam."""
+    import fastnn as fn
+
+    net = fn.load(path)
+    if net.trainer is None or not net.losses:
+        net.compile("squared_error" if len(net.output_shapes) == 1 else ["squared_error"] * len(net.output_shapes))
+    return Path(path).stem, net
+
+
+def peak_rate(dtype: Any) -> float:
+    """Return the multiply-adds of one core, counted as two operations each, in FLOP/s."""
+    from fastnn._core import kernels
+
+    n = 1000
+    while True:
+        began = perf_counter()
+        chains = kernels.probe_multiply_add(n, dtype=dtype)[1]
+        if perf_counter() - began >= SECONDS:
+            break
+        n *= 2
+    rates = []
+    for _ in range(ROUNDS):
+        began = perf_counter()
+        kernels.probe_multiply_add(n, dtype=dtype)
+        rates.append(2.0 * n * chains / (perf_counter() - began))
+    return max(rates)
+
+
+def timing(name: str, net: Any, call: str, rows: int, peak: float) -> Timing:
+    """Measure one call of a network."""
+    work = bound_call(net, call, rows)
+    n = 1
+    while (seconds := _seconds(work, n)) < SECONDS:
+        n = max(2 * n, int(1.2 * n * SECONDS / max(seconds, 1e-7)))
+    times = [_seconds(work, n) / n * 1e6 for _ in range(ROUNDS)]
+    lower, _, upper = quantiles(times, n=4)
+    us, products = median(times), multiply_adds(net)
+    share = None
+    if products is not None and rows > 1:  # one row reads weights, and is bound by that
+        import fastnn as fn
+
+        flops = 2.0 * rows * products[call == "train_step"]
+        share = flops / (us * 1e-6 * peak * fn.get_num_threads())
+    return Timing(name, call, rows, us, lower, upper, share)
+
+
+def _seconds(work: Callable[[], object], n: int) -> float:
+    began = perf_counter()
+    for _ in range(n):
+        work()
+    return perf_counter() - began
+
+
+def bound_call(net: Any, call: str, rows: int) -> Callable[[], object]:
+    """Return a call on made-up data; steps of training change a copy."""
+    from copy import deepcopy
+
+    random, whole = np.random.default_rng(0), net.plan.index_inputs()
+    X: Any = [
+        np.zeros((rows, *shape), net.dtype) if i in whole else random.normal(size=(rows, *shape)).astype(net.dtype)
+        for i, shape in enumerate(net.input_shapes)
+    ]
+    y: Any = [_targets(loss, (rows, *s), net.dtype) for loss, s in zip(net.losses, net.output_shapes, strict=True)]
+    if call == "predict_one":
+        X = [x[0] for x in X]
+    X, y = (part[0] if len(part) == 1 else part for part in (X, y))
+    if call == "train_step":
+        twin = deepcopy(net)  # at rate 0 it does the same work, and does not wander off
+        twin.compile(net.losses, replace(net.optimizer, learning_rate=0.0), loss_weights=net.loss_weights)
+        return lambda: twin.train_step(X, y)
+    method = getattr(net, call)
+    return lambda: method(X)
+
+
+def _targets(loss: Any, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return targets that the loss takes: the first class, a margin to keep, or zeros."""
+    targets = np.full(shape, isinstance(loss, Hinge), dtype)
+    if isinstance(loss, CrossEntropy):
+        targets[..., 0] = 1
+    return targets
+
+
+def multiply_adds(net: Any) -> tuple[int, int] | None:
+    """Return those of the products of one row, forward and in a step of training; None where layers have others.
+
+    A product takes part up to three times: forward, in the gradient of its weights, and in that of its inputs, if
+    something below learns.
+    """
+    forward = learning = 0
+    learned = [False] * len(net.input_shapes)  # by tensor: whether something below learns
+    parameters = {view.name: view.parameters for view in net.layers}
+    for node, applied in zip(net.structure.nodes, net._assembly.applications, strict=True):
+        below, own = any(learned[i] for i in node.inputs), parameters[applied.name]
+        learned.append(below or bool(own))
+        if isinstance(applied.layer, Embedding) or all(array.ndim < 2 for array in own.values()):
+            continue
+        if not isinstance(applied.layer, WITH_PRODUCTS) or any(array.ndim > 2 for array in own.values()):
+            return None
+        rows = prod(applied.input_shapes[0][:-1])  # steps of a sequence
+        size = rows * sum(array.size for array in own.values() if array.ndim == 2)
+        forward += size
+        learning += size * (3 if below else 2)
+    return (forward, learning) if forward else None

@@ -1,0 +1,72 @@
+"""``fastnn report``: a page on a saved network and the rows of a file."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastnn.cli.files import read_inputs, read_labelled
+from fastnn.cli.model import Recipe, Training, network_targets
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "report",
+        help="a page on what a saved network can do",
+        description="Write one HTML file: scores, errors, learning curves, layers, gradients, importance of inputs.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("model", metavar="MODEL", help="a file that 'fastnn train' wrote")
+    parser.add_argument("data", metavar="DATA", help="CSV, TSV, Parquet, .npz or IDX file, as in training")
+    parser.add_argument("--target", help="column, array or IDX file of the labels, if not that of the training")
+    parser.add_argument("--shape", type=image_shape, metavar="H,W", help="how a row is an image, such as 28,28")
+    parser.add_argument("--out", default="report.html", metavar="FILE", help="the file to write")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Read, judge and write."""
+    import fastnn as fn
+
+    net = fn.load(arguments.model)
+    recipe = Recipe.from_metadata(net.metadata, "report")
+    y = read_labelled(arguments.data, arguments.target or recipe.target, recipe.reading)
+    X = read_inputs(arguments.data, recipe.reading, "report")
+    if len(X) != len(y):
+        raise ValueError(f"report: expected as many labels as rows, got {len(y)} and {len(X)}")
+    net.history = Training.from_metadata(net.metadata).prepare(net, recipe)
+    found = write(net, recipe, arguments.out, X, y, arguments.data, arguments.shape)
+    print(summary(found, len(X)))
+
+
+def write(net: Any, recipe: Recipe, path: str, X: Any, y: Any, data: str, shape: Any = None) -> Any:
+    """Write the report on rows as they stand in a file."""
+    import fastnn as fn
+
+    if recipe.classes is not None and not (known := np.isin(y, recipe.classes)).all():
+        strange = y[~known].tolist()[0]
+        raise ValueError(f"report: label {strange!r:.80} is not among the classes {recipe.classes!r:.200}")
+    return fn.report(
+        net, path, recipe.network_inputs(X), network_targets(recipe, y), classes=recipe.classes,
+        feature_names=recipe.reading.get("features"), shape=shape, standardizer=recipe.targets,
+        title=f"{Path(recipe.target).name} of {Path(data).name}",
+    )  # fmt: skip
+
+
+def summary(found: Any, rows: int) -> str:
+    """Return where the report is and its first scores, in a line."""
+    name = "accuracy" if found.task == "classification" else "r2"
+    return f"saved {found.path}: {rows} rows, {name} {found.scores[name]:.4f}, loss {found.scores['loss']:.4g}"
+
+
+def image_shape(text: str) -> tuple[int, int]:
+    """Return height and width."""
+    try:
+        height, width = (int(part) for part in text.split(","))
+    except ValueError:
+        height = width = 0
+    if min(height, width) < 1:
+        raise argparse.ArgumentTypeError(f"expected height and width such as 28,28, got {text!r}")
+    return height, width

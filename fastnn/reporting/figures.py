@@ -1,0 +1,115 @@
+"""Pictures that only a report needs, and any picture of matplotlib as part of a page that is light or dark."""
+
+import re
+from collections.abc import Sequence
+from html import escape
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from fastnn.plotting import _dress, _figure, _plain_numbers
+from fastnn.reporting.scores import Calibration
+
+MOST_POINTS = 1000  # of a cloud; more of them say no more, and make the page large
+# Colours of the pictures, and the variables of the page that take their place.
+COLORS = {
+    "#000000": "ink", "#222222": "ink", "#444444": "ink", "#ffffff": "paper", "#dddddd": "line", "#8a8a8a": "soft",
+    "#1f5fa8": "blue", "#d1541f": "orange", "#2f8f4e": "green", "#b8860b": "gold", "#7a4fa3": "violet",
+    "#008b8b": "teal",
+}  # fmt: skip
+_BLUE, _ORANGE, _GREY = "#1f5fa8", "#d1541f", "#8a8a8a"
+
+
+def svg(figure: Any, name: str, alt: str) -> str:
+    """Return a picture as an element of a page: its text is text, its colours are the page's, its ids its own."""
+    from matplotlib import rc_context
+
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), BytesIO() as file:
+        figure.savefig(file, format="svg", metadata={"Creator": None, "Date": None, "Format": None, "Type": None})
+        text = file.getvalue().decode("utf-8")
+    text = re.sub(r"<!--.*?-->\s*|<metadata>.*?</metadata>\s*", "", text[text.index("<svg") :], flags=re.DOTALL)
+    box = re.search(r"viewBox=\"[^\"]*\"", text)
+    assert box is not None
+    head = f'<svg {box[0]} role="img" aria-label="{escape(alt)}" style="width: {figure.get_figwidth() * 96:.0f}px">'
+    return head + re.sub(r"<[^>]*>", lambda tag: _own(tag[0], name), text[text.index(">") + 1 :].strip())
+
+
+def _own(tag: str, name: str) -> str:
+    """Return a tag with ids of this picture, and the page's colours."""
+    tag = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", tag.replace("xlink:href", "href"))
+    return re.sub(": (#[0-9a-f]{6})", lambda found: f": {_variable(found[1])}", tag)
+
+
+def _variable(color: str) -> str:
+    return f"var(--{COLORS[color]})" if color in COLORS else color
+
+
+def plot_calibration(found: Calibration) -> Any:
+    """Draw how often the network is right over how sure it is, and below how many rows are how sure."""
+    figure = _figure("report", 6.4, 5.2)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    above.plot([0, 1], [0, 1], "--", color=_GREY, linewidth=1.2, label="as sure as right")
+    above.plot(found.confidence, found.accuracy, "o-", color=_BLUE, linewidth=2, label="network")
+    above.set_ylim(-0.02, 1.02)
+    _dress(above, "", "share that is right")
+    above.legend(frameon=False, fontsize=10, loc="upper left")
+    below.bar(found.confidence, found.counts, width=0.02, color=_BLUE)
+    below.set_yscale("log")
+    below.set_ylim(bottom=0.7)  # one row shows
+    _plain_numbers(below.yaxis)
+    _dress(below, "probability of the predicted class", "rows")
+    below.set_xlim(0, 1.02)
+    below.xaxis.set_major_locator(_steps())
+    return figure
+
+
+def _steps() -> Any:
+    from matplotlib.ticker import MultipleLocator
+
+    return MultipleLocator(0.2)
+
+
+def plot_regression(true: np.ndarray, predicted: np.ndarray, names: Sequence[str], seed: int) -> Any:
+    """Draw, for each output a line: predicted over true, the error over the predicted, and a histogram of errors."""
+    outputs = true.shape[1]
+    figure = _figure("report", 10.5, 3.7 * outputs)
+    some = np.arange(len(true))
+    if len(true) > MOST_POINTS:
+        some = np.random.default_rng(seed).choice(len(true), MOST_POINTS, replace=False)
+    for line, name, t, p in zip(figure.subplots(outputs, 3, squeeze=False), names, true.T, predicted.T, strict=True):
+        ends = [float(min(t.min(), p.min())), float(max(t.max(), p.max()))]
+        line[0].plot(ends, ends, color=_GREY, linewidth=1.2)
+        line[0].plot(t[some], p[some], "o", color=_BLUE, markersize=3, alpha=0.5, markeredgewidth=0)
+        line[1].axhline(0, color=_GREY, linewidth=1.2)
+        line[1].plot(p[some], (p - t)[some], "o", color=_BLUE, markersize=3, alpha=0.5, markeredgewidth=0)
+        line[2].hist(p - t, bins=min(50, max(10, int(np.sqrt(len(t))))), color=_BLUE)
+        line[2].axvline(0, color=_GREY, linewidth=1.2)
+        suffix = f" {name}" if name else ""
+        for axes, xlabel, ylabel in zip(
+            line, (f"true{suffix}", f"predicted{suffix}", f"error{suffix}"), ("predicted", "error", "rows"), strict=True
+        ):
+            _dress(axes, xlabel, ylabel)
+            axes.xaxis.set_major_locator(_few())
+            axes.yaxis.set_major_locator(_few())
+    return figure
+
+
+def _few() -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10])
+
+
+def plot_images(images: np.ndarray, titles: Sequence[str]) -> Any:
+    """Draw rows as images, each below its title."""
+    columns = min(len(images), 5)
+    lines = -(-len(images) // columns)
+    figure = _figure("report", 1.9 * columns + 0.2, 2.15 * lines + 0.1)
+    grid = figure.subplots(lines, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for axes, image, title in zip(grid.flat, images, titles, strict=False):
+        axes.imshow(image, cmap="gray", interpolation="nearest")
+        axes.set_title(title, fontsize=10, parse_math=False)
+    return figure
