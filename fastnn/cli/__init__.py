@@ -1,10 +1,10 @@
-"""The command line: ``python -m fastnn demo | train | predict | info``."""
+"""The command line: ``python -m fastnn demo | train | predict | export | info``."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from fastnn.cli import demo, info, predict, train
+from fastnn.cli import demo, export, info, predict, train
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fastnn", description="Small neural networks on the CPU.")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for command in (demo, train, predict, info):
+    for command in (demo, train, predict, export, info):
         command.add_parser(commands)
     return parser
 

@@ -76,11 +76,14 @@ def export_c(
         raise ValueError(f"export_c: expected a plain file name in ASCII, got {target.name!r:.200}; #include needs it")
     check_standardizer("standardizer", standardizer, net.input_shapes)
     check_standardizer("target_standardizer", target_standardizer, net.output_shapes)
-    if not kernels.all_finite(net.params):
-        raise ValueError("export_c: expected finite parameters, got NaN or inf; train again with a lower learning rate")
     int8 = isinstance(dtype, str) and dtype == "int8"
     chosen = net.dtype if dtype is None or int8 else as_precision(dtype)
-    plain = exported = net if chosen == net.dtype else net.astype(chosen)
+    with np.errstate(over="ignore"):
+        plain = exported = net if chosen == net.dtype else net.astype(chosen)
+    if not kernels.all_finite(plain.params):
+        raise ValueError(
+            f"export_c: expected finite parameters in {chosen}, got NaN or inf; train again with a lower learning rate"
+        )
     quantized: dict[tuple[str, str], Quantized] = {}
     if int8:
         quantized, exported = quantize_network(plain)

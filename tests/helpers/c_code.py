@@ -33,11 +33,17 @@ def execute(program):
     return run.returncode, run.stdout + run.stderr
 
 
-def library(folder, names, language="c99"):
+def library(folder, names, language="c99", *options, unit="every_network"):
     """All of these exported networks in one shared library, compiled in one go."""
-    unit = folder / "all.c"
-    unit.write_text("".join(f'#include "{name}.c"\n' for name in names))
-    return ctypes.CDLL(str(build(language, [unit], folder / f"all-{language}.so", "-shared", "-fPIC", "-O1")))
+    source = folder / f"{unit}.c"
+    source.write_text("".join(f'#include "{name}.c"\n' for name in names))
+    output = folder / f"{unit}-{language}.so"
+    return ctypes.CDLL(str(build(language, [source], output, "-shared", "-fPIC", *(options or ["-O1"]))))
+
+
+def pointer(array):
+    """Where an array lies, as an argument."""
+    return ctypes.c_void_p(array.ctypes.data)
 
 
 def answers(code, name, net, inputs, dtype=None):
@@ -48,13 +54,8 @@ def answers(code, name, net, inputs, dtype=None):
     scratch = np.full(1 << 16, np.nan, dtype)  # whatever is in it does not matter
     outputs = [np.full((len(inputs[0]), prod(shape)), np.nan, dtype) for shape in net.output_shapes]
     rows = [np.ascontiguousarray(x.reshape(len(x), -1), dtype) for x in inputs]
-    pointer = ctypes.c_void_p
     for row in range(len(rows[0])):
-        status = run(
-            pointer(scratch.ctypes.data),
-            *(pointer(x[row:].ctypes.data) for x in rows),
-            *(pointer(y[row:].ctypes.data) for y in outputs),
-        )
+        status = run(pointer(scratch), *(pointer(x[row:]) for x in rows), *(pointer(y[row:]) for y in outputs))
         assert not fails or status == 0
     return [y.reshape(len(y), *shape) for y, shape in zip(outputs, net.output_shapes, strict=True)]
 
