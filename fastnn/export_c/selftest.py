@@ -99,9 +99,11 @@ def tolerances(net: Network, rows: list[np.ndarray]) -> list[float]:
     """Return for each output how far two correct evaluations may be apart.
 
     The computed sum of n products is the exact one of factors that are off by n units of rounding at most [Higham 2002,
-    Accuracy and Stability of Numerical Algorithms, sec. 3.1]; 8 more units stand for the functions that follow it.  So
-    all parameters and inputs are moved by so much up or down at random, in float64, and the tolerance is four times the
-    largest change seen, and 16 units of the largest answer.  Indices, and inputs that mark a step as masked, stay.
+    Accuracy and Stability of Numerical Algorithms, sec. 3.1], and by the order of sqrt(n) units in practice [Higham &
+    Mary 2019, A new approach to probabilistic rounding error analysis].  8 more units stand for the functions that
+    follow it.  So all parameters and inputs are moved by so much up or down at random, in float64, and the tolerance is
+    four times the largest change seen, and 16 units of the largest answer.  Indices, and inputs that mark a step as
+    masked, stay.
     """
     unit = float(np.finfo(net.dtype).eps) / 2
     exact, indices = net.astype("float64"), index_inputs(net)
@@ -109,7 +111,7 @@ def tolerances(net: Network, rows: list[np.ndarray]) -> list[float]:
     masks = [mask for view in net.layers if (mask := getattr(view.spec, "mask_value", None)) is not None]
     inputs = [x.astype(np.float64) for x in rows]
     answers, rng = predict(exact, inputs), np.random.default_rng(net.seed)
-    params, size = exact.params.copy(), (longest + 8) * unit
+    params, size = exact.params.copy(), (longest**0.5 + 8) * unit
     largest = [0.0] * len(answers)
     for _ in range(DRAWS):
         exact.params[:] = params * (1 + size * rng.choice([-1, 1], params.shape))

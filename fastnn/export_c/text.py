@@ -49,7 +49,7 @@ def number(value: float, dtype: np.dtype) -> str:
     """Write a finite number so that reading it gives the same one: 9 digits in float32, 17 in float64."""
     single = dtype == np.float32
     digits = f"{value:.9g}" if single else f"{value:.17g}"
-    if not re.search(r"[.e]", digits):
+    if "." not in digits and "e" not in digits:
         digits += ".0"
     return digits + "f" * single
 
@@ -64,14 +64,16 @@ def array(kind: str, name: str, values: np.ndarray) -> str:
 
 def wrap(items: Iterable[str]) -> list[str]:
     """Return the items in lines, with a comma after each but the last."""
-    lines, line = [], ""
+    lines: list[str] = []
+    line: list[str] = []
+    width = 4
     for item in items:
-        if line and len(line) + len(item) + 7 > WIDTH:
-            lines.append(f"    {line},")
-            line = item
-        else:
-            line = f"{line}, {item}" if line else item
-    return [*lines, f"    {line}"] if line else lines
+        if line and width + len(item) + 1 > WIDTH:
+            lines.append(f"    {', '.join(line)},")
+            line, width = [], 4
+        line.append(item)
+        width += len(item) + 2
+    return [*lines, f"    {', '.join(line)}"] if line else lines
 
 
 def folded(statement: str, depth: int) -> list[str]:

@@ -29,7 +29,7 @@ def test_every_case_of_the_table(dtype, tmp_path):
         networks[name] = case, net, rows
         net.export_c(tmp_path / f"{name}.c", selftest=False)
     assert len(networks) > 100
-    code = c_code.library(tmp_path, list(networks), "c99", "-O0")
+    code = c_code.library(tmp_path, list(networks))
     for name, (case, net, rows) in networks.items():
         found = c_code.answers(code, name, net, rows)
         for y, truth in zip(found, case.twin(parameters(net), *(x.astype(np.float64) for x in rows)), strict=True):

@@ -74,7 +74,9 @@ def test_the_self_test_finds_a_changed_number_in_every_array(dtype, tmp_path):
 def test_the_program_of_the_self_test(tmp_path):
     network().export_c(tmp_path / "policy.c", "p")
     for language in ("c99", "c11", "c++98", "c++17"):
-        program = c_code.build(language, [tmp_path / "policy.c"], tmp_path / "test", "-DP_SELFTEST", *c_code.SANITIZE)
+        program = c_code.build(
+            language, [tmp_path / "policy.c"], tmp_path / "test", "-DP_SELFTEST", "-O2", *c_code.SANITIZE
+        )
         assert c_code.execute(program) == (0, "p: 0 of 8 rows wrong\n")
     source = (tmp_path / "policy.c").read_text()
     (tmp_path / "policy.c").write_text(re.sub(r"(p_dense_2_bias\[2\] = \{\s+)", r"\g<1>1.0f + ", source))

@@ -38,7 +38,7 @@ def library(folder, names, language="c99", *options, unit="every_network"):
     source = folder / f"{unit}.c"
     source.write_text("".join(f'#include "{name}.c"\n' for name in names))
     output = folder / f"{unit}-{language}.so"
-    return ctypes.CDLL(str(build(language, [source], output, "-shared", "-fPIC", *(options or ["-O1"]))))
+    return ctypes.CDLL(str(build(language, [source], output, "-shared", "-fPIC", *(options or ["-O0"]))))
 
 
 def pointer(array):
