@@ -32,7 +32,7 @@ class CExport:
     name : str
         What every name in them begins with.
     flash_bytes : int
-        Size of the constants, weights mostly.  The code comes to that: some kB.
+        Size of the constants, weights mostly.  The code comes to that: a kB or two.
     ram_bytes : int
         Size of the scratch that a call needs; inputs and outputs are the caller's.
     tolerance : tuple of float

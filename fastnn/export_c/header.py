@@ -57,7 +57,7 @@ def about(network: Translation, stem: str, notes: list[str], *, selftest: bool) 
     name, upper, program = network.name, network.upper, network.program
     numbers = f"8-bit weights, the rest {program.dtype}" if program.quantized else str(program.dtype)
     paragraph = (
-        f"{numbers}: {program.constant_bytes:,} bytes of constants beside some kB of code, and {upper}_SCRATCH_BYTES "
+        f"{numbers}: {program.constant_bytes:,} bytes of constants beside a kB or two of code, and {upper}_SCRATCH_BYTES "
         "of scratch, which belong to the call: each thread needs its own, and what is in it does not matter.  No "
         "memory is allocated and nothing else is changed.  Arrays must not overlap; several axes are in row-major "
         "order.  Numbers are not checked: a NaN or an infinity among the inputs may come out again."

@@ -353,7 +353,7 @@ def test_both_files_or_none(fails, there, tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", failing)
     with pytest.raises(OSError, match="No space"):
-        net.export_c(tmp_path / "a.c")
+        net.export_c(tmp_path / "a.c", notes="another header")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
     monkeypatch.undo()
     net.export_c(tmp_path / "a.c")
