@@ -30,7 +30,7 @@ FLOORS = [
     # F5: leaves, each on its own
     ["serialization", "diagnostics", "plotting", "resampling"],
     # the export to C, from text to files
-    ["export_c.text", "export_c.functions", "export_c.quantize", "export_c.program", "export_c.recurrent", "export_c.emitters",
+    ["export_c.text", "export_c.products", "export_c.functions", "export_c.quantize", "export_c.program", "export_c.recurrent", "export_c.emitters",
      "export_c.translation", "export_c.selftest", "export_c.files", "export_c.header", "export_c.source", "export_c"],
     # insight draws with what the leaf plotting has
     ["insight.score", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.probes", "insight.flow",
