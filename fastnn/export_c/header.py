@@ -58,9 +58,9 @@ def about(network: Translation, stem: str, notes: list[str], *, selftest: bool) 
     numbers = f"8-bit weights, the rest {program.dtype}" if program.quantized else str(program.dtype)
     paragraph = (
         f"{numbers}: {program.constant_bytes:,} bytes of constants beside a kB or two of code, and "
-        f"{upper}_SCRATCH_BYTES of scratch, which belong to the call: each thread needs its own, and what is in it does "
-        "not matter.  No memory is allocated and nothing else is changed.  Arrays must not overlap; several axes are in "
-        "row-major order.  Numbers are not checked: a NaN or an infinity among the inputs may come out again."
+        f"{upper}_SCRATCH_BYTES of scratch, which belong to the call: each thread needs its own, and what is in it "
+        "does not matter.  No memory is allocated and nothing else is changed.  Arrays must not overlap; several axes "
+        "are in row-major order.  Numbers are not checked: a NaN or an infinity among the inputs may come out again."
     )
     arrays = ", ".join(f"{port.name}[{size_of(network, port)}]" for port in network.ports)
     lines = [f"{stem}.h: a neural network, {MARK} (export_c).  C99, C++ too; needs <math.h> alone.", ""]
