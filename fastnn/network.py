@@ -37,6 +37,8 @@ from fastnn.optimizers import Optimizer, as_optimizer
 from fastnn.schedules import Constant
 
 if TYPE_CHECKING:
+    from fastnn.data import Standardizer
+    from fastnn.export_c import CExport
     from fastnn.history import History
 
 
@@ -697,6 +699,91 @@ class Network(Engine):
         from fastnn.serialization import save
 
         save(self, path, optimizer=optimizer, metadata=metadata)
+
+    def export_c(
+        self,
+        path: str | PathLike[str],
+        name: str | None = None,
+        *,
+        dtype: Any = None,
+        rows: Any = None,
+        selftest: bool = True,
+        standardizer: Standardizer | None = None,
+        target_standardizer: Standardizer | None = None,
+        notes: str = "",
+    ) -> CExport:
+        """Write the network as C: one source file and one header that need a C99 or C++ compiler and nothing else.
+
+        ``NAME_run(&scratch, x, y)`` answers one row.  The code allocates nothing, has no state, needs <math.h> alone.
+        Memory for what lies between the layers is a struct of the caller's, ``NAME_scratch``: so its size is known when
+        the program is built, it lies where the caller has room, and any number of threads can run.
+
+        Parameters
+        ----------
+        path : str or path
+            The source file, which ends in ``.c``; the header stands beside it and ends in ``.h``.  Both are written or
+            none; only files that were written so are replaced.
+        name : str, optional
+            What all names in C begin with; the name of the file if not given.
+        dtype : {"float32", "float64", "int8"}, optional
+            Of numbers and arithmetic; that of the network if not given.  "int8": the weights of Dense, DropConnect and
+            recurrent layers are 8-bit whole numbers times a scale for each output, ``|w - q s| <= max|w| / 254``;
+            everything else, activations and sums too, stays in the network's dtype.  That takes a quarter of the room,
+            and no time for turning activations into whole numbers, nor the error of it.
+        rows : array_like of shape (B, *input_shape), optional
+            Rows to test by, for several inputs a list; if not given, eight of a standard normal distribution, and of
+            indices for an Embedding, drawn by the network's seed.  The first 32 are stored.
+        selftest : bool
+            Store rows and answers, so that compiling with ``-DNAME_SELFTEST`` gives a program that checks itself.
+        standardizer, target_standardizer : Standardizer, optional
+            How the data were scaled; written as the functions ``NAME_standardize(raw, x)`` and
+            ``NAME_unstandardize(y, values)``.  ``rows`` are raw then.  For networks of one input, or one output.
+        notes : str
+            For the comment in the header.
+
+        Returns
+        -------
+        CExport
+            The files, sizes in bytes, the tolerance of the self test, and the error that 8 bits make on the rows.
+
+        Raises
+        ------
+        ValueError
+            If a layer has no form in C (Custom), the name is no C identifier, a parameter or an answer to the rows is
+            not finite, or an option does not fit.
+        TypeError
+            If an option is of the wrong kind.
+        RuntimeError
+            If a standardizer was not fitted.
+        OSError
+            If the files cannot be written, or (FileExistsError) others stand in their place.
+
+        Notes
+        -----
+        The error of 8 bits in a single layer is at most ``sum_i |x_i| max_i |w_ij| / 254`` in output j, and rounding.
+
+        Examples
+        --------
+        >>> import os, tempfile, fastnn as fn
+        >>> net = fn.Sequential([fn.Dense(16, "tanh"), fn.Dense(2)], input_shape=4, seed=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = net.export_c(os.path.join(folder, "policy.c"))
+        >>> report.name, report.flash_bytes, report.ram_bytes
+        ('policy', 456, 64)
+        """
+        from fastnn.export_c import export_c
+
+        return export_c(
+            self,
+            path,
+            name,
+            dtype=dtype,
+            rows=rows,
+            selftest=selftest,
+            standardizer=standardizer,
+            target_standardizer=target_standardizer,
+            notes=notes,
+        )
 
     def astype(self, dtype: Any) -> Self:
         """Return a copy in another dtype, not compiled.

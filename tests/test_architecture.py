@@ -29,6 +29,9 @@ FLOORS = [
     ["history", "feed", "callbacks", "training"],
     # F5: leaves, each on its own
     ["serialization", "diagnostics", "plotting", "resampling"],
+    # the export to C, from text to files
+    ["export_c.text", "export_c.products", "export_c.functions", "export_c.quantize", "export_c.program", "export_c.recurrent", "export_c.emitters",
+     "export_c.translation", "export_c.selftest", "export_c.files", "export_c.header", "export_c.source", "export_c"],
     # insight draws with what the leaf plotting has
     ["insight.score", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.importance", "insight.probes", "insight.flow",
      "insight.histograms", "insight.plots", "insight"],
@@ -40,7 +43,7 @@ FLOORS = [
     # the report shows what metrics, plotting and insight find, on one page
     ["reporting.subject", "reporting.scores", "reporting.page", "reporting.figures", "reporting.sections", "reporting.mistakes", "reporting.content", "reporting.report", "reporting"],
     # the command line uses leaves
-    ["cli.files", "cli.model", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.bench", "cli", "__main__"],
+    ["cli.files", "cli.model", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.export", "cli.bench", "cli", "__main__"],
     # what users import
     [""],
 ]  # fmt: skip
@@ -48,10 +51,12 @@ LEAVES = FLOORS[4]
 UPWARD = {
     ("network", "training"): "Network.fit and evaluate are where users look for them; the loop stands above",
     ("network", "serialization"): "Network.save likewise",
+    ("network", "export_c"): "Network.export_c likewise",
 }
 UPWARD_AT_TOP = {
     ("_core.trainer", "errors"): "two exception classes and nothing else; a diverging loss must have its name",
     ("network", "history"): "for the type checker alone",
+    ("network", "export_c"): "for the type checker alone",
     ("training", "network"): "for the type checker alone",
 }
 OPTIONAL = {"matplotlib", "pandas", "pyarrow", "tqdm", "safetensors", "scipy", "sklearn"}
@@ -59,7 +64,7 @@ BLAS = {"_core.blas", "_core.blas_int"}
 STATE = "fnn_pool.c"  # the one C file that may have mutable globals, and threads
 STATE_HEADERS = {"pthread.h", "sched.h", "signal.h", "stdatomic.h", "stdbool.h", "time.h", "unistd.h"}
 # They use the package by its public names, within functions.
-FRIENDS = {"cli.bench", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train"}
+FRIENDS = {"cli.bench", "cli.demo", "cli.export", "cli.info", "cli.predict", "cli.report", "cli.train"}
 
 
 def name_of(path):

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers import c_code
 
 import fastnn as fn
 from fastnn.cli import _sentence, main
@@ -376,6 +377,81 @@ def test_predict_refuses(tmp_path, capsys):
     failing([*argv, tmp_path / "p.csv"], capsys)
 
 
+def trained(folder, **target):
+    """A model that ``train`` wrote of a table with a column of each kind; its raw rows (N, 5)."""
+    pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    a, b, c = rng.normal(1000, 3, 300), rng.normal(size=300), rng.integers(0, 3, 300)
+    ((name, values),) = target.items() or [("size", 50 + 3 * (a - 1000) - 4 * b + c)]
+    with open(folder / "d.csv", "w", newline="") as file:
+        rows = zip(a, b, (f"c*/{k}" for k in c), values, strict=True)
+        csv.writer(file).writerows([("a", "b", "c", name), *rows])
+    assert main(["train", str(folder / "d.csv"), "--target", name, "--epochs", "3", "--out", str(folder / "m.st")]) == 0
+    return np.column_stack([a, b, np.eye(3)[c]])
+
+
+def read_prediction(folder):
+    """What ``predict`` answers to the rows of training."""
+    assert main(["predict", str(folder / "m.st"), str(folder / "d.csv"), "--out", str(folder / "p.npz")]) == 0
+    with np.load(folder / "p.npz") as arrays:
+        return dict(arrays)
+
+
+@c_code.needs_compiler
+@pytest.mark.parametrize("options", [(), ("--int8",)])
+def test_export_of_a_regression(options, tmp_path, capsys):
+    raw = trained(tmp_path)
+    expected = read_prediction(tmp_path)["prediction"]
+    argv = ["export", tmp_path / "m.st", "--c", tmp_path / "house.c", "--name", "price", *options]
+    assert main(list(map(str, argv))) == 0
+    out = capsys.readouterr().out
+    assert "price_run(&scratch, ...)" in out
+    assert ("8 bits change an answer by" in out) == bool(options)
+    header = (tmp_path / "house.h").read_text()
+    assert "raw are the features: a, b, c=c* /0, c=c* /1, c=c* /2." in header
+    assert "values are those of 'size'." in header
+    code = c_code.library(tmp_path, ["house"])
+    x, y, value, scratch = np.zeros(5, np.float32), np.zeros(1, np.float32), np.zeros(1), np.zeros(4096)
+    found = []
+    for row in raw:
+        code.price_standardize(c_code.pointer(row), c_code.pointer(x))
+        code.price_run(c_code.pointer(scratch), c_code.pointer(x), c_code.pointer(y))
+        code.price_unstandardize(c_code.pointer(y), c_code.pointer(value))
+        found.append(value[0])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=(0.5 if options else 1e-4))
+
+
+@c_code.needs_compiler
+def test_export_of_a_classification(tmp_path):
+    trained(tmp_path, level=["high", "low", "mid"] * 100)
+    assert main(["export", str(tmp_path / "m.st"), "--c", str(tmp_path / "level.c")]) == 0
+    header = (tmp_path / "level.h").read_text()
+    assert "each class of 'level', the largest is the answer: high, low, mid." in header.replace("\n * ", " ")
+    assert "unstandardize" not in header
+    program = c_code.build("c99", [tmp_path / "level.c"], tmp_path / "level", "-DLEVEL_SELFTEST")
+    assert c_code.execute(program) == (0, "level: 0 of 8 rows wrong\n")
+
+
+def test_export_of_other_networks_and_to_onnx(tmp_path, monkeypatch, capsys):
+    fn.Sequential([fn.Dense(2)], input_shape=3, seed=0).save(tmp_path / "m.st")
+    called = []
+    monkeypatch.setattr(fn.Network, "to_onnx", lambda self, path: called.append((self.n_params, path)), raising=False)
+    assert main(["export", str(tmp_path / "m.st"), "--c", str(tmp_path / "m.c"), "--onnx", "m.onnx"]) == 0
+    assert called == [(8, "m.onnx")]
+    assert "standardize" not in (tmp_path / "m.h").read_text()
+    assert "saved m.onnx" in capsys.readouterr().out
+
+
+def test_export_refuses(tmp_path, capsys):
+    fn.Sequential([fn.Dense(2)], input_shape=3, seed=0).save(tmp_path / "m.st")
+    assert "expected --c FILE.c or --onnx" in failing(["export", tmp_path / "m.st"], capsys)
+    assert "belong to --c" in failing(["export", tmp_path / "m.st", "--onnx", "a.onnx", "--int8"], capsys)
+    assert "keyword" in failing(["export", tmp_path / "m.st", "--c", tmp_path / "int.c"], capsys)
+    (tmp_path / "mine.h").write_text("int mine(void);")
+    assert "expected no file, or one" in failing(["export", tmp_path / "m.st", "--c", tmp_path / "mine.c"], capsys)
+    assert not (tmp_path / "mine.c").exists()
+
+
 def test_info(capsys):
     assert main(["info"]) == 0
     out = capsys.readouterr().out
@@ -387,4 +463,4 @@ def test_info(capsys):
 def test_module_entry():
     found = subprocess.run([sys.executable, "-m", "fastnn", "--help"], capture_output=True, text=True, check=False)
     assert found.returncode == 0
-    assert all(name in found.stdout for name in ("demo", "train", "predict", "report", "bench", "info"))
+    assert all(name in found.stdout for name in ("demo", "train", "predict", "report", "export", "bench", "info"))

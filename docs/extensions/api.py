@@ -21,6 +21,7 @@ TITLES = {
     "data": "Data",
     "diagnostics": "Checks",
     "errors": "Errors",
+    "export_c": "Export to C",
     "history": "History",
     "layers": "Layers",
     "serialization": "Files",
@@ -40,6 +41,7 @@ ALSO = (
     "metrics.mean_absolute_error",
     "callbacks.EpochInfo",
     "diagnostics.GradientCheck",
+    "export_c.CExport",
 )
 # Specifications are described by their parameters; only the bases show the methods, for who derives from them.
 BASES = (fn.Layer, fn.losses.Loss, fn.optimizers.Optimizer, fn.schedules.Schedule, fn.initializers.Initializer)

@@ -1,10 +1,10 @@
-"""The command line: ``python -m fastnn demo | train | predict | report | bench | info``."""
+"""The command line: ``python -m fastnn demo | train | predict | report | export | bench | info``."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from fastnn.cli import bench, demo, info, predict, report, train
+from fastnn.cli import bench, demo, export, info, predict, report, train
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fastnn", description="Small neural networks on the CPU.")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for command in (demo, train, predict, report, bench, info):
+    for command in (demo, train, predict, report, export, bench, info):
         command.add_parser(commands)
     return parser
 

@@ -53,7 +53,8 @@ class LSTM(_Recurrent):
     ``i, f, o = sigmoid(x_t W + h_{t-1} U + b)`` and ``g = tanh(...)`` of their own columns; ``c_t = f c_{t-1} + i g``,
     ``h_t = o tanh(c_t)`` [Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000].  With peepholes p the gates i
     and f also add ``p c_{t-1}``, o adds ``p c_t``.  Parameters: weight (I, 4 H), recurrent_weight (H, 4 H),
-    bias (4 H,), the columns in the order i, f, g, o (i, g, o without forget gate); peephole (3, H) for i, f, o.
+    bias (4 H,), the columns in the order i, f, g, o (i, g, o without forget gate); peephole (3, H) for i, f, o ((2, H)
+    for i, o).
 
     Examples
     --------

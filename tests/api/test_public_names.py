@@ -66,6 +66,7 @@ SIGNATURES = {
     fn.Network.named_parameters: "self",
     fn.Network.summary: "self",
     fn.Network.save: "self, path, *, optimizer, metadata",
+    fn.Network.export_c: "self, path, name, *, dtype, rows, selftest, standardizer, target_standardizer, notes",
     fn.Network.apply_gradients: "self",
 }  # fmt: skip
 
