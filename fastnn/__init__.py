@@ -19,6 +19,7 @@ from fastnn.callbacks import EarlyStopping as EarlyStopping
 from fastnn.callbacks import EpochLog as EpochLog
 from fastnn.callbacks import LearningRateLogger as LearningRateLogger
 from fastnn.callbacks import ProgressBar as ProgressBar
+from fastnn.data import RunningStandardizer as RunningStandardizer
 from fastnn.data import Standardizer as Standardizer
 from fastnn.data import Table as Table
 from fastnn.data import load_digits as load_digits
@@ -92,6 +93,8 @@ from fastnn.metrics import error as error
 from fastnn.metrics import r2 as r2
 from fastnn.network import Network as Network
 from fastnn.network import Sequential as Sequential
+from fastnn.online import OnlineClassifier as OnlineClassifier
+from fastnn.online import OnlineRegressor as OnlineRegressor
 from fastnn.optimizers import SGD as SGD
 from fastnn.optimizers import Adadelta as Adadelta
 from fastnn.optimizers import Adagrad as Adagrad
