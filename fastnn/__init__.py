@@ -22,7 +22,9 @@ from fastnn.callbacks import ProgressBar as ProgressBar
 from fastnn.data import RunningStandardizer as RunningStandardizer
 from fastnn.data import Standardizer as Standardizer
 from fastnn.data import Table as Table
+from fastnn.data import TableBatches as TableBatches
 from fastnn.data import load_digits as load_digits
+from fastnn.data import read_batches as read_batches
 from fastnn.data import read_idx as read_idx
 from fastnn.data import read_npz as read_npz
 from fastnn.data import read_table as read_table

@@ -29,6 +29,7 @@ SIGNATURES = {
     fn.EarlyStopping: "monitor, *, patience, min_delta, restore_best, mode",
     fn.Checkpoint: "path, *, monitor, mode, optimizer",
     fn.load: "path, *, custom",
+    fn.read_batches: "path, target, *, columns, categories, weight, batch_size, shuffle, seed, buffer_rows, dtype",
     fn.RunningStandardizer: "*, half_life, clip",
     fn.RunningStandardizer.update: "self, x",
     fn.RunningStandardizer.transform: "self, x, out",
