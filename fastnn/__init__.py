@@ -107,6 +107,9 @@ from fastnn.optimizers import Group as Group
 from fastnn.optimizers import RMSprop as RMSprop
 from fastnn.plotting import plot_confusion_matrix as plot_confusion_matrix
 from fastnn.plotting import plot_history as plot_history
+from fastnn.range_test import RateSweep as RateSweep
+from fastnn.range_test import lr_find as lr_find
+from fastnn.range_test import plot_lr_find as plot_lr_find
 from fastnn.resampling import resample_phase as resample_phase
 from fastnn.schedules import CosineDecay as CosineDecay
 from fastnn.schedules import ExponentialDecay as ExponentialDecay

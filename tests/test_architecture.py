@@ -32,6 +32,8 @@ FLOORS = [
     # insight draws with what the leaf plotting has
     ["insight.score", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.probes", "insight.flow",
      "insight.histograms", "insight.plots", "insight"],
+    # the range test draws with the leaf plotting
+    ["range_test"],
     # models on streams are kept in files that the leaf serialization writes
     ["online.model", "online.regressor", "online.classifier", "online"],
     # the command line uses leaves

@@ -30,6 +30,8 @@ SIGNATURES = {
     fn.Checkpoint: "path, *, monitor, mode, optimizer",
     fn.load: "path, *, custom",
     fn.read_batches: "path, target, *, columns, categories, weight, batch_size, shuffle, seed, buffer_rows, dtype",
+    fn.lr_find: "net, X, y, *, sample_weight, batch_size, start, stop, steps, smoothing",
+    fn.plot_lr_find: "sweep, path",
     fn.RunningStandardizer: "*, half_life, clip",
     fn.RunningStandardizer.update: "self, x",
     fn.RunningStandardizer.transform: "self, x, out",
