@@ -109,6 +109,9 @@ def test_a_buffer_mixes_row_groups(tmp_path):
     batches = fn.read_batches(write(tmp_path, "parquet"), "price", columns=["row"], batch_size=50, buffer_rows=300)
     groups = [len(set((x[:, 0] // 90).astype(int))) for x, _ in batches]
     assert min(groups) >= 3
+    order = np.concatenate([x[:, 0] for x, _ in batches])
+    spans = [np.ptp(np.flatnonzero(order // 90 == group)) for group in range(N // 90)]
+    assert np.median(spans) > 650  # twice the buffer: half of it stays when it is filled up
     first = [x[0, 0] for _ in range(20) for x, _ in [next(iter(batches))]]
     assert len({value // 90 for value in first}) > 5  # and which groups come first is chance
 
