@@ -35,7 +35,7 @@ FLOORS = [
     # the range test draws with the leaf plotting
     ["range_test"],
     # models on streams are kept in files that the leaf serialization writes
-    ["online.model", "online.regressor", "online.classifier", "online"],
+    ["online.arguments", "online.model", "online.regressor", "online.classifier", "online"],
     # the command line uses leaves
     ["cli.files", "cli.model", "cli.demo", "cli.info", "cli.predict", "cli.train", "cli", "__main__"],
     # what users import

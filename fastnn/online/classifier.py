@@ -8,7 +8,8 @@ from fastnn._spec import require_count
 from fastnn.data import RunningStandardizer
 from fastnn.losses import Loss
 from fastnn.network import Network
-from fastnn.online.model import OnlineModel, as_json
+from fastnn.online.arguments import as_json
+from fastnn.online.model import OnlineModel
 
 
 class OnlineClassifier(OnlineModel):

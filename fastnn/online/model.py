@@ -1,7 +1,7 @@
 """What regression and classification on a stream share: rows of named features, a network, a file."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from os import PathLike
 from typing import Any, ClassVar, Self
 
@@ -14,10 +14,10 @@ from fastnn.errors import ModelFormatError
 from fastnn.layers import Dense, Layer
 from fastnn.losses import Loss, as_loss
 from fastnn.network import Network, Sequential
+from fastnn.online.arguments import as_columns, as_hidden, as_json, as_standardizer, listed
 from fastnn.serialization import load
 
 UNKNOWN = ("raise", "ignore")
-NAMES = (str, int, float, bool, type(None))  # what a file can keep as it is
 
 
 class OnlineModel:
@@ -37,7 +37,7 @@ class OnlineModel:
             require_count(who, "n_features", n_features)
         if not isinstance(standardize, RunningStandardizer):
             require_flag(who, "standardize", standardize)
-        self._columns = _as_columns(who, features)
+        self._columns = as_columns(who, features)
         self._by_name: bool | None = True if features is not None else None
         self.unknown = unknown
         self.standardizer = as_standardizer(standardize)
@@ -58,7 +58,7 @@ class OnlineModel:
                 network.compile(chosen, learner, metrics=network.metrics if bound else ())
             self._adopt(network)
         else:
-            hidden = _as_hidden(who, network)
+            hidden = as_hidden(who, network)
             loss, optimizer = loss if loss is not None else self.default_loss, optimizer or "adam"
             self._recipe = {"hidden": hidden, "outputs": outputs, "loss": loss, "optimizer": optimizer,
                             "seed": seed, "dtype": dtype or "float32"}  # fmt: skip
@@ -151,7 +151,7 @@ class OnlineModel:
             free = moments.width - len(columns)
             if self.unknown == "raise" and len(new) > free:
                 raise ValueError(
-                    f"{who}: expected features out of {_listed(columns)}, got the new one {new[free]!r:.60}, for which "
+                    f"{who}: expected features out of {listed(columns)}, got the new one {new[free]!r:.60}, for which "
                     "the network has no input left; give n_features, or unknown='ignore'"
                 )
             if learning:
@@ -281,7 +281,7 @@ class OnlineModel:
     def _resume(self, config: dict[str, Any]) -> None:
         """Take up the names of the features from a file."""
         assert self._moments is not None
-        columns = _as_columns(type(self).__name__, config["features"] or None)
+        columns = as_columns(type(self).__name__, config["features"] or None)
         if config["by_name"] not in (None, True, False) or len(columns) > self._moments.width:
             raise ValueError(f"expected at most {self._moments.width} features by name, got {config['features']!r:.80}")
         self._columns, self._by_name = columns, config["by_name"]
@@ -296,59 +296,8 @@ class OnlineModel:
         return True
 
 
-def as_standardizer(value: bool | RunningStandardizer, half_life: float | None = None) -> RunningStandardizer | None:
-    """Return ``value`` itself, a new one for True, or None."""
-    if isinstance(value, RunningStandardizer):
-        return value
-    return RunningStandardizer(half_life=half_life) if value else None
-
-
 def introduce(model: type[OnlineModel]) -> None:
     """Tell River, where it has been imported, that this class is one of its kind; its loops ask for that."""
     base = sys.modules.get("river.base")
     if base is not None:
         getattr(base, model.kind).register(model)
-
-
-def as_json(who: str, what: str, name: Any) -> Any:
-    """Return a name as a file keeps it.
-
-    Raises
-    ------
-    ValueError
-        If it would come back as something else.
-    """
-    value = name.item() if isinstance(name, np.generic) else name
-    if not isinstance(value, NAMES):
-        raise ValueError(
-            f"{who}: expected the name of a {what} in a file to be a text, number or bool, got {name!r:.60}"
-        )
-    return value
-
-
-def _as_columns(who: str, features: Any) -> dict[Any, int]:
-    """Return the column of each feature named beforehand."""
-    if features is None:
-        return {}
-    if isinstance(features, str | bytes) or not isinstance(features, Sequence) or not features:
-        raise TypeError(f"{who}: expected features to be a list of names, got {features!r:.60}")
-    columns = {name: column for column, name in enumerate(features)}
-    if len(columns) != len(features):
-        raise ValueError(f"{who}: expected every feature once, got {_listed(features)}")
-    return columns
-
-
-def _as_hidden(who: str, network: Any) -> tuple[int, ...]:
-    """Return the sizes of the hidden layers."""
-    if isinstance(network, str | bytes) or not isinstance(network, Sequence):
-        raise TypeError(
-            f"{who}: expected a Network, or the sizes of the hidden layers such as (32, 32), got {network!r:.60}"
-        )
-    for units in network:
-        require_count(who, "sizes of hidden layers", units)
-    return tuple(int(units) for units in network)
-
-
-def _listed(names: Any) -> str:
-    texts = [repr(name) for name in names]
-    return ", ".join(texts[:10]) + (f" and {len(texts) - 10} more" if len(texts) > 10 else "")

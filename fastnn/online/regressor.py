@@ -11,7 +11,8 @@ from fastnn._spec import require_flag
 from fastnn.data import RunningStandardizer
 from fastnn.losses import Loss
 from fastnn.network import Network, as_dtype
-from fastnn.online.model import OnlineModel, as_standardizer
+from fastnn.online.arguments import as_standardizer
+from fastnn.online.model import OnlineModel
 
 CLASSES_ONLY = ("cross_entropy", "binary_cross_entropy", "hinge")
 EXP_LIMIT = 709.0
