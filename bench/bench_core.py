@@ -104,6 +104,29 @@ def bench_train_step_one_row(benchmark, name):
     benchmark(net.train_step, X[0], y[0])
 
 
+@pytest.mark.parametrize("form", ["dict", "array"])
+@pytest.mark.parametrize("what", ["learn_one", "predict_one"])
+def bench_online(benchmark, what, form):
+    """Eight features, 64-64, one output: beside train_step and predict_one, what standardising and names add."""
+    model, (X, _) = fn.OnlineRegressor((64, 64), optimizer=fn.SGD(1e-4), seed=0), rows("64-64-64-10", 2)
+    first, x = X[:, :8] if form == "array" else [{f"feature {i}": float(v) for i, v in enumerate(row[:8])} for row in X]
+    model.learn_one(first, 1.0)
+    if what == "learn_one":
+        benchmark(model.learn_one, x, 1.0)
+    else:
+        benchmark(model.predict_one, x)
+
+
+def bench_read_batches(benchmark, tmp_path):
+    """An epoch of 131,072 rows of 64 columns in batches of 256, without learning."""
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    values = np.random.default_rng(0).standard_normal((65, 1 << 17)).astype(np.float32)
+    table = pa.table({f"column {i}": column for i, column in enumerate(values)})
+    parquet.write_table(table, tmp_path / "t.parquet", row_group_size=1 << 14)
+    batches = fn.read_batches(tmp_path / "t.parquet", "column 64", batch_size=256)
+    benchmark.pedantic(lambda: sum(len(x) for x, _ in batches), rounds=5)
+
+
 @pytest.mark.parametrize("n", [1, 32, 128, 512])
 @pytest.mark.parametrize("name", NETS)
 def bench_predict(benchmark, name, n):

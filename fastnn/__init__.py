@@ -20,9 +20,12 @@ from fastnn.callbacks import EarlyStopping as EarlyStopping
 from fastnn.callbacks import EpochLog as EpochLog
 from fastnn.callbacks import LearningRateLogger as LearningRateLogger
 from fastnn.callbacks import ProgressBar as ProgressBar
+from fastnn.data import RunningStandardizer as RunningStandardizer
 from fastnn.data import Standardizer as Standardizer
 from fastnn.data import Table as Table
+from fastnn.data import TableBatches as TableBatches
 from fastnn.data import load_digits as load_digits
+from fastnn.data import read_batches as read_batches
 from fastnn.data import read_idx as read_idx
 from fastnn.data import read_npz as read_npz
 from fastnn.data import read_table as read_table
@@ -98,6 +101,8 @@ from fastnn.metrics import error as error
 from fastnn.metrics import r2 as r2
 from fastnn.network import Network as Network
 from fastnn.network import Sequential as Sequential
+from fastnn.online import OnlineClassifier as OnlineClassifier
+from fastnn.online import OnlineRegressor as OnlineRegressor
 from fastnn.optimizers import SGD as SGD
 from fastnn.optimizers import Adadelta as Adadelta
 from fastnn.optimizers import Adagrad as Adagrad
@@ -108,6 +113,9 @@ from fastnn.optimizers import Group as Group
 from fastnn.optimizers import RMSprop as RMSprop
 from fastnn.plotting import plot_confusion_matrix as plot_confusion_matrix
 from fastnn.plotting import plot_history as plot_history
+from fastnn.range_test import RateSweep as RateSweep
+from fastnn.range_test import lr_find as lr_find
+from fastnn.range_test import plot_lr_find as plot_lr_find
 from fastnn.reporting import Report as Report
 from fastnn.reporting import report as report
 from fastnn.resampling import resample_phase as resample_phase

@@ -121,7 +121,7 @@ class Standardizer:
             If the data are not numbers or of another shape.
         """
         data = self._numbers(X)
-        return ((data.astype(np.float64) - self.mean) / self.scale).astype(_float_type(data), copy=False)
+        return ((data.astype(np.float64) - self.mean) / self.scale).astype(float_type(data), copy=False)
 
     def inverse_transform(self, Z: npt.ArrayLike) -> Array:
         """Return the data that ``transform`` made ``Z`` of.
@@ -144,7 +144,7 @@ class Standardizer:
             If the data are not numbers or of another shape.
         """
         data = self._numbers(Z)
-        return (data.astype(np.float64) * self.scale + self.mean).astype(_float_type(data), copy=False)
+        return (data.astype(np.float64) * self.scale + self.mean).astype(float_type(data), copy=False)
 
     def fit_transform(self, X: npt.ArrayLike) -> Array:
         """Learn from the rows and return them standardised.
@@ -247,7 +247,8 @@ class Standardizer:
         self.rows, self.mean, self._squares = self.rows + count, np.asarray(mean), np.asarray(squares)
 
 
-def _float_type(data: Array) -> type[np.floating[Any]]:
+def float_type(data: Array) -> type[np.floating[Any]]:
+    """Return the type of what such data become: float32 for float32, otherwise float64."""
     return np.float32 if data.dtype == np.float32 else np.float64
 
 

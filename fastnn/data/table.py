@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-_MOST_CATEGORIES = 256
-_CSV, _PARQUET = (".csv", ".tsv", ".csv.gz", ".tsv.gz"), (".parquet", ".pq")
+MOST_CATEGORIES = 256
+CSV, PARQUET = (".csv", ".tsv", ".csv.gz", ".tsv.gz"), (".parquet", ".pq")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def read_table(
     wanted = [name for name in frame.columns if name != target] if columns is None else list(columns)
     for name in [*wanted, *([] if target is None else [target])]:
         if name not in frame.columns:
-            raise ValueError(f"read_table: no column {name!r:.60} in {path}; it has {_listed(frame.columns)}")
+            raise ValueError(f"read_table: no column {name!r:.60} in {path}; it has {listed(frame.columns)}")
     if target in wanted:
         raise ValueError(f"read_table: expected the target {target!r} not to be among the feature columns")
     if not wanted or not len(frame):
@@ -113,14 +113,14 @@ def _read_frame(path: Path, texts: Iterable[str]) -> Any:
     import zlib
 
     name = path.name.lower()
-    if not name.endswith(_CSV + _PARQUET):
-        raise ValueError(f"read_table: expected a file ending in {', '.join(_CSV + _PARQUET)}, got {path.name!r}")
+    if not name.endswith(CSV + PARQUET):
+        raise ValueError(f"read_table: expected a file ending in {', '.join(CSV + PARQUET)}, got {path.name!r}")
     try:
         import pandas as pd
     except ImportError as error:
         raise ImportError('read_table needs pandas: pip install "fastnn[cli]"') from error
     try:
-        if name.endswith(_PARQUET):
+        if name.endswith(PARQUET):
             with open(path, "rb") as file:
                 return pd.read_parquet(file, engine="pyarrow")
         kinds, separator = dict.fromkeys(texts, str), "\t" if ".tsv" in name else ","
@@ -155,15 +155,15 @@ def _encode(column: Any, known: Sequence[str] | None, closed: bool) -> tuple[npt
 def _one_hot(column: Any, known: Sequence[str] | None) -> tuple[npt.NDArray[np.float64], list[str]]:
     values = column.astype(str).to_numpy(dtype=object)
     categories = sorted(set(values)) if known is None else list(known)
-    if known is None and len(categories) > _MOST_CATEGORIES:
+    if known is None and len(categories) > MOST_CATEGORIES:
         raise ValueError(
-            f"read_table: column {column.name!r} has {len(categories)} different texts, more than {_MOST_CATEGORIES}; "
+            f"read_table: column {column.name!r} has {len(categories)} different texts, more than {MOST_CATEGORIES}; "
             "leave it out or make it numeric"
         )
     if unknown := sorted(set(values) - set(categories)):
         raise ValueError(
             f"read_table: column {column.name!r} has the unknown category {unknown[0]!r:.60}; "
-            f"known: {_listed(categories)}"
+            f"known: {listed(categories)}"
         )
     return (values[:, None] == np.asarray(categories, dtype=object)[None, :]).astype(np.float64), categories
 
@@ -210,6 +210,7 @@ def _require_finite(name: object, values: npt.NDArray[np.float64]) -> None:
         raise ValueError(f"read_table: column {name!r} has {infinite} infinite values; drop those rows")
 
 
-def _listed(names: Iterable[object]) -> str:
+def listed(names: Iterable[object]) -> str:
+    """Return up to 20 names, for a message."""
     texts = [str(name) for name in names]
     return ", ".join(texts[:20]) + (f" and {len(texts) - 20} more" if len(texts) > 20 else "")
