@@ -29,6 +29,7 @@ from fastnn.data import split as split
 from fastnn.diagnostics import gradcheck as gradcheck
 from fastnn.errors import DivergenceError as DivergenceError
 from fastnn.errors import ModelFormatError as ModelFormatError
+from fastnn.headers import get_include as get_include
 from fastnn.history import History as History
 from fastnn.initializers import Orthogonal as Orthogonal
 from fastnn.initializers import VarianceScaling as VarianceScaling

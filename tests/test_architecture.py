@@ -16,7 +16,7 @@ FLOORS = [
     # F1: typed Cython
     ["_core", "_core.kernels", "_core.pool", "_core.step", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.backend", "_core.rng", "_core.products", "_core.ops", "_core.ops.dense",
      "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom",
-     "_core.plan", "_core.loss", "_core.optimizer", "_core.trainer", "_core.idle", "_core.rows", "_core.engine", "_core.stream"],
+     "_core.plan", "_core.loss", "_core.optimizer", "_core.claim", "_core.trainer", "_core.idle", "_core.rows", "_core.engine", "_core.stream", "_core.capi"],
     # F2: specifications in plain Python
     ["errors", "_spec", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
      "layers.dropconnect", "layers.phase_dense", "layers.dropout", "layers.reshape", "layers.merge", "layers.residual", "layers.input",
@@ -28,7 +28,7 @@ FLOORS = [
     # F4: learning
     ["history", "feed", "callbacks", "training"],
     # F5: leaves, each on its own
-    ["serialization", "diagnostics", "plotting", "resampling"],
+    ["serialization", "diagnostics", "plotting", "resampling", "headers", "capi"],
     # insight draws with what the leaf plotting has
     ["insight.score", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.probes", "insight.flow",
      "insight.histograms", "insight.plots", "insight"],
@@ -41,6 +41,7 @@ LEAVES = FLOORS[4]
 UPWARD = {
     ("network", "training"): "Network.fit and evaluate are where users look for them; the loop stands above",
     ("network", "serialization"): "Network.save likewise",
+    ("_core.capi", "errors"): "as of _core.trainer, below",
 }
 UPWARD_AT_TOP = {
     ("_core.trainer", "errors"): "two exception classes and nothing else; a diverging loss must have its name",

@@ -21,6 +21,7 @@ TITLES = {
     "data": "Data",
     "diagnostics": "Checks",
     "errors": "Errors",
+    "headers": "C and Cython",
     "history": "History",
     "layers": "Layers",
     "serialization": "Files",
