@@ -281,6 +281,14 @@ sys.exit(", ".join(failed) or 0)
     assert len(modules) > 40
 
 
+def test_every_compiled_module_has_a_stub():
+    """But those that Python sees nothing of."""
+    stubs = {name_of(path) for path in (ROOT / "fastnn").rglob("*.pyi")}
+    compiled = {module for module, suffix, _ in sources() if suffix == ".pyx"}
+    assert compiled - stubs == {"_core.products", "_core.views"}
+    assert stubs <= compiled
+
+
 PLANTED = [
     ("layers.dense", ".py", "from fastnn.network import Network", "layers.dense: imports network"),
     ("layers.dense", ".py", "from fastnn.layers.residual import Residual", "layers.dense: imports layers.residual"),
