@@ -126,8 +126,9 @@ cdef class Engine:
 
         Notes
         -----
-        May be called from many threads at once; but for the smallest batches it runs without the GIL.  On a packed
-        array of the network's dtype a call costs about a tenth of a microsecond beyond the arithmetic.
+        May be called from many threads at once; but for the smallest batches it runs without the GIL.  While another
+        thread trains the network, each parameter is read as it was at some moment of the call, not all at the same.
+        On a packed array of the network's dtype a call costs about a tenth of a microsecond beyond the arithmetic.
 
         Examples
         --------
@@ -188,8 +189,8 @@ cdef class Engine:
 
         Notes
         -----
-        May be called from many threads at once.  On a packed array of the network's dtype a call costs less than a tenth
-        of a microsecond beyond the arithmetic.
+        May be called from many threads at once, also while another trains the network: as ``predict``.  On a packed
+        array of the network's dtype a call costs less than a tenth of a microsecond beyond the arithmetic.
 
         Examples
         --------
