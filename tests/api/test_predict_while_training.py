@@ -1,7 +1,7 @@
 """What is promised of answers that are asked for while another thread trains the network.
 
-Each parameter is read as it was at some moment of the call.  So where every parameter only ever rises, and every input is
-one, answers of one thread never fall: sums of numbers that rise, rounded, do not fall.
+Each parameter is read as it was at some moment of the call.  So where every parameter only ever rises, and every input
+is one, answers of one thread never fall: sums of numbers that rise, rounded, do not fall.
 """
 
 import copy
@@ -40,7 +40,7 @@ def test_every_parameter_is_one_that_there_was(name):
     def work(i):
         if i == 2:
             try:
-                while net.epoch < 3 or min(map(len, seen)) < 50 and net.epoch < 50:
+                while net.epoch < 3 or (min(map(len, seen)) < 50 and net.epoch < 50):
                     net.fit(rows, goals, batch_size=1, verbose=0)
             finally:
                 trained.set()
