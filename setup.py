@@ -49,6 +49,12 @@ def c_sources(module: str) -> list[str]:
     return {"fastnn._core.kernels": kernels, "fastnn._core.pool": [str(pool)]}.get(module, [])
 
 
+def headers(module: str) -> list[Path]:
+    """C headers of a module: the one that others embed networks by concerns ``capi`` alone."""
+    folders = ["csrc", "fastnn/include"] if module == "fastnn._core.capi" else ["csrc"]
+    return [path for folder in folders for path in (ROOT / folder).glob("*.h")]
+
+
 def extensions() -> list[Extension]:
     """One extension per module of the core."""
     unix = sys.platform != "win32"
@@ -69,7 +75,7 @@ def extensions() -> list[Extension]:
                 module,
                 sources=[str(relative), *c_sources(module)],
                 include_dirs=INCLUDE if unix else [*INCLUDE, numpy.get_include()],
-                depends=[str(path.relative_to(ROOT)) for folder in INCLUDE for path in (ROOT / folder).glob("*.h")],
+                depends=[str(path.relative_to(ROOT)) for path in headers(module)],
                 define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
                 extra_compile_args=flags + threads,
                 extra_link_args=threads + (["-Wl,-s"] if sys.platform == "linux" else []),

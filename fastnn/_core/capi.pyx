@@ -179,16 +179,20 @@ cdef class Handle:
 
     cdef int follow(self) noexcept with gil:
         """Go by the loss and the optimiser that the network is compiled with now."""
-        losses = self.engine.losses if self.engine.trainer is not None else []
-        if not losses:
-            return FNN_NOT_COMPILED
-        *_, outputs = self.engine.output_shape
-        self.reals = REAL_TARGETS[losses[0].targets]
-        self.own_rate = self.engine.constant_rate
-        self.classes = outputs if losses[0].label_kernel and outputs > 1 else 0
-        self.trainer = self.engine.trainer
-        self.loss_may_raise = self.trainer.losses[0].real_value == NULL
-        return FNN_OK
+        try:
+            losses = self.engine.losses if self.engine.trainer is not None else []
+            if not losses:
+                return FNN_NOT_COMPILED
+            *_, outputs = self.engine.output_shape
+            self.own_rate = self.engine.constant_rate
+            self.reals = REAL_TARGETS[losses[0].targets]
+            self.classes = outputs if losses[0].label_kernel and outputs > 1 else 0
+            self.trainer = self.engine.trainer
+            self.loss_may_raise = self.trainer.losses[0].real_value == NULL
+            return FNN_OK
+        except BaseException as error:  # Ctrl-C is one
+            self.failure = error
+            return FNN_FAILED
 
     cdef int learn(self, Py_ssize_t n, const char* x, const char* target, bint labels, double rate,
                    double* loss) noexcept nogil:
@@ -227,6 +231,9 @@ cdef class Handle:
             return FNN_OK
         except MemoryError:
             return FNN_NO_MEMORY
+        except BaseException as error:
+            self.failure = error
+            return FNN_FAILED
 
     cdef int step(self, Py_ssize_t n, double rate, double* loss) noexcept nogil:
         cdef double mean = 0.0, weight = 0.0

@@ -12,9 +12,9 @@
  * Predicting while another thread trains is safe: each parameter is read as it was at some moment of the call, not all
  * of them at the same moment.
  *
- * Sizes are int32_t.  Rows lie one after the other, each flat: (rows, inputs) and (rows, outputs).  Only layers and
- * losses written in Python take the GIL (and, for the moment of an error, Embedding).  Nothing is allocated, but for a
- * first training step of so many rows.
+ * Sizes are int32_t.  Rows lie one after the other, each flat: (rows, inputs) and (rows, outputs).  Nothing is allocated
+ * and the GIL is not taken, but for: the first training step after fnn_open or compile, and the first of so many rows;
+ * Custom layers and losses in Python, while they run; networks with these or an Embedding, where a call begins and ends.
  *
  * No layout is part of the interface but that of fnn_api, which only grows at its end: code that was compiled with this
  * header runs with every fastnn of the same FNN_ABI_VERSION that is at least as new.  fnn_import and fnn_open check it.
@@ -43,7 +43,7 @@ enum {
     FNN_WRONG_RATE,   /* negative, not finite, or FNN_OWN_RATE under a schedule */
     FNN_DIVERGED,     /* the loss is not finite; the parameters are as they were */
     FNN_NO_MEMORY,    /* for a training step of so many rows */
-    FNN_FAILED        /* a layer or a loss raised; fnn_check raises it again */
+    FNN_FAILED        /* a layer or a loss raised, or Ctrl-C; fnn_check raises it again */
 };
 
 typedef struct fnn_network fnn_network;

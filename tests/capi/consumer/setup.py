@@ -11,4 +11,5 @@ extension = Extension(
     extra_compile_args=["-O0", "-g0", *openmp],  # compiled soon: this is for tests
     extra_link_args=openmp,
 )
-setup(ext_modules=cythonize([extension], compiler_directives={"language_level": 3, "boundscheck": False}))
+directives = {"language_level": 3, "boundscheck": False}
+setup(py_modules=[], ext_modules=cythonize([extension], compiler_directives=directives))
