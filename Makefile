@@ -44,6 +44,8 @@ lint: build  ## style, types, C warnings and Cython performance hints are errors
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	$(PY) -m mypy.stubtest --concise --mypy-config-file pyproject.toml --allowlist tests/typing/stubtest.txt \
+		--ignore-disjoint-bases $$(find fastnn/_core -name '*.pyi' | sed 's|/|.|g; s|\.pyi$$||')
 	@mkdir -p build/lint
 	$(CC) $(C_WARNINGS) -fsyntax-only csrc/*.c
 	$(PY) -m cython -3 -I . -o build/lint/ $$(find fastnn/_core -name '*.pyx') 2>&1 | tee build/lint/log

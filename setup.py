@@ -15,6 +15,7 @@ from setuptools import Extension, setup
 
 ROOT = Path(__file__).parent
 CORE = Path("fastnn/_core")
+INCLUDE = ["csrc", "fastnn/include"]
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Wdouble-promotion"]
 # a*b+c becomes one FMA where the processor has it; sums keep their order and NaN and inf keep their meaning.
 C_FLAGS = ["-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
@@ -48,6 +49,12 @@ def c_sources(module: str) -> list[str]:
     return {"fastnn._core.kernels": kernels, "fastnn._core.pool": [str(pool)]}.get(module, [])
 
 
+def headers(module: str) -> list[Path]:
+    """C headers of a module: the one that others embed networks by concerns ``capi`` alone."""
+    folders = ["csrc", "fastnn/include"] if module == "fastnn._core.capi" else ["csrc"]
+    return [path for folder in folders for path in (ROOT / folder).glob("*.h")]
+
+
 def extensions() -> list[Extension]:
     """One extension per module of the core."""
     unix = sys.platform != "win32"
@@ -67,8 +74,8 @@ def extensions() -> list[Extension]:
             Extension(
                 module,
                 sources=[str(relative), *c_sources(module)],
-                include_dirs=["csrc"] if unix else ["csrc", numpy.get_include()],
-                depends=[str(path.relative_to(ROOT)) for path in (ROOT / "csrc").glob("*.h")],
+                include_dirs=INCLUDE if unix else [*INCLUDE, numpy.get_include()],
+                depends=[str(path.relative_to(ROOT)) for path in headers(module)],
                 define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
                 extra_compile_args=flags + threads,
                 extra_link_args=threads + (["-Wl,-s"] if sys.platform == "linux" else []),

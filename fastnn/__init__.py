@@ -35,6 +35,7 @@ from fastnn.errors import DivergenceError as DivergenceError
 from fastnn.errors import ModelFormatError as ModelFormatError
 from fastnn.estimators import MLPClassifier as MLPClassifier
 from fastnn.estimators import MLPRegressor as MLPRegressor
+from fastnn.headers import get_include as get_include
 from fastnn.history import History as History
 from fastnn.initializers import Orthogonal as Orthogonal
 from fastnn.initializers import VarianceScaling as VarianceScaling

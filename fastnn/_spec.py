@@ -47,6 +47,11 @@ class Spec:
     def from_config(cls, config: Any) -> Self:
         """Return the specification that ``to_config`` described.
 
+        Parameters
+        ----------
+        config : dict
+            Its type, and its fields by name.
+
         Raises
         ------
         ModelFormatError

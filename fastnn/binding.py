@@ -121,7 +121,7 @@ def bind_loss(plan: Plan, loss: Loss, output: int, share: float, shape: Shape) -
     tensor, skip = plan.outputs[output], None
     producer = plan.producers[tensor]
     parted = producer is not None and plan.ops[producer[0]].shares_value  # the output is read elsewhere too
-    if parted:
+    if producer is not None and parted:
         producer = plan.producers[plan.step_inputs(producer[0])[0]]
     if loss.includes and producer is not None and plan.activation_of(producer[0]) == loss.includes:
         if parted:

@@ -37,6 +37,8 @@ from fastnn.optimizers import Optimizer, as_optimizer
 from fastnn.schedules import Constant
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
     from fastnn.data import Standardizer
     from fastnn.export_c import CExport
     from fastnn.history import History
@@ -873,6 +875,11 @@ class Sequential(Network):
     >>> net.predict(np.zeros((2, 784))).shape
     (2, 10)
     """
+
+    if TYPE_CHECKING:  # one input and one output: an answer is one array
+
+        def predict(self, X: ArrayLike, out: NDArray[Any] | None = None) -> NDArray[Any]: ...  # noqa: D102
+        def predict_one(self, x: ArrayLike, out: NDArray[Any] | None = None) -> NDArray[Any]: ...  # noqa: D102
 
     def __init__(
         self, layers: Iterable[Layer], input_shape: int | Shape, *, seed: int | None = None, dtype: Any = "float32"

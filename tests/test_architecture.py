@@ -16,7 +16,7 @@ FLOORS = [
     # F1: typed Cython
     ["_core", "_core.kernels", "_core.pool", "_core.step", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.backend", "_core.rng", "_core.products", "_core.ops", "_core.ops.dense",
      "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom",
-     "_core.plan", "_core.loss", "_core.optimizer", "_core.trainer", "_core.idle", "_core.rows", "_core.moments", "_core.engine", "_core.stream"],
+     "_core.plan", "_core.loss", "_core.optimizer", "_core.claim", "_core.trainer", "_core.idle", "_core.rows", "_core.moments", "_core.engine", "_core.stream", "_core.capi"],
     # F2: specifications in plain Python
     ["_version", "errors", "_progress", "_spec", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
      "layers.dropconnect", "layers.phase_dense", "layers.dropout", "layers.reshape", "layers.merge", "layers.residual", "layers.input",
@@ -28,7 +28,7 @@ FLOORS = [
     # F4: learning
     ["history", "feed", "callbacks", "training"],
     # F5: leaves, each on its own
-    ["serialization", "diagnostics", "plotting", "resampling"],
+    ["serialization", "diagnostics", "plotting", "resampling", "headers", "capi"],
     # the export to C, from text to files
     ["export_c.text", "export_c.products", "export_c.functions", "export_c.quantize", "export_c.program", "export_c.recurrent", "export_c.emitters",
      "export_c.translation", "export_c.selftest", "export_c.files", "export_c.header", "export_c.source", "export_c"],
@@ -56,6 +56,7 @@ UPWARD = {
     ("network", "training"): "Network.fit and evaluate are where users look for them; the loop stands above",
     ("network", "serialization"): "Network.save likewise",
     ("network", "export_c"): "Network.export_c likewise",
+    ("_core.capi", "errors"): "as of _core.trainer, below",
 }
 UPWARD_AT_TOP = {
     ("_core.trainer", "errors"): "two exception classes and nothing else; a diverging loss must have its name",
@@ -295,6 +296,14 @@ sys.exit(", ".join(failed) or 0)
     )
     assert run.returncode == 0, run.stderr
     assert len(modules) > 40
+
+
+def test_every_compiled_module_has_a_stub():
+    """But those that Python sees nothing of."""
+    stubs = {name_of(path) for path in (ROOT / "fastnn").rglob("*.pyi")}
+    compiled = {module for module, suffix, _ in sources() if suffix == ".pyx"}
+    assert compiled - stubs == {"_core.products", "_core.views"}
+    assert stubs <= compiled
 
 
 PLANTED = [

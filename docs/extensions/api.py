@@ -22,6 +22,7 @@ TITLES = {
     "diagnostics": "Checks",
     "errors": "Errors",
     "export_c": "Export to C",
+    "headers": "C and Cython",
     "history": "History",
     "layers": "Layers",
     "serialization": "Files",

@@ -15,7 +15,7 @@ from fastnn._core.loss cimport NO_REALS, labels_allowed, reals_allowed
 from fastnn._core.plan cimport (GIL_WORK, Plan, Workspace, raise_pending, require_rows, run_backward, run_commit,
                                 run_forward, take_input)
 from fastnn._core.idle cimport Idle
-from fastnn._core.rows cimport ROW_AXES, Row, data_of, fits, row_of
+from fastnn._core.rows cimport Row, data_of, fits, row_of
 from fastnn._core.step cimport OK
 from fastnn._core.trainer cimport Trainer
 
@@ -26,15 +26,10 @@ from fastnn._core.plan import aligned_zeros
 
 cnp.import_array()
 
-cpdef enum:
-    MAX_PORTS = 64  # inputs, and outputs, of a network
-    MAX_AXES = ROW_AXES
-
 cdef enum:
     NEAR_BYTES = 1 << 19    # of the tensors of a chunk, which stay in a core's cache
     WIDE_BYTES = 1 << 25    # likewise, of rows so wide that they do not
     BLOCK_BYTES = 1 << 24   # of rows that are answered between two looks at signals
-    NOT_FINITE = -1         # a status: the rows hold NaN or inf
 
 cdef Row NUMBER             # no axes: a row is one number
 cdef object INT64 = np.int64
@@ -47,30 +42,6 @@ cdef Py_ssize_t chunk_of(Py_ssize_t row_bytes) except -1:
 
 cdef class Engine:
     """``_bind`` is called once by the Python class, ``_bind_trainer`` at every ``compile``."""
-
-    cdef readonly Plan plan
-    cdef readonly cnp.ndarray params    #: All parameters, one 1-D vector; layers hold views of it.
-    cdef readonly cnp.ndarray grads     #: Their gradients, in the same order.
-    cdef readonly Trainer trainer
-    cdef object __weakref__
-    cdef Idle one                       # workspaces for one row
-    cdef Idle many                      # for ``chunk`` rows
-    cdef Workspace manual               # of forward / backward
-    cdef Py_ssize_t manual_rows         # rows of the last forward, 0: none
-    cdef bint uncommitted               # it was one of training, and what it is to leave in the network is not there yet
-    cdef readonly Py_ssize_t chunk      # rows run at once
-    cdef readonly Py_ssize_t block      # rows answered between two looks at signals
-    cdef int n_inputs
-    cdef int n_outputs
-    cdef int output_tensors[MAX_PORTS]
-    cdef Py_ssize_t output_bytes[MAX_PORTS]     # per row
-    cdef int straight                   # the dtype's number if there is one input and one output, else -1: no array's
-    cdef Row input                      # the first, and only one of the straight way
-    cdef Row output                     # likewise
-    cdef object scalar                  # NumPy's type of one number of the dtype
-    cdef int reals                      # which real targets the straight way may take
-    cdef Py_ssize_t classes             # if the target may be a label, else 0
-    cdef double constant_rate           # the learning rate if it does not change, else -1
 
     def _bind(self, Plan plan, params, input_shapes, output_shapes):
         self.plan, self.scalar = plan, plan.dtype.type
@@ -155,8 +126,9 @@ cdef class Engine:
 
         Notes
         -----
-        May be called from many threads at once; but for the smallest batches it runs without the GIL.  On a packed
-        array of the network's dtype a call costs about a tenth of a microsecond beyond the arithmetic.
+        May be called from many threads at once; but for the smallest batches it runs without the GIL.  While another
+        thread trains the network, each parameter is read as it was at some moment of the call, not all at the same.
+        On a packed array of the network's dtype a call costs about a tenth of a microsecond beyond the arithmetic.
 
         Examples
         --------
@@ -217,8 +189,8 @@ cdef class Engine:
 
         Notes
         -----
-        May be called from many threads at once.  On a packed array of the network's dtype a call costs less than a tenth
-        of a microsecond beyond the arithmetic.
+        May be called from many threads at once, also while another trains the network: as ``predict``.  On a packed
+        array of the network's dtype a call costs less than a tenth of a microsecond beyond the arithmetic.
 
         Examples
         --------

@@ -71,10 +71,11 @@ cdef class Trainer:
     cdef char* own_weights                      # gathered for one mini-batch
     cdef Rows rows
     cdef readonly double penalty_sum            # of the last run: sum of penalty / weight * rows of its mini-batches
-    cdef bint busy
+    cdef int busy                               # claimed by the call that trains
     cpdef int require_idle(self) except -1
+    cdef int begin(self) except -1
     cdef int enter(self, Py_ssize_t batch_size, Py_ssize_t rest) except -1
-    cdef void take_targets(self, LossStep* loss, bint labels) noexcept
+    cdef void take_targets(self, LossStep* loss, bint labels) noexcept nogil
     cdef int expect(self, LossStep* loss, target) except -1
     cdef bint cuts(self, Py_ssize_t size) noexcept nogil
     cdef int lanes_for(self, Py_ssize_t size) noexcept nogil
@@ -91,3 +92,4 @@ cdef class Trainer:
                    double* weight) noexcept nogil
     cdef int point(self, inputs, targets, weights, order) except -1
     cdef double one_step(self, Py_ssize_t n, double rate, bint update) except? -1.0
+    cdef double outcome(self, int status, double loss) except? -1.0

@@ -7,6 +7,7 @@ from libc.math cimport isfinite
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
+from fastnn._core.claim cimport claim, let_go
 from fastnn._core.loss cimport LossStep, run_loss
 from fastnn._core.optimizer cimport Optimizer
 from fastnn._core.plan cimport (GIL_WORK, Plan, Workspace, raise_pending, require_rows, run_backward, run_commit,
@@ -136,7 +137,7 @@ cdef class Trainer:
         """Is a mini-batch of ``size`` rows worked on in pieces?  This depends on nothing but shapes: see the bits."""
         return self.piece > 0 and size >= 2 * self.piece
 
-    cdef void take_targets(self, LossStep* loss, bint labels) noexcept:
+    cdef void take_targets(self, LossStep* loss, bint labels) noexcept nogil:
         """Expect int64 labels, or one real number per element that the loss reads."""
         loss.value = loss.label_value if labels else loss.real_value
         loss.target_bytes = loss.steps * (sizeof(cnp.int64_t) if labels else loss.width * self.kernels.itemsize)
@@ -400,7 +401,7 @@ cdef class Trainer:
                                 tick(start, loss_sum / weight_sum if weight_sum > 0.0 else 0.0)
                         looked = now()
         finally:
-            self.busy = False
+            let_go(&self.busy)
         if status == DIVERGED:
             raise DivergenceError(f"the loss became {loss} after {self.optimizer.step} updates; lower the learning "
                                   "rate, clip the gradient (clip_norm) or standardise the data")
@@ -416,7 +417,13 @@ cdef class Trainer:
         RuntimeError
             If another call is at work.
         """
-        if self.busy:
+        self.begin()
+        let_go(&self.busy)
+        return 0
+
+    cdef int begin(self) except -1:
+        """Be the only call that trains, until ``busy`` is let go."""
+        if not claim(&self.busy):
             raise RuntimeError("this network is being trained by another call; train a copy.deepcopy of it instead")
         return 0
 
@@ -424,15 +431,13 @@ cdef class Trainer:
         """Begin a call on mini-batches of ``batch_size`` rows and, if it is not 0, one of ``rest``: be the only one,
         and have the memory."""
         cdef Py_ssize_t least = min(batch_size, rest) if rest else batch_size
-        self.require_idle()
-        if least < self.least_rows:
-            require_rows(self.plan, self.steps, self.n_steps, least)
-        self.busy = True  # before making memory, which may let another thread in
-        if not self.ready(batch_size):
+        self.begin()
+        if least < self.least_rows or not self.ready(batch_size):
             try:
+                require_rows(self.plan, self.steps, self.n_steps, least)
                 self.reserve(batch_size)
             except BaseException:
-                self.busy = False
+                let_go(&self.busy)
                 raise
         return 0
 
@@ -445,7 +450,11 @@ cdef class Trainer:
         else:
             with nogil:
                 status = self.batch(0, n, rate, update, &loss, &weight)
-        self.busy = False
+        let_go(&self.busy)
+        return self.outcome(status, loss)
+
+    cdef double outcome(self, int status, double loss) except? -1.0:
+        """The loss of one step, or the exception that its status stands for."""
         if status == DIVERGED:
             raise DivergenceError(f"train_step: the loss is {loss}; the parameters were left as they are; lower the "
                                   "learning rate, clip the gradient (clip_norm) or standardise the data")
@@ -465,16 +474,24 @@ cdef class Trainer:
         As ``step_on`` without ``update``; of recurrent steps that something depends on which learns.
         """
         cdef Py_ssize_t piece = self.piece, itemsize = self.kernels.itemsize
+        cdef double loss = 0.0, weight = 0.0
+        cdef int status
         cdef Workspace work
-        self.require_idle()
+        self.begin()
         self.piece = 0      # all rows in one workspace
         self.works, self.gathered, self.n_lanes, self.capacity = [], [], 0, 0
         try:
-            self.step_on(inputs, targets, weights, n, 0.0, False)
+            require_rows(self.plan, self.steps, self.n_steps, n)
+            self.reserve(n)
+            self.point(inputs, targets, weights, None)
+            with nogil:
+                status = self.batch(0, n, 0.0, False, &loss, &weight)
+            self.outcome(status, loss)
             work = self.works[0]
         finally:
             self.piece = piece
             self.works, self.gathered, self.n_lanes, self.capacity = [], [], 0, 0
+            let_go(&self.busy)
         result = {}
         for index, op in enumerate(self.plan.ops):
             if isinstance(op, RecurrentOp) and self.wanted[self.plan.step_outputs(index)[0]]:
@@ -532,7 +549,8 @@ cdef class Trainer:
 
     def apply_gradients(self, double rate):
         """Update the parameters by what stands in ``grads``."""
-        self.require_idle()
+        self.begin()
         self.optimizer.share = 1.0
         self.optimizer.apply(<char*> cnp.PyArray_DATA(self.params), <char*> cnp.PyArray_DATA(self.grads), rate)
         self.step += 1
+        let_go(&self.busy)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._core.ops.recurrent import RecurrentOp
 from fastnn.errors import DivergenceError
 from fastnn.insight.score import activation_of, output_layers, require_network
 from fastnn.layers.activation import Activation
@@ -244,7 +245,8 @@ def _through_time(
         while name in result:
             again += 1
             name = f"{twin._assembly.step_layers[index]}:{again}"
-        result[name] = norms[::-1] if twin.plan.ops[index].reverse else norms
+        op = twin.plan.ops[index]
+        result[name] = norms[::-1] if isinstance(op, RecurrentOp) and op.reverse else norms
     return result
 
 

@@ -30,6 +30,17 @@ class Tensor:
     """What one application of a layer gives: its shape (without the batch) and where it comes from.
 
     Made by ``Input`` and by applying layers; it holds no numbers.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of one row.
+    layer : Layer or None
+        What gives it; None for an input.
+    inputs : tuple of Tensor
+        What that layer was applied to.
+    name : str or None
+        Of an input.
     """
 
     shape: Shape
@@ -64,11 +75,18 @@ class Layer(Spec, family="layer"):
     name: str | None
 
     # A layer is itself and no other: the same object twice means shared parameters.
-    __eq__ = object.__eq__
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
     __hash__ = object.__hash__  # type: ignore[assignment]
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return the ops for inputs of these shapes.
+
+        Parameters
+        ----------
+        input_shapes : tuple of tuple of int
+            The shape of a row of each input.
 
         Raises
         ------
@@ -78,7 +96,13 @@ class Layer(Spec, family="layer"):
         raise NotImplementedError
 
     def initializer(self, parameter: str) -> Initializer:
-        """Return how the parameter of that name starts."""
+        """Return how the parameter of that name starts.
+
+        Parameters
+        ----------
+        parameter : str
+            One of the names that ``build`` gave.
+        """
         return NAMES["zeros"]
 
     def __call__(self, *inputs: Tensor) -> Tensor:
@@ -100,13 +124,25 @@ class Layer(Spec, family="layer"):
         return f"{type(self).__name__} {self.name!r}" if self.name else type(self).__name__
 
     def one_input(self, shapes: tuple[Shape, ...]) -> Shape:
-        """Return the only shape, or raise ValueError."""
+        """Return the only shape, or raise ValueError.
+
+        Parameters
+        ----------
+        shapes : tuple of tuple of int
+            The shapes that ``build`` was given.
+        """
         if len(shapes) != 1:
             raise ValueError(f"{self.title}: expected one input, got {len(shapes)}; merge them first, e.g. concatenate")
         return shapes[0]
 
     def one_vector(self, shapes: tuple[Shape, ...]) -> int:
-        """Return the size of the only input, which must be one-dimensional, or raise ValueError."""
+        """Return the size of the only input, which must be one-dimensional, or raise ValueError.
+
+        Parameters
+        ----------
+        shapes : tuple of tuple of int
+            The shapes that ``build`` was given.
+        """
         shape = self.one_input(shapes)
         if len(shape) != 1:
             raise ValueError(f"{self.title}: expected input of shape (B, I), got {batched(shape)}; add Flatten()")

@@ -121,6 +121,11 @@ class Slice(Layer):
 def add(*inputs: Tensor) -> Tensor:
     """Return the sum of tensors of one shape.
 
+    Parameters
+    ----------
+    inputs : Tensor
+        At least two.
+
     Raises
     ------
     ValueError
@@ -139,6 +144,11 @@ def add(*inputs: Tensor) -> Tensor:
 def concatenate(*inputs: Tensor) -> Tensor:
     """Return the vectors one after the other: along the last axis, if there are more.
 
+    Parameters
+    ----------
+    inputs : Tensor
+        At least two, of shapes that differ in the last axis alone.
+
     Raises
     ------
     ValueError
@@ -155,6 +165,13 @@ def concatenate(*inputs: Tensor) -> Tensor:
 
 def slice(x: Tensor, start: int | None = None, stop: int | None = None) -> Tensor:  # the name users know
     """Return elements ``start`` to ``stop`` of a vector.
+
+    Parameters
+    ----------
+    x : Tensor of shape (I,)
+        The vector.
+    start, stop : int, optional
+        As in Python: from the first of these to before the second; negative ones count from the end.
 
     Raises
     ------

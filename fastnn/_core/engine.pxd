@@ -1,0 +1,45 @@
+cimport numpy as cnp
+from libc.stdint cimport int64_t
+
+from fastnn._core.idle cimport Idle
+from fastnn._core.plan cimport Plan, Workspace
+from fastnn._core.rows cimport ROW_AXES, Row
+from fastnn._core.trainer cimport Trainer
+
+cpdef enum:
+    MAX_PORTS = 64  # inputs, and outputs, of a network
+    MAX_AXES = ROW_AXES
+
+cdef enum:
+    NOT_FINITE = -1         # a status: the rows hold NaN or inf
+
+cdef class Engine:
+    cdef readonly Plan plan
+    cdef readonly cnp.ndarray params    #: All parameters, one 1-D vector; layers hold views of it.
+    cdef readonly cnp.ndarray grads     #: Their gradients, in the same order.
+    cdef readonly Trainer trainer
+    cdef object __weakref__
+    cdef Idle one                       # workspaces for one row
+    cdef Idle many                      # for ``chunk`` rows
+    cdef Workspace manual               # of forward / backward
+    cdef Py_ssize_t manual_rows         # rows of the last forward, 0: none
+    cdef bint uncommitted               # it was one of training, and what it is to leave in the network is not there yet
+    cdef readonly Py_ssize_t chunk      # rows run at once
+    cdef readonly Py_ssize_t block      # rows answered between two looks at signals
+    cdef int n_inputs
+    cdef int n_outputs
+    cdef int output_tensors[MAX_PORTS]
+    cdef Py_ssize_t output_bytes[MAX_PORTS]     # per row
+    cdef int straight                   # the dtype's number if there is one input and one output, else -1: no array's
+    cdef Row input                      # the first, and only one of the straight way
+    cdef Row output                     # likewise
+    cdef object scalar                  # NumPy's type of one number of the dtype
+    cdef int reals                      # which real targets the straight way may take
+    cdef Py_ssize_t classes             # if the target may be a label, else 0
+    cdef double constant_rate           # the learning rate if it does not change, else -1
+    cdef int answer(self, Workspace work, const char** rows, char** answers, Py_ssize_t start,
+                    Py_ssize_t n) noexcept nogil
+    cdef int answer_finite(self, Workspace work, const char* rows, char* answers, Py_ssize_t n) noexcept nogil
+    cdef object empty(self, Py_ssize_t n, bint batched)
+    cdef const char* target_of(self, object y, Py_ssize_t n, bint batched, int64_t* number, bint* labels) noexcept
+    cdef object _copy(self, const char* data, int tensor)

@@ -1,0 +1,182 @@
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+_Array: TypeAlias = NDArray[Any]
+
+ACTIVATIONS: Final[dict[str, int]]
+LOSSES: Final[dict[str, int]]
+OPTIMIZERS: Final[dict[str, int]]
+LABEL_LOSSES: Final[frozenset[str]]
+STATES: Final[dict[str, int]]
+ISAS: Final[tuple[str, ...]]
+
+def isa() -> str: ...
+def has_fma() -> bool: ...
+def supported_isas() -> tuple[str, ...]: ...
+def activation_forward(
+    name: str, z: _Array, alpha: float = 1.0, isa: str | None = None, out: _Array | None = None
+) -> _Array: ...
+def activation_backward(
+    name: str,
+    z: _Array | None,
+    a: _Array | None,
+    da: _Array,
+    alpha: float = 1.0,
+    isa: str | None = None,
+    out: _Array | None = None,
+) -> _Array: ...
+def softmax_forward(z: _Array, isa: str | None = None, out: _Array | None = None) -> _Array: ...
+def softmax_backward(a: _Array, da: _Array, isa: str | None = None, out: _Array | None = None) -> _Array: ...
+def log_sum_exp(z: _Array, isa: str | None = None) -> _Array: ...
+def loss(
+    name: str,
+    y: _Array,
+    target: NDArray[Any],
+    weight: _Array | None = None,
+    parameter: float = 0.0,
+    scale: float = 1.0,
+    isa: str | None = None,
+    gradient: bool = True,
+    out: _Array | None = None,
+) -> tuple[float, _Array | None]: ...
+def update(
+    name: str,
+    w: _Array,
+    g: _Array,
+    states: Sequence[_Array] = (),
+    isa: str | None = None,
+    learning_rate: float = 0.01,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    correction1: float = 1.0,
+    correction2: float = 1.0,
+) -> None: ...
+def product_forward(
+    x: _Array,
+    w: _Array,
+    bias: _Array | None = None,
+    activation: str = "identity",
+    alpha: float = 0.0,
+    isa: str | None = None,
+    axis: str = "O",
+    part: range | None = None,
+    out: _Array | None = None,
+) -> _Array: ...
+def product_input_gradient(
+    dy: _Array, w: _Array, isa: str | None = None, axis: str = "I", part: range | None = None, out: _Array | None = None
+) -> _Array: ...
+def product_weight_gradient(
+    x: _Array,
+    dy: _Array,
+    dw: _Array,
+    scale: float = 1.0,
+    isa: str | None = None,
+    axis: str = "O",
+    part: range | None = None,
+    out: _Array | None = None,
+) -> _Array: ...
+def product_row_gradients(
+    x: _Array, dy: _Array, w: _Array, scale: float = 1.0, isa: str | None = None, out: _Array | None = None
+) -> tuple[_Array, _Array]: ...
+def add_row_sum(
+    x: _Array, db: _Array, scale: float = 1.0, isa: str | None = None, out: _Array | None = None
+) -> _Array: ...
+def add(x: _Array, y: _Array, isa: str | None = None, out: _Array | None = None) -> _Array: ...
+def add_scaled(x: _Array, y: _Array, scale: float = 1.0, isa: str | None = None) -> None: ...
+def scale(x: _Array, factor: float, isa: str | None = None, out: _Array | None = None) -> _Array: ...
+def clip(x: _Array, limit: float, isa: str | None = None) -> None: ...
+def sum(x: _Array, isa: str | None = None) -> float: ...
+def sum_squares(x: _Array, isa: str | None = None) -> float: ...
+def all_finite(x: _Array, isa: str | None = None) -> bool: ...
+def add_penalty(w: _Array, g: _Array, l1: float = 0.0, l2: float = 0.0, isa: str | None = None) -> None: ...
+def limit_columns(w: _Array, limit: float, isa: str | None = None) -> None: ...
+def column_moments(x: _Array, isa: str | None = None) -> tuple[_Array, _Array]: ...
+def batch_norm_forward(
+    x: _Array,
+    mean: _Array,
+    variance: _Array,
+    gamma: _Array | None = None,
+    beta: _Array | None = None,
+    epsilon: float = 1e-5,
+    isa: str | None = None,
+    out: _Array | None = None,
+) -> _Array: ...
+def batch_norm_backward(
+    x: _Array,
+    mean: _Array,
+    variance: _Array,
+    dy: _Array,
+    gamma: _Array | None = None,
+    dgamma: _Array | None = None,
+    dbeta: _Array | None = None,
+    epsilon: float = 1e-5,
+    coupled: bool = True,
+    scale: float = 1.0,
+    isa: str | None = None,
+    gradient: bool = True,
+) -> _Array | None: ...
+def layer_norm_forward(
+    x: _Array,
+    gamma: _Array | None = None,
+    beta: _Array | None = None,
+    epsilon: float = 1e-5,
+    isa: str | None = None,
+    out: _Array | None = None,
+    moments: _Array | None = None,
+) -> _Array: ...
+def layer_norm_backward(
+    x: _Array,
+    moments: _Array,
+    dy: _Array,
+    gamma: _Array | None = None,
+    dgamma: _Array | None = None,
+    dbeta: _Array | None = None,
+    scale: float = 1.0,
+    isa: str | None = None,
+    gradient: bool = True,
+) -> _Array | None: ...
+def dropout_forward(
+    x: _Array,
+    seed: int,
+    step: int,
+    stream: int,
+    first: int,
+    keep: float,
+    scale: float,
+    isa: str | None = None,
+    out: _Array | None = None,
+) -> tuple[_Array, NDArray[np.uint8]]: ...
+def dropout_backward(
+    mask: NDArray[np.uint8], dy: _Array, scale: float, isa: str | None = None, out: _Array | None = None
+) -> _Array: ...
+def add_masked(mask: NDArray[np.uint8], x: _Array, y: _Array, scale: float, isa: str | None = None) -> None: ...
+def lstm_forward(
+    z: _Array, c_before: _Array, peephole: _Array | None, forgets: bool = True, isa: str | None = None
+) -> tuple[_Array, _Array, _Array, _Array]: ...
+def lstm_backward(
+    a: _Array,
+    c_before: _Array,
+    s: _Array,
+    dh: _Array,
+    dc: _Array,
+    peephole: _Array | None,
+    forgets: bool = True,
+    isa: str | None = None,
+) -> tuple[_Array, _Array]: ...
+def add_products(x: _Array, y: _Array, out: _Array, scale: float = 1.0, isa: str | None = None) -> None: ...
+def gru_forward(z: _Array, q: _Array, h_before: _Array, isa: str | None = None) -> tuple[_Array, _Array]: ...
+def gru_backward(
+    a: _Array, q: _Array, h_before: _Array, dh: _Array, isa: str | None = None
+) -> tuple[_Array, _Array, _Array]: ...
+def probe_multiply_add(
+    n: int, factor: float = -1.0, addend: float = 1.0, dtype: DTypeLike = ..., isa: str | None = None
+) -> tuple[float, int]: ...
+def probe_read(x: _Array, repeats: int = 1, isa: str | None = None) -> float: ...
+def philox(counter: Sequence[int], key: Sequence[int]) -> tuple[int, ...]: ...
+def uniform(n: int, seed: int = 0, stream: int = 0, step: int = 0) -> NDArray[np.float64]: ...
+def normal(n: int, seed: int = 0, stream: int = 0, step: int = 0) -> NDArray[np.float64]: ...
+def permutation(n: int, seed: int = 0, stream: int = 0, step: int = 0, first: int = 0) -> NDArray[np.int64]: ...

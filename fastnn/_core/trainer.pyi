@@ -1,0 +1,69 @@
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from fastnn._core.optimizer import Optimizer
+from fastnn._core.plan import Plan, Workspace
+
+class Trainer:
+    seed: int
+    step: int
+    def __init__(
+        self,
+        plan: Plan,
+        params: NDArray[Any],
+        grads: NDArray[Any],
+        optimizer: Optimizer,
+        losses: Sequence[dict[str, Any]],
+        skip: Collection[int],
+        rates: Sequence[float],
+        shared: bool,
+        *,
+        seed: int = 0,
+        step: int = 0,
+    ) -> None: ...
+    @property
+    def plan(self) -> Plan: ...
+    @property
+    def optimizer(self) -> Optimizer: ...
+    @property
+    def params(self) -> NDArray[Any]: ...
+    @property
+    def grads(self) -> NDArray[Any]: ...
+    @property
+    def penalty_sum(self) -> float: ...
+    def workspace(self, capacity: int = 1) -> Workspace: ...
+    def run(
+        self,
+        inputs: Sequence[NDArray[Any]],
+        targets: Sequence[NDArray[Any]],
+        weights: NDArray[Any] | None,
+        order: NDArray[Any] | None,
+        n: int,
+        batch_size: int,
+        rates: NDArray[Any],
+        tick: Callable[[int, float], object] | None = None,
+    ) -> tuple[float, float]: ...
+    def require_idle(self) -> int: ...
+    def step_on(
+        self,
+        inputs: Sequence[NDArray[Any]],
+        targets: Sequence[NDArray[Any]],
+        weights: NDArray[Any] | None,
+        n: int,
+        rate: float,
+        update: bool = True,
+    ) -> float: ...
+    def state_gradients(
+        self, inputs: Sequence[NDArray[Any]], targets: Sequence[NDArray[Any]], weights: NDArray[Any] | None, n: int
+    ) -> dict[int, NDArray[Any]]: ...
+    def evaluate(
+        self,
+        inputs: Sequence[NDArray[Any]],
+        targets: Sequence[NDArray[Any]],
+        weights: NDArray[Any] | None,
+        outputs: Sequence[NDArray[Any]],
+        n: int,
+    ) -> tuple[float, float]: ...
+    def apply_gradients(self, rate: float) -> None: ...

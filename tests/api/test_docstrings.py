@@ -1,0 +1,117 @@
+"""Docstrings say what signatures say: every parameter by its name, what comes back, and no section without a body."""
+
+import inspect
+import re
+
+import pytest
+
+import fastnn as fn
+from fastnn.layer_view import LayerView
+
+ALSO = (LayerView, fn.losses.Loss, fn.optimizers.Optimizer, fn.schedules.Schedule, fn.initializers.Initializer)
+# Classes whose methods users call; those of specifications and callbacks are for fastnn, which calls them.
+WITH_METHODS = (fn.Network, fn.Stream, fn.History, fn.Standardizer, fn.Table, fn.Callback, fn.Layer, LayerView)
+SECTION = re.compile(r"^([A-Z][a-z]+(?: [A-Z][a-z]+)?)\n(-+)$", re.MULTILINE)
+ORDER = ["Parameters", "Attributes", "Returns", "Yields", "Raises", "Notes", "References", "Examples"]
+
+
+def subjects():
+    """Yield (name, function or class) of everything that a user meets."""
+    classes = []
+    for name, value in [*vars(fn).items(), *((value.__name__, value) for value in ALSO)]:
+        if not name.startswith("_") and callable(value):
+            yield name, value
+            classes += [(name, value)] if inspect.isclass(value) and value in WITH_METHODS else []
+    for name, value in classes:
+        for method, function in inspect.getmembers(value, callable):
+            if not method.startswith("_") and function.__module__.startswith("fastnn"):
+                yield f"{name}.{method}", function
+
+
+SUBJECTS = dict(subjects())
+
+
+def sections(subject):
+    """Return the text of each section by its name."""
+    parts = SECTION.split(inspect.getdoc(subject) or "")
+    return dict(zip(parts[1::3], parts[3::3], strict=True))
+
+
+def entries(text):
+    """Names that the entries of a section begin with: ``a, b : type``."""
+    heads = [line.partition(" : ")[0] for line in text.splitlines() if line and not line.startswith(" ")]
+    return [name.strip().lstrip("*`").rstrip("`") for head in heads for name in head.split(",")]
+
+
+def parameters(subject):
+    return [name for name in inspect.signature(subject).parameters if name not in ("self", "cls")]
+
+
+def fault(subject):
+    """What is wrong with a docstring, or an empty string."""
+    found = sections(subject)
+    known = [name for name in found if name in ORDER]
+    if known != sorted(known, key=ORDER.index) or len(known) < len(found):
+        return f"sections {list(found)}"
+    if any(not text.strip() for text in found.values()):
+        return "a section without a body"
+    if inspect.isclass(subject) and issubclass(subject, Exception):
+        return ""
+    told = entries(found.get("Parameters", ""))
+    if len(told) != len(set(told)):
+        return f"parameters told twice: {told}"
+    wanted = set(parameters(subject))
+    if same := re.search(r"Parameters are those of (\w+)\.", inspect.getdoc(subject) or ""):
+        told = entries(sections(getattr(fn, same[1]))["Parameters"])
+    if inspect.isclass(subject) and "Parameters" not in found and "Attributes" in found:  # made by fastnn, to be read
+        fields = [name for base in subject.__mro__ for name in entries(sections(base).get("Attributes", ""))]
+        told = [name for name in fields if name in wanted]
+    if set(told) != wanted:
+        return f"told {sorted(set(told) - wanted)} too much, {sorted(wanted - set(told))} too little"
+    if not inspect.isclass(subject):
+        gives = inspect.signature(subject).return_annotation not in (None, "None", inspect.Signature.empty)
+        said = found.keys() & {"Returns", "Yields"} or inspect.getdoc(subject).startswith(("Return", "Yield"))
+        if gives and not said:
+            return "nothing on what it returns"
+    return ""
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_docstring(name):
+    assert fault(SUBJECTS[name]) == ""
+
+
+def right(x, y=1):
+    """Return the sum.
+
+    Parameters
+    ----------
+    x, y : int
+        What is added.
+
+    Returns
+    -------
+    int
+        The sum.
+    """
+
+
+PLANTED = {
+    "too little": lambda text: text.replace("x, y", "x"),
+    "too much": lambda text: text.replace("x, y", "x, y, z"),
+    "told twice": lambda text: text.replace("x, y", "x, y, y"),
+    "sections": lambda text: text.replace("Returns\n", "Result\n"),
+    "without a body": lambda text: text.replace("    int\n        The sum.\n", ""),
+    "nothing on what": lambda text: text.split("    Returns")[0].replace("Return the", "The"),
+}
+
+
+@pytest.mark.parametrize("message", PLANTED)
+def test_the_check_bites(message):
+    def wrong(x, y=1) -> int: ...
+
+    wrong.__doc__ = right.__doc__
+    assert fault(wrong) == ""
+    wrong.__doc__ = PLANTED[message](right.__doc__)
+    assert wrong.__doc__ != right.__doc__
+    assert message in fault(wrong)
