@@ -115,7 +115,7 @@ class Optimizer(Spec, family="optimizer"):
         return self.rule
 
     @property
-    def scalars(self) -> dict[str, float]:
+    def scalars(self) -> dict[str, Any]:
         """Numbers that the kernel takes: beta1, beta2, epsilon, and the initial value of the state."""
         return {}
 
@@ -181,7 +181,7 @@ class SGD(Optimizer):
         return "nesterov" if self.nesterov else "momentum" if self.momentum else "sgd"
 
     @property
-    def scalars(self) -> dict[str, float]:
+    def scalars(self) -> dict[str, Any]:
         """Return the momentum."""
         return {"beta1": self.momentum}
 
@@ -221,7 +221,7 @@ class Adagrad(Optimizer):
         require_number("Adagrad", "initial_accumulator", self.initial_accumulator, low=0)
 
     @property
-    def scalars(self) -> dict[str, float]:
+    def scalars(self) -> dict[str, Any]:
         """Return epsilon and the start."""
         return {"epsilon": self.epsilon, "initial": self.initial_accumulator}
 
@@ -262,7 +262,7 @@ class RMSprop(Optimizer):
         require_number("RMSprop", "epsilon", self.epsilon, low=0, strict=True)
 
     @property
-    def scalars(self) -> dict[str, float]:
+    def scalars(self) -> dict[str, Any]:
         """Return rho and epsilon."""
         return {"beta2": self.rho, "epsilon": self.epsilon}
 
@@ -303,7 +303,7 @@ class Adadelta(Optimizer):
         require_number("Adadelta", "epsilon", self.epsilon, low=0, strict=True)
 
     @property
-    def scalars(self) -> dict[str, float]:
+    def scalars(self) -> dict[str, Any]:
         """Return rho and epsilon."""
         return {"beta2": self.rho, "epsilon": self.epsilon}
 
@@ -357,7 +357,7 @@ class Adam(Optimizer):
         _flag(who, "epsilon_hat", self.epsilon_hat)
 
     @property
-    def scalars(self) -> dict[str, float]:
+    def scalars(self) -> dict[str, Any]:
         """Return the decays, epsilon, and where it is added."""
         return {
             "beta1": self.beta1,

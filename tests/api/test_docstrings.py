@@ -64,8 +64,7 @@ def fault(subject):
     if same := re.search(r"Parameters are those of (\w+)\.", inspect.getdoc(subject) or ""):
         told = entries(sections(getattr(fn, same[1]))["Parameters"])
     if inspect.isclass(subject) and "Parameters" not in found and "Attributes" in found:  # made by fastnn, to be read
-        fields = [name for base in subject.__mro__ for name in entries(sections(base).get("Attributes", ""))]
-        told = [name for name in fields if name in wanted]
+        return ""
     if set(told) != wanted:
         return f"told {sorted(set(told) - wanted)} too much, {sorted(wanted - set(told))} too little"
     if not inspect.isclass(subject):
