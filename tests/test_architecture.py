@@ -32,6 +32,12 @@ FLOORS = [
     # insight draws with what the leaf plotting has
     ["insight.score", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.probes", "insight.flow",
      "insight.histograms", "insight.plots", "insight"],
+    # interchange writes files as the leaf serialization does, and checks what they ask for as it does
+    ["interchange.arrays", "interchange.gates", "interchange.weights", "interchange.onnx_graph", "interchange.onnx_activations",
+     "interchange.onnx_phase", "interchange.onnx_scan", "interchange.onnx_recurrent", "interchange.onnx_layers",
+     "interchange.onnx_export", "interchange.onnx_values", "interchange.onnx_constants", "interchange.onnx_reader",
+     "interchange.onnx_sequences", "interchange.onnx_shapes", "interchange.onnx_operators", "interchange.onnx_import", "interchange.scikit_learn",
+     "interchange.pytorch_modules", "interchange.pytorch", "interchange.keras_layers", "interchange.keras", "interchange"],
     # the command line uses leaves
     ["cli.files", "cli.model", "cli.demo", "cli.info", "cli.predict", "cli.train", "cli", "__main__"],
     # what users import
@@ -41,13 +47,28 @@ LEAVES = FLOORS[4]
 UPWARD = {
     ("network", "training"): "Network.fit and evaluate are where users look for them; the loop stands above",
     ("network", "serialization"): "Network.save likewise",
+    ("network", "interchange.weights"): "Network.save_weights and load_weights likewise",
+    ("network", "interchange.onnx_export"): "Network.to_onnx likewise",
 }
 UPWARD_AT_TOP = {
     ("_core.trainer", "errors"): "two exception classes and nothing else; a diverging loss must have its name",
     ("network", "history"): "for the type checker alone",
     ("training", "network"): "for the type checker alone",
 }
-OPTIONAL = {"matplotlib", "pandas", "pyarrow", "tqdm", "safetensors", "scipy", "sklearn"}
+OPTIONAL = {
+    "matplotlib",
+    "pandas",
+    "pyarrow",
+    "tqdm",
+    "safetensors",
+    "scipy",
+    "sklearn",
+    "onnx",
+    "onnxruntime",
+    "google",
+    "torch",
+    "keras",
+}
 BLAS = {"_core.blas", "_core.blas_int"}
 STATE = "fnn_pool.c"  # the one C file that may have mutable globals, and threads
 STATE_HEADERS = {"pthread.h", "sched.h", "signal.h", "stdatomic.h", "stdbool.h", "time.h", "unistd.h"}
