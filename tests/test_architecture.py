@@ -34,9 +34,10 @@ FLOORS = [
      "insight.histograms", "insight.plots", "insight"],
     # interchange writes files as the leaf serialization does, and checks what they ask for as it does
     ["interchange.arrays", "interchange.gates", "interchange.weights", "interchange.onnx_graph", "interchange.onnx_activations",
-     "interchange.onnx_phase", "interchange.onnx_scan", "interchange.onnx_recurrent", "interchange.onnx_layers",
-     "interchange.onnx_export", "interchange.onnx_values", "interchange.onnx_constants", "interchange.onnx_reader",
-     "interchange.onnx_sequences", "interchange.onnx_shapes", "interchange.onnx_operators", "interchange.onnx_import", "interchange.scikit_learn",
+     "interchange.onnx_norms", "interchange.onnx_phase", "interchange.onnx_scan", "interchange.onnx_recurrent", "interchange.onnx_layers",
+     "interchange.onnx_network", "interchange.onnx_export", "interchange.onnx_values", "interchange.onnx_constants", "interchange.onnx_reader",
+     "interchange.onnx_sequences", "interchange.onnx_shapes", "interchange.onnx_operators", "interchange.onnx_build",
+     "interchange.onnx_own", "interchange.onnx_import", "interchange.scikit_learn",
      "interchange.pytorch_modules", "interchange.pytorch", "interchange.keras_layers", "interchange.keras", "interchange"],
     # the command line uses leaves
     ["cli.files", "cli.model", "cli.demo", "cli.info", "cli.predict", "cli.train", "cli", "__main__"],

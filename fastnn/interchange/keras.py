@@ -7,7 +7,6 @@ import numpy as np
 
 from fastnn.interchange import gates
 from fastnn.interchange.arrays import as_array, assign, common_dtype
-from fastnn.interchange.keras_layers import layers_of
 from fastnn.layers.base import Layer
 from fastnn.layers.batch_norm import BatchNorm
 from fastnn.layers.dense import Dense
@@ -87,6 +86,8 @@ def from_keras(
     given = source.get_weights() if is_model else source
     arrays = [as_array("from_keras", f"weights[{i}]", array) for i, array in enumerate(given)]
     if into is None:
+        from fastnn.interchange.keras_layers import layers_of  # now: import fastnn stays quick
+
         layers, shape = layers_of(source, input_shape)
         into = Sequential(layers, shape, seed=seed, dtype=common_dtype(arrays))
     load_arrays(into, arrays)

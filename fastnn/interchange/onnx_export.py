@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from fastnn._core import kernels
-from fastnn.interchange.onnx_graph import IR_VERSION, Applied, Graph
-from fastnn.interchange.onnx_layers import write_layer
 from fastnn.layers.base import Shape, check_name
 from fastnn.network import Network, Sequential
 from fastnn.serialization import write_atomically
 
 KEY = "fastnn"  # of what the metadata of a model say about the network
 FORMAT = 1
+LIMIT = 2_000_000_000  # bytes of one file, which protobuf cannot read beyond 2**31
 DESCRIPTION = {"format", "kind", "seed", "structure", "metadata"}
 
 
@@ -68,15 +67,20 @@ def to_onnx(
     ['Gemm', 'Relu', 'Gemm']
     """
     onnx = import_onnx("to_onnx")
+    from fastnn.interchange.onnx_network import IR_VERSION, Graph, write_nodes  # now: import fastnn stays quick
+
     if not isinstance(net, Network):
         raise TypeError(f"to_onnx: expected a Network, got {type(net).__name__}")
     if not kernels.all_finite(net.params):
         raise ValueError("to_onnx: expected finite parameters, got NaN or inf; train again with a lower learning rate")
-    if net.params.nbytes > 2_000_000_000:
-        raise ValueError(f"to_onnx: expected at most 2 GB of parameters, got {net.params.nbytes:,} bytes; use net.save")
-    known = net.structure.input_names
-    inputs = port_names("input_names", input_names or default_names("input", known))
-    outputs = port_names("output_names", output_names or default_names("output", [None] * len(net.output_shapes)))
+    if net.params.nbytes > LIMIT:
+        raise ValueError(
+            f"to_onnx: expected at most {LIMIT:,} bytes of parameters, got {net.params.nbytes:,}; use net.save"
+        )
+    unnamed: list[None] = [None] * len(net.output_shapes)
+    inputs = default_names("input", net.structure.input_names) if input_names is None else input_names
+    outputs = default_names("output", unnamed) if output_names is None else output_names
+    inputs, outputs = port_names("input_names", inputs), port_names("output_names", outputs)
     for what, names, shapes in (("input", inputs, net.input_shapes), ("output", outputs, net.output_shapes)):
         if len(names) != len(shapes):
             raise ValueError(f"to_onnx: expected {len(shapes)} {what} names, got {len(names)}")
@@ -151,35 +155,6 @@ def port(name: str, kind: int, shape: Shape) -> Any:
     from onnx import helper
 
     return helper.make_tensor_value_info(name, kind, ["batch", *shape])
-
-
-def write_nodes(graph: Graph, net: Network, inputs: list[str], outputs: list[str]) -> None:
-    """Add every layer where it is applied, and give what comes out its names."""
-    parameters = {view.name: view.parameters for view in net.layers}
-    tensors = list(inputs)
-    for node, applied in zip(net.structure.nodes, net._assembly.applications, strict=True):
-        graph.scope = applied.name
-        read = tuple(tensors[i] for i in node.inputs)
-        given = Applied(
-            applied.name, applied.layer, parameters[applied.name], read, applied.input_shapes, applied.output_shape
-        )
-        tensors.append(write_layer(graph, given))
-    renamed: dict[str, str] = {}
-    for name, index in zip(outputs, net.structure.outputs, strict=True):
-        if index < len(inputs) or tensors[index] in renamed or tensors[index] in inputs:
-            graph.nodes.append(identity(tensors[index], name))
-        else:
-            renamed[tensors[index]] = name
-    for made in graph.nodes:
-        made.input[:] = [renamed.get(name, name) for name in made.input]
-        made.output[:] = [renamed.get(name, name) for name in made.output]
-
-
-def identity(x: str, name: str) -> Any:
-    """Return a node that gives a tensor a second name."""
-    from onnx import helper
-
-    return helper.make_node("Identity", [x], [name], name)
 
 
 def describe(net: Network, metadata: dict[str, Any] | None) -> str:

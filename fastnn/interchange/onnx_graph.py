@@ -88,6 +88,10 @@ class Graph:
         self.nodes.append(helper.make_node(operator, list(inputs), names, name, **attributes))
         return names
 
+    def rows(self, x: str, shape: Shape) -> str:
+        """Return the same numbers as rows (B, *shape)."""
+        return self.node("Reshape", x, self.sizes(-1, *shape))
+
     def body(self) -> "Graph":
         """Return a graph for the body of a loop, which shares names and constants with this one."""
         inner = Graph(self.dtype, ())

@@ -10,10 +10,11 @@ import numpy as np
 
 from fastnn.interchange.onnx_activations import activation
 from fastnn.interchange.onnx_graph import Applied, Graph
+from fastnn.interchange.onnx_norms import batch_norm, layer_norm
 from fastnn.interchange.onnx_phase import phase_coefficients
 from fastnn.interchange.onnx_recurrent import recurrent
 from fastnn.layers.activation import Activation
-from fastnn.layers.base import Layer, Shape
+from fastnn.layers.base import Layer
 from fastnn.layers.batch_norm import BatchNorm
 from fastnn.layers.bidirectional import Bidirectional
 from fastnn.layers.custom import Custom
@@ -113,12 +114,7 @@ def flatten(graph: Graph, applied: Applied) -> str:
 
 def reshape(graph: Graph, applied: Applied) -> str:
     """Each row in its new shape."""
-    return as_rows(graph, applied.inputs[0], applied.output_shape)
-
-
-def as_rows(graph: Graph, x: str, shape: Shape) -> str:
-    """Return rows (B, *shape) of the same numbers."""
-    return graph.node("Reshape", x, graph.sizes(-1, *shape))
+    return graph.rows(applied.inputs[0], applied.output_shape)
 
 
 def add(graph: Graph, applied: Applied) -> str:
@@ -139,36 +135,6 @@ def part(graph: Graph, applied: Applied) -> str:
     layer: Any = applied.layer
     start, stop, _ = slice(layer.start, layer.stop).indices(applied.input_shapes[0][0])
     return graph.node("Slice", applied.inputs[0], graph.sizes(start), graph.sizes(stop), graph.sizes(1))
-
-
-def batch_norm(graph: Graph, applied: Applied) -> str:
-    """By running statistics; ONNX has the channels second, so that other shapes become rows of channels."""
-    layer: Any = applied.layer
-    *leading, channels = shape = applied.output_shape
-    x = applied.inputs[0]
-    mean, variance = (graph.parameter(applied, f"running_{name}") for name in ("mean", "variance"))
-    scales = [scale_or(graph, applied, name, value, channels) for name, value in (("gamma", 1), ("beta", 0))]
-    x = as_rows(graph, x, (channels,)) if leading else x
-    y = graph.node(
-        "BatchNormalization", x, *scales, mean, variance, epsilon=layer.epsilon, momentum=float(layer.momentum)
-    )
-    return as_rows(graph, y, shape) if leading else y
-
-
-def layer_norm(graph: Graph, applied: Applied) -> str:
-    """Along the last axis."""
-    layer: Any = applied.layer
-    scales = [scale_or(graph, applied, "gamma", 1, applied.output_shape[-1])]
-    if "beta" in applied.parameters:
-        scales.append(graph.parameter(applied, "beta"))
-    return graph.node("LayerNormalization", applied.inputs[0], *scales, axis=-1, epsilon=layer.epsilon)
-
-
-def scale_or(graph: Graph, applied: Applied, name: str, value: int, channels: int) -> str:
-    """Return gamma or beta, or the constant in its place."""
-    if name in applied.parameters:
-        return graph.parameter(applied, name)
-    return graph.constant(np.full(channels, value))
 
 
 def embedding(graph: Graph, applied: Applied) -> str:

@@ -35,6 +35,12 @@ class Value(NamedTuple):
         """Axes of the tensor in the order of ONNX."""
         return tuple(i for axis in self.axes for i in axis)
 
+    @property
+    def in_order(self) -> bool:
+        """Whether the numbers lie as in rows: those of length 1 may be anywhere."""
+        order = [i for i in self.order if i == BATCH or self.tensor.shape[i] > 1]
+        return order == sorted(order)  # the batch is -1
+
 
 def rows(tensor: Tensor) -> Value:
     """Return a tensor as rows (B, ...)."""
@@ -43,7 +49,8 @@ def rows(tensor: Tensor) -> Value:
 
 def as_tensor(value: Value) -> Tensor:
     """Return the tensor of a value that has the batch first and the others in order."""
-    if value.order != (BATCH, *range(len(value.tensor.shape))) or value.axes[0] != (BATCH,):
+    beside = [i for i in value.axes[0] if i != BATCH]
+    if not value.in_order or BATCH not in value.axes[0] or any(value.tensor.shape[i] > 1 for i in beside):
         raise Misfit(f"its input of shape {written(value)} does not have the batch alone in its first axis")
     if len(value.axes) == 1:
         raise Misfit("its input has one number per row and no axis beside the batch")
@@ -106,7 +113,7 @@ def reshape(value: Value, target: list[int], batch: int | None) -> Value:
     if any(size == 0 and place >= len(shape) for place, size in enumerate(target)):
         raise Misfit(f"it reshapes {written(value)} to {target}")
     wanted = [shape[place] if size == 0 else size for place, size in enumerate(target)]
-    if value.order == (BATCH, *range(len(value.tensor.shape))):
+    if value.in_order:
         return reshaped_rows(value, wanted, batch)
     axes: list[tuple[int, ...]] = []
     waiting = list(value.order)
@@ -131,16 +138,21 @@ def filled(value: Value, axis: tuple[int, ...], size: int, batch: int | None) ->
 
 
 def reshaped_rows(value: Value, wanted: list[int], batch: int | None) -> Value:
-    """Reshape rows: the batch stays first, or is merged with the axes after it."""
-    tensor, (first, *others) = value.tensor, wanted
+    """Reshape rows: the batch comes first, after axes of length 1, or is merged with the axes after it."""
+    tensor = value.tensor
     total = prod(tensor.shape)
-    if others.count(-1) == 1 and (first in (-1, batch) or (batch is None and first == 1)):
-        rest = prod(size for size in others if size != -1)
-        others = [total // rest if size == -1 and rest else size for size in others]
-    if -1 not in others and prod(others) == total and others and (first in (-1, batch) or batch is None):
-        return rows(reshaped(tensor, tuple(others)))
+    for place, size in enumerate(wanted):
+        others = wanted[place + 1 :]
+        known = prod(other for other in others if other != -1)
+        if others.count(-1) == 1 and known:
+            others = [total // known if other == -1 else other for other in others]
+        if size in (-1, batch) and others and -1 not in others and prod(others) == total:
+            result = rows(reshaped(tensor, tuple(others)))
+            return unsqueezed(result, list(range(place)))
+        if size != 1:
+            break
     for count in range(1, len(tensor.shape)):
-        if first == -1 and tuple(others) == tensor.shape[count:]:
+        if wanted[0] == -1 and tuple(wanted[1:]) == tensor.shape[count:]:
             return Value(tensor, ((BATCH, *range(count)), *((i,) for i in range(count, len(tensor.shape)))))
     raise Misfit(f"it reshapes {written(value)} to {wanted}, which is not one row to one row")
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from fastnn.interchange import gates
 from fastnn.interchange.arrays import as_array, assign, common_dtype
-from fastnn.interchange.pytorch_modules import layers_of
 from fastnn.layer_view import LayerView
 from fastnn.layers.base import Layer
 from fastnn.layers.batch_norm import BatchNorm
@@ -91,6 +90,8 @@ def from_torch(
             )
         if names is not None:
             raise ValueError("from_torch: names goes with into; a module alone needs none")
+        from fastnn.interchange.pytorch_modules import layers_of  # now: import fastnn stays quick
+
         layers, shape, state = layers_of(source, input_shape)
         arrays = [value for group in groups_of(state).values() for value in group.values()]
         into = Sequential(layers, shape, seed=seed, dtype=common_dtype(arrays))
