@@ -100,16 +100,27 @@ def bounded(shape: np.ndarray) -> tuple[int, ...]:
 
 
 def arithmetic(function: Callable[..., Any]) -> Callable[..., list[np.ndarray]]:
-    """Return what works out a sum or product of floating-point numbers; sizes may hold an unknown batch."""
+    """Return what works out a sum or product of numbers, but not of a size that is the batch's."""
 
     def work(operator: Any, *arrays: np.ndarray) -> list[np.ndarray]:
-        if any(array.dtype.kind != "f" for array in arrays):
-            raise Unfit("it calculates with integers")
+        if any(array.dtype.kind == "i" and (array < 0).any() for array in arrays):
+            raise Unfit("it calculates with the size of the batch")
+        if any(array.dtype.kind not in "fi" for array in arrays):
+            raise Unfit("it calculates with something other than numbers")
         if prod(np.broadcast_shapes(*(array.shape for array in arrays))) > max(LIMIT, *(a.size for a in arrays)):
             raise Unfit("it is too large")
         return [function(*arrays)]
 
     return work
+
+
+def divided(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return ``a / b``, of integers without a rest."""
+    if a.dtype.kind == "f":
+        return np.asarray(a / b)
+    if not b.all() or (a % b).any():
+        raise Unfit("it divides integers with a rest")
+    return np.asarray(a // b)
 
 
 FOLD: dict[str, Callable[..., list[np.ndarray]]] = {
@@ -118,7 +129,7 @@ FOLD: dict[str, Callable[..., list[np.ndarray]]] = {
     "Concat": concat,
     "Constant": constant,
     "ConstantOfShape": fill,
-    "Div": arithmetic(np.divide),
+    "Div": arithmetic(divided),
     "Expand": expand,
     "Gather": gather,
     "Identity": lambda operator, x: [x],

@@ -145,7 +145,8 @@ class Reader:
         results = []
         for name in self.outputs:
             if name not in self.values:
-                raise Refused(f"output {name!r:.80} is a constant")
+                why = "is a constant" if name in self.constants else "is nothing that fastnn computes"
+                raise Refused(f"output {name!r:.80} {why}; choose others with outputs=[...]")
             try:
                 results.append(as_tensor(self.values[name]))
             except Misfit as error:

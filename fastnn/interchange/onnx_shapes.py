@@ -50,8 +50,8 @@ def flatten(operator: Operator) -> list[Value]:
 def reshape_operator(operator: Operator) -> list[Value]:
     """Another shape."""
     target = operator.integers(1, "shape")
-    if target is None or operator.whole("allowzero", 0):
-        raise Misfit("its shape is not a constant, or allows empty arrays")
+    if target is None or (operator.whole("allowzero", 0) and 0 in target):
+        raise Misfit("its shape is missing, or that of an empty array")
     return [reshape(operator.value(0), target, operator.reader.batch)]
 
 
