@@ -767,9 +767,12 @@ class Network(Engine):
 
         Examples
         --------
-        >>> import fastnn as fn
+        >>> import os, tempfile, fastnn as fn
         >>> net = fn.Sequential([fn.Dense(8, "relu"), fn.Dense(3)], input_shape=4, seed=0)
-        >>> net.to_onnx("net.onnx", input_names=["features"])  # doctest: +SKIP
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     net.to_onnx(os.path.join(folder, "net.onnx"), input_names=["features"])
+        ...     fn.from_onnx(os.path.join(folder, "net.onnx"))
+        <Sequential (B, 4) -> (B, 3), 67 parameters, float32>
         """
         from fastnn.interchange.onnx_export import save_onnx
 

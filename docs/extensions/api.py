@@ -40,6 +40,7 @@ ALSO = (
     "metrics.mean_absolute_error",
     "callbacks.EpochInfo",
     "diagnostics.GradientCheck",
+    "interchange.to_onnx",
 )
 # Specifications are described by their parameters; only the bases show the methods, for who derives from them.
 BASES = (fn.Layer, fn.losses.Loss, fn.optimizers.Optimizer, fn.schedules.Schedule, fn.initializers.Initializer)

@@ -43,6 +43,11 @@ SIGNATURES = {
     fn.plot_attribution: "attributions, path, *, shape, rows, names",
     fn.plot_maximised: "found, path, *, shape",
     fn.plot_probes: "probes, path",
+    fn.from_onnx: "model, *, outputs, seed",
+    fn.from_sklearn: "mlp, *, logits, seed",
+    fn.from_torch: "source, *, into, names, input_shape, seed",
+    fn.from_keras: "source, *, into, input_shape, seed",
+    fn.interchange.to_onnx: "net, *, input_names, output_names, metadata",
     fn.set_num_threads: "n",
     fn.get_num_threads: "",
     fn.Network.compile: "self, loss, optimizer, *, metrics, loss_weights",
@@ -56,6 +61,9 @@ SIGNATURES = {
     fn.Network.named_parameters: "self",
     fn.Network.summary: "self",
     fn.Network.save: "self, path, *, optimizer, metadata",
+    fn.Network.save_weights: "self, path",
+    fn.Network.load_weights: "self, path",
+    fn.Network.to_onnx: "self, path, *, input_names, output_names, metadata",
     fn.Network.apply_gradients: "self",
 }  # fmt: skip
 
@@ -158,7 +166,7 @@ for was, now in zip(before, after, strict=True):
 if os.path.isdir("/proc/self/task"):
     grown = after[5] - before[5]
     assert grown == 0, grown
-loaded = {name for name in ("scipy.linalg", "matplotlib", "pandas", "tqdm", "safetensors", "pyarrow", "sklearn") if name in sys.modules}
+loaded = {name for name in ("scipy.linalg", "matplotlib", "pandas", "tqdm", "safetensors", "pyarrow", "sklearn", "onnx", "google.protobuf", "torch", "keras") if name in sys.modules}
 assert not loaded, loaded
 print("ok")
 """
