@@ -164,6 +164,14 @@ def test_models_that_are_refused(given, options, message):
         fn.from_keras(given, **options)
 
 
+def test_settings_go_along():
+    made = fn.from_keras(
+        model(L.BatchNormalization(momentum=0.8), L.LayerNormalization(epsilon=1e-4), L.Dropout(0.3), shape=(4,))
+    )
+    norm, other, dropout = (view.spec for view in made.layers)
+    assert (norm.momentum, norm.epsilon, other.epsilon, dropout.rate) == (0.8, 1e-3, 1e-4, 0.3)
+
+
 def test_a_sequence_of_any_length_needs_a_shape():
     made = model(L.LSTM(2))
     made.input_shape = (None, None, 2)

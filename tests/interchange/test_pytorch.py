@@ -257,6 +257,16 @@ def test_a_padding_that_is_not_zero_is_an_index_like_any_other():
     assert fn.from_torch(table, input_shape=1).layers[0].padding_index == 1
 
 
+def test_settings_go_along():
+    made = fn.from_torch(
+        nn.Sequential(
+            nn.BatchNorm1d(4, eps=1e-3, momentum=0.2), nn.LayerNorm(4, eps=1e-4), nn.Dropout(0.3), nn.LeakyReLU(0.1)
+        )
+    )
+    norm, other, dropout, leaky = (view.spec for view in made.layers)
+    assert (norm.momentum, norm.epsilon, other.epsilon, dropout.rate, leaky.alpha) == (0.8, 1e-3, 1e-4, 0.3, 0.1)
+
+
 def test_torch_is_not_imported():
     before = "torch" in sys.modules
     fn.from_torch(nn.Sequential(nn.Linear(2, 3)))
