@@ -39,7 +39,7 @@ def to_onnx(
     Returns
     -------
     onnx.ModelProto
-        Its inputs and outputs are (batch, *shape) in the network's dtype, with a free batch: the indices of an
+        Its inputs and outputs are ``(batch, *shape)`` in the network's dtype, with a free batch: the indices of an
         Embedding too.  It computes what ``predict`` does: nothing is dropped, BatchNorm takes its running statistics.
 
     Raises
