@@ -7,9 +7,9 @@ import numpy as np
 from fastnn.interchange.arrays import assign, common_dtype
 from fastnn.interchange.onnx_operators import OPERATORS
 from fastnn.interchange.onnx_reader import Reader, Refused
-from fastnn.layers.base import Tensor
-from fastnn.layers.graph import trace
+from fastnn.layers.graph import Structure, trace
 from fastnn.network import Network, Sequential
+from fastnn.serialization import bound_parameters
 
 
 def read_graph(model: Any, outputs: list[str], seed: int | None) -> Network:
@@ -27,7 +27,9 @@ def read_graph(model: Any, outputs: list[str], seed: int | None) -> Network:
     arrays = [array for owned in reader.parameters.values() for array in owned.values()]
     if odd := {str(array.dtype) for array in arrays if array.dtype not in (np.float32, np.float64)}:
         raise ValueError(f"from_onnx: expected parameters in float32 or float64, got {', '.join(sorted(odd))}")
-    net = build(tuple(reader.inputs), tuple(results), seed, common_dtype(arrays))
+    structure = trace(tuple(reader.inputs), tuple(results))
+    bound_parameters(structure, sum(array.nbytes for array in arrays))
+    net = build(structure, seed, np.dtype(np.float64) if reader.is_double else common_dtype(arrays))
     values = {
         f"{view.name}.{name}": array
         for view in net.layers
@@ -37,11 +39,10 @@ def read_graph(model: Any, outputs: list[str], seed: int | None) -> Network:
     return net
 
 
-def build(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], seed: int | None, dtype: np.dtype) -> Network:
-    """Return a network of these tensors, a Sequential if its layers stand in a row."""
-    structure = trace(inputs, outputs)
+def build(structure: Structure, seed: int | None, dtype: np.dtype) -> Network:
+    """Return a network of this structure, a Sequential if its layers stand in a row."""
     in_a_row = all(node.inputs == (i,) for i, node in enumerate(structure.nodes))
-    plain = len(inputs) == 1 and structure.nodes and structure.outputs == (len(structure.nodes),)
+    plain = len(structure.input_shapes) == 1 and structure.nodes and structure.outputs == (len(structure.nodes),)
     kind = Sequential if in_a_row and plain else Network
     net = kind.__new__(kind)
     net._build(structure, seed, dtype, draw=False)

@@ -123,6 +123,7 @@ class Reader:
         self.absorbed: set[int] = set()
         self.inputs: list[Tensor] = []
         self.batch: int | None = None  # a fixed size that stands for the batch
+        self.is_double = False  # whether an input is in float64
         self._shared: dict[Any, Layer] = {}
         self._names: set[str] = set()
         self.nodes = needed(graph, outputs)
@@ -172,6 +173,7 @@ class Reader:
                 )
             if sizes[0] > 0:
                 self.batch = sizes[0]
+            self.is_double |= kind.elem_type == TensorProto.DOUBLE
             self.inputs.append(Input(tuple(sizes[1:]), name=self.free_name(entry.name)))
             self.values[entry.name] = rows(self.inputs[-1])
 

@@ -182,6 +182,7 @@ REFUSED = [
     (graph(["y = Relu(x)"], kind=TensorProto.FLOAT16), "input 'x': expected float32, float64, int32 or int64"),
     (graph(["y = Relu(x)"], opset=8), "expected an opset of at least 9, got 8"),
     (graph(["y = Gemm(x, w)"], w=np.full((4, 3), np.nan, F4)), "expected dense_1.weight to be finite"),
+    (graph(["y = Gemm(x, w)"], w=W.astype(np.float16)), "expected parameters in float32 or float64, got float16"),
     (graph(["s = ConstantOfShape(n)", "y = Add(x, s)"], n=np.array([1 << 40])), r"\(ConstantOfShape\): cannot be worked out"),
 ]  # fmt: skip
 
@@ -189,6 +190,13 @@ REFUSED = [
 @pytest.mark.parametrize(("model", "message"), REFUSED, ids=[message[:40] for _, message in REFUSED])
 def test_nodes_that_are_refused(model, message):
     with pytest.raises(ValueError, match=f"from_onnx: .*{message}"):
+        fn.from_onnx(model)
+
+
+def test_a_graph_that_grows_without_end_takes_no_memory():
+    nodes = [(f"c{i + 1} = Concat(c{i}, c{i})", {"axis": 1}) for i in range(45)]
+    model = graph(["c0 = Identity(x)", *nodes, "y = Identity(c45)"])
+    with pytest.raises(fn.ModelFormatError, match="Concatenate is too large"):
         fn.from_onnx(model)
 
 
@@ -233,6 +241,8 @@ def test_float64_stays_float64():
     net = fn.from_onnx(model)
     assert net.dtype == np.float64
     assert net.params.tolist() == [0.1] * 12
+    assert fn.from_onnx(graph(["y = Tanh(x)"], kind=TensorProto.DOUBLE)).dtype == np.float64
+    assert fn.from_onnx(graph(["y = Tanh(x)"])).dtype == np.float32
 
 
 def test_the_model_is_not_changed():
