@@ -12,19 +12,12 @@ import fastnn as fn
 from fastnn.interchange.onnx_layers import COMPOSED, LAYERS, REFUSED
 
 onnx = pytest.importorskip("onnx")
-ort = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
+
+from helpers.onnx_runtime import run  # noqa: E402
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 RANDOM = 200
-
-
-def run(model, xs):
-    """What ONNX Runtime answers."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 3
-    data = model if isinstance(model, bytes) else model.SerializeToString()
-    session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    return session.run(None, {entry.name: x for entry, x in zip(session.get_inputs(), xs, strict=True)})
 
 
 def check(net, xs):

@@ -12,20 +12,13 @@ from helpers.random_networks import answers, largest_error, random_network
 import fastnn as fn
 
 onnx = pytest.importorskip("onnx")
-ort = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
 from helpers.foreign_onnx import foreign  # noqa: E402
+from helpers.onnx_runtime import run  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 RANDOM = 200
-
-
-def run(model, xs):
-    """What ONNX Runtime answers."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 3
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return session.run(None, {entry.name: x for entry, x in zip(session.get_inputs(), xs, strict=True)})
 
 
 # ---- models of our own ----------------------------------------------------------------------------------------------
