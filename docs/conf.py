@@ -36,6 +36,7 @@ html_theme_options = {
         "examples/*": [],
         "guide/*": [],
         "howto/*": [],
+        "switching/*": [],
         "index": [],
     },
     "footer_start": [],

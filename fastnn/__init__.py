@@ -9,6 +9,7 @@ True
 """
 
 from fastnn import initializers as initializers
+from fastnn import interchange as interchange
 from fastnn import losses as losses
 from fastnn import metrics as metrics
 from fastnn import optimizers as optimizers
@@ -61,6 +62,10 @@ from fastnn.insight import plot_maximised as plot_maximised
 from fastnn.insight import plot_probes as plot_probes
 from fastnn.insight import saliency as saliency
 from fastnn.insight import smooth_grad as smooth_grad
+from fastnn.interchange import from_keras as from_keras
+from fastnn.interchange import from_onnx as from_onnx
+from fastnn.interchange import from_sklearn as from_sklearn
+from fastnn.interchange import from_torch as from_torch
 from fastnn.layers import GRU as GRU
 from fastnn.layers import LSTM as LSTM
 from fastnn.layers import Activation as Activation

@@ -702,6 +702,94 @@ class Network(Engine):
 
         save(self, path, optimizer=optimizer, metadata=metadata)
 
+    def save_weights(self, path: str | PathLike[str]) -> None:
+        """Write the parameters, and nothing else, to one npz file, atomically.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to, as given: no suffix is added.  ``numpy.load`` reads the file.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is NaN or infinite.
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> import os, tempfile, numpy as np, fastnn as fn
+        >>> net = fn.Sequential([fn.Dense(1)], input_shape=2, seed=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     net.save_weights(os.path.join(folder, "w.npz"))
+        ...     with np.load(os.path.join(folder, "w.npz")) as arrays:
+        ...         print(arrays.files)
+        ['dense_1.weight', 'dense_1.bias']
+        """
+        from fastnn.interchange.weights import save_weights
+
+        save_weights(self, path)
+
+    def load_weights(self, path: str | PathLike[str]) -> None:
+        """Set all parameters from an npz file of arrays by name; what an optimiser remembers stays.
+
+        Parameters
+        ----------
+        path : str or path
+            Written by ``save_weights``, or by ``numpy.savez`` with the names of ``named_parameters``.
+
+        Raises
+        ------
+        ModelFormatError
+            If the file is damaged or something else, or its names, shapes or dtypes are not those of the network, or a
+            number is NaN or infinite; the network stays as it was.
+        OSError
+            If the file cannot be read.
+        """
+        from fastnn.interchange.weights import load_weights
+
+        load_weights(self, path)
+
+    def to_onnx(
+        self,
+        path: str | PathLike[str],
+        *,
+        input_names: Sequence[str] | None = None,
+        output_names: Sequence[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Write the network as an ONNX model, checked before anything is written, and atomically.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to; an existing file is replaced only once the new one is complete.
+        input_names, output_names, metadata
+            As in ``fn.interchange.to_onnx``, which gives the model itself and says what is in it.
+
+        Raises
+        ------
+        ImportError
+            If onnx is not installed.
+        ValueError, TypeError
+            If the network holds something that ONNX cannot, a name is not allowed, or metadata is not JSON.
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> import os, tempfile, fastnn as fn
+        >>> net = fn.Sequential([fn.Dense(8, "relu"), fn.Dense(3)], input_shape=4, seed=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     net.to_onnx(os.path.join(folder, "net.onnx"), input_names=["features"])
+        ...     fn.from_onnx(os.path.join(folder, "net.onnx"))
+        <Sequential (B, 4) -> (B, 3), 67 parameters, float32>
+        """
+        from fastnn.interchange.onnx_export import save_onnx
+
+        save_onnx(self, path, input_names=input_names, output_names=output_names, metadata=metadata)
+
     def export_c(
         self,
         path: str | PathLike[str],

@@ -46,6 +46,13 @@ FLOORS = [
     ["range_test"],
     # models on streams are kept in files that the leaf serialization writes
     ["online.arguments", "online.model", "online.regressor", "online.classifier", "online"],
+    # interchange writes files as the leaf serialization does, and checks what they ask for as it does
+    ["interchange.arrays", "interchange.gates", "interchange.weights", "interchange.onnx_graph", "interchange.onnx_activations",
+     "interchange.onnx_norms", "interchange.onnx_phase", "interchange.onnx_scan", "interchange.onnx_recurrent", "interchange.onnx_layers",
+     "interchange.onnx_network", "interchange.onnx_export", "interchange.onnx_values", "interchange.onnx_constants", "interchange.onnx_reader",
+     "interchange.onnx_sequences", "interchange.onnx_shapes", "interchange.onnx_operators", "interchange.onnx_build",
+     "interchange.onnx_own", "interchange.onnx_import", "interchange.scikit_learn",
+     "interchange.pytorch_modules", "interchange.pytorch", "interchange.keras_layers", "interchange.keras", "interchange"],
     # the command line uses leaves
     ["cli.files", "cli.model", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.export", "cli.bench", "cli", "__main__"],
     # what users import
@@ -57,6 +64,8 @@ UPWARD = {
     ("network", "serialization"): "Network.save likewise",
     ("network", "export_c"): "Network.export_c likewise",
     ("_core.capi", "errors"): "as of _core.trainer, below",
+    ("network", "interchange.weights"): "Network.save_weights and load_weights likewise",
+    ("network", "interchange.onnx_export"): "Network.to_onnx likewise",
 }
 UPWARD_AT_TOP = {
     ("_core.trainer", "errors"): "two exception classes and nothing else; a diverging loss must have its name",
@@ -64,7 +73,20 @@ UPWARD_AT_TOP = {
     ("network", "export_c"): "for the type checker alone",
     ("training", "network"): "for the type checker alone",
 }
-OPTIONAL = {"matplotlib", "pandas", "pyarrow", "tqdm", "safetensors", "scipy", "sklearn"}
+OPTIONAL = {
+    "matplotlib",
+    "pandas",
+    "pyarrow",
+    "tqdm",
+    "safetensors",
+    "scipy",
+    "sklearn",
+    "onnx",
+    "onnxruntime",
+    "google",
+    "torch",
+    "keras",
+}
 BLAS = {"_core.blas", "_core.blas_int"}
 STATE = "fnn_pool.c"  # the one C file that may have mutable globals, and threads
 STATE_HEADERS = {"pthread.h", "sched.h", "signal.h", "stdatomic.h", "stdbool.h", "time.h", "unistd.h"}

@@ -43,6 +43,7 @@ ALSO = (
     "callbacks.EpochInfo",
     "diagnostics.GradientCheck",
     "export_c.CExport",
+    "interchange.to_onnx",
 )
 # Specifications are described by their parameters; only the bases show the methods, for who derives from them.
 BASES = (fn.Layer, fn.losses.Loss, fn.optimizers.Optimizer, fn.schedules.Schedule, fn.initializers.Initializer)

@@ -68,6 +68,11 @@ SIGNATURES = {
     fn.plot_probes: "probes, path",
     fn.plot_importance: "found, path, *, shape, names, most",
     fn.report: "model, path, X, y, *, classes, feature_names, shape, standardizer, history, title, rows, seed, verbose",
+    fn.from_onnx: "model, *, outputs, seed",
+    fn.from_sklearn: "mlp, *, logits, seed",
+    fn.from_torch: "source, *, into, names, input_shape, seed",
+    fn.from_keras: "source, *, into, input_shape, seed",
+    fn.interchange.to_onnx: "net, *, input_names, output_names, metadata",
     fn.set_num_threads: "n",
     fn.get_num_threads: "",
     fn.Network.compile: "self, loss, optimizer, *, metrics, loss_weights",
@@ -82,6 +87,9 @@ SIGNATURES = {
     fn.Network.summary: "self",
     fn.Network.save: "self, path, *, optimizer, metadata",
     fn.Network.export_c: "self, path, name, *, dtype, rows, selftest, standardizer, target_standardizer, notes",
+    fn.Network.save_weights: "self, path",
+    fn.Network.load_weights: "self, path",
+    fn.Network.to_onnx: "self, path, *, input_names, output_names, metadata",
     fn.Network.apply_gradients: "self",
 }  # fmt: skip
 
@@ -184,7 +192,7 @@ for was, now in zip(before, after, strict=True):
 if os.path.isdir("/proc/self/task"):
     grown = after[5] - before[5]
     assert grown == 0, grown
-loaded = {name for name in ("scipy.linalg", "matplotlib", "pandas", "tqdm", "safetensors", "pyarrow", "sklearn") if name in sys.modules}
+loaded = {name for name in ("scipy.linalg", "matplotlib", "pandas", "tqdm", "safetensors", "pyarrow", "sklearn", "onnx", "google.protobuf", "torch", "keras") if name in sys.modules}
 assert not loaded, loaded
 print("ok")
 """

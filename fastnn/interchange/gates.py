@@ -1,0 +1,108 @@
+"""Recurrent layers elsewhere: the order of their gates, and where their biases are.
+
+Columns here: i, f, g, o of an LSTM (g is the cell's input, elsewhere called c), r, u, n of a GRU (u is called z).
+"""
+
+import numpy as np
+
+from fastnn.layers.base import Layer
+from fastnn.layers.lstm import LSTM
+
+Parameters = dict[str, np.ndarray]
+
+ONNX = {"lstm": "iofg", "gru": "urn", "simple": "h"}
+KERAS = {"lstm": "ifgo", "gru": "urn", "simple": "h"}
+TORCH = {"lstm": "ifgo", "gru": "run", "simple": "h"}
+OWN = {"lstm": "ifgo", "gru": "run", "simple": "h"}
+OPEN = 100.0  # of a forget gate that stands open: sigmoid(100) is 1 in float32 and float64
+
+
+def reorder(columns: np.ndarray, had: str, wanted: str) -> np.ndarray:
+    """Return blocks of columns, one for each letter of ``had``, in the order of ``wanted``."""
+    blocks = dict(zip(had, np.split(columns, len(had), axis=-1), strict=True))
+    return np.concatenate([blocks[gate] for gate in wanted], axis=-1)
+
+
+def to_onnx(layer: Layer, parameters: Parameters) -> Parameters:
+    """Return W, R, B and P of an ONNX operator with one direction."""
+    kind, gates = layer.kind, "".join(layer.gates)  # type: ignore[attr-defined]
+    units = len(parameters["recurrent_weight"])
+    weight, recurrent = parameters["weight"], parameters["recurrent_weight"]
+    bias = parameters.get("bias", np.zeros(len(gates) * units, weight.dtype))
+    if kind == "lstm" and "f" not in gates:  # an LSTM of 1997 is one whose forget gate stands open
+        gates += "f"
+        weight, recurrent, bias = (
+            np.concatenate([array, np.full((*array.shape[:-1], units), value, array.dtype)], axis=-1)
+            for array, value in ((weight, 0), (recurrent, 0), (bias, OPEN))
+        )
+    weight, recurrent, bias = (reorder(array, gates, ONNX[kind]) for array in (weight, recurrent, bias))
+    beside = np.zeros_like(bias)
+    if "recurrent_bias" in parameters:
+        beside[-units:] = parameters["recurrent_bias"]
+    result = {"W": weight.T[None], "R": recurrent.T[None]}
+    if "bias" in parameters or bias.any():
+        result["B"] = np.concatenate([bias, beside])[None]
+    if "peephole" in parameters:
+        i, *f, o = parameters["peephole"]
+        result["P"] = np.concatenate([i, o, *(f or [np.zeros_like(i)])])[None]
+    return {name: np.ascontiguousarray(array) for name, array in result.items()}
+
+
+def from_onnx(layer: Layer, arrays: Parameters) -> Parameters:
+    """Return the parameters of a layer, given W, R, B and P of one direction, without the axis of directions."""
+    kind, gates = layer.kind, "".join(layer.gates)  # type: ignore[attr-defined]
+    result = {
+        "weight": reorder(arrays["W"].T, ONNX[kind], gates),
+        "recurrent_weight": reorder(arrays["R"].T, ONNX[kind], gates),
+    }
+    if layer.bias:  # type: ignore[attr-defined]
+        bias, beside = np.split(arrays["B"], 2)
+        result |= merged_biases(kind, bias, beside, ONNX[kind], gates)
+    if "P" in arrays:
+        i, o, f = np.split(arrays["P"], 3)
+        result["peephole"] = np.stack([i, f, o] if "f" in gates else [i, o])
+    return result
+
+
+def merged_biases(kind: str, bias: np.ndarray, beside: np.ndarray, had: str, wanted: str) -> Parameters:
+    """Return bias, and recurrent_bias of a GRU, of the biases beside W and beside U."""
+    bias, beside = reorder(bias, had, wanted), reorder(beside, had, wanted)
+    if kind != "gru":
+        return {"bias": bias + beside}
+    inner = len(bias) * 2 // 3  # r and u add both; n has the one beside U within the reset gate's reach
+    return {"bias": np.concatenate([bias[:inner] + beside[:inner], bias[inner:]]), "recurrent_bias": beside[inner:]}
+
+
+def from_torch(layer: Layer, weight: np.ndarray, recurrent: np.ndarray, biases: list[np.ndarray]) -> Parameters:
+    """Return the parameters of a layer, given weight_ih, weight_hh and no or two biases."""
+    kind = layer.kind  # type: ignore[attr-defined]
+    result = {
+        "weight": reorder(weight.T, TORCH[kind], OWN[kind]),
+        "recurrent_weight": reorder(recurrent.T, TORCH[kind], OWN[kind]),
+    }
+    if biases:
+        bias, beside = biases
+        result |= merged_biases(kind, bias, beside, TORCH[kind], OWN[kind])
+    return result
+
+
+def from_keras(layer: Layer, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray | None) -> Parameters:
+    """Return the parameters of a layer, given kernel, recurrent_kernel and bias; that of a GRU has two rows."""
+    kind = layer.kind  # type: ignore[attr-defined]
+    result = {
+        "weight": reorder(kernel, KERAS[kind], OWN[kind]),
+        "recurrent_weight": reorder(recurrent, KERAS[kind], OWN[kind]),
+    }
+    if bias is not None:
+        outer, inner = bias if kind == "gru" else (bias, np.zeros_like(bias))
+        result |= merged_biases(kind, outer, inner, KERAS[kind], OWN[kind])
+    return result
+
+
+def check_plain(who: str, layer: Layer) -> None:
+    """Raise ValueError for an LSTM that only fastnn and ONNX have."""
+    if isinstance(layer, LSTM) and (layer.peepholes or not layer.forget_gate):
+        raise ValueError(
+            f"{who}: expected {layer.title} with forget gate and without peepholes, as elsewhere; got "
+            f"forget_gate={layer.forget_gate}, peepholes={layer.peepholes}"
+        )

@@ -1,0 +1,180 @@
+"""What flows through an ONNX graph that is read: a tensor of ours, and in which order ONNX has its axes.
+
+Rows come first here, (B, T, H); ONNX also has steps first, (T, B, H), or axes of length 1 between.  So a value is a
+tensor, and for every axis of ONNX the axes of the tensor that it runs over: none, one, or several that are merged.
+"""
+
+from math import prod
+from typing import NamedTuple
+
+from fastnn.layers.base import Shape, Tensor
+from fastnn.layers.merge import Slice
+from fastnn.layers.reshape import Flatten, Reshape
+
+BATCH = -1  # among axes: that of the rows; others count from 0 after it
+Axes = tuple[tuple[int, ...], ...]
+
+
+class Misfit(ValueError):
+    """What an operator would need of its input and does not find."""
+
+
+class Value(NamedTuple):
+    """A tensor as ONNX sees it."""
+
+    tensor: Tensor
+    axes: Axes
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As in ONNX, the batch as -1."""
+        return tuple(BATCH if BATCH in axis else prod(self.tensor.shape[i] for i in axis) for axis in self.axes)
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Axes of the tensor in the order of ONNX."""
+        return tuple(i for axis in self.axes for i in axis)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the numbers lie as in rows: those of length 1 may be anywhere."""
+        order = [i for i in self.order if i == BATCH or self.tensor.shape[i] > 1]
+        return order == sorted(order)  # the batch is -1
+
+
+def rows(tensor: Tensor) -> Value:
+    """Return a tensor as rows (B, ...)."""
+    return Value(tensor, ((BATCH,), *((i,) for i in range(len(tensor.shape)))))
+
+
+def as_tensor(value: Value) -> Tensor:
+    """Return the tensor of a value that has the batch first and the others in order."""
+    beside = [i for i in value.axes[0] if i != BATCH]
+    if not value.in_order or BATCH not in value.axes[0] or any(value.tensor.shape[i] > 1 for i in beside):
+        raise Misfit(f"its input of shape {written(value)} does not have the batch alone in its first axis")
+    if len(value.axes) == 1:
+        raise Misfit("its input has one number per row and no axis beside the batch")
+    return reshaped(value.tensor, value.shape[1:])
+
+
+def reshaped(tensor: Tensor, shape: Shape) -> Tensor:
+    """Return the same numbers in a shape, without two reshapes in a row."""
+    if tensor.shape == shape:
+        return tensor
+    while isinstance(tensor.layer, Flatten | Reshape):
+        (tensor,) = tensor.inputs
+    if tensor.shape == shape:
+        return tensor
+    return Flatten()(tensor) if len(shape) == 1 else Reshape(shape)(tensor)
+
+
+def transposed(value: Value, order: tuple[int, ...]) -> Value:
+    """Return the axes in another order."""
+    if sorted(order) != list(range(len(value.axes))):
+        raise Misfit(f"it permutes {len(value.axes)} axes by {order}")
+    return Value(value.tensor, tuple(value.axes[i] for i in order))
+
+
+def unsqueezed(value: Value, places: list[int]) -> Value:
+    """Return the value with axes of length 1 at these places of what comes out."""
+    rank = len(value.axes) + len(places)
+    axes = list(value.axes)
+    for place in sorted(place % rank for place in places):
+        axes.insert(place, ())
+    return Value(value.tensor, tuple(axes))
+
+
+def squeezed(value: Value, places: list[int] | None) -> Value:
+    """Return the value without these axes of length 1, or without all."""
+    shape = value.shape
+    if places is None:
+        places = [place for place, size in enumerate(shape) if size == 1]
+    gone = {place % len(shape) for place in places}
+    if any(shape[place] != 1 for place in gone):
+        raise Misfit(f"it removes the axes {sorted(gone)} of the shape {written(value)}, which are not all 1")
+    dropped = {i for place in gone for i in value.axes[place]}
+    kept = [axis for place, axis in enumerate(value.axes) if place not in gone]
+    return renumbered(value.tensor, kept, dropped)
+
+
+def renumbered(tensor: Tensor, axes: list[tuple[int, ...]], dropped: set[int]) -> Value:
+    """Return a value without the axes ``dropped`` of its tensor, whose sizes are 1."""
+    left = [i for i in range(len(tensor.shape)) if i not in dropped]
+    if not left and tensor.shape:  # a row of one number keeps its axis
+        raise Misfit("no axis beside the batch would be left")
+    number = {BATCH: BATCH, **{old: new for new, old in enumerate(left)}}
+    smaller = reshaped(tensor, tuple(tensor.shape[i] for i in left)) if dropped else tensor
+    return Value(smaller, tuple(tuple(number[i] for i in axis) for axis in axes))
+
+
+def reshape(value: Value, target: list[int], batch: int | None) -> Value:
+    """Return the value in another shape: 0 keeps a size, -1 is what is left; ``batch`` is a size that stands for it."""
+    shape = value.shape
+    if any(size == 0 and place >= len(shape) for place, size in enumerate(target)):
+        raise Misfit(f"it reshapes {written(value)} to {target}")
+    wanted = [shape[place] if size == 0 else size for place, size in enumerate(target)]
+    if value.in_order:
+        return reshaped_rows(value, wanted, batch)
+    axes: list[tuple[int, ...]] = []
+    waiting = list(value.order)
+    for place, size in enumerate(wanted):  # the same order of axes: merge neighbours
+        axis: tuple[int, ...] = ()
+        last = place == len(wanted) - 1
+        while waiting and (last or not filled(value, axis, size, batch)):
+            axis += (waiting.pop(0),)
+        if not filled(value, axis, size, batch) and size != -1:
+            raise Misfit(f"it reshapes {written(value)} to {target}, which does not only merge axes")
+        axes.append(axis)
+    if waiting:
+        raise Misfit(f"it reshapes {written(value)} to {target}, which does not only merge axes")
+    return Value(value.tensor, tuple(axes))
+
+
+def filled(value: Value, axis: tuple[int, ...], size: int, batch: int | None) -> bool:
+    """Return whether these axes of the tensor make up an axis of that size."""
+    if BATCH in axis:
+        return axis == (BATCH,) and size in (-1, batch)
+    return size == prod(value.tensor.shape[i] for i in axis)
+
+
+def reshaped_rows(value: Value, wanted: list[int], batch: int | None) -> Value:
+    """Reshape rows: the batch comes first, after axes of length 1, or is merged with the axes after it."""
+    tensor = value.tensor
+    total = prod(tensor.shape)
+    for place, size in enumerate(wanted):
+        others = wanted[place + 1 :]
+        known = prod(other for other in others if other != -1)
+        if others.count(-1) == 1 and known:
+            others = [total // known if other == -1 else other for other in others]
+        if size in (-1, batch) and others and -1 not in others and prod(others) == total:
+            result = rows(reshaped(tensor, tuple(others)))
+            return unsqueezed(result, list(range(place)))
+        if size != 1:
+            break
+    for count in range(1, len(tensor.shape)):
+        if wanted[0] == -1 and tuple(wanted[1:]) == tensor.shape[count:]:
+            return Value(tensor, ((BATCH, *range(count)), *((i,) for i in range(count, len(tensor.shape)))))
+    raise Misfit(f"it reshapes {written(value)} to {wanted}, which is not one row to one row")
+
+
+def part(value: Value, place: int, start: int | None, stop: int | None) -> Value:
+    """Return elements start to stop of one axis: the first beside the batch, or any of a vector."""
+    axis = value.axes[place]
+    if axis != (0,):
+        raise Misfit(
+            f"it takes a part of axis {place} of {written(value)}, and can of the first beside the batch alone"
+        )
+    size, *rest = value.tensor.shape
+    first, last, _ = slice(start, stop).indices(size)
+    if first >= last:
+        raise Misfit(f"it takes the empty part {start}:{stop} of {written(value)}")
+    if (first, last) == (0, size):
+        return value
+    step = prod(rest)
+    flat = Slice(first * step, last * step)(reshaped(value.tensor, (size * step,)))
+    return Value(reshaped(flat, (last - first, *rest)), value.axes)
+
+
+def written(value: Value) -> str:
+    """Write the shape as ONNX has it."""
+    return f"({', '.join('batch' if size == BATCH else str(size) for size in value.shape)})"

@@ -1,0 +1,265 @@
+"""Plain NumPy twins of Keras's layers: the same names, configurations, order of weights and formulas."""
+
+import numpy as np
+from helpers import reference as ref
+
+ACTIVATIONS = {
+    **{name: getattr(ref, name) for name in ("relu", "sigmoid", "tanh", "elu", "selu", "softplus", "silu", "softmax")},
+    "linear": ref.identity,
+    "leaky_relu": lambda z: ref.leaky_relu(z, 0.2),
+}
+
+
+class Layer:
+    """A layer whose configuration is what it was made with, beside the defaults of its class."""
+
+    defaults = {}  # noqa: RUF012
+    first = ()  # names of positional arguments
+
+    def __init__(self, *values, **options):
+        self.config = {"name": type(self).__name__.lower(), **self.defaults, **options}
+        self.config |= dict(zip(self.first, values, strict=False))
+        self.weights = []
+
+    def get_config(self):
+        return self.config
+
+    def get_weights(self):
+        return self.weights
+
+    def build(self, shape):
+        return shape
+
+    def __call__(self, x):
+        return x
+
+    def make(self, *shapes):
+        self.weights = [np.zeros(shape, np.float32) for shape in shapes]
+
+
+class Sequential:
+    def __init__(self, layers):
+        self.layers, shape = [], None
+        for layer in layers:
+            if shape is None:
+                self.input_shape, shape = (None, *layer), tuple(layer)
+            else:
+                self.layers.append(layer)
+                shape = layer.build(shape)
+
+    def build(self, shape):
+        for layer in self.layers:
+            shape = layer.build(shape)
+        return shape
+
+    def get_config(self):
+        return {}
+
+    def get_weights(self):
+        return [array for layer in self.layers for array in layer.get_weights()]
+
+    def set_weights(self, values):
+        for array, value in zip(self.get_weights(), values, strict=True):
+            array[...] = value
+
+    def __call__(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+def Input(shape):
+    return tuple(shape)
+
+
+class Dense(Layer):
+    first = ("units",)
+    defaults = {"activation": "linear", "use_bias": True}  # noqa: RUF012
+
+    def build(self, shape):
+        units = self.config["units"]
+        self.make((shape[-1], units), *([(units,)] if self.config["use_bias"] else []))
+        return (*shape[:-1], units)
+
+    def __call__(self, x):
+        return ACTIVATIONS[self.config["activation"]](ref.dense(x, *self.weights))
+
+
+class Activation(Layer):
+    first = ("activation",)
+
+    def __call__(self, x):
+        return ACTIVATIONS[self.config["activation"]](x)
+
+
+class ReLU(Layer):
+    defaults = {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}  # noqa: RUF012
+
+    def __call__(self, x):
+        return ref.leaky_relu(x, self.config["negative_slope"])
+
+
+class LeakyReLU(ReLU):
+    defaults = {"negative_slope": 0.3}  # noqa: RUF012
+
+
+class ELU(Layer):
+    defaults = {"alpha": 1.0}  # noqa: RUF012
+
+    def __call__(self, x):
+        return ref.elu(x, self.config["alpha"])
+
+
+class Softmax(Layer):
+    defaults = {"axis": -1}  # noqa: RUF012
+
+    def __call__(self, x):
+        return ref.softmax(x)
+
+
+class Dropout(Layer):
+    first = ("rate",)
+    defaults = {"noise_shape": None}  # noqa: RUF012
+
+
+class Masking(Layer):
+    defaults = {"mask_value": 0.0}  # noqa: RUF012
+
+    def __call__(self, x):
+        return Masked(x, (x != np.float32(self.config["mask_value"])).any(axis=-1))
+
+
+class Masked:
+    """A sequence and which of its steps count."""
+
+    def __init__(self, x, mask):
+        self.x, self.mask = x, mask
+
+
+class Flatten(Layer):
+    def build(self, shape):
+        return (int(np.prod(shape)),)
+
+    def __call__(self, x):
+        return ref.flatten(x)
+
+
+class Reshape(Layer):
+    first = ("target_shape",)
+
+    def build(self, shape):
+        return np.zeros(shape).reshape(self.config["target_shape"]).shape
+
+    def __call__(self, x):
+        return x.reshape(len(x), *self.config["target_shape"])
+
+
+class BatchNormalization(Layer):
+    defaults = {"axis": -1, "momentum": 0.99, "epsilon": 1e-3, "center": True, "scale": True}  # noqa: RUF012
+
+    def build(self, shape):
+        self.make(*[shape[-1:]] * (2 + self.config["scale"] + self.config["center"]))
+        return shape
+
+    def __call__(self, x):
+        *scales, mean, variance = self.weights
+        gamma, beta = split_scales(self.config, scales)
+        return ref.batch_norm(x, gamma, beta, mean, variance, self.config["epsilon"])
+
+
+class LayerNormalization(Layer):
+    defaults = {"axis": -1, "epsilon": 1e-3, "center": True, "scale": True}  # noqa: RUF012
+
+    def build(self, shape):
+        self.make(*[shape[-1:]] * (self.config["scale"] + self.config["center"]))
+        return shape
+
+    def __call__(self, x):
+        return ref.layer_norm(x, *split_scales(self.config, self.weights), self.config["epsilon"])
+
+
+def split_scales(config, scales):
+    scales = list(scales)
+    gamma = scales.pop(0) if config["scale"] else 1
+    return gamma, scales.pop(0) if config["center"] else 0
+
+
+class Embedding(Layer):
+    first = ("input_dim", "output_dim")
+    defaults = {"mask_zero": False}  # noqa: RUF012
+
+    def build(self, shape):
+        self.make((self.config["input_dim"], self.config["output_dim"]))
+        return (*shape, self.config["output_dim"])
+
+    def __call__(self, x):
+        return self.weights[0][x]
+
+
+class Recurrent(Layer):
+    gates, biases, first = 1, 1, ("units",)
+    defaults = {  # noqa: RUF012
+        "activation": "tanh", "recurrent_activation": "sigmoid", "use_bias": True, "return_sequences": False,
+        "return_state": False, "go_backwards": False, "stateful": False,
+    }  # fmt: skip
+
+    def build(self, shape):
+        units, width = self.config["units"], self.gates * self.config["units"]
+        bias = (2, width) if self.biases == 2 else (width,)
+        self.make((shape[-1], width), (units, width), *([bias] if self.config["use_bias"] else []))
+        return (*shape[:-1], units) if self.config["return_sequences"] else (units,)
+
+    def __call__(self, x):
+        return self.run(x, self.config["go_backwards"])
+
+    def run(self, x, reverse):
+        x, mask = (x.x, x.mask) if isinstance(x, Masked) else (x, None)
+        w, u, *b = self.weights
+        b = b[0] if b else np.zeros((2, w.shape[1]) if self.biases == 2 else w.shape[1])
+        outer, inner = b if self.biases == 2 else (b, 0)
+        state = np.zeros((2, len(x), len(u)))
+        step = lambda x, s: self.step(x @ w + outer, s[0] @ u + inner, s)  # noqa: E731
+        sequence, state = ref.recurrent(step, x, state, mask=mask, reverse=reverse)
+        return sequence if self.config["return_sequences"] else state[0]
+
+
+class SimpleRNN(Recurrent):
+    def step(self, z, q, s):
+        return np.stack([ACTIVATIONS[self.config["activation"]](z + q)] * 2)
+
+
+class LSTM(Recurrent):
+    gates = 4
+
+    def step(self, z, q, s):
+        i, f, g, o = np.split(z + q, 4, axis=-1)
+        c = ref.sigmoid(f) * s[1] + ref.sigmoid(i) * np.tanh(g)
+        return np.stack([ref.sigmoid(o) * np.tanh(c), c])
+
+
+class GRU(Recurrent):
+    gates, biases = 3, 2
+    defaults = {**Recurrent.defaults, "reset_after": True}  # noqa: RUF012
+
+    def step(self, z, q, s):
+        (zz, zr, zn), (qz, qr, qn) = np.split(z, 3, axis=-1), np.split(q, 3, axis=-1)
+        u, r = ref.sigmoid(zz + qz), ref.sigmoid(zr + qr)
+        return np.stack([u * s[0] + (1 - u) * np.tanh(zn + r * qn)] * 2)
+
+
+class Bidirectional(Layer):
+    def __init__(self, layer, merge_mode="concat"):
+        self.ahead, self.back = layer, type(layer)(**layer.config)
+        super().__init__(merge_mode=merge_mode, layer={"class_name": type(layer).__name__, "config": layer.config})
+
+    def build(self, shape):
+        *leading, units = self.ahead.build(shape)
+        self.back.build(shape)
+        return (*leading, 2 * units) if self.config["merge_mode"] == "concat" else (*leading, units)
+
+    def get_weights(self):
+        return [*self.ahead.weights, *self.back.weights]
+
+    def __call__(self, x):
+        both = self.ahead.run(x, False), self.back.run(x, True)
+        return np.concatenate(both, axis=-1) if self.config["merge_mode"] == "concat" else sum(both)

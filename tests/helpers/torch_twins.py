@@ -1,0 +1,239 @@
+"""Plain NumPy twins of PyTorch's modules: the same names, attributes, state dicts, formulas."""
+
+import numpy as np
+from helpers import reference as ref
+
+
+class Module:
+    def __init__(self):
+        self.parameters = {}
+
+    def state_dict(self):
+        return dict(self.parameters)
+
+    def named_children(self):
+        return []
+
+    def parameter(self, name, *shape):
+        self.parameters[name] = np.zeros(shape, np.float32)
+        return self.parameters[name]
+
+
+class Sequential(Module):
+    def __init__(self, *modules):
+        self.modules = modules
+
+    def named_children(self):
+        return [(str(i), module) for i, module in enumerate(self.modules)]
+
+    def __iter__(self):
+        return iter(self.modules)
+
+    def state_dict(self):
+        return {
+            f"{i}.{name}": array for i, module in enumerate(self.modules) for name, array in module.state_dict().items()
+        }
+
+    def __call__(self, x):
+        for module in self.modules:
+            x = module(x)
+        return x
+
+
+class Linear(Module):
+    def __init__(self, in_features, out_features, bias=True):
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = self.parameter("weight", out_features, in_features)
+        self.bias = self.parameter("bias", out_features) if bias else None
+
+    def __call__(self, x):
+        return x @ self.weight.T + (0 if self.bias is None else self.bias)
+
+
+def elementwise(name, function):
+    class Elementwise(Module):
+        def __call__(self, x):
+            return function(x)
+
+    Elementwise.__name__ = name
+    return Elementwise
+
+
+ReLU = elementwise("ReLU", ref.relu)
+SELU = elementwise("SELU", ref.selu)
+SiLU = elementwise("SiLU", ref.silu)
+Sigmoid = elementwise("Sigmoid", ref.sigmoid)
+Tanh = elementwise("Tanh", ref.tanh)
+Identity = elementwise("Identity", ref.identity)
+
+
+class LeakyReLU(Module):
+    def __init__(self, negative_slope=0.01):
+        super().__init__()
+        self.negative_slope = negative_slope
+
+    def __call__(self, x):
+        return ref.leaky_relu(x, self.negative_slope)
+
+
+class ELU(Module):
+    def __init__(self, alpha=1.0):
+        super().__init__()
+        self.alpha = alpha
+
+    def __call__(self, x):
+        return ref.elu(x, self.alpha)
+
+
+class GELU(Module):
+    def __init__(self, approximate="none"):
+        super().__init__()
+        self.approximate = approximate
+
+    def __call__(self, x):
+        return ref.gelu(x)
+
+
+class Softplus(Module):
+    def __init__(self, beta=1.0, threshold=20.0):
+        super().__init__()
+        self.beta, self.threshold = beta, threshold
+
+    def __call__(self, x):
+        return ref.softplus(x)
+
+
+class Softmax(Module):
+    def __init__(self, dim=None):
+        super().__init__()
+        self.dim = dim
+
+    def __call__(self, x):
+        return ref.softmax(x)
+
+
+class Dropout(Module):
+    def __init__(self, p=0.5):
+        super().__init__()
+        self.p = p
+
+    def __call__(self, x):
+        return x
+
+
+class Flatten(Module):
+    def __init__(self, start_dim=1, end_dim=-1):
+        super().__init__()
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def __call__(self, x):
+        start, end = self.start_dim, self.end_dim % x.ndim
+        return x.reshape(*x.shape[:start], -1, *x.shape[end + 1 :])
+
+
+class Unflatten(Module):
+    def __init__(self, dim, unflattened_size):
+        super().__init__()
+        self.dim, self.unflattened_size = dim, unflattened_size
+
+    def __call__(self, x):
+        dim = self.dim % x.ndim
+        return x.reshape(*x.shape[:dim], *self.unflattened_size, *x.shape[dim + 1 :])
+
+
+class BatchNorm1d(Module):
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):
+        super().__init__()
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.weight = self.parameter("weight", num_features) if affine else None
+        self.bias = self.parameter("bias", num_features) if affine else None
+        self.running_mean = self.parameter("running_mean", num_features)
+        self.running_var = self.parameter("running_var", num_features)
+        self.parameters["num_batches_tracked"] = np.array(3)
+
+    def __call__(self, x):
+        gamma, beta = (1, 0) if self.weight is None else (self.weight, self.bias)
+        return ref.batch_norm(x, gamma, beta, self.running_mean, self.running_var, self.eps)
+
+
+class LayerNorm(Module):
+    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True):
+        super().__init__()
+        self.normalized_shape, self.eps = (normalized_shape,), eps
+        self.weight = self.parameter("weight", normalized_shape) if elementwise_affine else None
+        self.bias = self.parameter("bias", normalized_shape) if elementwise_affine and bias else None
+
+    def __call__(self, x):
+        gamma, beta = (1 if self.weight is None else self.weight), (0 if self.bias is None else self.bias)
+        return ref.layer_norm(x, gamma, beta, self.eps)
+
+
+class Embedding(Module):
+    def __init__(self, num_embeddings, embedding_dim, padding_idx=None):
+        super().__init__()
+        self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
+        self.max_norm, self.weight = None, self.parameter("weight", num_embeddings, embedding_dim)
+
+    def __call__(self, x):
+        return self.weight[x]
+
+
+class Recurrent(Module):
+    """Several layers, each in one or both directions; gates in PyTorch's order, with two biases."""
+
+    gates = 1
+
+    def __init__(
+        self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False,
+        nonlinearity="tanh",
+    ):  # fmt: skip
+        super().__init__()
+        assert batch_first
+        self.hidden_size, self.num_layers, self.bias, self.dropout = hidden_size, num_layers, bias, dropout
+        self.bidirectional, self.nonlinearity, self.proj_size = bidirectional, nonlinearity, 0
+        for layer in range(num_layers):
+            width = input_size if layer == 0 else hidden_size * (1 + bidirectional)
+            for end in ("", "_reverse")[: 1 + bidirectional]:
+                self.parameter(f"weight_ih_l{layer}{end}", self.gates * hidden_size, width)
+                self.parameter(f"weight_hh_l{layer}{end}", self.gates * hidden_size, hidden_size)
+                for name in ("bias_ih", "bias_hh") if bias else ():
+                    self.parameter(f"{name}_l{layer}{end}", self.gates * hidden_size)
+
+    def __call__(self, x):
+        for layer in range(self.num_layers):
+            ways = []
+            for reverse in (False, True)[: 1 + self.bidirectional]:
+                end = f"_l{layer}{'_reverse' if reverse else ''}"
+                w, u = self.parameters[f"weight_ih{end}"], self.parameters[f"weight_hh{end}"]
+                b, c = (self.parameters.get(f"{name}{end}", np.zeros(len(w))) for name in ("bias_ih", "bias_hh"))
+                state = np.zeros((2, len(x), self.hidden_size))
+                step = lambda x, s, w=w, u=u, b=b, c=c: self.step(x @ w.T + b, s[0] @ u.T + c, s)  # noqa: E731
+                ways.append(ref.recurrent(step, x, state, reverse=reverse)[0])
+            x = np.concatenate(ways, axis=-1)
+        return x, None
+
+
+class RNN(Recurrent):
+    def step(self, z, q, s):
+        h = (np.tanh if self.nonlinearity == "tanh" else ref.relu)(z + q)
+        return np.stack([h, h])
+
+
+class LSTM(Recurrent):
+    gates = 4
+
+    def step(self, z, q, s):
+        i, f, g, o = np.split(z + q, 4, axis=-1)
+        c = ref.sigmoid(f) * s[1] + ref.sigmoid(i) * np.tanh(g)
+        return np.stack([ref.sigmoid(o) * np.tanh(c), c])
+
+
+class GRU(Recurrent):
+    gates = 3
+
+    def step(self, z, q, s):
+        (zr, zz, zn), (qr, qz, qn) = np.split(z, 3, axis=-1), np.split(q, 3, axis=-1)
+        r, u = ref.sigmoid(zr + qr), ref.sigmoid(zz + qz)
+        h = (1 - u) * np.tanh(zn + r * qn) + u * s[0]
+        return np.stack([h, h])
