@@ -19,8 +19,10 @@ from fastnn.callbacks import EarlyStopping as EarlyStopping
 from fastnn.callbacks import EpochLog as EpochLog
 from fastnn.callbacks import LearningRateLogger as LearningRateLogger
 from fastnn.callbacks import ProgressBar as ProgressBar
+from fastnn.data import Examples as Examples
 from fastnn.data import Standardizer as Standardizer
 from fastnn.data import Table as Table
+from fastnn.data import Windows as Windows
 from fastnn.data import load_digits as load_digits
 from fastnn.data import read_idx as read_idx
 from fastnn.data import read_npz as read_npz

@@ -1,11 +1,13 @@
-"""Data: readers of common files, splitting, standardising, and a small data set to start with."""
+"""Data: readers of common files, splitting, standardising, windows over series, and a small data set to start with."""
 
 from fastnn.data.digits import load_digits as load_digits
+from fastnn.data.examples import Examples as Examples
 from fastnn.data.readers import read_idx as read_idx
 from fastnn.data.readers import read_npz as read_npz
 from fastnn.data.split import split as split
 from fastnn.data.standardize import Standardizer as Standardizer
 from fastnn.data.table import Table as Table
 from fastnn.data.table import read_table as read_table
+from fastnn.data.windows import Windows as Windows
 
-__all__ = ["Standardizer", "Table", "load_digits", "read_idx", "read_npz", "read_table", "split"]
+__all__ = ["Examples", "Standardizer", "Table", "Windows", "load_digits", "read_idx", "read_npz", "read_table", "split"]
