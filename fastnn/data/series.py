@@ -14,14 +14,25 @@ from fastnn._validation import as_numeric, release
 from fastnn.data.standardize import Standardizer
 
 Array = npt.NDArray[Any]
-_CHUNK = 1 << 20  # numbers of a memmap that are looked at together
+
+
+class Offsets:
+    """Distances in time, ascending; ``step`` is that between neighbours, 0 where they differ."""
+
+    def __init__(self, values: Any) -> None:
+        self.values: npt.NDArray[np.int64] = np.asarray(values, dtype=np.int64)
+        self.first, self.last, self.count = int(self.values[0]), int(self.values[-1]), len(self.values)
+        steps = np.diff(self.values)
+        self.step = 1 if not len(steps) else int(steps[0]) if (steps == steps[0]).all() else 0
 
 
 class Series:
     """Numbers (T,) or (T, C): copied, standardised, to ``dtype``; those of a memmap stay where they are.
 
-    Whole numbers without a scaler stay whole: they may be labels.  ``offsets`` are distances in time, ascending.
+    Whole numbers without a scaler stay whole: they may be labels.
     """
+
+    _chunk = 1 << 20  # times that are looked at together
 
     def __init__(self, who: str, name: str, values: Any, scaler: Any, dtype: np.dtype) -> None:
         array = as_numeric(who, f"series {name!r}", values)
@@ -55,49 +66,49 @@ class Series:
                 return self.scaler.transform(array).astype(self.dtype, copy=False)
             return array.astype(self.dtype if array.dtype.kind == "f" else array.dtype, order="C", copy=copied)
 
-    def take(self, times: Array, offsets: Array) -> Array:
-        """Return the values at ``times + offsets`` (n, len(offsets) * C), one time after the other."""
-        values, step = self._values, _step(offsets)
-        if step:
-            span, (stride, *rest) = int(offsets[-1] - offsets[0]), values.strides
-            shape = (self.length - self.origin - span, len(offsets), *self.channels)
-            windows = as_strided(values, shape, (stride, step * stride, *rest), writeable=False)
-            found = windows[times + (offsets[0] - self.origin)]
+    def take(self, times: Array, offsets: Offsets) -> Array:
+        """Return the values at ``times + offsets`` (n, offsets.count * C), one time after the other."""
+        values = self._values
+        if offsets.step:
+            stride, *rest = values.strides
+            shape = (self.length - self.origin - (offsets.last - offsets.first), offsets.count, *self.channels)
+            windows = as_strided(values, shape, (stride, offsets.step * stride, *rest), writeable=False)
+            found = windows[times + (offsets.first - self.origin)]
         else:
-            found = np.asarray(values)[times[:, None] + (offsets - self.origin)]
+            found = np.asarray(values)[times[:, None] + (offsets.values - self.origin)]
         if self.mapped:
             found = self._prepared(found.reshape(-1, *self.channels))
             release(values)
         return found.reshape(len(times), -1)
 
-    def at(self, time: int, offsets: Array) -> Array:
-        """Return the values at ``time + offsets`` (len(offsets), C)."""
-        step, first = _step(offsets), time - self.origin
-        if not step:
-            found = np.asarray(self._values)[first + offsets]
+    def at(self, time: int, offsets: Offsets) -> Array:
+        """Return the values at ``time + offsets`` (offsets.count, C)."""
+        start = time - self.origin
+        if offsets.step:
+            found = self._values[start + offsets.first : start + offsets.last + 1 : offsets.step]
         else:
-            found = np.asarray(self._values[first + int(offsets[0]) : first + int(offsets[-1]) + 1 : step])
-        return self._prepared(found) if self.mapped else found
+            found = self._values[start + offsets.values]
+        return self._prepared(np.asarray(found)) if self.mapped else found
 
-    def known(self, start: int, stop: int, offsets: Array) -> npt.NDArray[np.bool_]:
+    def known(self, start: int, stop: int, offsets: Offsets) -> npt.NDArray[np.bool_]:
         """Return whether all values at ``time + offsets`` are there and finite, for times from start to before stop."""
         result = np.zeros(max(stop - start, 0), dtype=bool)
-        first, last = max(start, -int(offsets[0])), min(stop, self.length - int(offsets[-1]))
+        first, last = max(start, -offsets.first), min(stop, self.length - offsets.last)
         if first >= last:
             return result
         result[first - start : last - start] = True
-        low = first + int(offsets[0])
-        finite = self._finite(low, last + int(offsets[-1]))
+        low = first + offsets.first
+        finite = self._finite(low, last + offsets.last)
         if not finite.all():
-            for offset in offsets:
-                begin = first + int(offset) - low
+            for offset in offsets.values.tolist():
+                begin = first + offset - low
                 result[first - start : last - start] &= finite[begin : begin + last - first]
         return result
 
     def _finite(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
         result = np.empty(stop - start, dtype=bool)
-        for begin in range(start, stop, _CHUNK):
-            end = min(begin + _CHUNK, stop)
+        for begin in range(start, stop, self._chunk):
+            end = min(begin + self._chunk, stop)
             values = np.asarray(self._values[begin - self.origin : end - self.origin])
             finite = np.isfinite(self._prepared(values) if self.mapped else values)
             result[begin - start : end - start] = finite.reshape(end - begin, -1).all(axis=1)
@@ -148,26 +159,18 @@ class Series:
         result = copy(self)
         result.origin, result.length, result.mapped = start - before, start, False
         result._values = np.empty((before + steps, *self.channels), self.dtype)
-        result._values[:before] = self.at(start, np.arange(-before, 0)) if before else 0
+        result._values[:before] = self.at(start, Offsets(range(-before, 0))) if before else 0
         return result
 
 
-def _step(offsets: Array) -> int:
-    """Return the distance of offsets that are evenly spaced, else 0."""
-    if len(offsets) < 2:
-        return 1
-    steps = np.diff(offsets)
-    return int(steps[0]) if (steps == steps[0]).all() else 0
-
-
-def offsets_of(name: str, lags: Any) -> npt.NDArray[np.int64]:
-    """Return the offsets of the lags of a series, ascending."""
+def offsets_of(name: str, lags: Any) -> Offsets:
+    """Return the offsets of the lags of a series."""
     if isinstance(lags, Integral) and not isinstance(lags, bool):
         require_count("Windows", f"the lags of {name!r}", lags)
-        return np.arange(-int(lags), 0)
+        return Offsets(range(-int(lags), 0))
     found = list(lags) if isinstance(lags, Iterable) and not isinstance(lags, str) else []
     if not found or any(isinstance(lag, bool) or not isinstance(lag, Integral) for lag in found):
         raise TypeError(f"Windows: expected lags of {name!r} to be an integer or integers, got {lags!r:.60}")
     if len(set(found)) < len(found):
         raise ValueError(f"Windows: expected each lag of {name!r} once, got {lags!r:.60}")
-    return np.sort(-np.array(found, dtype=np.int64))
+    return Offsets(sorted(-int(lag) for lag in found))

@@ -1,6 +1,6 @@
 """Windows over time series: examples to learn a forecast from, cut out of the series as they are needed."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from numbers import Integral
 from typing import Any, Self
@@ -11,10 +11,10 @@ import numpy.typing as npt
 from fastnn._spec import choose, require_count
 from fastnn._validation import check_out
 from fastnn.data.examples import Examples
-from fastnn.data.series import Series, offsets_of
+from fastnn.data.inputs import Inputs, Lags, Needed, require_known
+from fastnn.data.series import Offsets, Series
 
 Array = npt.NDArray[Any]
-Lags = int | Iterable[int]
 
 
 class Windows(Examples):
@@ -115,7 +115,7 @@ class Windows(Examples):
         self._series = {
             name: Series("Windows", name, values, self.scalers.get(name), self.dtype) for name, values in series.items()
         }
-        self.target, self._columns, self._sample_weight = target, columns, sample_weight
+        self.target, self._sample_weight = target, sample_weight
         if isinstance(sample_weight, str):
             choose("Windows: unknown series of sample_weight", sample_weight, series)
         elif sample_weight is not None and not callable(sample_weight):
@@ -123,41 +123,19 @@ class Windows(Examples):
                 "Windows: expected sample_weight to be the name of a series or a function of times, got "
                 f"{type(sample_weight).__name__}; give an array as one of the series"
             )
-        self._offsets = self._seen(lags)
-        self._ahead = np.arange(horizon)
-        self._n_columns = 0 if columns is None else self._made(np.arange(2), None).shape[1]
-        sizes = (len(offsets) * self._series[name].size for name, offsets in self._offsets.items())
-        self.width = sum(sizes) + self._n_columns
+        self._inputs = Inputs(self._series, lags, columns, target, sample_weight)
+        self._ahead, self._now, self.width = Offsets(range(horizon)), Offsets([0]), self._inputs.width
         self._start = 0
         self._stop: int | None = None
         self.times: npt.NDArray[np.int64] = self._found(0)
 
     # ---- which examples there are ----------------------------------------------------------------------------------
 
-    def _seen(self, lags: Any) -> dict[str, Array]:
-        """Return the offsets (ascending, the negative lags) at which each series is seen."""
-        if isinstance(lags, Mapping):
-            for name in lags:
-                choose("Windows: unknown series of lags", name, self._series)
-        else:
-            lags = {name: lags for name in self._series if name != self._sample_weight}
-        result = {name: offsets_of(name, lags[name]) for name in self._series if name in lags}
-        if not result and self._columns is None:
-            raise ValueError("Windows: expected lags of at least one series, or columns, got none")
-        if self.target in result and result[self.target][-1] >= 0:
-            raise ValueError(
-                f"Windows: expected lags of at least 1 for the target {self.target!r}, got {-result[self.target][-1]}, "
-                "which shows what is to be forecast"
-            )
-        return result
-
-    def _needed(self, *, to_learn: bool) -> list[tuple[Series, Array]]:
+    def _needed(self) -> Needed:
         """Return every series and offsets that an example looks at."""
-        needed = [(self._series[name], offsets) for name, offsets in self._offsets.items()]
-        if to_learn:
-            needed.append((self._series[self.target], self._ahead))
-            if isinstance(self._sample_weight, str):
-                needed.append((self._series[self._sample_weight], np.zeros(1, dtype=np.int64)))
+        needed = [*self._inputs.needed, (self._series[self.target], self._ahead)]
+        if isinstance(self._sample_weight, str):
+            needed.append((self._series[self._sample_weight], self._now))
         return needed
 
     def _found(self, first: int) -> npt.NDArray[np.int64]:
@@ -166,7 +144,7 @@ class Windows(Examples):
         first += (self._start - first) % self.stride
         stop = (self.end if self._stop is None else min(self._stop, self.end)) - self.horizon + 1
         known = np.ones(max(stop - first, 0), dtype=bool)
-        for series, offsets in self._needed(to_learn=True):
+        for series, offsets in self._needed():
             known &= series.known(first, stop, offsets)
         return first + self.stride * np.flatnonzero(known[:: self.stride])
 
@@ -260,7 +238,7 @@ class Windows(Examples):
         checked = {name: self._series[name].checked("append", part, places[name]) for name, part in values.items()}
         for name, array in checked.items():
             self._series[name].store(array, places[name])
-        furthest = max(int(offsets[-1]) for _, offsets in self._needed(to_learn=True))
+        furthest = max(offsets.last for _, offsets in self._needed())
         changed = min(places.values(), default=self.end) - furthest
         self.times = np.concatenate([self.times[self.times < changed], self._found(max(changed, 0))])
 
@@ -295,17 +273,10 @@ class Windows(Examples):
             If there are not so many.
         """
         times = self.times[np.asarray(rows)]
-        X, column = np.empty((len(times), self.width), self.dtype), 0
-        with np.errstate(over="ignore"):
-            for name, offsets in self._offsets.items():
-                values = self._series[name].take(times, offsets)
-                X[:, column : column + values.shape[1]] = values
-                column += values.shape[1]
-            if self._columns is not None:
-                X[:, column:] = self._made(times, self._n_columns)
+        X = self._inputs.gather(times)
         y = self._series[self.target].take(times, self._ahead)
         if isinstance(self._sample_weight, str):
-            return X, y, self._series[self._sample_weight].take(times, np.zeros(1, dtype=np.int64))[:, 0]
+            return X, y, self._series[self._sample_weight].take(times, self._now)[:, 0]
         return X, y, None if self._sample_weight is None else self._sample_weight(times)
 
     def row(self, time: int, out: Array | None = None) -> Array:
@@ -329,41 +300,19 @@ class Windows(Examples):
             If a value that it looks at is not known, or ``out`` does not fit.
         """
         time = self._time("row", time)
-        self._require_known("row", time, time + 1, self._needed(to_learn=False))
+        require_known("row", time, time + 1, self._inputs.needed)
         if out is None:
             out = np.empty(self.width, self.dtype)
         else:
             check_out("row", out, [np.empty(self.width, self.dtype)])
-        self._write(out, time, self._series)
-        if self._columns is not None:
-            out[self.width - self._n_columns :] = self._made(np.array([time]), self._n_columns)
+        made = None if self._inputs.columns is None else self._inputs.made(np.array([time]))[0]
+        self._inputs.write(out, time, made, self._series)
         return out
-
-    def _write(self, out: Array, time: int, series: Mapping[str, Series]) -> None:
-        """Write the inputs that come from series."""
-        column = 0
-        for name, offsets in self._offsets.items():
-            width = len(offsets) * series[name].size
-            out[column : column + width] = series[name].at(time, offsets).ravel()
-            column += width
-
-    def _made(self, times: Array, width: int | None) -> Array:
-        """Return what ``columns`` gives."""
-        assert self._columns is not None
-        made = np.asarray(self._columns(times))
-        if made.ndim != 2 or len(made) != len(times) or (width is not None and made.shape[1] != width):
-            expected = f"({len(times)}, {'K' if width is None else width})"
-            raise ValueError(f"Windows: expected columns(times) of shape {expected}, got {made.shape}")
-        return made
 
     @property
     def feature_names(self) -> list[str]:
         """A name for each input, such as ``load[t-1]``."""
-        names = []
-        for name, offsets in self._offsets.items():
-            channels = [f".{c}" for c in range(self._series[name].size)] if self._series[name].channels else [""]
-            names += [f"{name}{c}[t{f'{offset:+d}' if offset else ''}]" for offset in offsets for c in channels]
-        return names + [f"column {k}" for k in range(self._n_columns)]
+        return self._inputs.names
 
     # ---- forecasting -----------------------------------------------------------------------------------------------
 
@@ -428,37 +377,23 @@ class Windows(Examples):
         if not 0 <= start <= self.end:
             raise ValueError(f"roll_out: expected a start of at most {self.end}, the end of the target, got {start}")
         times = range(start, start + steps, self.horizon)
-        others = [(s, offsets) for s, offsets in self._needed(to_learn=False) if s is not target]
-        self._require_known("roll_out", start, times[-1] + 1, others)
-        past = self._offsets.get(self.target, np.zeros(0, dtype=np.int64))
-        back = -int(past[0]) if len(past) else 0
-        places = np.unique(np.add.outer(np.arange(0, steps, self.horizon), past))
-        if len(past):
-            self._require_known("roll_out", start, start + 1, [(target, places[places < 0])])
+        others = [(series, offsets) for series, offsets in self._inputs.needed if series is not target]
+        require_known("roll_out", start, times[-1] + 1, others)
+        past, back = self._inputs.offsets.get(self.target), 0
+        if past is not None:
+            seen = np.unique(np.add.outer(np.arange(0, steps, self.horizon), past.values))
+            require_known("roll_out", start, start + 1, [(target, Offsets(seen[seen < 0]))])
+            back = -past.first
         ahead = target.tail(start, back, len(times) * self.horizon)
         series = {**self._series, self.target: ahead}
-        made = None if self._columns is None else self._made(np.array(times), self._n_columns)
+        made = [None] * len(times) if self._inputs.columns is None else self._inputs.made(np.array(times))
         row, answer = np.empty(self.width, net.dtype), np.empty(answered, net.dtype)
-        for i, time in enumerate(times):
-            self._write(row, time, series)
-            if made is not None:
-                row[self.width - self._n_columns :] = made[i]
+        for time, columns in zip(times, made, strict=True):
+            self._inputs.write(row, time, columns, series)
             net.predict_one(row, out=answer)
             ahead.store(answer.reshape(self.horizon, *target.channels), time)
-        found = ahead.at(start, np.arange(steps))
+        found = ahead.at(start, Offsets(range(steps)))
         return found if target.scaler is None else target.scaler.inverse_transform(found)
-
-    def _require_known(self, who: str, start: int, stop: int, needed: list[tuple[Series, Array]]) -> None:
-        """Raise ValueError unless these series have what examples of these times look at."""
-        for series, offsets in needed:
-            known = series.known(start, stop, offsets)
-            if not known.all():
-                time = start + int(known.argmin())
-                raise ValueError(
-                    f"{who}: expected series {series.name!r} to be known from time {time + int(offsets[0])} to "
-                    f"{time + int(offsets[-1])}, to forecast from {time} on; it has {series.length} values, and some "
-                    "may be NaN; append what is known ahead, or fill gaps"
-                )
 
     def __repr__(self) -> str:
         series = ", ".join(f"{name} {(s.length, *s.channels)}" for name, s in self._series.items())

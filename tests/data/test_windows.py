@@ -251,7 +251,7 @@ def test_what_cannot_be_appended_changes_nothing():
 
 
 def test_memmaps_are_read_where_they_lie(tmp_path, monkeypatch):
-    monkeypatch.setattr("fastnn.data.series._CHUNK", 7)
+    monkeypatch.setattr(type(windows()._series["load"]), "_chunk", 7)
     load, sky = LOAD.astype(float), SKY.copy()
     load[33] = np.nan
     scalers = {"sky": fn.Standardizer().fit(SKY)}
