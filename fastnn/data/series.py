@@ -76,10 +76,10 @@ class Series:
             found = windows[times + (offsets.first - self.origin)]
         else:
             found = np.asarray(values)[times[:, None] + (offsets.values - self.origin)]
-        if self.mapped:
+        if self.mapped and found.size:
             found = self._prepared(found.reshape(-1, *self.channels))
             release(values)
-        return found.reshape(len(times), -1)
+        return found.reshape(len(times), offsets.count * self.size)
 
     def at(self, time: int, offsets: Offsets) -> Array:
         """Return the values at ``time + offsets`` (offsets.count, C)."""

@@ -60,6 +60,7 @@ def test_examples_are_those_of_a_plain_loop(horizon, stride, dtype):
     assert X.dtype == dtype
     assert y.dtype == dtype
     np.testing.assert_array_equal(made.gather([2, 0])[0], X[[2, 0]])
+    assert [part.shape for part in made.gather(np.arange(0))[:2]] == [(0, made.width), (0, horizon)]
     for i in (0, len(made) - 1):
         np.testing.assert_array_equal(made.row(made.times[i]), X[i])
 
