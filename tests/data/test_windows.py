@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastnn as fn
-from fastnn import feed
+from fastnn import feed, network
 
 RANDOM = np.random.default_rng(0)
 T = 60
@@ -216,6 +216,14 @@ def test_appending():
     assert made.times.tolist() == [t for t in range(5, T - 1) if t not in gone]
 
 
+def test_appending_keeps_to_the_stride():
+    whole = fn.Windows({"load": LOAD}, "load", lags=3, stride=7, horizon=2).between(11)
+    part = fn.Windows({"load": LOAD[:25]}, "load", lags=3, stride=7, horizon=2).between(11)
+    for start in range(25, T):
+        part.append({"load": LOAD[start : start + 1]})
+    assert part.times.tolist() == whole.times.tolist() == list(range(14, T - 1, 7))
+
+
 def test_appended_values_are_standardised():
     scaler = fn.Standardizer().fit(LOAD)
     made = fn.Windows({"a": LOAD[:30]}, "a", lags=2, scalers={"a": scaler})
@@ -313,7 +321,8 @@ def epochs_of(examples, batch_size=3, epochs=3, seed=0, shuffle=True):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(feed, "MADE_BYTES", 32)  # eight rows of one input
+    for module in (feed, network):
+        monkeypatch.setattr(module, "MADE_BYTES", 32)  # eight rows of one input
 
 
 def test_an_epoch_is_a_permutation_of_all_examples(small_blocks):
