@@ -71,7 +71,8 @@ class Series:
         values = self._values
         if offsets.step:
             stride, *rest = values.strides
-            shape = (self.length - self.origin - (offsets.last - offsets.first), offsets.count, *self.channels)
+            places = max(self.length - self.origin - (offsets.last - offsets.first), 0)
+            shape = (places, offsets.count, *self.channels)
             windows = as_strided(values, shape, (stride, offsets.step * stride, *rest), writeable=False)
             found = windows[times + (offsets.first - self.origin)]
         else:

@@ -269,10 +269,15 @@ class Windows(Examples):
 
         Raises
         ------
+        TypeError
+            If they are not whole numbers.
         IndexError
             If there are not so many.
         """
-        times = self.times[np.asarray(rows)]
+        chosen = np.asarray(rows)
+        if chosen.size and chosen.dtype.kind not in "iu":
+            raise TypeError(f"gather: expected rows to be positions in times, whole numbers, got {chosen.dtype}")
+        times = self.times[chosen.astype(np.int64)]
         X = self._inputs.gather(times)
         y = self._series[self.target].take(times, self._ahead)
         if isinstance(self._sample_weight, str):

@@ -179,6 +179,7 @@ def test_series_of_different_lengths_end_where_they_end():
 def test_too_short_a_series_has_no_examples():
     made = fn.Windows({"a": LOAD[:3]}, "a", lags=5)
     assert len(made) == 0
+    assert made.gather([])[0].shape == (0, 5)
     made.append({"a": LOAD[3:7]})
     assert made.times.tolist() == [5, 6]
 
@@ -539,6 +540,9 @@ def test_refused_calls():
         made.inverse_transform([1.0, 2.0, 3.0])
     with pytest.raises(IndexError):
         made.gather([len(made)])
+    for rows in (made.times > 10, [0.0]):
+        with pytest.raises(TypeError, match="gather: expected rows to be positions in times, whole numbers, got"):
+            made.gather(rows)
     net = fn.Sequential([fn.Dense(2)], made.width, seed=0)
     with pytest.raises(ValueError, match=r"roll_out: expected a network \(13,\) -> \(1,\), got \(13,\) -> \(2,\)"):
         made.roll_out(net, 3)
