@@ -21,10 +21,12 @@ from fastnn.callbacks import EarlyStopping as EarlyStopping
 from fastnn.callbacks import EpochLog as EpochLog
 from fastnn.callbacks import LearningRateLogger as LearningRateLogger
 from fastnn.callbacks import ProgressBar as ProgressBar
+from fastnn.data import Examples as Examples
 from fastnn.data import RunningStandardizer as RunningStandardizer
 from fastnn.data import Standardizer as Standardizer
 from fastnn.data import Table as Table
 from fastnn.data import TableBatches as TableBatches
+from fastnn.data import Windows as Windows
 from fastnn.data import load_digits as load_digits
 from fastnn.data import read_batches as read_batches
 from fastnn.data import read_idx as read_idx

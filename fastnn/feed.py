@@ -1,4 +1,4 @@
-"""Where rows come from: arrays in memory, arrays too large or of another dtype, or an iterable of batches.
+"""Where rows come from: arrays in memory, arrays too large or of another dtype, examples made on demand, or batches.
 
 A feed gives an epoch as a sequence of blocks.  A block is packed arrays of the network's dtype that one call without
 the GIL can work through, and perhaps an order to take its rows in.
@@ -11,7 +11,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from fastnn._core.rng import SHUFFLE, Stream
+from fastnn._spec import require_count
 from fastnn._validation import as_list, as_numeric, as_targets, as_weights, check_rows, common_steps, packed, release
+from fastnn.data.examples import MADE_BYTES, Examples
 from fastnn.layers.base import Shape
 from fastnn.losses import Loss
 
@@ -190,9 +192,51 @@ class IterableFeed:
             yield feed._load([slice(0, feed.n)])
 
 
+class ExamplesFeed:
+    """Examples that are made for each block, in a random order of all of them."""
+
+    def __init__(self, who: str, examples: Examples, ports: Ports, batch_size: int) -> None:
+        self.who, self.examples, self.ports = who, examples, ports
+        self.total = len(examples)
+        if self.total < 1:
+            raise ValueError(f"{who}: expected at least one example, got none in {examples!r:.200}")
+        if examples.epoch_size is not None:
+            require_count(who, "epoch_size", examples.epoch_size)
+        self.n: int = self.total if examples.epoch_size is None else min(self.total, examples.epoch_size)
+        self.batch_size = min(batch_size, self.n)
+        row_bytes = ports.dtype.itemsize * sum(int(np.prod(shape)) for shape in ports.input_shapes)
+        self.rows = max(1, MADE_BYTES // (row_bytes * self.batch_size)) * self.batch_size
+        self._made(np.zeros(1, dtype=np.int64))  # what does not fit is refused before training
+
+    def _made(self, rows: np.ndarray) -> Block:
+        """Have some examples made, and check them."""
+        parts = self.examples.gather(rows)
+        if not isinstance(parts, tuple | list) or len(parts) not in (2, 3):
+            got = f"{len(parts)} parts" if isinstance(parts, tuple | list) else type(parts).__name__
+            raise TypeError(f"{self.who}: expected gather to give (X, y) or (X, y, sample_weight), got {got}")
+        feed = ArrayFeed(self.who, parts[0], parts[1], parts[2] if len(parts) == 3 else None, None, self.ports, 1)
+        if feed.n != len(rows):
+            raise ValueError(f"{self.who}: expected gather to give {len(rows)} examples, got {feed.n}")
+        return feed.whole or feed._load([slice(0, feed.n)])
+
+    def blocks(self, shuffle: tuple[int, int] | None) -> Iterator[Block]:
+        """Yield the examples of an epoch; unshuffled: all."""
+        order = np.arange(self.total) if shuffle is None else self._order(*shuffle)
+        for start in range(0, len(order), self.rows):
+            yield self._made(order[start : start + self.rows])
+
+    def _order(self, seed: int, epoch: int) -> np.ndarray:
+        """Return the numbers of the examples of an epoch: the next ``n`` of a sequence of permutations of all."""
+        first, stop = epoch * self.n, (epoch + 1) * self.n
+        passes = range(first // self.total, (stop - 1) // self.total + 1)
+        orders = [Stream(seed, SHUFFLE, number).permutation(self.total) for number in passes]
+        start = first - passes[0] * self.total
+        return np.concatenate(orders)[start : start + self.n]
+
+
 def make_feed(
     who: str, X: Any, y: Any, sample_weight: Any, class_weight: Any, ports: Ports, batch_size: int, epochs: int
-) -> ArrayFeed | IterableFeed:
+) -> ArrayFeed | ExamplesFeed | IterableFeed:
     """Return the feed that suits the data.
 
     Raises
@@ -200,6 +244,13 @@ def make_feed(
     TypeError, ValueError
         If the data do not fit.
     """
+    if isinstance(X, Examples):
+        if not (y is None and sample_weight is None and class_weight is None):
+            raise ValueError(
+                f"{who}: expected {type(X).__name__} alone, which bring targets and weights, got y, sample_weight or "
+                "class_weight beside them"
+            )
+        return ExamplesFeed(who, X, ports, batch_size)
     is_batches = y is None and not hasattr(X, "__array__") and hasattr(X, "__iter__") and not _is_rows(X)
     if not is_batches:
         return ArrayFeed(who, X, y, sample_weight, class_weight, ports, batch_size)

@@ -29,6 +29,7 @@ from fastnn._validation import (
 )
 from fastnn.assembly import Application, assemble
 from fastnn.binding import as_losses, as_metrics, bind_trainer, straight_targets
+from fastnn.data.examples import MADE_BYTES, Examples
 from fastnn.layer_view import LayerView
 from fastnn.layers.base import Layer, Shape, Tensor, as_shape, batched, check_tensors
 from fastnn.layers.graph import Structure, trace
@@ -315,6 +316,8 @@ class Network(Engine):
 
     def _predict_checked(self, X: Any, out: Any) -> Any:
         """``predict`` for whatever is not a packed array of the network's dtype; converts ``block`` rows at a time."""
+        if isinstance(X, Examples):
+            return self._predict_examples(X, out)
         sources = [as_numeric("predict", "X", x) for x in as_list("predict", "X", X, len(self.input_shapes))]
         n = self._count_rows("predict", sources)
         outputs = [np.empty((n, *shape), self.dtype) for shape in self.output_shapes]
@@ -325,6 +328,25 @@ class Network(Engine):
             self._predict_rows(inputs, [y[start : start + self.block] for y in outputs], size)
             for x in sources:
                 release(x)
+        if out is not None:
+            out[...] = outputs[0]
+            return out
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _predict_examples(self, examples: Examples, out: Any) -> Any:
+        """``predict`` for all examples in their order, some made at a time."""
+        n = len(examples)
+        if n < 1:
+            raise ValueError(f"predict: expected at least one example, got none in {examples!r:.200}")
+        outputs = [np.empty((n, *shape), self.dtype) for shape in self.output_shapes]
+        if out is not None:
+            check_out("predict", out, outputs)
+        row_bytes = self.dtype.itemsize * sum(math.prod(shape) for shape in self.input_shapes)
+        rows = min(max(MADE_BYTES // row_bytes, 1), self.block)
+        for start in range(0, n, rows):
+            made = examples.gather(np.arange(start, min(start + rows, n)))[0]
+            inputs, size = self._rows("predict", made)
+            self._predict_rows(inputs, [y[start : start + size] for y in outputs], size)
         if out is not None:
             out[...] = outputs[0]
             return out
@@ -518,7 +540,8 @@ class Network(Engine):
         ----------
         X : array_like of shape (N, *input_shape), or iterable of batches
             Rows, for several inputs a list; a memmap may be larger than memory.  Or, with y None, an iterable that
-            gives ``(x, y)`` or ``(x, y, sample_weight)`` per mini-batch.
+            gives ``(x, y)`` or ``(x, y, sample_weight)`` per mini-batch.  Or `Examples`, which make rows on demand,
+            such as `Windows`.
         y : array_like, optional
             Targets as the loss takes them; for several outputs a list.
         epochs : int
@@ -529,7 +552,7 @@ class Network(Engine):
             Weights of the rows, or of their steps, in the mean; 0 for steps that only fill a sequence up.
         class_weight : dict or "balanced", optional
             Weights by integer label, times sample_weight; "balanced": N / (classes * count).
-        validation_data : tuple or iterable of batches, optional
+        validation_data : tuple, Examples or iterable of batches, optional
             ``(X, y)`` or ``(X, y, sample_weight)``, evaluated after every epoch.
         callbacks : list
             Callback objects, or functions of EpochInfo that return True to stop.

@@ -11,6 +11,7 @@ from fastnn._core import kernels
 from fastnn._spec import require_count
 from fastnn._validation import require_batch_size
 from fastnn.callbacks import Callback, EpochInfo, EpochLog, ProgressBar, as_callback
+from fastnn.data.examples import Examples
 from fastnn.errors import DivergenceError
 from fastnn.feed import Block, Feed, Ports, make_feed
 from fastnn.history import History
@@ -106,13 +107,15 @@ def _validation_feed(net: "Network", data: Any, epochs: int) -> Feed | None:
     """Return the feed of ``validation_data``, checked before training starts."""
     if data is None:
         return None
+    if isinstance(data, Examples):
+        return make_feed("validation_data", data, None, None, None, ports(net), 256, epochs)
     if isinstance(data, tuple) and len(data) in (2, 3):
         weights = data[2] if len(data) == 3 else None
         return make_feed("validation_data", data[0], data[1], weights, None, ports(net), 256, epochs)
     if isinstance(data, tuple) or not hasattr(data, "__iter__") or hasattr(data, "__array__"):
         raise TypeError(
-            f"fit: expected validation_data to be (X, y), (X, y, sample_weight) or an iterable of batches, "
-            f"got {type(data).__name__}{f' of {len(data)}' if isinstance(data, tuple) else ''}"
+            f"fit: expected validation_data to be (X, y), (X, y, sample_weight), Examples or an iterable of "
+            f"batches, got {type(data).__name__}{f' of {len(data)}' if isinstance(data, tuple) else ''}"
         )
     return make_feed("validation_data", data, None, None, None, ports(net), 256, epochs)
 

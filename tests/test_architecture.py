@@ -22,7 +22,7 @@ FLOORS = [
      "layers.dropconnect", "layers.phase_dense", "layers.dropout", "layers.reshape", "layers.merge", "layers.residual", "layers.input",
      "layers.recurrent", "layers.simple_rnn", "layers.lstm", "layers.gru", "layers.bidirectional", "layers.custom",
      "layers.batch_norm", "layers.layer_norm", "layers.embedding", "layers.graph", "layers", "losses", "metrics", "optimizers", "_validation", "data.digits",
-     "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches", "data"],
+     "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches", "data.examples", "data.series", "data.inputs", "data.windows", "data"],
     # F3: networks
     ["layer_view", "assembly", "binding", "network", "stream"],
     # F4: learning

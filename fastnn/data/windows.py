@@ -1,0 +1,405 @@
+"""Windows over time series: examples to learn a forecast from, cut out of the series as they are needed."""
+
+from collections.abc import Callable, Mapping
+from copy import copy
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnn._spec import choose, require_count
+from fastnn._validation import check_out
+from fastnn.data.examples import Examples
+from fastnn.data.inputs import Inputs, Lags, Needed, require_known
+from fastnn.data.series import Offsets, Series
+
+Array = npt.NDArray[Any]
+
+
+class Windows(Examples):
+    """Sliding windows over one or several series, for ``fit``, ``evaluate`` and ``predict`` in place of rows.
+
+    The example of time t has, as inputs, values of each series at ``t - lag`` for its lags, and as target the values
+    of one series at ``t .. t + horizon - 1``.  The matrix of all windows is never built.
+
+    Parameters
+    ----------
+    series : dict of str to array_like of shape (T,) or (T, C)
+        Series by name, all from time 0 on and equally spaced; some may be known further ahead than others, and NaN
+        stands where nothing is known.  Arrays are copied, memmaps read where they lie.
+    target : str
+        The series to forecast.
+    lags : int, iterable of int, or dict of these by series
+        How far back values are seen: 3 means at 1, 2 and 3 steps; ``range(1, 289, 12)`` every twelfth.  Lag 0 is the
+        value at t itself, -1 the one after it: for series that are known in advance, such as a weather forecast.
+        Series that a dict leaves out are not seen; an int or iterable is for all but that of the weights.
+    horizon : int
+        Steps that are forecast at once: the network has that many outputs, times C.
+    columns : callable, optional
+        Further inputs, such as the time of day: ``columns(times)`` gives (n, K) numbers for times (n,), int64.
+    sample_weight : str or callable, optional
+        Weight of each example: a series, by its value at t, or ``sample_weight(times)`` gives (n,).
+    scalers : dict of str to Standardizer, optional
+        Fitted to the values of a series, which is standardised then, as input and as target.
+    stride : int
+        Steps from one example to the next.
+    epoch_size : int, optional
+        Examples that an epoch takes at most, see `Examples`.
+    dtype : {"float32", "float64"}
+        Of the inputs: that of the network.
+
+    Attributes
+    ----------
+    times : ndarray of shape (len(self),), int64
+        The time t of each example: all those whose inputs, targets and weight are known and finite.
+    width : int
+        Inputs of an example: the network's ``input_shape``.
+    end : int
+        The time after the last value of the target: the next to forecast.
+    scalers : dict of str to Standardizer
+        As given; ``Standardizer.to_config`` makes them metadata of a saved network.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind, a name is unknown, or a lag would show the target what it is to forecast.
+
+    Notes
+    -----
+    Inputs stand series by series in the order of ``series``, within a series from the oldest time to the newest, at
+    each time channel by channel; then come the columns.  ``Reshape((n, C))`` makes a sequence for recurrent layers of
+    the n lags of a (T, C) series.
+
+    Examples
+    --------
+    >>> import numpy as np, fastnn as fn
+    >>> wave = np.sin(np.arange(1000) / 5)
+    >>> windows = fn.Windows({"wave": wave}, "wave", lags=8)
+    >>> train, validation = windows.split(-100)
+    >>> len(train), len(validation)
+    (892, 100)
+    >>> net = fn.Sequential([fn.Dense(16, "tanh"), fn.Dense(1)], windows.width, seed=0)
+    >>> history = net.fit(train, epochs=50, validation_data=validation, loss="squared_error", optimizer="adam")
+    >>> ahead = windows.roll_out(net, 50)
+    >>> bool(np.abs(ahead - np.sin(np.arange(1000, 1050) / 5)).max() < 0.2)
+    True
+    """
+
+    def __init__(
+        self,
+        series: Mapping[str, Any],
+        target: str,
+        *,
+        lags: Lags | Mapping[str, Lags],
+        horizon: int = 1,
+        columns: Callable[[Array], Any] | None = None,
+        sample_weight: str | Callable[[Array], Any] | None = None,
+        scalers: Mapping[str, Any] | None = None,
+        stride: int = 1,
+        epoch_size: int | None = None,
+        dtype: Any = "float32",
+    ) -> None:
+        for name, value in (("horizon", horizon), ("stride", stride), ("epoch_size", epoch_size)):
+            if value is not None or name != "epoch_size":
+                require_count("Windows", name, value)
+        if not isinstance(series, Mapping) or not series:
+            raise TypeError(f"Windows: expected series to be a dict of arrays by name, got {type(series).__name__}")
+        self.scalers = dict(scalers or {})
+        for kind, names in (("target", [target]), ("series of scalers", self.scalers)):
+            for name in names:
+                choose(f"Windows: unknown {kind}", name, series)
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise ValueError(f"Windows: expected dtype float32 or float64, got {dtype!r:.60}")
+        self.dtype, self.horizon, self.stride, self.epoch_size = np.dtype(dtype), horizon, stride, epoch_size
+        self._series = {
+            name: Series("Windows", name, values, self.scalers.get(name), self.dtype) for name, values in series.items()
+        }
+        self.target, self._sample_weight = target, sample_weight
+        if isinstance(sample_weight, str):
+            choose("Windows: unknown series of sample_weight", sample_weight, series)
+        elif sample_weight is not None and not callable(sample_weight):
+            raise TypeError(
+                "Windows: expected sample_weight to be the name of a series or a function of times, got "
+                f"{type(sample_weight).__name__}; give an array as one of the series"
+            )
+        self._inputs = Inputs(self._series, lags, columns, target, sample_weight)
+        self._ahead, self._now, self.width = Offsets(range(horizon)), Offsets([0]), self._inputs.width
+        self._start = 0
+        self._stop: int | None = None
+        self.times: npt.NDArray[np.int64] = self._found(0)
+
+    # ---- which examples there are ----------------------------------------------------------------------------------
+
+    def _needed(self) -> Needed:
+        """Return every series and offsets that an example looks at."""
+        needed = [*self._inputs.needed, (self._series[self.target], self._ahead)]
+        if isinstance(self._sample_weight, str):
+            needed.append((self._series[self._sample_weight], self._now))
+        return needed
+
+    def _found(self, first: int) -> npt.NDArray[np.int64]:
+        """Return the times of examples from ``first`` on."""
+        first = max(first, self._start)
+        first += (self._start - first) % self.stride
+        stop = (self.end if self._stop is None else min(self._stop, self.end)) - self.horizon + 1
+        known = np.ones(max(stop - first, 0), dtype=bool)
+        for series, offsets in self._needed():
+            known &= series.known(first, stop, offsets)
+        return first + self.stride * np.flatnonzero(known[:: self.stride])
+
+    @property
+    def end(self) -> int:
+        """The time after the last value of the target."""
+        return self._series[self.target].length
+
+    def __len__(self) -> int:
+        """Return the number of examples."""
+        return len(self.times)
+
+    def between(self, start: int | None = None, stop: int | None = None) -> Self:
+        """Return those examples whose targets lie from ``start`` to before ``stop``.
+
+        Parameters
+        ----------
+        start, stop : int, optional
+            Times; negative ones count back from ``end``.
+
+        Returns
+        -------
+        Windows
+            Of the same series, not copied.  Their inputs may lie before ``start``.
+
+        Raises
+        ------
+        TypeError
+            If a time is not an integer.
+        """
+        part = copy(self)
+        if start is not None:
+            start = self._time("between", start)
+            part._start = max(self._start, start + (self._start - start) % self.stride)
+        if stop is not None:
+            stop = self._time("between", stop)
+            part._stop = stop if self._stop is None else min(stop, self._stop)
+        inside = self.times >= part._start
+        if part._stop is not None:
+            inside &= self.times <= part._stop - self.horizon
+        part.times = self.times[inside]
+        return part
+
+    def split(self, at: int) -> tuple[Self, Self]:
+        """Return the examples with all targets before a time, and those with all targets from there on.
+
+        Parameters
+        ----------
+        at : int
+            The time; negative: so many steps before ``end``.  Examples whose targets lie on both sides are left out.
+
+        Returns
+        -------
+        before, after : Windows
+            To learn from, and to validate with.
+
+        Raises
+        ------
+        TypeError
+            If it is not an integer.
+        """
+        return self.between(None, at), self.between(at, None)
+
+    def append(self, values: Mapping[str, Any], *, at: int | None = None) -> None:
+        """Add what has become known since.
+
+        Parameters
+        ----------
+        values : dict of str to array_like of shape (n,) or (n, C)
+            The next values of some of the series, or of all.
+        at : int, optional
+            Time of the first value; earlier ones from there on are replaced, such as a forecast by what was measured.
+            Where it is left out, each series goes on at its end.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the values do not fit, or a series is a memmap.  Nothing is added then.
+
+        Notes
+        -----
+        Parts made by ``split`` and ``between`` have the same series, but keep the examples that they had.
+        """
+        if not isinstance(values, Mapping):
+            raise TypeError(f"append: expected a dict of arrays by name, got {type(values).__name__}")
+        for name in values:
+            choose("append: unknown series", name, self._series)
+        if at is not None:
+            require_count("append", "at", at, low=0)
+        places = {name: self._series[name].length if at is None else int(at) for name in values}
+        checked = {name: self._series[name].checked("append", part, places[name]) for name, part in values.items()}
+        for name, array in checked.items():
+            self._series[name].store(array, places[name])
+        furthest = max(offsets.last for _, offsets in self._needed())
+        changed = min(places.values(), default=self.end) - furthest
+        self.times = np.concatenate([self.times[self.times < changed], self._found(max(changed, 0))])
+
+    def _time(self, who: str, time: Any) -> int:
+        """Return a time that may be counted from the end."""
+        if isinstance(time, bool) or not isinstance(time, Integral):
+            raise TypeError(f"{who}: expected a time to be an integer, got {type(time).__name__} {time!r:.60}")
+        return max(int(time) + self.end, 0) if time < 0 else int(time)
+
+    # ---- what they are ---------------------------------------------------------------------------------------------
+
+    def gather(self, rows: Any) -> tuple[Any, ...]:
+        """Return some examples.
+
+        Parameters
+        ----------
+        rows : array_like of shape (B,), int
+            Which: positions in ``times``.
+
+        Returns
+        -------
+        X : ndarray of shape (B, width)
+            Inputs.
+        y : ndarray of shape (B, horizon * C)
+            Targets; whole numbers if the target has such and no scaler.
+        sample_weight : ndarray of shape (B,) or None
+            Weights.
+
+        Raises
+        ------
+        TypeError
+            If they are not whole numbers.
+        IndexError
+            If there are not so many.
+        """
+        chosen = np.asarray(rows)
+        if chosen.size and chosen.dtype.kind not in "iu":
+            raise TypeError(f"gather: expected rows to be positions in times, whole numbers, got {chosen.dtype}")
+        times = self.times[chosen.astype(np.int64)]
+        X = self._inputs.gather(times)
+        y = self._series[self.target].take(times, self._ahead)
+        if isinstance(self._sample_weight, str):
+            return X, y, self._series[self._sample_weight].take(times, self._now)[:, 0]
+        return X, y, None if self._sample_weight is None else self._sample_weight(times)
+
+    def row(self, time: int, out: Array | None = None) -> Array:
+        """Return the inputs to forecast from some time on, which may be ``end``.
+
+        Parameters
+        ----------
+        time : int
+            The first time to forecast; negative ones count back from ``end``.
+        out : ndarray of shape (width,), optional
+            Where to write them.
+
+        Returns
+        -------
+        ndarray of shape (width,)
+            ``out``, if it was given.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a value that it looks at is not known, or ``out`` does not fit.
+        """
+        time = self._time("row", time)
+        require_known("row", time, time + 1, self._inputs.needed)
+        if out is None:
+            out = np.empty(self.width, self.dtype)
+        else:
+            check_out("row", out, [np.empty(self.width, self.dtype)])
+        made = None if self._inputs.columns is None else self._inputs.made(np.array([time]))[0]
+        self._inputs.write(out, time, made, self._series)
+        return out
+
+    @property
+    def feature_names(self) -> list[str]:
+        """A name for each input, such as ``load[t-1]``."""
+        return self._inputs.names
+
+    # ---- forecasting -----------------------------------------------------------------------------------------------
+
+    def inverse_transform(self, y: Any) -> Array:
+        """Return answers of a network in the units of the target.
+
+        Parameters
+        ----------
+        y : array_like of shape (..., horizon * C)
+            Answers, or targets from ``gather``.
+
+        Returns
+        -------
+        ndarray of the same shape
+            Themselves, if the target has no scaler.
+
+        Raises
+        ------
+        ValueError
+            If the last axis has another size.
+        """
+        target, answers = self._series[self.target], np.asarray(y)
+        if answers.ndim == 0 or answers.shape[-1] != self.horizon * target.size:
+            raise ValueError(
+                f"inverse_transform: expected answers of shape (..., {self.horizon * target.size}), got {answers.shape}"
+            )
+        if target.scaler is None:
+            return answers
+        return target.scaler.inverse_transform(answers.reshape(-1, *target.channels)).reshape(answers.shape)
+
+    def roll_out(self, net: Any, steps: int, *, start: int | None = None) -> Array:
+        """Forecast further than the horizon: answers are taken for values of the target, and the windows move on.
+
+        Parameters
+        ----------
+        net : Network
+            With ``width`` inputs and ``horizon * C`` outputs.
+        steps : int
+            How many steps to forecast.
+        start : int, optional
+            The first time to forecast, ``end`` if left out; negative ones count back from there.  What is known of the
+            target from then on is not looked at.
+
+        Returns
+        -------
+        ndarray of shape (steps,) or (steps, C)
+            The forecast, in the units of the target.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the network does not fit, or another series is not known as far ahead as it is looked at.
+        """
+        require_count("roll_out", "steps", steps)
+        start = self.end if start is None else self._time("roll_out", start)
+        target, answered = self._series[self.target], self.horizon * self._series[self.target].size
+        if net.input_shape != (self.width,) or net.output_shape != (answered,):
+            raise ValueError(
+                f"roll_out: expected a network ({self.width},) -> ({answered},), got {net.input_shape} -> "
+                f"{net.output_shape}"
+            )
+        if not 0 <= start <= self.end:
+            raise ValueError(f"roll_out: expected a start of at most {self.end}, the end of the target, got {start}")
+        times = range(start, start + steps, self.horizon)
+        others = [(series, offsets) for series, offsets in self._inputs.needed if series is not target]
+        require_known("roll_out", start, times[-1] + 1, others)
+        past, back = self._inputs.offsets.get(self.target), 0
+        if past is not None:
+            seen = np.unique(np.add.outer(np.arange(0, steps, self.horizon), past.values))
+            require_known("roll_out", start, start + 1, [(target, Offsets(seen[seen < 0]))])
+            back = -past.first
+        ahead = target.tail(start, back, len(times) * self.horizon)
+        series = {**self._series, self.target: ahead}
+        made = [None] * len(times) if self._inputs.columns is None else self._inputs.made(np.array(times))
+        row, answer = np.empty(self.width, net.dtype), np.empty(answered, net.dtype)
+        for time, columns in zip(times, made, strict=True):
+            self._inputs.write(row, time, columns, series)
+            net.predict_one(row, out=answer)
+            ahead.store(answer.reshape(self.horizon, *target.channels), time)
+        found = ahead.at(start, Offsets(range(steps)))
+        return found if target.scaler is None else target.scaler.inverse_transform(found)
+
+    def __repr__(self) -> str:
+        series = ", ".join(f"{name} {(s.length, *s.channels)}" for name, s in self._series.items())
+        return f"<Windows {len(self):,} examples, {self.width:,} inputs -> {self.target}; {series}>"
