@@ -26,12 +26,14 @@ FLOORS = [
     # F3: networks
     ["layer_view", "assembly", "binding", "network", "stream"],
     # F4: learning
-    ["history", "feed", "callbacks", "training"],
+    ["history", "feed", "callbacks", "training", "many"],
     # F5: leaves, each on its own
     ["serialization", "diagnostics", "plotting", "resampling"],
     # insight draws with what the leaf plotting has
     ["insight.score", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.probes", "insight.flow",
      "insight.histograms", "insight.plots", "insight"],
+    # an ensemble's file is that of its members
+    ["ensemble"],
     # the command line uses leaves
     ["cli.files", "cli.model", "cli.demo", "cli.info", "cli.predict", "cli.train", "cli", "__main__"],
     # what users import

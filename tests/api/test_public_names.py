@@ -29,6 +29,12 @@ SIGNATURES = {
     fn.EarlyStopping: "monitor, *, patience, min_delta, restore_best, mode",
     fn.Checkpoint: "path, *, monitor, mode, optimizer",
     fn.load: "path, *, custom",
+    fn.fit_many: "models, X, y, *, rows, each, n_threads, return_exceptions, verbose, **options",
+    fn.Ensemble: "models, *, loss",
+    fn.Ensemble.predict: "self, X, *, return_std",
+    fn.Ensemble.predict_left_out: "self, X, rows",
+    fn.Ensemble.save: "self, path, *, optimizer",
+    fn.Ensemble.load: "path, *, custom",
     fn.gradcheck: "net, X, y, *, tolerance, samples, seed",
     fn.gradient_flow: "net, X, y, sample_weight",
     fn.histograms: "net, X, y, *, bins",
@@ -71,7 +77,7 @@ def written(function):
         if parameter.kind is parameter.KEYWORD_ONLY and not star:
             names.append("*")
             star = True
-        names.append(name)
+        names.append(f"**{name}" if parameter.kind is parameter.VAR_KEYWORD else name)
     return ", ".join(names)
 
 
