@@ -275,7 +275,7 @@ def as_row_numbers(who: str, rows: Any, n: int) -> np.ndarray:
     array = np.asarray(rows)
     if array.dtype == bool and array.shape == (n,):
         array = np.flatnonzero(array)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
+    if array.size and (array.ndim != 1 or array.dtype.kind not in "iu"):
         raise TypeError(
             f"{who}: expected rows as integers of shape (M,) or truth values of shape ({n},), "
             f"got {array.dtype} of shape {array.shape}"

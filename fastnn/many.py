@@ -95,8 +95,9 @@ def fit_many(
     """
     models = _checked(models)
     for name, values in (("rows", rows), ("each", each)):
-        if values is not None and (not hasattr(values, "__len__") or len(values) != len(models)):
-            got = len(values) if hasattr(values, "__len__") else type(values).__name__
+        is_list = isinstance(values, list | tuple | np.ndarray)
+        if values is not None and not (is_list and len(values) == len(models)):
+            got = len(values) if is_list else type(values).__name__
             raise ValueError(f"fit_many: expected {name} to be a list of {len(models)}, one per model, got {got}")
     if n_threads is not None:
         require_count("fit_many", "n_threads", n_threads)
