@@ -286,10 +286,10 @@ def as_row_numbers(who: str, rows: Any, n: int) -> np.ndarray:
     return np.ascontiguousarray(array, np.int64)
 
 
-def held_once(who: str, X: Any, ports: Ports, held: dict[Any, Any]) -> Any:
+def held_once(who: str, X: Any, ports: Ports, rows: Any, held: dict[Any, Any]) -> Any:
     """Return X converted to the dtype of a network if its feed would hold it whole, from ``held`` if it is there.
 
-    Several feeds then share it, and give what each would give by itself.
+    Several feeds then share it, and give what each would give by itself, of ``rows`` if these are not None.
 
     Raises
     ------
@@ -302,7 +302,7 @@ def held_once(who: str, X: Any, ports: Ports, held: dict[Any, Any]) -> Any:
         parts = [as_numeric(who, "X", part) for part in as_list(who, "X", X, len(ports.input_shapes))]
     if any(isinstance(x, np.memmap) for x in parts) or parts[0].ndim == 0:
         return X
-    if len(parts[0]) * row_bytes(ports) > BUFFER_BYTES:
+    if max(len(parts[0]), np.size(rows)) * row_bytes(ports) > BUFFER_BYTES:
         return X
     held[key] = parts = [packed(who, "X", x, ports.dtype) for x in parts]
     return parts if len(parts) > 1 else parts[0]

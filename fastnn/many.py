@@ -11,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 
 from fastnn._spec import require_count
-from fastnn.feed import as_row_numbers, held_once, is_batches
+from fastnn.feed import Ports, as_row_numbers, held_once, is_batches
 from fastnn.network import Network
-from fastnn.threads import beside_others, get_num_threads, obey
-from fastnn.training import fit, ports
+from fastnn.threads import beside_others, get_num_threads
+from fastnn.training import fit
 
 DEFAULTS: dict[str, Any] = {**(Network.fit.__kwdefaults__ or {}), "verbose": 0}
 
@@ -112,7 +112,8 @@ def fit_many(
         if _is_network(model):
             arguments = _arguments(model, options, own)
             if own_X is X and not is_batches(own_X, own_y):
-                own_X = held_once("fit_many", X, ports(model), held) if model.trainer is not None else X
+                shapes = Ports(model.input_shapes, model.output_shapes, [], model.dtype)  # it may not be compiled yet
+                own_X = held_once("fit_many", X, shapes, chosen, held)
             jobs.append(partial(fit, model, own_X, own_y, **arguments, rows=chosen))
         else:
             jobs.append(partial(_fit_estimator, model, own_X, own_y, chosen, {**options, **own}))
@@ -187,7 +188,6 @@ def _take(values: Any, rows: np.ndarray) -> Any:
 def _work(job: Any, position: int, stop: Event) -> Any:
     """Do one job on this thread; an exception is an outcome."""
     with beside_others(stop):
-        obey()
         try:
             return job()
         except Exception as error:

@@ -12,7 +12,7 @@ from helpers.bits import native
 from helpers.processes import complaint
 
 import fastnn as fn
-from fastnn import feed
+from fastnn import feed, training
 from fastnn._core import pool
 
 random = np.random.default_rng(0)
@@ -95,10 +95,11 @@ def test_rows_are_as_copies_of_them(rows, dtype, options):
 
 
 @native(64)
-def test_rows_of_data_that_are_not_held_whole(monkeypatch):
+@pytest.mark.parametrize("whole", [100, 300])
+def test_rows_of_data_that_are_not_held_whole(whole, monkeypatch):
     """They are copied, for each model as its turn comes."""
-    monkeypatch.setattr(feed, "BUFFER_BYTES", 100 * 4 * 8)
-    rows = [np.arange(150), np.arange(40)]
+    monkeypatch.setattr(feed, "BUFFER_BYTES", whole * 4 * 8)
+    rows = [np.arange(150), random.integers(0, 200, 500)]
     nets = [network(k) for k in range(2)]
     fn.fit_many(nets, X, Y, rows=rows, epochs=2)
     for k, net in enumerate(nets):
@@ -327,6 +328,32 @@ def test_an_interruption_ends_all(watched):
         again.fit(X, Y, batch_size=200, epochs=int(net.trainer.step), verbose=0)
         np.testing.assert_array_equal(net.params, again.params)
     fn.fit_many(nets, X, Y, epochs=2)  # go on
+
+
+@pytest.mark.skipif("not hasattr(signal, 'setitimer')", reason="needs interval timers")
+def test_an_interruption_is_seen_within_a_call_of_many_epochs(monkeypatch):
+    monkeypatch.setattr(training, "UPDATES", 1 << 22)
+    nets = [network(k) for k in range(2)]
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            fn.fit_many(nets, X, Y, epochs=500_000, batch_size=200)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert all(0 < net.epoch < 500_000 for net in nets)
+
+
+def test_what_has_not_begun_does_not():
+    class Leaves(Estimator):
+        def fit(self, X, y):
+            raise SystemExit
+
+    models = [Leaves(), Estimator(), Estimator(), Estimator()]
+    with pytest.raises(SystemExit):
+        fn.fit_many(models, X, Y, n_threads=1)
+    assert not hasattr(models[3], "X")
 
 
 def test_what_a_callback_raises_that_is_no_exception_ends_all():
