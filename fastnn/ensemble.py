@@ -1,9 +1,10 @@
 """Ensembles: several networks that answer as one, and how far they agree."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -19,7 +20,8 @@ from fastnn.serialization import FORMAT, describe, packed, read_description, rea
 OUTPUTS = ("values", "softmax", "sigmoid")  # what the loss makes of the outputs
 
 
-class Uncertainty(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
     """What an ensemble of classifiers knows of some rows, and what it does not; entropies in nats.
 
     Attributes
