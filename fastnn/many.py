@@ -13,7 +13,7 @@ import numpy as np
 from fastnn._spec import require_count
 from fastnn.feed import Ports, as_row_numbers, held_once, is_batches
 from fastnn.network import Network
-from fastnn.threads import beside_others, get_num_threads
+from fastnn.threads import beside_others, get_num_threads, obeyed
 from fastnn.training import fit
 
 DEFAULTS: dict[str, Any] = {**(Network.fit.__kwdefaults__ or {}), "verbose": 0}
@@ -185,9 +185,9 @@ def _take(values: Any, rows: np.ndarray) -> Any:
     return values[rows] if hasattr(values, "shape") else np.asarray(values)[rows]
 
 
-def _work(job: Any, position: int, stop: Event) -> Any:
+def _work(job: Any, position: int, *stops: Event) -> Any:
     """Do one job on this thread; an exception is an outcome."""
-    with beside_others(stop):
+    with beside_others(*stops):
         try:
             return job()
         except Exception as error:
@@ -201,7 +201,7 @@ def _run(jobs: list[Any], n_threads: int, verbose: Any) -> list[Any]:
     show = sys.stderr is not None and sys.stderr.isatty() if verbose == "auto" else bool(verbose)
     with ThreadPoolExecutor(n_threads, "fit_many") as pool:
         try:
-            futures = [pool.submit(_work, job, position, stop) for position, job in enumerate(jobs)]
+            futures = [pool.submit(_work, job, position, stop, *obeyed()) for position, job in enumerate(jobs)]
             for future in _shown(futures) if show else as_completed(futures):
                 future.result()
         except BaseException:  # only what is no Exception comes here

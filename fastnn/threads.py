@@ -73,27 +73,32 @@ def get_num_threads() -> int:
 class _Crew(local):
     """What a thread that works beside others of its kind obeys."""
 
-    stop: Event | None = None
+    stops: tuple[Event, ...] = ()
 
 
 _crew = _Crew()
 
 
 @contextmanager
-def beside_others(stop: Event) -> Iterator[None]:
-    """Let networks of this thread use no other, and end their training soon after ``stop`` is set."""
-    before, limit = _crew.stop, limit_threads(1)
-    _crew.stop = stop
+def beside_others(*stops: Event) -> Iterator[None]:
+    """Let networks of this thread use no other, and end their training soon after one of ``stops`` is set."""
+    before, limit = _crew.stops, limit_threads(1)
+    _crew.stops = stops
     try:
         yield
     finally:
-        _crew.stop = before
+        _crew.stops = before
         limit_threads(limit)
+
+
+def obeyed() -> tuple[Event, ...]:
+    """Return what ends the training on this thread when it is set."""
+    return _crew.stops
 
 
 def obey() -> None:
     """Raise KeyboardInterrupt if this thread is to stop: signals reach the main thread alone."""
-    if _crew.stop is not None and _crew.stop.is_set():
+    if any(stop.is_set() for stop in _crew.stops):
         raise KeyboardInterrupt
 
 

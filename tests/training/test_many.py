@@ -345,6 +345,25 @@ def test_an_interruption_is_seen_within_a_call_of_many_epochs(monkeypatch):
     assert all(0 < net.epoch < 500_000 for net in nets)
 
 
+@pytest.mark.skipif("not hasattr(signal, 'setitimer')", reason="needs interval timers")
+def test_an_interruption_ends_models_within_models():
+    class Nested:
+        def fit(self, X, y):
+            self.nets = [network(k) for k in range(2)]
+            fn.fit_many(self.nets, X, y, epochs=10**9)
+
+    models = [Nested(), Nested()]
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            fn.fit_many(models, X, Y)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert [net.epoch > 0 for model in models for net in model.nets] == [True, False] * 2
+
+
 def test_what_has_not_begun_does_not():
     class Leaves(Estimator):
         def fit(self, X, y):
