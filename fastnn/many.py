@@ -73,8 +73,8 @@ def fit_many(
     callbacks nor validation data.  Estimators run side by side as far as they let go of the GIL.
 
     A failure leaves its network as it was and does not disturb the others.  KeyboardInterrupt ends all networks within
-    a twentieth of a second, each as after its last complete update; an estimator that learns without fastnn is waited
-    for.
+    a twentieth of a second or a mini-batch, each as after its last complete update; an estimator that learns without
+    fastnn is waited for.
 
     Examples
     --------
