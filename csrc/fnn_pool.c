@@ -25,6 +25,12 @@ void fnn_pool_set_threads(int threads)
     (void)threads;
 }
 
+int fnn_pool_limit(int threads)
+{
+    (void)threads;
+    return FNN_MAX_THREADS;
+}
+
 #else
 
 #include <pthread.h>
@@ -75,6 +81,7 @@ static atomic_int wanted = 1;
 static atomic_bool may_spin;
 static atomic_bool handles_forks;
 static _Thread_local bool forking; /* between before_fork, which entered, and after */
+static _Thread_local int limit = FNN_MAX_THREADS;
 
 /* Held by the one run, or the fork, that has the workers and the job. */
 static _Alignas(LINE) atomic_bool entered;
@@ -315,7 +322,15 @@ void fnn_pool_run(fnn_task task, void *argument, ptrdiff_t parts)
 
 int fnn_pool_threads(void)
 {
-    return atomic_load_explicit(&wanted, memory_order_relaxed);
+    const int threads = atomic_load_explicit(&wanted, memory_order_relaxed);
+    return threads < limit ? threads : limit;
+}
+
+int fnn_pool_limit(int threads)
+{
+    const int before = limit;
+    limit = threads;
+    return before;
 }
 
 /* Processors that this process may use. */

@@ -24,9 +24,13 @@ typedef void (*fnn_task)(void *argument, ptrdiff_t part);
  * every run; further parts go to whoever is free.  The caller does the part of a worker that has not begun when all else
  * is done, so that a run never takes much longer than it would on one thread. */
 void fnn_pool_run(fnn_task task, void *argument, ptrdiff_t parts);
-/* Threads a run may use, the caller included; 1 until set, and always 1 where there is no pthread (Windows). */
+/* Threads a run of the calling thread may use, itself included; 1 until set, and always 1 where there is no pthread
+ * (Windows). */
 int fnn_pool_threads(void);
 /* 1 <= threads <= FNN_MAX_THREADS, from the next run on; workers beyond it sleep. */
 void fnn_pool_set_threads(int threads);
+/* Let runs of the calling thread use no more than `threads`, whatever is set for all; returns the limit before, at first
+ * FNN_MAX_THREADS.  For threads that share the processors among themselves. */
+int fnn_pool_limit(int threads);
 
 #endif

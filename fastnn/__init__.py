@@ -34,6 +34,8 @@ from fastnn.data import read_npz as read_npz
 from fastnn.data import read_table as read_table
 from fastnn.data import split as split
 from fastnn.diagnostics import gradcheck as gradcheck
+from fastnn.ensemble import Ensemble as Ensemble
+from fastnn.ensemble import Uncertainty as Uncertainty
 from fastnn.errors import DivergenceError as DivergenceError
 from fastnn.errors import ModelFormatError as ModelFormatError
 from fastnn.estimators import MLPClassifier as MLPClassifier
@@ -103,6 +105,7 @@ from fastnn.losses import LogCosh as LogCosh
 from fastnn.losses import Poisson as Poisson
 from fastnn.losses import Quantile as Quantile
 from fastnn.losses import SquaredError as SquaredError
+from fastnn.many import fit_many as fit_many
 from fastnn.metrics import accuracy as accuracy
 from fastnn.metrics import confusion_matrix as confusion_matrix
 from fastnn.metrics import error as error

@@ -48,6 +48,10 @@ class Feed(Protocol):
         """Rows of an epoch."""
 
     @property
+    def whole(self) -> Block | None:
+        """The block that every epoch consists of, if it is always the same; its order: the rows to take."""
+
+    @property
     def batch_size(self) -> int | None:
         """Rows of a mini-batch."""
 
@@ -91,6 +95,11 @@ def class_weights(who: str, class_weight: Any, y: np.ndarray, loss: Loss, output
     return result
 
 
+def row_bytes(ports: Ports) -> int:
+    """Return how many bytes a row takes, its target as wide as the output included."""
+    return ports.dtype.itemsize * sum(int(np.prod(shape)) for shape in (*ports.input_shapes, *ports.output_shapes))
+
+
 class ArrayFeed:
     """Rows of arrays: used where they lie if dtype and layout are right, else converted a buffer at a time."""
 
@@ -124,15 +133,17 @@ class ArrayFeed:
         by_class = class_weights(who, class_weight, self.targets[0], ports.losses[0], ports.output_shapes[0][0])
         if by_class is not None:
             self.weights = (by_class if self.weights is None else by_class * self.weights).astype(ports.dtype)
-        self.row_bytes = ports.dtype.itemsize * sum(
-            int(np.prod(s)) for s in (*ports.input_shapes, *ports.output_shapes)
-        )
-        in_place = all(
+        self.row_bytes = row_bytes(ports)
+        self.in_place = all(
             x.dtype == ports.dtype and x.flags.c_contiguous and not isinstance(x, np.memmap) for x in self.inputs
         )
         self.whole: Block | None = None
-        if in_place or self.n * self.row_bytes <= BUFFER_BYTES:
+        if self.holds(self.n):
             self.whole = self._load([slice(0, self.n)])
+
+    def holds(self, n: int) -> bool:
+        """Whether ``n`` such rows are held whole."""
+        return self.in_place or n * self.row_bytes <= BUFFER_BYTES
 
     def _load(self, pieces: list[slice]) -> Block:
         """Read, convert and check some runs of rows."""
@@ -144,6 +155,15 @@ class ArrayFeed:
             for loss, y, shape in zip(ports.losses, self.targets, ports.output_shapes, strict=True)
         ]
         return Block(inputs, targets, None if self.weights is None else _read(self.weights, pieces), n, None)
+
+    def rows(self, rows: np.ndarray, class_weight: Any, batch_size: int) -> "ArrayFeed | RowsFeed":
+        """Return the feed of some rows by their numbers, without a copy of them if that makes no difference."""
+        if self.whole is not None and self.holds(len(rows)) and class_weight is None:
+            return RowsFeed(self.whole, rows, batch_size)
+        X, y = [x[rows] for x in self.inputs], [target[rows] for target in self.targets]
+        weights = None if self.weights is None else self.weights[rows]
+        X, y = X if len(X) > 1 else X[0], y if len(y) > 1 else y[0]
+        return ArrayFeed(self.who, X, y, weights, class_weight, self.ports, batch_size)
 
     def blocks(self, shuffle: tuple[int, int] | None) -> Iterator[Block]:
         """Yield the whole in one block, or a buffer of rows at a time."""
@@ -167,11 +187,28 @@ class ArrayFeed:
                 release(array)
 
 
+class RowsFeed:
+    """Some rows of a block, by their numbers, which stands for all of its epochs."""
+
+    def __init__(self, whole: Block, rows: np.ndarray, batch_size: int) -> None:
+        self.n, self.batch_size, self.order = len(rows), min(batch_size, len(rows)), rows
+        self.whole: Block | None = whole._replace(n=self.n, order=rows)
+
+    def blocks(self, shuffle: tuple[int, int] | None) -> Iterator[Block]:
+        """Yield them in one block."""
+        assert self.whole is not None
+        order = (
+            self.order if shuffle is None else self.order[Stream(shuffle[0], SHUFFLE, shuffle[1]).permutation(self.n)]
+        )
+        yield self.whole._replace(order=order)
+
+
 class IterableFeed:
     """Mini-batches that an iterable of the caller's gives."""
 
     n: int | None = None
     batch_size: int | None = None
+    whole: Block | None = None
 
     def __init__(self, who: str, batches: Any, ports: Ports, epochs: int) -> None:
         self.who, self.batches, self.ports = who, batches, ports
@@ -194,6 +231,8 @@ class IterableFeed:
 
 class ExamplesFeed:
     """Examples that are made for each block, in a random order of all of them."""
+
+    whole: Block | None = None
 
     def __init__(self, who: str, examples: Examples, ports: Ports, batch_size: int) -> None:
         self.who, self.examples, self.ports = who, examples, ports
@@ -235,9 +274,17 @@ class ExamplesFeed:
 
 
 def make_feed(
-    who: str, X: Any, y: Any, sample_weight: Any, class_weight: Any, ports: Ports, batch_size: int, epochs: int
-) -> ArrayFeed | ExamplesFeed | IterableFeed:
-    """Return the feed that suits the data.
+    who: str,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    class_weight: Any,
+    ports: Ports,
+    batch_size: int,
+    epochs: int,
+    rows: Any = None,
+) -> ArrayFeed | RowsFeed | ExamplesFeed | IterableFeed:
+    """Return the feed that suits the data, or the numbered ``rows`` of them.
 
     Raises
     ------
@@ -250,15 +297,70 @@ def make_feed(
                 f"{who}: expected {type(X).__name__} alone, which bring targets and weights, got y, sample_weight or "
                 "class_weight beside them"
             )
+        if rows is not None:
+            raise ValueError(f"{who}: expected no rows beside {type(X).__name__}; take a part of it: split, between")
         return ExamplesFeed(who, X, ports, batch_size)
-    is_batches = y is None and not hasattr(X, "__array__") and hasattr(X, "__iter__") and not _is_rows(X)
-    if not is_batches:
-        return ArrayFeed(who, X, y, sample_weight, class_weight, ports, batch_size)
+    if not is_batches(X, y):
+        if rows is None:
+            return ArrayFeed(who, X, y, sample_weight, class_weight, ports, batch_size)
+        feed = ArrayFeed(who, X, y, sample_weight, None, ports, batch_size)
+        return feed.rows(as_row_numbers(who, rows, feed.n), class_weight, batch_size)
     if sample_weight is not None or class_weight is not None:
         raise ValueError(
             f"{who}: expected weights within the batches, (x, y, sample_weight), got them beside an iterable"
         )
+    if rows is not None:
+        raise ValueError(f"{who}: expected arrays to choose rows of, got an iterable of batches")
     return IterableFeed(who, X, ports, epochs)
+
+
+def is_batches(X: Any, y: Any) -> bool:
+    """Whether X is an iterable of batches rather than rows."""
+    return y is None and not hasattr(X, "__array__") and hasattr(X, "__iter__") and not _is_rows(X)
+
+
+def as_row_numbers(who: str, rows: Any, n: int) -> np.ndarray:
+    """Return numbers of rows, int64, for such numbers or a mask of ``n`` truth values.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not numbers of rows that exist.
+    """
+    array = np.asarray(rows)
+    if array.dtype == bool and array.shape == (n,):
+        array = np.flatnonzero(array)
+    if array.size and (array.ndim != 1 or array.dtype.kind not in "iu"):
+        raise TypeError(
+            f"{who}: expected rows as integers of shape (M,) or truth values of shape ({n},), "
+            f"got {array.dtype} of shape {array.shape}"
+        )
+    if not array.size or array.min() < 0 or array.max() >= n:
+        got = f"{array.min()} to {array.max()}" if array.size else "none"
+        raise ValueError(f"{who}: expected rows from 0 to {n - 1}, got {got}")
+    return np.ascontiguousarray(array, np.int64)
+
+
+def held_once(who: str, X: Any, ports: Ports, rows: Any, held: dict[Any, Any]) -> Any:
+    """Return X converted to the dtype of a network if its feed would hold it whole, from ``held`` if it is there.
+
+    Several feeds then share it, and give what each would give by itself, of ``rows`` if these are not None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it does not fit.
+    """
+    key = ports.dtype, len(ports.input_shapes)
+    parts = held.get(key)
+    if parts is None:
+        parts = [as_numeric(who, "X", part) for part in as_list(who, "X", X, len(ports.input_shapes))]
+    if any(isinstance(x, np.memmap) for x in parts) or parts[0].ndim == 0:
+        return X
+    if max(len(parts[0]), np.size(rows)) * row_bytes(ports) > BUFFER_BYTES:
+        return X
+    held[key] = parts = [packed(who, "X", x, ports.dtype) for x in parts]
+    return parts if len(parts) > 1 else parts[0]
 
 
 def _is_rows(X: Any) -> bool:

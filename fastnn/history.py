@@ -57,11 +57,13 @@ class History(Mapping[str, list[float]]):
         last = self.epochs[-1] if self.epochs else 0
         if epoch <= last:
             raise ValueError(f"History: expected an epoch after {last}, got {epoch}")
-        for name in values:
-            self._columns.setdefault(name, [nan] * len(self.epochs))
+        numbers = {name: float(value) for name, value in values.items()}
+        for name in numbers:
+            if name not in self._columns:
+                self._columns[name] = [nan] * len(self.epochs)
         self.epochs.append(int(epoch))
         for name, column in self._columns.items():
-            column.append(float(values.get(name, nan)))
+            column.append(numbers.get(name, nan))
 
     def best(self, name: str = "val_loss") -> tuple[int, float]:
         """Return the best epoch: the first with the least value, or the largest of an accuracy or r2.

@@ -31,8 +31,24 @@ KINDS: dict[str, type[Network]] = {"Network": Network, "Sequential": Sequential}
 
 def to_bytes(net: Network, *, optimizer: bool, metadata: dict[str, Any] | None) -> bytes:
     """Return the file's contents."""
+    return packed("fastnn", *describe(net, optimizer=optimizer, metadata=metadata))
+
+
+def packed(key: str, description: dict[str, Any], tensors: dict[str, np.ndarray]) -> bytes:
+    """Return the contents of a file that describes something under this key of its metadata."""
     from safetensors.numpy import save as pack
 
+    try:
+        text = json.dumps(description, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"save: expected metadata of JSON values, got something else: {error}") from error
+    return pack(tensors, {key: text})
+
+
+def describe(
+    net: Network, *, optimizer: bool, metadata: dict[str, Any] | None
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return what JSON can say of a network, and its arrays."""
     description: dict[str, Any] = {
         "format": FORMAT,
         "kind": "Sequential" if isinstance(net, Sequential) else "Network",
@@ -64,11 +80,7 @@ def to_bytes(net: Network, *, optimizer: bool, metadata: dict[str, Any] | None) 
         }
         if state["state"].size:
             tensors["optimizer:state"] = state["state"]  # no layer's name has a colon
-    try:
-        text = json.dumps(description, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"save: expected metadata of JSON values, got something else: {error}") from error
-    return pack(tensors, {"fastnn": text})
+    return description, tensors
 
 
 def save(
@@ -167,8 +179,18 @@ def from_bytes(data: bytes, custom: dict[str, Layer]) -> Network:
     ModelFormatError
         If they do not.
     """
-    description = read_description(data)
-    tensors = read_tensors(data)
+    return rebuild(read_description(data), read_tensors(data), custom)
+
+
+def rebuild(description: dict[str, Any], tensors: dict[str, np.ndarray], custom: dict[str, Layer]) -> Network:
+    """Return the network of a description and exactly these arrays.
+
+    Raises
+    ------
+    ModelFormatError
+        If they do not make one.
+    """
+    check_description(description)
     try:
         kind, dtype, seed = KINDS[description["kind"]], description["dtype"], description["seed"]
         if isinstance(seed, bool) or not isinstance(seed, int) or not isinstance(description["metadata"], dict):
@@ -195,7 +217,7 @@ def from_bytes(data: bytes, custom: dict[str, Layer]) -> Network:
     return net
 
 
-def read_description(data: bytes) -> dict[str, Any]:
+def read_description(data: bytes, key: str = "fastnn", what: str = "a network") -> dict[str, Any]:
     """Return fastnn's JSON from the header of a safetensors file."""
     # A header of 1152 bytes, for one, begins like a pickle too; but only a header goes on with a brace.
     if data[:2] in (b"PK", b"\x80\x04", b"\x80\x05", b"\x1f\x8b") and data[8:9] != b"{":
@@ -210,23 +232,35 @@ def read_description(data: bytes) -> dict[str, Any]:
         )
     try:
         header = json.loads(data[8 : 8 + size].decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
-        text = header["__metadata__"]["fastnn"]
+        text = header["__metadata__"][key]
         description = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
         version = description["format"]
     except ModelFormatError:
         raise
     except (KeyError, TypeError) as error:
-        raise ModelFormatError("expected a network saved by fastnn, got another safetensors file") from error
+        raise ModelFormatError(f"expected {what} saved by fastnn, got another safetensors file") from error
     except (ValueError, RecursionError) as error:
         raise ModelFormatError(f"the header is not valid JSON: {error}") from error
     if type(version) is not int or version != FORMAT:
         raise ModelFormatError(f"expected format {FORMAT}, got {version!r:.40}; a newer fastnn may read it")
+    return description
+
+
+def check_description(description: Any) -> None:
+    """Refuse a description of a network that lacks a field, or has one too many.
+
+    Raises
+    ------
+    ModelFormatError
+        If it does.
+    """
+    if not isinstance(description, dict):
+        raise ModelFormatError(f"expected a JSON object for a network, got {type(description).__name__}")
     known = {"format", "kind", "dtype", "seed", "structure", "metadata", "training"}
     if not known - {"training"} <= set(description) <= known:
         raise ModelFormatError(
             f"expected the fields {', '.join(sorted(known))}, got {', '.join(sorted(description))[:200]}"
         )
-    return description
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

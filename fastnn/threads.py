@@ -5,9 +5,12 @@ Importing this sets the default; no thread starts before the first work that is 
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, local
 
-from fastnn._core.pool import MAX_THREADS, get_threads, set_threads
+from fastnn._core.pool import MAX_THREADS, get_threads, limit_threads, set_threads
 from fastnn._spec import require_count
 
 
@@ -55,7 +58,8 @@ def get_num_threads() -> int:
     -------
     int
         What ``set_num_threads`` set; before that ``FASTNN_NUM_THREADS``, or without it the processors that this
-        process may run on, but no more than its control group's share of processor time, rounded up.
+        process may run on, but no more than its control group's share of processor time, rounded up.  On a thread of
+        `fit_many`: 1.
 
     Examples
     --------
@@ -64,6 +68,38 @@ def get_num_threads() -> int:
     True
     """
     return get_threads()
+
+
+class _Crew(local):
+    """What a thread that works beside others of its kind obeys."""
+
+    stops: tuple[Event, ...] = ()
+
+
+_crew = _Crew()
+
+
+@contextmanager
+def beside_others(*stops: Event) -> Iterator[None]:
+    """Let networks of this thread use no other, and end their training soon after one of ``stops`` is set."""
+    before, limit = _crew.stops, limit_threads(1)
+    _crew.stops = stops
+    try:
+        yield
+    finally:
+        _crew.stops = before
+        limit_threads(limit)
+
+
+def obeyed() -> tuple[Event, ...]:
+    """Return what ends the training on this thread when it is set."""
+    return _crew.stops
+
+
+def obey() -> None:
+    """Raise KeyboardInterrupt if this thread is to stop: signals reach the main thread alone."""
+    if any(stop.is_set() for stop in _crew.stops):
+        raise KeyboardInterrupt
 
 
 def _default_threads() -> int:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn._core import kernels
+from fastnn._core.rng import SHUFFLE
+from fastnn._core.trainer import NOT_FINITE
 from fastnn._spec import require_count
 from fastnn._validation import require_batch_size
 from fastnn.callbacks import Callback, EpochInfo, EpochLog, ProgressBar, as_callback
@@ -16,10 +18,13 @@ from fastnn.errors import DivergenceError
 from fastnn.feed import Block, Feed, Ports, make_feed
 from fastnn.history import History
 from fastnn.metrics import Metric, get_metric
-from fastnn.schedules import Constant, ReduceOnPlateau
+from fastnn.schedules import CallableSchedule, Constant, ReduceOnPlateau
+from fastnn.threads import obey
 
 if TYPE_CHECKING:
     from fastnn.network import Network
+
+UPDATES = 1 << 16  # most updates of one call over several epochs: their rates are made beforehand
 
 
 def ports(net: "Network") -> Ports:
@@ -30,8 +35,9 @@ def ports(net: "Network") -> Ports:
 def fit(
     net: "Network", X: Any, y: Any, *, epochs: int, batch_size: int, sample_weight: Any, class_weight: Any,
     validation_data: Any, callbacks: Any, shuffle: bool, verbose: Any, loss: Any, optimizer: Any, metrics: Any,
+    rows: Any = None,
 ) -> History:  # fmt: skip
-    """See ``Network.fit``."""
+    """See ``Network.fit``; ``rows``: the numbers of the rows to learn from, None: all."""
     with alone(net), kept_unless_done(net):
         if loss is not None or optimizer is not None:
             _compile(net, loss, optimizer, metrics)
@@ -39,20 +45,21 @@ def fit(
             raise ValueError("fit: expected metrics together with loss or optimizer; or give them to compile")
         net._require_compiled("fit")
         return _fit(
-            net, X, y, epochs, batch_size, sample_weight, class_weight, validation_data, callbacks, shuffle, verbose
-        )
+            net, X, y, epochs, batch_size, sample_weight, class_weight, validation_data, callbacks, shuffle, verbose,
+            rows,
+        )  # fmt: skip
 
 
 def _fit(
     net: "Network", X: Any, y: Any, epochs: int, batch_size: int, sample_weight: Any, class_weight: Any,
-    validation_data: Any, callbacks: Any, shuffle: bool, verbose: Any,
+    validation_data: Any, callbacks: Any, shuffle: bool, verbose: Any, rows: Any,
 ) -> History:  # fmt: skip
     """Check everything, then train epoch after epoch."""
     require_count("fit", "epochs", epochs)
     require_batch_size("fit", batch_size)
     if not isinstance(shuffle, bool):
         raise TypeError(f"fit: expected shuffle to be True or False, got {shuffle!r:.60}")
-    feed = make_feed("fit", X, y, sample_weight, class_weight, ports(net), batch_size, epochs)
+    feed = make_feed("fit", X, y, sample_weight, class_weight, ports(net), batch_size, epochs, rows)
     validation = _validation_feed(net, validation_data, epochs)
     if not isinstance(callbacks, Iterable):
         raise TypeError(f"fit: expected callbacks to be a list, got {type(callbacks).__name__}; write callbacks=[...]")
@@ -61,7 +68,12 @@ def _fit(
     for call in calls:
         call.on_fit_begin(net, epochs)
     try:
+        block = None if calls or validation is not None else _unwatched(net, feed)
+        if block is not None:
+            _epochs(net, block, feed.batch_size or block.n, shuffle, epochs, history)
+            return history
         for _ in range(epochs):
+            obey()
             began = perf_counter()
             info = _epoch(net, feed, shuffle, epochs, calls)
             if validation is not None:
@@ -175,20 +187,18 @@ def _epoch(net: "Network", feed: Feed, shuffle: bool, epochs: int, calls: list[C
         rates = _rates(net, -(-block.n // batch_size))
 
         def tick(rows: int, mean: float, before: int = done) -> None:
+            obey()
             for call in listeners:
                 call.on_batch_end(before + rows, feed.n, mean)
 
-        loss, weight = _run(net, block, batch_size, rates, tick if listeners else None)
+        loss, weight = _run(net, block, batch_size, rates, tick)
         done, loss_sum, weight_sum, rate = done + block.n, loss_sum + loss, weight_sum + weight, float(rates[-1])
         for call in listeners:
             call.on_batch_end(done, feed.n, loss_sum / weight_sum if weight_sum else 0.0)
     if not done:
         raise ValueError("fit: expected at least one batch from the iterable, got none")
     if not kernels.all_finite(net.params):  # the last update of all is followed by no loss that would tell
-        raise DivergenceError(
-            f"fit, epoch {net.epoch + 1}: parameters became NaN or infinite; lower the learning rate, clip the "
-            "gradient (clip_norm) or standardise the data; the network is as it was before fit"
-        )
+        raise DivergenceError(f"fit, epoch {net.epoch + 1}: {NOT_FINITE}; the network is as it was before fit")
     net.epoch += 1
     return EpochInfo(
         epoch=net.epoch,
@@ -198,6 +208,50 @@ def _epoch(net: "Network", feed: Feed, shuffle: bool, epochs: int, calls: list[C
         samples=done,
         net=net,
     )
+
+
+def _unwatched(net: "Network", feed: Feed) -> Block | None:
+    """Return the block of every epoch if nothing in Python wants to look between two, so that one call can do many."""
+    by_function = isinstance(net.schedule, ReduceOnPlateau | CallableSchedule) or net.trainer.calls_functions
+    return None if by_function else feed.whole
+
+
+def _epochs(net: "Network", block: Block, batch_size: int, shuffle: bool, epochs: int, history: History) -> None:
+    """Train all epochs, many in one call of the Trainer; what comes of it is what ``_epoch`` for each would give."""
+    n_batches = -(-block.n // batch_size)
+    while epochs:
+        losses = np.empty(min(epochs, max(1, UPDATES // n_batches)))
+        rates = _rates(net, len(losses) * n_batches)
+        obey()
+        began = perf_counter()
+        try:
+            net.trainer.run_epochs(
+                block.inputs,
+                block.targets,
+                block.weights,
+                block.order,
+                block.n,
+                batch_size,
+                rates,
+                losses,
+                shuffle=(net.seed, SHUFFLE, net.epoch) if shuffle else None,
+                tick=_tick,
+            )
+        except DivergenceError as error:
+            epoch = net.epoch + net.trainer.epochs_done + 1
+            raise DivergenceError(f"fit, epoch {epoch}: {error}; the network is as it was before fit") from None
+        finally:  # after an interruption too
+            done = net.trainer.epochs_done
+            seconds = (perf_counter() - began) / max(done, 1)
+            for loss, rate in zip(losses[:done].tolist(), rates[n_batches - 1 :: n_batches].tolist(), strict=False):
+                net.epoch += 1
+                history.append(net.epoch, loss=loss, learning_rate=rate, seconds=seconds)
+        epochs -= len(losses)
+
+
+def _tick(rows: int, loss: float) -> None:
+    """Look whether this thread is to stop."""
+    obey()
 
 
 def _run(net: "Network", block: Block, batch_size: int, rates: np.ndarray, tick: Any) -> tuple[float, float]:

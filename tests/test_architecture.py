@@ -26,7 +26,7 @@ FLOORS = [
     # F3: networks
     ["layer_view", "assembly", "binding", "network", "stream"],
     # F4: learning
-    ["history", "feed", "callbacks", "training"],
+    ["history", "feed", "callbacks", "training", "many"],
     # F5: leaves, each on its own
     ["serialization", "diagnostics", "plotting", "resampling", "headers", "capi"],
     # the export to C, from text to files
@@ -53,6 +53,8 @@ FLOORS = [
      "interchange.onnx_sequences", "interchange.onnx_shapes", "interchange.onnx_operators", "interchange.onnx_build",
      "interchange.onnx_own", "interchange.onnx_import", "interchange.scikit_learn",
      "interchange.pytorch_modules", "interchange.pytorch", "interchange.keras_layers", "interchange.keras", "interchange"],
+    # an ensemble's file is that of its members
+    ["ensemble"],
     # the command line uses leaves
     ["cli.files", "cli.model", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.export", "cli.bench", "cli", "__main__"],
     # what users import

@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -123,3 +124,20 @@ def test_import_starts_no_thread():
     count = "len(os.listdir('/proc/self/task'))"
     code = f"import atexit\nbefore = {count}\natexit.register(lambda: {count} == before or os._exit(9))"
     assert imported(code, FASTNN_NUM_THREADS="8") == 8
+
+
+def test_a_thread_beside_others_is_alone_for_a_while_only():
+    fn.set_num_threads(3)
+    stop = threading.Event()
+    with threads.beside_others(stop):
+        assert fn.get_num_threads() == 1
+        threads.obey()
+        with threads.beside_others(threading.Event()):
+            stop.set()
+            threads.obey()  # it is the inner one's that counts
+            assert fn.get_num_threads() == 1
+        with pytest.raises(KeyboardInterrupt):
+            threads.obey()
+        assert fn.get_num_threads() == 1
+    threads.obey()
+    assert fn.get_num_threads() == 3

@@ -1,6 +1,7 @@
 """The thread pool: the parts of a task on the calling thread and on workers, and a thin door for tests and benchmarks.
 
-There is one pool per process.  How many threads it may use is set by ``fastnn.threads``; until then it is one.
+There is one pool per process.  How many threads it may use is set by ``fastnn.threads``; until then it is one.  A thread
+may have a lower limit of its own.
 """
 
 cimport numpy as cnp
@@ -15,6 +16,7 @@ cdef extern from "fnn_pool.h" nogil:
     void fnn_pool_run(fnn_task task, void* argument, Py_ssize_t parts)
     int fnn_pool_threads()
     void fnn_pool_set_threads(int threads)
+    int fnn_pool_limit(int threads)
 
 
 MAX_THREADS = FNN_MAX_THREADS
@@ -31,7 +33,7 @@ cdef int threads() noexcept nogil:
 
 
 def get_threads():
-    """Threads a run may use, the caller included."""
+    """Threads a run of the calling thread may use, itself included."""
     return fnn_pool_threads()
 
 
@@ -40,6 +42,13 @@ def set_threads(int count):
     if not 1 <= count <= FNN_MAX_THREADS:
         raise ValueError(f"expected 1 to {FNN_MAX_THREADS} threads, got {count}")
     fnn_pool_set_threads(count)
+
+
+def limit_threads(int count):
+    """Let runs of the calling thread use at most ``count`` threads; returns the limit before, at first MAX_THREADS."""
+    if not 1 <= count <= FNN_MAX_THREADS:
+        raise ValueError(f"expected 1 to {FNN_MAX_THREADS} threads, got {count}")
+    return fnn_pool_limit(count)
 
 
 # ---- the door for tests and benchmarks ----

@@ -79,7 +79,9 @@ cdef void run_part(void* argument, Py_ssize_t part) noexcept nogil:
 cdef void split(Job* job, Axis wide, Py_ssize_t columns, Axis other, Py_ssize_t rows, Py_ssize_t unit) noexcept nogil:
     """Run along ``wide`` if each part gets columns enough, else along ``other``, of which a part needs ``unit``."""
     cdef const fnn_shape* shape = job.shape
-    cdef Py_ssize_t parts = min(<Py_ssize_t> threads(), shape.batch * shape.inputs * shape.outputs // PART_WORK)
+    cdef Py_ssize_t parts = shape.batch * shape.inputs * shape.outputs // PART_WORK
+    if parts > 1:
+        parts = min(parts, <Py_ssize_t> threads())
     if parts > 1 and columns >= parts * PART_COLUMNS:
         job.axis = wide
     else:

@@ -38,6 +38,13 @@ cdef struct Pieces:
     double scale
     char* partial               # gradients by group
 
+# What comes of going through the rows once.
+cdef struct Sweep:
+    double loss                 # of the last mini-batch
+    double loss_sum             # times weights
+    double weight_sum
+    double looked               # when signals were looked at last
+
 cdef class Trainer:
     cdef readonly Plan plan
     cdef readonly Optimizer optimizer
@@ -68,10 +75,12 @@ cdef class Trainer:
     cdef double[GROUPS] group_losses
     cdef cnp.ndarray partial                    # gradients of the groups of pieces (GROUPS, n_params)
     cdef tuple wanted
+    cdef readonly bint calls_functions          # of the user's: layers or losses in Python
     cdef char* own_weights                      # gathered for one mini-batch
     cdef Rows rows
     cdef readonly double penalty_sum            # of the last run: sum of penalty / weight * rows of its mini-batches
     cdef int busy                               # claimed by the call that trains
+    cdef readonly Py_ssize_t epochs_done        # by the last call of several epochs
     cpdef int require_idle(self) except -1
     cdef int begin(self) except -1
     cdef int enter(self, Py_ssize_t batch_size, Py_ssize_t rest) except -1
@@ -90,6 +99,9 @@ cdef class Trainer:
                                double* loss) noexcept nogil
     cdef int batch(self, Py_ssize_t start, Py_ssize_t size, double rate, bint update, double* loss,
                    double* weight) noexcept nogil
+    cdef int sweep(self, Py_ssize_t n, Py_ssize_t batch_size, const double* rate, tick, Sweep* sums) except -1 nogil
+    cdef int look(self, Py_ssize_t done, tick, Sweep* sums) except -1 with gil
+    cdef int judge(self, int status, double loss) except -1
     cdef int point(self, inputs, targets, weights, order) except -1
     cdef double one_step(self, Py_ssize_t n, double rate, bint update) except? -1.0
     cdef double outcome(self, int status, double loss) except? -1.0

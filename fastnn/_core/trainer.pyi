@@ -1,10 +1,12 @@
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, Final
 
 from numpy.typing import NDArray
 
 from fastnn._core.optimizer import Optimizer
 from fastnn._core.plan import Plan, Workspace
+
+NOT_FINITE: Final[str]
 
 class Trainer:
     seed: int
@@ -33,6 +35,10 @@ class Trainer:
     def grads(self) -> NDArray[Any]: ...
     @property
     def penalty_sum(self) -> float: ...
+    @property
+    def epochs_done(self) -> int: ...
+    @property
+    def calls_functions(self) -> bool: ...
     def workspace(self, capacity: int = 1) -> Workspace: ...
     def run(
         self,
@@ -45,6 +51,19 @@ class Trainer:
         rates: NDArray[Any],
         tick: Callable[[int, float], object] | None = None,
     ) -> tuple[float, float]: ...
+    def run_epochs(
+        self,
+        inputs: Sequence[NDArray[Any]],
+        targets: Sequence[NDArray[Any]],
+        weights: NDArray[Any] | None,
+        rows: NDArray[Any] | None,
+        n: int,
+        batch_size: int,
+        rates: NDArray[Any],
+        losses: NDArray[Any],
+        shuffle: tuple[int, int, int] | None = None,
+        tick: Callable[[int, float], object] | None = None,
+    ) -> None: ...
     def require_idle(self) -> int: ...
     def step_on(
         self,

@@ -8,6 +8,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from fastnn._core.claim cimport claim, let_go
+from fastnn._core.kernels cimport fnn_random, random_permutation
 from fastnn._core.loss cimport LossStep, run_loss
 from fastnn._core.optimizer cimport Optimizer
 from fastnn._core.plan cimport (GIL_WORK, Plan, Workspace, raise_pending, require_rows, run_backward, run_commit,
@@ -34,6 +35,9 @@ cdef extern from "time.h" nogil:
 
 cdef Py_ssize_t EVALUATION_ROWS = 256
 cdef double TICK = 0.05  # seconds between two looks at signals and the progress display
+
+NOT_FINITE = ("parameters became NaN or infinite; lower the learning rate, clip the gradient (clip_norm) or standardise "
+              "the data")
 
 
 cdef inline double now() noexcept nogil:
@@ -99,6 +103,8 @@ cdef class Trainer:
                     self.least_rows = max(self.least_rows, <Py_ssize_t> plan.ops[index].least_rows)
                 self.n_steps += 1
         self.wanted = self._wanted_gradients(rates)
+        self.calls_functions = (any(op.backward_may_fail for op in plan.ops)
+                                or any(not isinstance(loss["kernel"], str) for loss in losses))
         self.works = []
         self.piece = 0 if any(op.may_fail or op.couples_rows for op in plan.ops) else self._piece_rows()
 
@@ -362,6 +368,42 @@ cdef class Trainer:
             self.rows.order = <const cnp.int64_t*> cnp.PyArray_DATA(order)
         return 0
 
+    cdef int sweep(self, Py_ssize_t n, Py_ssize_t batch_size, const double* rate, tick, Sweep* sums) except -1 nogil:
+        """Learn from ``n`` of the rows pointed at, once; returns a status, and why by ``sums.loss`` if it diverged."""
+        cdef Py_ssize_t start = 0, size
+        cdef double weight = 0.0
+        cdef int status
+        sums.loss_sum = sums.weight_sum = 0.0
+        while start < n:
+            size = min(batch_size, n - start)
+            status = self.batch(start, size, rate[0], True, &sums.loss, &weight)
+            if status != OK:
+                return status
+            rate += 1
+            start += size
+            sums.loss_sum += sums.loss * weight
+            sums.weight_sum += weight
+            if now() - sums.looked > TICK:
+                self.look(start, tick, sums)
+        return OK
+
+    cdef int look(self, Py_ssize_t done, tick, Sweep* sums) except -1 with gil:
+        """See whether anybody wants the training to end, and tell how far it is."""
+        PyErr_CheckSignals()
+        if tick is not None:
+            tick(done, sums.loss_sum / sums.weight_sum if sums.weight_sum > 0.0 else 0.0)
+        sums.looked = now()
+        return 0
+
+    cdef int judge(self, int status, double loss) except -1:
+        """Raise what a status means."""
+        if status == DIVERGED:
+            raise DivergenceError(f"the loss became {loss} after {self.optimizer.step} updates; lower the learning "
+                                  "rate, clip the gradient (clip_norm) or standardise the data")
+        if status != OK:
+            raise_pending()
+        return 0
+
     def run(self, inputs, targets, weights, order, Py_ssize_t n, Py_ssize_t batch_size, rates, tick=None):
         """Learn from ``n`` rows in mini-batches, in ``order`` (int64 row numbers) or as they lie.
 
@@ -376,38 +418,74 @@ cdef class Trainer:
             If a layer needs more rows than a mini-batch would have.
         """
         cdef const double* rate = <const double*> cnp.PyArray_DATA(rates)
-        cdef Py_ssize_t start = 0, size
-        cdef double loss = 0.0, weight = 0.0, loss_sum = 0.0, weight_sum = 0.0, looked
+        cdef Sweep sums
         cdef int status = OK
         self.enter(min(batch_size, n), n % batch_size)
         try:
             self.point(inputs, targets, weights, order)
             self.penalty_sum = 0.0
             with nogil:
-                looked = now()
-                while start < n:
-                    size = min(batch_size, n - start)
-                    status = self.batch(start, size, rate[0], True, &loss, &weight)
-                    if status != OK:
-                        break
-                    rate += 1
-                    start += size
-                    loss_sum += loss * weight
-                    weight_sum += weight
-                    if now() - looked > TICK:
-                        with gil:
-                            PyErr_CheckSignals()
-                            if tick is not None:
-                                tick(start, loss_sum / weight_sum if weight_sum > 0.0 else 0.0)
-                        looked = now()
+                sums.looked = now()
+                status = self.sweep(n, batch_size, rate, tick, &sums)
         finally:
             let_go(&self.busy)
-        if status == DIVERGED:
-            raise DivergenceError(f"the loss became {loss} after {self.optimizer.step} updates; lower the learning "
-                                  "rate, clip the gradient (clip_norm) or standardise the data")
-        if status != OK:
-            raise_pending()
-        return loss_sum, weight_sum
+        self.judge(status, sums.loss)
+        return sums.loss_sum, sums.weight_sum
+
+    def run_epochs(self, inputs, targets, weights, rows, Py_ssize_t n, Py_ssize_t batch_size, rates, losses,
+                   shuffle=None, tick=None):
+        """As ``run`` once for each of ``losses``, without the GIL between the epochs either.
+
+        ``rows``: the ``n`` rows to learn from (int64 row numbers), None: all.  ``rates``: of each mini-batch of all
+        epochs, float64.  ``losses``, float64: become the mean loss of each epoch, ``epochs_done`` of them.
+        ``shuffle``: (seed, stream, step) of the first epoch's permutation of the rows, the step growing by 1 with every
+        epoch; None: they are taken as they come.
+
+        Raises
+        ------
+        DivergenceError
+            If the loss of a mini-batch is not finite, or a parameter at the end of an epoch.
+        ValueError
+            If a layer needs more rows than a mini-batch would have.
+        """
+        cdef const double* rate = <const double*> cnp.PyArray_DATA(rates)
+        cdef double* loss = <double*> cnp.PyArray_DATA(losses)
+        cdef Py_ssize_t epochs = len(losses), n_batches = (n + batch_size - 1) // batch_size, i
+        cdef bint shuffled = shuffle is not None, chosen = rows is not None, finite = True
+        cdef cnp.int64_t* order = NULL
+        cdef const cnp.int64_t* chosen_rows = <const cnp.int64_t*> cnp.PyArray_DATA(rows) if chosen else NULL
+        cdef fnn_random random
+        cdef Sweep sums
+        cdef int status = OK
+        self.require_idle()
+        self.epochs_done, self.penalty_sum = 0, 0.0
+        self.enter(min(batch_size, n), n % batch_size)
+        try:
+            drawn = np.empty(n, np.int64) if shuffled else rows
+            self.point(inputs, targets, weights, drawn)
+            if shuffled:
+                random = fnn_random(shuffle[0], shuffle[2], shuffle[1])
+                order = <cnp.int64_t*> cnp.PyArray_DATA(drawn)
+            with nogil:
+                sums.looked = now()
+                while self.epochs_done < epochs and status == OK and finite:
+                    if shuffled:
+                        random_permutation(n, &random, 0, order)
+                        random.step += 1
+                        if chosen:
+                            for i in range(n):
+                                order[i] = chosen_rows[order[i]]
+                    status = self.sweep(n, batch_size, rate, tick, &sums)
+                    finite = self.kernels.all_finite(self.plan.n_params, cnp.PyArray_DATA(self.params)) != 0
+                    if status == OK and finite:
+                        loss[self.epochs_done] = sums.loss_sum / sums.weight_sum if sums.weight_sum > 0.0 else 0.0
+                        self.epochs_done += 1
+                        rate += n_batches
+        finally:
+            let_go(&self.busy)
+        self.judge(status, sums.loss)
+        if not finite:
+            raise DivergenceError(NOT_FINITE)
 
     cpdef int require_idle(self) except -1:
         """Refuse a second training call at a time.

@@ -18,6 +18,7 @@ from fastnn.estimators.peers import kind
 from fastnn.estimators.rows import dense_blocks
 from fastnn.history import History
 from fastnn.network import Sequential
+from fastnn.threads import obey
 
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
@@ -99,6 +100,7 @@ def train(
         call.on_fit_begin(net, course.max_iter)
     try:
         while record.epochs < course.max_iter:
+            obey()
             began = perf_counter()
             order = shuffled(order, course, random)
             try:
@@ -152,6 +154,7 @@ def epoch(
     done = 0
 
     def tick(rows_done: int, mean: float) -> None:
+        obey()
         for call in listeners:
             call.on_batch_end(done + rows_done, n, mean)
 
@@ -161,9 +164,9 @@ def epoch(
         weights = rows.weights if whole or rows.weights is None else rows.weights[where]
         size = len(block)
         rates = pace.rates(trainer.optimizer.step, -(-size // course.batch_size))
-        at, ticks = order if whole else None, tick if listeners else None
+        at = order if whole else None
         try:
-            loss, mass = trainer.run([block], [part], weights, at, size, course.batch_size, rates, ticks)
+            loss, mass = trainer.run([block], [part], weights, at, size, course.batch_size, rates, tick)
         except DivergenceError:
             raise DivergenceError(NOT_FINITE) from None
         total, weight, penalty, done = total + loss, weight + mass, penalty + trainer.penalty_sum, done + size

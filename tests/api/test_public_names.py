@@ -60,6 +60,12 @@ SIGNATURES = {
     fn.OnlineClassifier.learn_one: "self, x, y",
     fn.OnlineClassifier.predict_one: "self, x",
     fn.OnlineClassifier.predict_proba_one: "self, x",
+    fn.fit_many: "models, X, y, *, rows, each, n_threads, return_exceptions, verbose, **options",
+    fn.Ensemble: "models, *, loss",
+    fn.Ensemble.predict: "self, X, *, return_std",
+    fn.Ensemble.predict_left_out: "self, X, rows",
+    fn.Ensemble.save: "self, path, *, optimizer",
+    fn.Ensemble.load: "path, *, custom",
     fn.gradcheck: "net, X, y, *, tolerance, samples, seed",
     fn.gradient_flow: "net, X, y, sample_weight",
     fn.histograms: "net, X, y, *, bins",
@@ -114,7 +120,7 @@ def written(function):
         if parameter.kind is parameter.KEYWORD_ONLY and not star:
             names.append("*")
             star = True
-        names.append(name)
+        names.append(f"**{name}" if parameter.kind is parameter.VAR_KEYWORD else name)
     return ", ".join(names)
 
 
