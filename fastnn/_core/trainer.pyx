@@ -1,5 +1,6 @@
 """Training: gather, forward, loss, backward, update, batch after batch in one call without the GIL."""
 
+cimport cython
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
@@ -423,7 +424,9 @@ cdef class Trainer:
         self.require_idle()
         if least < self.least_rows:
             require_rows(self.plan, self.steps, self.n_steps, least)
-        self.busy = True  # before making memory, which may let another thread in
+        with cython.critical_section(self):  # for free-threaded Python
+            self.require_idle()
+            self.busy = True  # before making memory, which may let another thread in
         if not self.ready(batch_size):
             try:
                 self.reserve(batch_size)
