@@ -1,31 +1,81 @@
 """Build the compiled core: C kernels for every instruction set, and the typed Cython above them.
 
-Metadata is in pyproject.toml.  ``FASTNN_WERROR=1`` turns C warnings into errors, ``FASTNN_ANNOTATE=1`` writes
-Cython's annotated HTML beside each module.
+Metadata is in pyproject.toml.  Switches in the environment, all off unless they are "1":
+
+- ``FASTNN_WERROR`` turns C warnings into errors,
+- ``FASTNN_ANNOTATE`` writes Cython's annotated HTML beside each module,
+- ``FASTNN_FREE_THREADING`` declares the modules safe without the GIL, which free-threaded Python otherwise turns on
+  when it imports them.  On where that is tested (docs/howto/threads.rst says what is), off elsewhere.
 """
 
 import os
 import platform
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy
 from Cython.Build import cythonize
+from Cython.Compiler.Options import default_options
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent
 CORE = Path("fastnn/_core")
 INCLUDE = ["csrc", "fastnn/include"]
+MACROS = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("CYTHON_COMPRESS_STRINGS", "0")]
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "initializedcheck": False,
+    "cdivision": True,
+    "embedsignature": True,
+}
+
+# A part of every module that Cython writes is the same.  From 3.3 on one module can hold it for all, without the code
+# of typed memoryviews, the larger half, which no module here uses.
+SHARED_CODE = "fastnn._core._cyutility"
+SHARED_OPTIONS = (
+    {"shared_utility_qualified_name": SHARED_CODE, "shared_utility_features_disabled": ["MemoryView"]}
+    if "shared_utility_features_disabled" in default_options
+    else {}
+)
+
+# ---- flags: GCC and clang ----
+
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Wdouble-promotion"]
 # a*b+c becomes one FMA where the processor has it; sums keep their order and NaN and inf keep their meaning.
-C_FLAGS = ["-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
-
+C_FLAGS = ["-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-g0"]
 
 # Compiled for speed: the kernels, and the way that one row takes through Cython, where nanoseconds show.  The loops of
 # the kernels say themselves what is to be unrolled; -O3 unrolls the rest too, which gains nothing and takes half as
-# much room again.  Everything else is loops over steps and rows: compiled for size it is as fast.
-FAST = {"fastnn._core." + name for name in ("kernels", "pool", "engine", "plan", "products", "ops.dense")}
-FOR_SPEED = ["-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic"]
+# much room again.  Everything else is loops over steps and rows, and doors: compiled for size it is as fast.
+FAST = {Path("csrc"), *(CORE / name for name in ("engine.c", "plan.c", "products.c", "ops/dense.c"))}
+FOR_SPEED = ["-O2", "-ftree-vectorize"]
+GCC_FOR_SPEED = [*FOR_SPEED, "-fvect-cost-model=dynamic"]
+FOR_SIZE = ["-Os"]
+
+# Small files.  No exception passes through C, so nobody asks how to unwind it (what is lost: backtraces of a debugger
+# through these modules).  A call to Python reads its address from a table instead of going through a stub as well.
+# Text is left for the wheel to compress, which sees all of it; Cython's function to expand it goes unused.
+SMALL = ["-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fno-plt"]
+NO_WARNINGS = ["-Wno-unused-function"]
+WITHOUT_SYMBOLS = {"linux": ["-Wl,-s"], "darwin": ["-Wl,-x"]}
+
+# ---- flags: clang-cl, which stands in for Microsoft's compiler ----
+
+CLANG_CL_FLAGS = ["/O2", "/clang:-std=gnu11", "/clang:-ffp-contract=fast", "/clang:-fno-math-errno"]
+NO_CLANG_CL = """\
+fastnn: expected clang-cl on the PATH, found none.  The kernels are written with the vector types of GNU C, which
+Microsoft's cl cannot compile.  Install LLVM ("winget install LLVM.LLVM", or "C++ Clang Compiler for Windows" among the
+components of Visual Studio) and try again."""
+
+
+def switched_on(name: str) -> bool:
+    """Whether this switch is on."""
+    return os.environ.get(name) == "1"
 
 
 def write_blas_int() -> None:
@@ -56,48 +106,90 @@ def headers(module: str) -> list[Path]:
 
 
 def extensions() -> list[Extension]:
-    """One extension per module of the core."""
-    unix = sys.platform != "win32"
-    result = []
-    for source in sorted((ROOT / CORE).rglob("*.pyx")):
-        relative = source.relative_to(ROOT)
-        module = ".".join(relative.with_suffix("").parts)
-        flags = (
-            [*C_FLAGS, *(FOR_SPEED if module in FAST else ["-Os"]), *WARNINGS, "-g0", "-isystem", numpy.get_include()]
-            if unix
-            else []
+    """One extension per module of the core; ``build_core`` knows the compiler and adds its flags."""
+    sources = [path.relative_to(ROOT) for path in sorted((ROOT / CORE).rglob("*.pyx"))]
+    if SHARED_OPTIONS:
+        sources.append(Path(*SHARED_CODE.split(".")).with_suffix(".c"))
+    modules = [".".join(source.with_suffix("").parts) for source in sources]
+    return [
+        Extension(
+            module,
+            sources=[str(source), *c_sources(module)],
+            include_dirs=INCLUDE,
+            depends=[str(path.relative_to(ROOT)) for path in headers(module)],
+            define_macros=MACROS,
         )
-        if unix and os.environ.get("FASTNN_WERROR") == "1":
-            flags += ["-Werror"]
-        threads = ["-pthread"] if unix and module == "fastnn._core.pool" else []
-        result.append(
-            Extension(
-                module,
-                sources=[str(relative), *c_sources(module)],
-                include_dirs=INCLUDE if unix else [*INCLUDE, numpy.get_include()],
-                depends=[str(path.relative_to(ROOT)) for path in headers(module)],
-                define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
-                extra_compile_args=flags + threads,
-                extra_link_args=threads + (["-Wl,-s"] if sys.platform == "linux" else []),
-                libraries=["m"] if module == "fastnn._core.kernels" and unix and platform.system() != "Darwin" else [],
-            )
-        )
-    return result
+        for module, source in zip(modules, sources, strict=True)
+    ]
+
+
+def take_clang_cl(compiler) -> None:
+    """Let clang-cl compile what setuptools would give to cl."""
+    program = shutil.which("clang-cl")
+    if program is None:
+        raise SystemExit(NO_CLANG_CL)
+    if not compiler.initialized:
+        compiler.initialize()
+    compiler.cc = program
+
+
+def is_clang(compiler) -> bool:
+    """Whether this is clang, by whatever name it goes."""
+    answer = subprocess.run([*compiler.compiler_so[:1], "--version"], capture_output=True, text=True, check=False)
+    return "clang" in answer.stdout
+
+
+class build_core(build_ext):
+    """Flags by compiler, by system, and file by file: for speed or for size."""
+
+    def build_extensions(self) -> None:
+        """Give every extension its flags, then build them."""
+        if self.compiler.compiler_type == "msvc":
+            take_clang_cl(self.compiler)
+            for extension in self.extensions:
+                extension.extra_compile_args = CLANG_CL_FLAGS
+                extension.include_dirs.append(numpy.get_include())
+        else:
+            self.add_flags()
+            self.compile_each_with_its_own()
+        super().build_extensions()
+
+    def add_flags(self) -> None:
+        """Flags of GCC and clang, for all files of an extension."""
+        flags = [*C_FLAGS, *WARNINGS, *NO_WARNINGS, "-isystem", numpy.get_include()]
+        flags += SMALL if sys.platform == "linux" else []
+        flags += ["-Werror"] if switched_on("FASTNN_WERROR") else []
+        for extension in self.extensions:
+            threads = ["-pthread"] if extension.name == "fastnn._core.pool" else []
+            extension.extra_compile_args = [*flags, *threads]
+            extension.extra_link_args = [*threads, *WITHOUT_SYMBOLS.get(sys.platform, [])]
+            if extension.name == "fastnn._core.kernels" and platform.system() not in ("Darwin", "Windows"):
+                extension.libraries = ["m"]
+
+    def compile_each_with_its_own(self) -> None:
+        """Let the compiler add what a file wants for itself to the flags of its extension."""
+        compile_one = self.compiler._compile
+        fast = FOR_SPEED if is_clang(self.compiler) else GCC_FOR_SPEED
+
+        def compile_with_own_flags(target, source, extension, first, flags, macros):
+            path = Path(source)
+            own = fast if {path, path.parent} & FAST else FOR_SIZE
+            compile_one(target, source, extension, first, [*flags, *own], macros)
+
+        self.compiler._compile = compile_with_own_flags
 
 
 write_blas_int()
 setup(
+    cmdclass={"build_ext": build_core},
     options={"build_ext": {"parallel": os.cpu_count()}},
     ext_modules=cythonize(
         extensions(),
-        annotate=os.environ.get("FASTNN_ANNOTATE") == "1",
+        annotate=switched_on("FASTNN_ANNOTATE"),
         compiler_directives={
-            "language_level": 3,
-            "boundscheck": False,
-            "wraparound": False,
-            "initializedcheck": False,
-            "cdivision": True,
-            "embedsignature": True,
+            **DIRECTIVES,
+            **({"freethreading_compatible": True} if switched_on("FASTNN_FREE_THREADING") else {}),
         },
+        **SHARED_OPTIONS,
     ),
 )

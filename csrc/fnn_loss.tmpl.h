@@ -25,18 +25,21 @@ FNN_ELEMENT double FN(element_loss)(ptrdiff_t N, REAL parameter, REAL factor, co
     return FN(join)(lane);
 }
 
-/* Mean over the outputs of a loss of one element.  Without weights all rows are one. */
+/* Mean over the outputs of a loss of one element.  Without weights all rows are one, for the same loop: the element is
+ * compiled once. */
 FNN_ELEMENT double FN(mean_loss)(ptrdiff_t B, ptrdiff_t O, REAL parameter, const REAL *y, const REAL *target,
                                  const REAL *weight, double scale, REAL *dy,
                                  FN(term) (*element)(REAL y, REAL target, REAL parameter))
 {
+    const ptrdiff_t rows = weight ? B : 1;
+    const ptrdiff_t N = weight ? O : B * O;
     double total = 0;
-    if (!weight)
-        return FN(element_loss)(B * O, parameter, (REAL)(scale / (double)O), y, target, dy, element) / (double)O;
-    for (ptrdiff_t b = 0; b < B; b++) {
-        const double share = (double)weight[b] / (double)O;
-        total += share * FN(element_loss)(O, parameter, (REAL)(scale * share), y + b * O, target + b * O,
-                                          dy ? dy + b * O : NULL, element);
+    for (ptrdiff_t b = 0; b < rows; b++) {
+        const double share = weight ? (double)weight[b] / (double)O : 1;
+        const double factor = weight ? scale * share : scale / (double)O;
+        const double sum = FN(element_loss)(N, parameter, (REAL)factor, y + b * N, target + b * N,
+                                            dy ? dy + b * N : NULL, element);
+        total += weight ? share * sum : sum / (double)O;
     }
     return total;
 }

@@ -16,6 +16,7 @@
 #undef REAL_MANTISSA
 #undef REAL_BIAS
 #undef INDEPENDENT
+#undef UNROLLED
 #undef STORE_FIRST
 
 #if FNN_BITS == 32
@@ -58,6 +59,13 @@
 #define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
+/* The loop below it, of a constant number of turns, is no loop: clang must know before it looks at the loop around. */
+#ifdef __clang__
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#else
+#define UNROLLED _Pragma("GCC unroll 16")
 #endif
 
 /* Outputs up to which a dense layer is narrow, and the chains of each of its sums. */

@@ -61,12 +61,16 @@ cdef extern from *:
     """
     #define count(counter) __atomic_add_fetch(counter, 1, __ATOMIC_ACQ_REL)
     #define counted(counter) __atomic_load_n(counter, __ATOMIC_ACQUIRE)
+    #if defined(_WIN32)
+    #define give_way() ((void)0)
+    #else
+    #include <sched.h>
+    #define give_way() sched_yield()
+    #endif
     """
     int count(int* counter) noexcept nogil
     int counted(int* counter) noexcept nogil
-
-cdef extern from "sched.h" nogil:
-    int sched_yield()
+    void give_way() noexcept nogil
 
 
 cdef struct Sums:
@@ -88,7 +92,7 @@ cdef void meet(const Sums* sums) noexcept nogil:
     """Wait until so many parts have begun, on as many threads: nobody's part is taken by another meanwhile."""
     count(sums.begun)
     while counted(sums.begun) < sums.meet:
-        sched_yield()
+        give_way()
 
 
 cdef void sum_row(void* argument, Py_ssize_t row) noexcept nogil:
