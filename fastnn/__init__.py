@@ -8,8 +8,11 @@
 True
 """
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from fastnn import initializers as initializers
-from fastnn import interchange as interchange
 from fastnn import losses as losses
 from fastnn import metrics as metrics
 from fastnn import optimizers as optimizers
@@ -33,43 +36,11 @@ from fastnn.data import read_idx as read_idx
 from fastnn.data import read_npz as read_npz
 from fastnn.data import read_table as read_table
 from fastnn.data import split as split
-from fastnn.diagnostics import gradcheck as gradcheck
-from fastnn.ensemble import Ensemble as Ensemble
-from fastnn.ensemble import Uncertainty as Uncertainty
 from fastnn.errors import DivergenceError as DivergenceError
 from fastnn.errors import ModelFormatError as ModelFormatError
-from fastnn.estimators import MLPClassifier as MLPClassifier
-from fastnn.estimators import MLPRegressor as MLPRegressor
-from fastnn.headers import get_include as get_include
 from fastnn.history import History as History
 from fastnn.initializers import Orthogonal as Orthogonal
 from fastnn.initializers import VarianceScaling as VarianceScaling
-from fastnn.insight import Attribution as Attribution
-from fastnn.insight import GradientFlow as GradientFlow
-from fastnn.insight import Histograms as Histograms
-from fastnn.insight import IntegratedGradients as IntegratedGradients
-from fastnn.insight import LinearProbes as LinearProbes
-from fastnn.insight import MaximisedInputs as MaximisedInputs
-from fastnn.insight import PermutationImportance as PermutationImportance
-from fastnn.insight import gradient_flow as gradient_flow
-from fastnn.insight import histograms as histograms
-from fastnn.insight import integrated_gradients as integrated_gradients
-from fastnn.insight import linear_probes as linear_probes
-from fastnn.insight import maximise_activation as maximise_activation
-from fastnn.insight import occlusion as occlusion
-from fastnn.insight import permutation_importance as permutation_importance
-from fastnn.insight import plot_attribution as plot_attribution
-from fastnn.insight import plot_gradient_flow as plot_gradient_flow
-from fastnn.insight import plot_histograms as plot_histograms
-from fastnn.insight import plot_importance as plot_importance
-from fastnn.insight import plot_maximised as plot_maximised
-from fastnn.insight import plot_probes as plot_probes
-from fastnn.insight import saliency as saliency
-from fastnn.insight import smooth_grad as smooth_grad
-from fastnn.interchange import from_keras as from_keras
-from fastnn.interchange import from_onnx as from_onnx
-from fastnn.interchange import from_sklearn as from_sklearn
-from fastnn.interchange import from_torch as from_torch
 from fastnn.layers import GRU as GRU
 from fastnn.layers import LSTM as LSTM
 from fastnn.layers import Activation as Activation
@@ -105,15 +76,12 @@ from fastnn.losses import LogCosh as LogCosh
 from fastnn.losses import Poisson as Poisson
 from fastnn.losses import Quantile as Quantile
 from fastnn.losses import SquaredError as SquaredError
-from fastnn.many import fit_many as fit_many
 from fastnn.metrics import accuracy as accuracy
 from fastnn.metrics import confusion_matrix as confusion_matrix
 from fastnn.metrics import error as error
 from fastnn.metrics import r2 as r2
 from fastnn.network import Network as Network
 from fastnn.network import Sequential as Sequential
-from fastnn.online import OnlineClassifier as OnlineClassifier
-from fastnn.online import OnlineRegressor as OnlineRegressor
 from fastnn.optimizers import SGD as SGD
 from fastnn.optimizers import Adadelta as Adadelta
 from fastnn.optimizers import Adagrad as Adagrad
@@ -122,21 +90,122 @@ from fastnn.optimizers import AdamW as AdamW
 from fastnn.optimizers import AMSGrad as AMSGrad
 from fastnn.optimizers import Group as Group
 from fastnn.optimizers import RMSprop as RMSprop
-from fastnn.plotting import plot_confusion_matrix as plot_confusion_matrix
-from fastnn.plotting import plot_history as plot_history
-from fastnn.range_test import RateSweep as RateSweep
-from fastnn.range_test import lr_find as lr_find
-from fastnn.range_test import plot_lr_find as plot_lr_find
-from fastnn.reporting import Report as Report
-from fastnn.reporting import report as report
-from fastnn.resampling import resample_phase as resample_phase
 from fastnn.schedules import CosineDecay as CosineDecay
 from fastnn.schedules import ExponentialDecay as ExponentialDecay
 from fastnn.schedules import InverseTimeDecay as InverseTimeDecay
 from fastnn.schedules import OneCycle as OneCycle
 from fastnn.schedules import ReduceOnPlateau as ReduceOnPlateau
 from fastnn.schedules import StepDecay as StepDecay
-from fastnn.serialization import load as load
 from fastnn.stream import Stream as Stream
 from fastnn.threads import get_num_threads as get_num_threads
 from fastnn.threads import set_num_threads as set_num_threads
+
+if _TYPE_CHECKING:
+    from fastnn import interchange as interchange
+    from fastnn.diagnostics import gradcheck as gradcheck
+    from fastnn.ensemble import Ensemble as Ensemble
+    from fastnn.ensemble import Uncertainty as Uncertainty
+    from fastnn.estimators import MLPClassifier as MLPClassifier
+    from fastnn.estimators import MLPRegressor as MLPRegressor
+    from fastnn.headers import get_include as get_include
+    from fastnn.insight import Attribution as Attribution
+    from fastnn.insight import GradientFlow as GradientFlow
+    from fastnn.insight import Histograms as Histograms
+    from fastnn.insight import IntegratedGradients as IntegratedGradients
+    from fastnn.insight import LinearProbes as LinearProbes
+    from fastnn.insight import MaximisedInputs as MaximisedInputs
+    from fastnn.insight import PermutationImportance as PermutationImportance
+    from fastnn.insight import gradient_flow as gradient_flow
+    from fastnn.insight import histograms as histograms
+    from fastnn.insight import integrated_gradients as integrated_gradients
+    from fastnn.insight import linear_probes as linear_probes
+    from fastnn.insight import maximise_activation as maximise_activation
+    from fastnn.insight import occlusion as occlusion
+    from fastnn.insight import permutation_importance as permutation_importance
+    from fastnn.insight import plot_attribution as plot_attribution
+    from fastnn.insight import plot_gradient_flow as plot_gradient_flow
+    from fastnn.insight import plot_histograms as plot_histograms
+    from fastnn.insight import plot_importance as plot_importance
+    from fastnn.insight import plot_maximised as plot_maximised
+    from fastnn.insight import plot_probes as plot_probes
+    from fastnn.insight import saliency as saliency
+    from fastnn.insight import smooth_grad as smooth_grad
+    from fastnn.interchange import from_keras as from_keras
+    from fastnn.interchange import from_onnx as from_onnx
+    from fastnn.interchange import from_sklearn as from_sklearn
+    from fastnn.interchange import from_torch as from_torch
+    from fastnn.many import fit_many as fit_many
+    from fastnn.online import OnlineClassifier as OnlineClassifier
+    from fastnn.online import OnlineRegressor as OnlineRegressor
+    from fastnn.plotting import plot_confusion_matrix as plot_confusion_matrix
+    from fastnn.plotting import plot_history as plot_history
+    from fastnn.range_test import RateSweep as RateSweep
+    from fastnn.range_test import lr_find as lr_find
+    from fastnn.range_test import plot_lr_find as plot_lr_find
+    from fastnn.reporting import Report as Report
+    from fastnn.reporting import report as report
+    from fastnn.resampling import resample_phase as resample_phase
+    from fastnn.serialization import load as load
+
+# What stands on top of networks is loaded when it is first asked for: what names each module has.
+_LATER = {
+    "diagnostics": ("gradcheck",),
+    "ensemble": ("Ensemble", "Uncertainty"),
+    "estimators": ("MLPClassifier", "MLPRegressor"),
+    "export_c": (),
+    "headers": ("get_include",),
+    "insight": (
+        "Attribution",
+        "GradientFlow",
+        "Histograms",
+        "IntegratedGradients",
+        "LinearProbes",
+        "MaximisedInputs",
+        "PermutationImportance",
+        "gradient_flow",
+        "histograms",
+        "integrated_gradients",
+        "linear_probes",
+        "maximise_activation",
+        "occlusion",
+        "permutation_importance",
+        "plot_attribution",
+        "plot_gradient_flow",
+        "plot_histograms",
+        "plot_importance",
+        "plot_maximised",
+        "plot_probes",
+        "saliency",
+        "smooth_grad",
+    ),
+    "interchange": ("from_keras", "from_onnx", "from_sklearn", "from_torch"),
+    "many": ("fit_many",),
+    "online": ("OnlineClassifier", "OnlineRegressor"),
+    "plotting": ("plot_confusion_matrix", "plot_history"),
+    "range_test": ("RateSweep", "lr_find", "plot_lr_find"),
+    "reporting": ("Report", "report"),
+    "resampling": ("resample_phase",),
+    "serialization": ("load",),
+}
+_HOMES = {name: module for module, names in _LATER.items() for name in names}
+
+
+def __getattr__(name: str) -> _Any:
+    """Load what is not there yet.
+
+    Raises
+    ------
+    AttributeError
+        If there is nothing of that name.
+    """
+    if name in _LATER:
+        return _import_module(f"fastnn.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
+    value = globals()[name] = getattr(_import_module(f"fastnn.{_HOMES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return all names, loaded or not."""
+    return sorted({*globals(), *_HOMES, *_LATER})

@@ -53,7 +53,8 @@ SHOWN_WITH = {"layer_view": "network"}
 def public_names() -> dict[str, list[str]]:
     """Return the full names of everything public, by the module of ``fastnn`` that defines it."""
     found: dict[str, list[str]] = {}
-    top = {name: value for name, value in vars(fn).items() if not name.startswith("_") and not inspect.ismodule(value)}
+    every = {name: getattr(fn, name) for name in dir(fn)}
+    top = {name: value for name, value in every.items() if not name.startswith("_") and not inspect.ismodule(value)}
     modules = {name: value.__module__.split(".")[1] for name, value in top.items()}
     for name, module in [*modules.items(), *((name, name.split(".")[0]) for name in ALSO)]:
         found.setdefault(SHOWN_WITH.get(module, module), []).append(f"fastnn.{name}")

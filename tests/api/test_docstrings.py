@@ -18,7 +18,8 @@ ORDER = ["Parameters", "Attributes", "Returns", "Yields", "Raises", "Notes", "Re
 def subjects():
     """Yield (name, function or class) of everything that a user meets."""
     classes = []
-    for name, value in [*vars(fn).items(), *((value.__name__, value) for value in ALSO)]:
+    everything = [(name, getattr(fn, name)) for name in dir(fn)]
+    for name, value in [*everything, *((value.__name__, value) for value in ALSO)]:
         if not name.startswith("_") and callable(value):
             yield name, value
             classes += [(name, value)] if inspect.isclass(value) and value in WITH_METHODS else []

@@ -1,10 +1,12 @@
 """The names of the design exist, with those signatures, are documented, and importing them changes nothing else."""
 # ruff: noqa: E501  (a case of a table is one line)
 
+import ast
 import inspect
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -156,6 +158,21 @@ def public():
         value = getattr(fn, name)
         if not name.startswith("_") and not inspect.ismodule(value):
             yield name, value
+
+
+def test_what_is_loaded_later_is_what_type_checkers_see():
+    """The table that names are found by, and the imports that tools read, say the same."""
+    tree = ast.parse(Path(fn.__file__).read_text())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {
+        (node.module.removeprefix("fastnn").lstrip("."), alias.asname) for node in block.body for alias in node.names
+    }
+    told = {(module, name) for module, names in fn._LATER.items() for name in names}
+    assert {(module, name) for module, name in seen if module} == told
+    assert {name for module, name in seen if not module} <= set(fn._LATER)
+    assert all(name in dir(fn) for _, name in told)
+    with pytest.raises(AttributeError, match="module 'fastnn' has no attribute 'nothing'"):
+        fn.nothing  # noqa: B018
 
 
 def test_everything_public_is_documented():
