@@ -45,7 +45,7 @@ static const REAL FN(EXP_LAST) = 710;
 FNN_ELEMENT REAL FN(polynomial)(REAL x, const REAL *coefficient, int terms)
 {
     REAL sum = coefficient[terms - 1];
-    UNROLLED
+    UNROLLED(16)
     for (int k = terms - 2; k >= 0; k--)
         sum = FMA(sum, x, coefficient[k]);
     return sum;

@@ -6,10 +6,10 @@
 FNN_ELEMENT void FN(narrow_input)(const FN(product) *p, const int rows, const int vectors, const REAL *a, const REAL *w,
                                   ptrdiff_t k, FN(vector) sum[FNN_NARROW_ROWS][2])
 {
-#pragma GCC unroll 2
+    UNROLLED(2)
     for (int v = 0; v < vectors; v++) {
         const FN(vector) row = VECTOR(w + k * p->w_row + v * FN(WIDTH));
-#pragma GCC unroll 8
+    UNROLLED(8)
         for (int r = 0; r < rows; r++)
             sum[r][v] = a[r * p->a_row + k] * row + sum[r][v];
     }
@@ -23,27 +23,27 @@ FNN_ELEMENT void FN(narrow_tile)(const FN(product) *p, const int rows, const int
     const REAL *a = p->a + m * p->a_row;
     const REAL *w = p->w + n;
     ptrdiff_t k = 0;
-#pragma GCC unroll 8
+    UNROLLED(8)
     for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
+    UNROLLED(2)
         for (int v = 0; v < vectors; v++) {
-#pragma GCC unroll 4
+    UNROLLED(4)
             for (int chain = 0; chain < FNN_CHAINS; chain++)
                 sum[chain][r][v] = (FN(vector)){0};
             if (p->start)
                 sum[0][r][v] = VECTOR(p->start + (m + r) * p->start_row + n + v * FN(WIDTH));
         }
     for (; k + FNN_CHAINS <= K; k += FNN_CHAINS)
-#pragma GCC unroll 4
+    UNROLLED(4)
         for (int chain = 0; chain < FNN_CHAINS; chain++)
             FN(narrow_input)(p, rows, vectors, a, w, k + chain, sum[chain]);
-#pragma GCC unroll 4
+    UNROLLED(4)
     for (int chain = 0; chain < FNN_CHAINS - 1; chain++)
         if (k + chain < K)
             FN(narrow_input)(p, rows, vectors, a, w, k + chain, sum[chain]);
-#pragma GCC unroll 8
+    UNROLLED(8)
     for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
+    UNROLLED(2)
         for (int v = 0; v < vectors; v++)
             FN(store)(p->c + (m + r) * p->c_row + n + v * FN(WIDTH),
                       FN(activate)(p, (sum[0][r][v] + sum[2][r][v]) + (sum[1][r][v] + sum[3][r][v])),
@@ -56,22 +56,22 @@ FNN_ELEMENT void FN(narrow_rows)(const FN(product) *p, const int outputs, ptrdif
     FN(vector) sum[FNN_CHAINS][FNN_FEW];
     const REAL *a = p->a + m * p->a_row;
     ptrdiff_t k = 0;
-#pragma GCC unroll 4
+    UNROLLED(4)
     for (int o = 0; o < outputs; o++) {
-#pragma GCC unroll 4
+    UNROLLED(4)
         for (int chain = 0; chain < FNN_CHAINS; chain++)
             sum[chain][o] = (FN(vector)){0};
         if (p->start)
             sum[0][o] = (FN(vector)){0} + p->start[o];
     }
     for (; k + FNN_CHAINS <= K; k += FNN_CHAINS)
-#pragma GCC unroll 2
+    UNROLLED(2)
         for (int first = 0; first < FNN_CHAINS; first += FN(QUAD)) {
             FN(vector) x[FN(QUAD)];
             FN(turn_block)(a + k + first, p->a_row, x);
-#pragma GCC unroll 4
+    UNROLLED(4)
             for (int j = 0; j < FN(QUAD); j++)
-#pragma GCC unroll 4
+    UNROLLED(4)
                 for (int o = 0; o < outputs; o++)
                     sum[first + j][o] = p->w[(k + first + j) * p->w_row + o] * x[j] + sum[first + j][o];
         }
@@ -79,11 +79,11 @@ FNN_ELEMENT void FN(narrow_rows)(const FN(product) *p, const int outputs, ptrdif
         REAL x[FN(WIDTH)];
         for (int lane = 0; lane < FN(WIDTH); lane++)
             x[lane] = a[lane * p->a_row + k + chain];
-#pragma GCC unroll 4
+    UNROLLED(4)
         for (int o = 0; o < outputs; o++)
             sum[chain][o] = p->w[(k + chain) * p->w_row + o] * VECTOR(x) + sum[chain][o];
     }
-#pragma GCC unroll 4
+    UNROLLED(4)
     for (int o = 0; o < outputs; o++) {
         const FN(vector) y = FN(activate)(p, (sum[0][o] + sum[2][o]) + (sum[1][o] + sum[3][o]));
         for (int lane = 0; lane < FN(WIDTH); lane++)
@@ -139,23 +139,23 @@ FNN_ELEMENT void FN(narrow_gradient_tile)(const fnn_shape *s, const int vectors,
                                           const REAL *x, const REAL *dy, REAL *dw)
 {
     FN(vector) sum[4][4];
-#pragma GCC unroll 4
+    UNROLLED(4)
     for (int o = 0; o < outputs; o++)
-#pragma GCC unroll 4
+    UNROLLED(4)
         for (int v = 0; v < vectors; v++)
             sum[o][v] = (FN(vector)){0};
     for (ptrdiff_t b = 0; b < s->batch; b++)
-#pragma GCC unroll 4
+    UNROLLED(4)
         for (int v = 0; v < vectors; v++) {
             const FN(vector) input = VECTOR(x + b * s->x_row + v * FN(WIDTH));
-#pragma GCC unroll 4
+    UNROLLED(4)
             for (int o = 0; o < outputs; o++)
                 sum[o][v] = dy[b * s->y_row + o] * input + sum[o][v];
         }
-#pragma GCC unroll 4
+    UNROLLED(4)
     for (int v = 0; v < vectors; v++)
         for (int lane = 0; lane < FN(WIDTH); lane++)
-#pragma GCC unroll 4
+    UNROLLED(4)
             for (int o = 0; o < outputs; o++) {
                 REAL *out = dw + (v * FN(WIDTH) + lane) * s->w_row + o;
                 *out = FMA(scale, ((const REAL *)&sum[o][v])[lane], *out);

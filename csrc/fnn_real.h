@@ -17,6 +17,7 @@
 #undef REAL_BIAS
 #undef INDEPENDENT
 #undef UNROLLED
+#undef FNN_PRAGMA
 #undef STORE_FIRST
 
 #if FNN_BITS == 32
@@ -61,11 +62,13 @@
 #define INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
-/* The loop below it, of a constant number of turns, is no loop: clang must know before it looks at the loop around. */
+/* The loop below it is to be no loop, if it has at most so many turns.  clang must hear "full": what it unrolls by a
+ * number stays a loop until it has vectorised the loop around and placed arrays in memory. */
+#define FNN_PRAGMA(words) _Pragma(#words)
 #ifdef __clang__
-#define UNROLLED _Pragma("clang loop unroll(full)")
+#define UNROLLED(turns) FNN_PRAGMA(clang loop unroll(full))
 #else
-#define UNROLLED _Pragma("GCC unroll 16")
+#define UNROLLED(turns) FNN_PRAGMA(GCC unroll turns)
 #endif
 
 /* Outputs up to which a dense layer is narrow, and the chains of each of its sums. */

@@ -6,17 +6,17 @@ FNN_ELEMENT void FN(row_tile)(const FN(product) *p, const FN(panel) *q, const in
     FN(vector) sum[8];
     const REAL *w = p->w + q->n;
     REAL *c = p->c + q->n;
-#pragma GCC unroll 8
+    UNROLLED(8)
     for (int v = 0; v < vectors; v++)
         sum[v] = q->go_on ? VECTOR(c + v * FN(WIDTH)) : p->start ? VECTOR(p->start + q->n + v * FN(WIDTH)) : (FN(vector)){0};
     for (ptrdiff_t k = q->k; k < q->end; k++) {
         const ptrdiff_t input = list ? list[k] : k;
         const REAL x = p->a[input];
-#pragma GCC unroll 8
+    UNROLLED(8)
         for (int v = 0; v < vectors; v++)
             sum[v] = x * VECTOR(w + input * p->w_row + v * FN(WIDTH)) + sum[v];
     }
-#pragma GCC unroll 8
+    UNROLLED(8)
     for (int v = 0; v < vectors; v++)
         FN(store)(c + v * FN(WIDTH), q->last ? FN(activate)(p, sum[v]) : sum[v], v == vectors - 1, q->count);
 }
@@ -83,29 +83,29 @@ FNN_ELEMENT void FN(row_gradient_tile)(const int vectors, ptrdiff_t O, ptrdiff_t
 {
     enum { LINE = 64 / sizeof(REAL) };
     FN(vector) sum[2], t[FN(QUAD)];
-#pragma GCC unroll 2
+    UNROLLED(2)
     for (int v = 0; v < vectors; v++)
         sum[v] = (FN(vector)){0};
     for (ptrdiff_t line = 0; line < O; line += LINE)
-#pragma GCC unroll 2
+    UNROLLED(2)
         for (int v = 0; v < vectors; v++) {
             const ptrdiff_t end = O - line < LINE ? O : line + LINE;
             ptrdiff_t o = line;
             for (; o + FN(QUAD) <= end; o += FN(QUAD)) {
                 FN(turn_block)(w + v * FN(WIDTH) * w_row + o, w_row, t);
-#pragma GCC unroll 4
+    UNROLLED(4)
                 for (int j = 0; j < FN(QUAD); j++)
                     sum[v] = dy[o + j] * t[j] + sum[v];
             }
             if (o < end) {
                 FN(turn_block)(w + v * FN(WIDTH) * w_row + o, w_row, t);
-#pragma GCC unroll 4
+    UNROLLED(4)
                 for (int j = 0; j < FN(QUAD) - 1; j++)
                     if (o + j < end)
                         sum[v] = dy[o + j] * t[j] + sum[v];
             }
         }
-#pragma GCC unroll 2
+    UNROLLED(2)
     for (int v = 0; v < vectors; v++)
         *(FN(vector) *)(dx + v * FN(WIDTH)) = sum[v] + (REAL)0;
 }

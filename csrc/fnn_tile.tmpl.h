@@ -74,9 +74,9 @@ FNN_ELEMENT void FN(product_tile)(const FN(product) *p, const FN(panel) *q, cons
     const REAL *a = p->a + m * p->a_row;
     const REAL *w = q->w;
     REAL *c = p->c + m * p->c_row + q->n;
-#pragma GCC unroll 8
+    UNROLLED(8)
     for (int r = 0; r < rows; r++)
-#pragma GCC unroll 8
+    UNROLLED(8)
         for (int v = 0; v < vectors; v++) {
             if (q->go_on)
                 sum[r][v] = VECTOR(c + r * p->c_row + v * FN(WIDTH));
@@ -86,27 +86,27 @@ FNN_ELEMENT void FN(product_tile)(const FN(product) *p, const FN(panel) *q, cons
                 sum[r][v] = (FN(vector)){0};
         }
     if (p->add) /* what is added to will be there when the sums are */
-#pragma GCC unroll 8
+    UNROLLED(8)
         for (int r = 0; r < rows; r++)
-#pragma GCC unroll 8
+    UNROLLED(8)
             for (int v = 0; v < vectors; v++)
                 __builtin_prefetch(c + r * p->c_row + v * FN(WIDTH), 1);
     for (ptrdiff_t k = q->k; k < q->end; k++) {
         FN(vector) row[FNN_TILE_VECTORS];
-#pragma GCC unroll 8
+    UNROLLED(8)
         for (int v = 0; v < vectors; v++)
             row[v] = VECTOR(w + k * q->w_row + v * FN(WIDTH));
-#pragma GCC unroll 8
+    UNROLLED(8)
         for (int r = 0; r < rows; r++) {
             const REAL x = a[r * p->a_row + k * p->a_step];
-#pragma GCC unroll 8
+    UNROLLED(8)
             for (int v = 0; v < vectors; v++)
                 sum[r][v] = x * row[v] + sum[r][v];
         }
     }
-#pragma GCC unroll 8
+    UNROLLED(8)
     for (int r = 0; r < rows; r++)
-#pragma GCC unroll 8
+    UNROLLED(8)
         for (int v = 0; v < vectors; v++) {
             REAL *out = c + r * p->c_row + v * FN(WIDTH);
             FN(vector) value = sum[r][v];
@@ -163,7 +163,7 @@ FNN_ELEMENT void FN(turn_block)(const REAL *w, ptrdiff_t row, FN(vector) t[FN(QU
 {
     fnn_vector_64 x[FN(QUAD)];
     const ptrdiff_t step = FN(QUAD) * row * (ptrdiff_t)sizeof(REAL);
-#pragma GCC unroll 4
+    UNROLLED(4)
     for (int r = 0; r < FN(QUAD); r++)
         x[r] = fnn_gather_pieces((const char *)(w + r * row), step);
 #if FNN_BITS == 32
@@ -202,7 +202,7 @@ static void FN(turn_panel)(const FN(product) *p, FN(panel) *q, ptrdiff_t N, ptrd
         for (ptrdiff_t k = 0; k < depth; k += FN(QUAD)) {
             FN(vector) t[FN(QUAD)];
             FN(turn_block)(w + k, p->w_row, t);
-#pragma GCC unroll 4
+    UNROLLED(4)
             for (int j = 0; j < FN(QUAD); j++)
                 *(FN(vector) *)(to + (k + j) * FN(PANEL)) = t[j];
         }
