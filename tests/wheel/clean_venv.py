@@ -53,7 +53,7 @@ def modules():
 def contents():
     """No source of the core, no cache and no test came along."""
     files = [str(path) for path in importlib.metadata.files("fastnn")]
-    strange = [path for path in files if path.endswith((".c", ".pyx", ".h", ".o", ".a")) or path.startswith("tests")]
+    strange = [path for path in files if path.endswith((".c", ".pyx", ".o", ".a")) or path.startswith("tests")]
     assert not strange, strange
 
 
@@ -90,6 +90,21 @@ def save_and_load():
     assert net.evaluate(X, y)["loss"] < before / 2
 
 
+def estimators():
+    """They learn, are saved and answer as before, and have parameters, without scikit-learn."""
+    import fastnn as fn
+
+    X, y = fn.load_digits()
+    model = fn.MLPClassifier((32,), early_stopping=True, class_weight="balanced", random_state=0).fit(X, y)
+    assert model.score(X, y) > 0.9
+    model.save("model.safetensors")
+    again = fn.MLPClassifier.load("model.safetensors")
+    assert (again.predict_proba(X) == model.predict_proba(X)).all()
+    assert again.predict_one(X[0]) == model.predict(X[:1])[0]
+    line = fn.MLPRegressor(solver="lbfgs", max_iter=1000, tol=1e-3, random_state=0).fit(X, X[:, 10])
+    assert line.score(X, X[:, 10]) > 0.9
+
+
 def features_beyond():
     """Features that need another package: (name, extra, call)."""
     import fastnn as fn
@@ -98,6 +113,12 @@ def features_beyond():
     yield "plot_confusion_matrix", "plot", lambda: fn.plot_confusion_matrix([[3, 1], [0, 2]])
     Path("table.csv").write_text("a,b\n1,2\n3,4\n")
     yield "read_table", "cli", lambda: fn.read_table("table.csv", "b")
+    yield "read_batches", "cli", lambda: fn.read_batches("table.csv", "b")
+    net = fn.Sequential([fn.Dense(1)], input_shape=2, seed=0)
+    net.compile("squared_error")
+    yield "to_onnx", "onnx", lambda: net.to_onnx("net.onnx")
+    yield "report", "plot", lambda: fn.report(net, "net.html", [[1.0, 2.0], [2.0, 1.0]], [1.0, 2.0])
+    yield "scikit-learn", "sklearn", lambda: fn.MLPRegressor().__sklearn_tags__()
 
 
 def refusal(call):
@@ -123,13 +144,13 @@ def extras():
         if path.suffix == ".py":
             for extras_of_message in EXTRA.findall(path.read_text(encoding="utf-8")):
                 named |= set(extras_of_message.split(","))
-    assert named >= {"plot", "cli"}, named
+    assert named >= {"plot", "cli", "onnx", "sklearn"}, named
     assert named <= provided, f"messages name extras that do not exist: {named - provided}"
 
 
 def inside():
     """Run all checks in this environment."""
-    for check in (installed, modules, contents, demo, save_and_load, extras):
+    for check in (installed, modules, contents, demo, save_and_load, estimators, extras):
         check()
         print(f"  {check.__name__}: {check.__doc__.splitlines()[0]}", flush=True)
 
