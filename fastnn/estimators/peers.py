@@ -38,9 +38,7 @@ def tags(estimator_type: str, *, multi_label: bool = False) -> Any:
     try:
         from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags
     except ImportError as error:
-        raise ImportError(
-            'scikit-learn\'s tags need scikit-learn 1.6 or later: pip install "fastnn[sklearn]"'
-        ) from error
+        raise ImportError('scikit-learn tags need scikit-learn from 1.6 on: pip install "fastnn[sklearn]"') from error
     classifies = estimator_type == "classifier"
     return Tags(
         estimator_type=estimator_type,
