@@ -1,4 +1,4 @@
-"""What classifier and regressor have in common: parameters, fitting, keeping."""
+"""What classifier and regressor have in common: how they are trained."""
 
 import warnings
 from collections.abc import Iterable
@@ -175,28 +175,22 @@ class MultilayerPerceptron(Fitted):
             data, held = data.take(train_on), data.take(validate_on)
         if held is not None:
             record.best_loss = None
-        course = self._course(objective, len(data))
+        course, pace = self._course(objective, len(data)), None
         with alone(net), kept_unless_done(net):
             if self.solver == "lbfgs":
                 self._refuse_for_lbfgs()
-                minimise(course, net, record, data, float(self.alpha), int(self.max_fun))
-                self._attach(net, record, found, objective, None)
-                return
-            net.compile(objective.loss, optimizer_for(self), loss_weights=[objective.share])
-            pace = Pace(self, net.schedule)
-            try:
-                settled = train(course, net, pace, record, data, held, random)
-            except KeyboardInterrupt:  # what was learned stays
-                self._attach(net, record, found, objective, pace)
-                raise
-        if not settled:
-            warnings.warn(
-                f"{course.who}: {self.max_iter} epochs are over and the {'loss' if held is None else 'score'} has not "
-                "settled; raise max_iter, or tol",
-                kind("ConvergenceWarning"),
-                stacklevel=3,
-            )
+                unsettled = minimise(course, net, record, data, float(self.alpha), int(self.max_fun))
+            else:
+                net.compile(objective.loss, optimizer_for(self), loss_weights=[objective.share])
+                pace = Pace(self, net.schedule)
+                try:
+                    unsettled = train(course, net, pace, record, data, held, random)
+                except KeyboardInterrupt:  # what was learned stays
+                    self._attach(net, record, found, objective, pace)
+                    raise
         self._attach(net, record, found, objective, pace)
+        if unsettled:
+            warnings.warn(f"{course.who}: {unsettled}", kind("ConvergenceWarning"), stacklevel=3)
 
     def _refuse_for_lbfgs(self) -> None:
         who = type(self).__name__

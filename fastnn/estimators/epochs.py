@@ -1,6 +1,5 @@
 """Training by mini-batches until the loss, or the score on rows held out, no longer gets better."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf, nan
@@ -14,7 +13,6 @@ from fastnn.callbacks import Callback, EpochInfo, as_callback
 from fastnn.errors import DivergenceError
 from fastnn.estimators.objective import Objective
 from fastnn.estimators.pace import Pace
-from fastnn.estimators.peers import kind
 from fastnn.estimators.rows import dense_blocks
 from fastnn.history import History
 from fastnn.network import Sequential
@@ -82,19 +80,17 @@ def train(
     rows: Rows,
     held: Rows | None,
     random: np.random.RandomState,
-) -> bool:
-    """Train until it settles, keeping the best parameters where rows are held out; return whether it settled.
+) -> str:
+    """Train until it settles, keeping the best parameters where rows are held out; return why it has not, or "".
 
     Raises
     ------
     DivergenceError
-        If the loss became infinite or NaN.  With rows held out the best parameters are taken up and it counts as
-        settled, unless there are none.
+        If the loss became infinite or NaN, unless rows are held out and there are best parameters so far.
     """
     order = np.arange(len(rows)) if course.shuffle else None
     best = net.params.copy() if held is not None and record.scores else None
     calls = [as_callback(callback) for callback in course.callbacks]
-    settled = False
     record.epochs = 0
     for call in calls:
         call.on_fit_begin(net, course.max_iter)
@@ -109,13 +105,7 @@ def train(
                 if best is None:
                     raise
                 record.scores = [*(record.scores or []), nan]
-                warnings.warn(
-                    f"{course.who}: the loss became infinite or NaN; training stopped with the best weights so far",
-                    kind("ConvergenceWarning"),
-                    stacklevel=4,
-                )
-                settled = True
-                break
+                return "the loss became infinite or NaN; training stopped with the best weights so far"
             note(record, loss, len(rows), course)
             if held is None:
                 count_stalls(record, course.tol)
@@ -123,16 +113,15 @@ def train(
                 best = net.params.copy()
             pace.epoch_ends(record.rows_seen, loss)
             stop = tell(course, net, pace, record, calls, perf_counter() - began, len(rows))
-            settled = has_settled(course, pace, record, "Training loss" if held is None else "Validation score")
-            if settled or stop:
-                settled = True
-                break
+            if has_settled(course, pace, record, "Training loss" if held is None else "Validation score") or stop:
+                return ""
     finally:
         if best is not None:
             net.params[:] = best
         for call in calls:
             call.on_fit_end(net, record.history)
-    return settled
+    what = "loss" if held is None else "score"
+    return f"{course.max_iter} epochs are over and the {what} has not settled; raise max_iter, or tol"
 
 
 def shuffled(order: np.ndarray | None, course: Course, random: np.random.RandomState) -> np.ndarray | None:

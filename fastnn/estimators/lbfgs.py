@@ -1,6 +1,5 @@
 """Training on all rows at once by limited-memory BFGS, SciPy's."""
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +10,6 @@ from fastnn.errors import DivergenceError
 from fastnn.estimators.design import weights_and_biases
 from fastnn.estimators.epochs import NOT_FINITE, Course, Record, Rows
 from fastnn.estimators.objective import Objective
-from fastnn.estimators.peers import kind
 from fastnn.estimators.rows import dense_blocks
 from fastnn.network import Sequential
 
@@ -71,8 +69,8 @@ def places(net: Sequential) -> tuple[np.ndarray, int]:
     return np.concatenate([found, rest]), sum(view.size for view in weights)
 
 
-def minimise(course: Course, net: Sequential, record: Record, rows: Rows, alpha: float, max_fun: int) -> bool:
-    """Minimise the loss on all rows, leaving the parameters in the network; return whether it converged.
+def minimise(course: Course, net: Sequential, record: Record, rows: Rows, alpha: float, max_fun: int) -> str:
+    """Minimise the loss on all rows, leaving the parameters in the network; return why it has not settled, or "".
 
     Raises
     ------
@@ -103,14 +101,12 @@ def minimise(course: Course, net: Sequential, record: Record, rows: Rows, alpha:
         raise DivergenceError(NOT_FINITE)
     record.epochs = min(int(result.nit), course.max_iter)
     record.loss = record.best_loss = shown(course.objective, float(result.fun))
-    if result.status:
-        warnings.warn(
-            f"{course.who}: lbfgs stopped before it converged, after {result.nit} iterations ({result.message}); raise "
-            "max_iter or max_fun, or scale the data",
-            kind("ConvergenceWarning"),
-            stacklevel=5,
-        )
-    return not result.status
+    if not result.status:
+        return ""
+    return (
+        f"lbfgs stopped before it converged, after {result.nit} iterations ({result.message}); raise max_iter or "
+        "max_fun, or scale the data"
+    )
 
 
 def shown(objective: Objective, loss: float) -> float:
