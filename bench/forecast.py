@@ -53,7 +53,14 @@ def report(
     """End a process: say what it found, and how long its parts took."""
     parts = {"import": imported - began, "learn": learned - imported, "follow": perf_counter() - learned}
     misses = [abs(made - load[start:][: len(made)]).mean() for start, made in forecasts.items()]
-    print(MEASURE, json.dumps({"loss": loss, "error": float(sum(misses) / len(misses)), **parts}), flush=True)
+    said = {"loss": loss, "error": float(sum(misses) / len(misses)), "MB": most_memory(), **parts}
+    print(MEASURE, json.dumps(said), flush=True)
+
+
+def most_memory() -> float:
+    """Most memory of this process in MB; what the system tells of a child begins with that of its parent."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
 
 
 def once(command: tuple[str, ...], folder: Path, threads: int) -> dict[str, float]:
@@ -78,7 +85,6 @@ def once(command: tuple[str, ...], folder: Path, threads: int) -> dict[str, floa
     return {
         "seconds": seconds,
         "CPU": spent,
-        "MB": usage.ru_maxrss / 1024,
         **json.loads(lines[-1].removeprefix(MEASURE)),
     }
 

@@ -24,16 +24,17 @@ from sklearn.utils.estimator_checks import check_estimator
 
 ROOT = Path(fn.__file__).parents[1]
 KINDS = [fn.MLPClassifier, fn.MLPRegressor]
+FEW = {"max_iter": 80, "learning_rate_init": 0.01}
 VARIANTS = {
-    "lbfgs": {"solver": "lbfgs"},
+    "lbfgs": {"solver": "lbfgs", "max_iter": 100},
     "sgd": {"solver": "sgd", "momentum": 0.5},
     "adaptive": {"solver": "sgd", "learning_rate": "adaptive", "nesterovs_momentum": False},
-    "residual": {"hidden_layer_sizes": (16, 16), "activation": ["tanh", "elu"], "residual": True},
-    "layer-norm": {"normalization": "layer", "solver": "adamw"},
-    "linear": {"hidden_layer_sizes": [], "learning_rate_init": 0.02},
+    "residual": {"hidden_layer_sizes": (16, 16), "activation": ["tanh", "elu"], "residual": True, **FEW},
+    "layer-norm": {"normalization": "layer", "solver": "adamw", **FEW},
+    "linear": {"hidden_layer_sizes": [], "learning_rate_init": 0.05, "max_iter": 80},
     "own-optimizer": {"solver": fn.RMSprop(fn.StepDecay(0.01, factor=0.5, every=100)), "activation": "silu"},
-    "logistic": {"activation": "logistic", "alpha": 0.01, "tol": 1e-5, "beta_1": 0.8, "epsilon": 1e-6},
-}  # fmt: skip
+    "logistic": {"activation": "logistic", "alpha": 0.01, "tol": 1e-5, "beta_1": 0.8, "epsilon": 1e-6, **FEW},
+}
 # What a classifier of this kind does not have; nothing else may be skipped.
 MAY_SKIP = {"check_classifiers_multilabel_output_format_decision_function"}
 MAY_SKIP |= set() if os.environ.get("SCIPY_ARRAY_API") == "1" else {"check_array_api_input"}
