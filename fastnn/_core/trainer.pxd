@@ -87,6 +87,7 @@ cdef class Trainer:
     cdef void take_targets(self, LossStep* loss, bint labels) noexcept nogil
     cdef int expect(self, LossStep* loss, target) except -1
     cdef bint cuts(self, Py_ssize_t size) noexcept nogil
+    cdef Py_ssize_t pieces(self, Py_ssize_t size) noexcept nogil
     cdef int lanes_for(self, Py_ssize_t size) noexcept nogil
     cdef bint ready(self, Py_ssize_t size) noexcept nogil
     cdef int reserve(self, Py_ssize_t capacity) except -1

@@ -47,6 +47,8 @@ cdef inline double now() noexcept nogil:
 
 cdef enum:
     PIECE_PARAMS = 1 << 15      # of the largest network whose mini-batches are cut
+    PIECE_ROWS = 64             # worth a thread, up to GROUPS of them
+    PIECE_WORK = 1 << 17        # multiply-adds of a mini-batch that are worth two
     PIECE_BYTES = 1 << 19       # of activations and their gradients that fit into a core's cache beside the rest
 
 cdef void descend_groups(void* argument, Py_ssize_t part) noexcept nogil:
@@ -141,7 +143,11 @@ cdef class Trainer:
 
     cdef bint cuts(self, Py_ssize_t size) noexcept nogil:
         """Is a mini-batch of ``size`` rows worked on in pieces?  This depends on nothing but shapes: see the bits."""
-        return self.piece > 0 and size >= 2 * self.piece
+        return self.piece > 0 and size >= 2 * PIECE_ROWS and size * self.plan.products >= PIECE_WORK
+
+    cdef Py_ssize_t pieces(self, Py_ssize_t size) noexcept nogil:
+        """Pieces of a mini-batch that is cut, an even number, of equal sizes: two threads end together."""
+        return max(size // self.piece, min(<Py_ssize_t> GROUPS, size // PIECE_ROWS)) // 2 * 2
 
     cdef void take_targets(self, LossStep* loss, bint labels) noexcept nogil:
         """Expect int64 labels, or one real number per element that the loss reads."""
@@ -165,7 +171,7 @@ cdef class Trainer:
         """Have that memory."""
         cdef Py_ssize_t rows = capacity
         if self.cuts(capacity):
-            rows = 2 * self.piece
+            rows = 2 * max(self.piece, <Py_ssize_t> PIECE_ROWS)
             if self.partial is None:
                 self.partial = aligned_zeros(GROUPS * self.plan.n_params, self.plan.dtype)
         if self.capacity < capacity:
@@ -271,8 +277,8 @@ cdef class Trainer:
             dparams = job.partial + group * self.plan.n_params * itemsize
             memset(dparams, 0, self.plan.n_params * itemsize)
             for piece in range(group * job.pieces // job.groups, (group + 1) * job.pieces // job.groups):
-                first = piece * self.piece
-                size = self.piece if piece < job.pieces - 1 else job.size - first
+                first = job.size * piece // job.pieces
+                size = job.size * (piece + 1) // job.pieces - first
                 lane.frame.first_row = first
                 if job.weights != NULL:
                     weights = job.weights + first * self.rows.weights_each * itemsize
@@ -292,7 +298,7 @@ cdef class Trainer:
         cdef Py_ssize_t n_params = self.plan.n_params, itemsize = self.kernels.itemsize
         cdef char* grads = <char*> cnp.PyArray_DATA(self.grads)
         cdef char* partial = <char*> cnp.PyArray_DATA(self.partial)
-        cdef Py_ssize_t pieces = size // self.piece     # the last is the larger one
+        cdef Py_ssize_t pieces = self.pieces(size)
         cdef Py_ssize_t groups = min(pieces, <Py_ssize_t> GROUPS), lanes = min(self.n_lanes, threads())
         cdef Pieces job = Pieces(trainer=<PyObject*> self, start=start, size=size, pieces=pieces, groups=groups,
                                  parts=min(lanes, groups), weights=weights, scale=scale, partial=partial)
