@@ -74,6 +74,9 @@
 /* Outputs up to which a dense layer is narrow, and the chains of each of its sums. */
 #define FNN_NARROW 16
 #define FNN_CHAINS 4
+/* Rows of W this far apart, or a multiple of it, are copied side by side where so many rows of A use them. */
+#define FNN_CROWDED_BYTES 2048
+#define FNN_CROWDED_ROWS 32
 /* Outputs up to which its rows lie across the lanes. */
 #define FNN_FEW 4
 

@@ -211,11 +211,24 @@ static void FN(turn_panel)(const FN(product) *p, FN(panel) *q, ptrdiff_t N, ptrd
     q->w_row = FN(PANEL);
 }
 
+/* Copy rows k .. end of a panel to where they lie side by side. */
+static void FN(copy_panel)(FN(panel) *q, ptrdiff_t vectors, REAL *copy)
+{
+    for (ptrdiff_t k = q->k; k < q->end; k++)
+        for (ptrdiff_t v = 0; v < vectors; v++)
+            *(FN(vector) *)(copy + (k - q->k) * FN(PANEL) + v * FN(WIDTH)) = VECTOR(q->w + k * q->w_row + v * FN(WIDTH));
+    q->w = copy - q->k * FN(PANEL);
+    q->w_row = FN(PANEL);
+}
+
 /* Run a product panel by panel, in blocks of the contraction that stay in cache. */
 static void FN(run_product)(const FN(product) *p, ptrdiff_t M, ptrdiff_t N, ptrdiff_t K)
 {
     REAL copy[(FN(DEPTH) + FN(QUAD)) * FN(PANEL)] __attribute__((aligned(64)));
-    const ptrdiff_t block = p->turned || N * (ptrdiff_t)sizeof(REAL) >= 4096 ? FN(DEPTH) : 4 * FN(DEPTH);
+    /* Rows that lie a power of two apart all want the same few places of a cache. */
+    const int crowded = !p->turned && p->w_row * (ptrdiff_t)sizeof(REAL) % FNN_CROWDED_BYTES == 0 && M >= FNN_CROWDED_ROWS;
+    const ptrdiff_t block =
+        p->turned || crowded || N * (ptrdiff_t)sizeof(REAL) >= 4096 ? FN(DEPTH) : 4 * FN(DEPTH);
     FN(panel) q = {.k = 0};
     do {
         q.end = K - q.k > block ? q.k + block : K;
@@ -233,6 +246,8 @@ static void FN(run_product)(const FN(product) *p, ptrdiff_t M, ptrdiff_t N, ptrd
             q.w_row = p->w_row;
             if (p->turned)
                 FN(turn_panel)(p, &q, N, take, copy);
+            else if (crowded)
+                FN(copy_panel)(&q, take, copy);
             FN(run_panel)(p, &q, M, take);
             q.n += take * FN(WIDTH);
         }

@@ -21,6 +21,7 @@ SHAPES = [
 ]
 SHAPES += [(1, 784, 2), (7, 70, 16), (1, 1100, 40), (1, 40, 300), (20, 40, 520), (3, 2, 5), (6, 4, 1)]
 SHAPES += [(16, 3, 33), (33, 65, 130), (4, 1700, 9), (6, 9, 1100), (1, 300, 1100), (1700, 5, 3), (12, 100, 64)]
+SHAPES += [(40, 300, 512), (33, 65, 256)]  # rows of W a power of two apart, for many rows
 
 
 def draw(dtype, *shape):
@@ -103,7 +104,9 @@ def test_nothing_is_written_past_the_end(dtype, isa):
 
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("I", "O"), [(4, 64), (64, 10), (33, 17), (100, 70), (784, 128), (70, 1100), (1700, 40)])
+@pytest.mark.parametrize(
+    ("I", "O"), [(4, 64), (64, 10), (33, 17), (100, 70), (784, 128), (70, 1100), (1700, 40), (300, 512)]
+)
 def test_the_bits_of_a_row_do_not_depend_on_the_batch(I, O, dtype, isa):
     x, w, bias, dy = draw(dtype, 37, I), draw(dtype, I, O), draw(dtype, O), draw(dtype, 37, O)
     y, dx = kernels.product_forward(x, w, bias, isa=isa), kernels.product_input_gradient(dy, w, isa=isa)

@@ -331,13 +331,13 @@ def seeds():
 
 def attempt(data, limit=5.0):
     """Load contents; only a network that agrees with itself or a ModelFormatError may come of it, soon."""
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         net = serialization.from_bytes(data, {"square": SQUARE, "scaled": SCALE})
     except fn.ModelFormatError:
         return None
     finally:
-        assert time.perf_counter() - began < limit
+        assert time.process_time() - began < limit
     assert np.isfinite(net.params).all()
     assert net.params.nbytes <= len(data)
     again = serialization.to_bytes(net, optimizer=net.trainer is not None, metadata=None)
@@ -636,10 +636,10 @@ for _ in range(150):
 @pytest.mark.parametrize("name", BOMBS)
 def test_sizes_that_a_file_cannot_fill_are_refused_at_once(name):
     data = assemble({}, BOMBS[name], b"")
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(fn.ModelFormatError):
         serialization.from_bytes(data, {})
-    assert time.perf_counter() - began < 3.0
+    assert time.process_time() - began < 3.0
 
 
 def test_bombs_take_no_memory(tmp_path):
