@@ -87,7 +87,7 @@ class Ensemble:
         for net in self.models:
             if not isinstance(net, Network):
                 raise TypeError(
-                    f"Ensemble: expected networks, got {type(net).__name__}; scikit-learn has VotingClassifier"
+                    f"Ensemble: expected networks, got {type(net).__name__}; of an estimator pass its network_"
                 )
         first = self.models[0]
         if len(first.output_shapes) != 1:

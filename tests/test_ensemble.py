@@ -293,7 +293,7 @@ def several():
     (lambda: (networks()[0],), TypeError, "Ensemble: expected a list of networks, got Sequential"),
     (lambda: (5,), TypeError, "Ensemble: expected a list of networks, got int"),
     (lambda: ([],), ValueError, "Ensemble: expected at least one network, got none"),
-    (lambda: ([5],), TypeError, "Ensemble: expected networks, got int; scikit-learn has VotingClassifier"),
+    (lambda: ([5],), TypeError, "Ensemble: expected networks, got int; of an estimator pass its network_"),
     (lambda: ([several()],), ValueError, "Ensemble: expected networks with one output, got 2"),
     (lambda: (networks(2) + networks(3),), ValueError, SAME + "output_shapes, got ((2,),) and ((3,),)"),
     (lambda: (networks() + networks(dtype="float64"),), ValueError, SAME + "dtype, got float32 and float64"),
