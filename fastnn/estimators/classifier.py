@@ -108,7 +108,7 @@ class MLPClassifier(MultilayerPerceptron):
         Epochs of the last fit; rows seen.
     n_features_in_, n_layers_, n_outputs_, out_activation_ : int, int, int, str
         Shape of the network.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (I,)
         Names of the columns, if X had any.
 
     Raises
@@ -311,7 +311,7 @@ class MLPClassifier(MultilayerPerceptron):
 
         Parameters
         ----------
-        X : array_like, data frame or sparse matrix of shape (N, n_features_in_)
+        X : array_like, data frame or sparse matrix of shape (N, I)
             Rows.
 
         Returns
@@ -334,7 +334,7 @@ class MLPClassifier(MultilayerPerceptron):
 
         Parameters
         ----------
-        X : array_like, data frame or sparse matrix of shape (N, n_features_in_)
+        X : array_like, data frame or sparse matrix of shape (N, I)
             Rows.
 
         Returns
@@ -369,7 +369,7 @@ class MLPClassifier(MultilayerPerceptron):
 
         Parameters
         ----------
-        X : array_like, data frame or sparse matrix of shape (N, n_features_in_)
+        X : array_like, data frame or sparse matrix of shape (N, I)
             Rows.
 
         Returns
@@ -396,7 +396,7 @@ class MLPClassifier(MultilayerPerceptron):
 
         Parameters
         ----------
-        x : array_like of shape (n_features_in_,)
+        x : array_like of shape (I,)
             One row; an array of the network's dtype goes straight to C.
 
         Returns

@@ -199,7 +199,7 @@ class MLPRegressor(MultilayerPerceptron):
 
         Parameters
         ----------
-        X : array_like, data frame or sparse matrix of shape (N, n_features_in_)
+        X : array_like, data frame or sparse matrix of shape (N, I)
             Rows.
 
         Returns
@@ -223,7 +223,7 @@ class MLPRegressor(MultilayerPerceptron):
 
         Parameters
         ----------
-        x : array_like of shape (n_features_in_,)
+        x : array_like of shape (I,)
             One row; an array of the network's dtype goes straight to C.
 
         Returns
