@@ -263,7 +263,8 @@ def test_an_interruption_stops_at_once_and_does_no_harm():
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_ctrl_c_from_outside():
     code = """
-import sys, time, numpy as np, fastnn as fn
+import signal, sys, time, numpy as np, fastnn as fn
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are told to ignore it
 net = fn.Sequential([fn.Dense(200, "relu"), fn.Dense(3)], input_shape=4, seed=1)
 X = np.ones((100000, 4), np.float32)
 try:

@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import signal
 import warnings
 from importlib import import_module
 
@@ -290,7 +289,7 @@ def test_what_is_refused_changes_nothing(options, X_given, y_given):
 def test_an_interruption_keeps_what_was_learned():
     def press(info):
         if info.epoch == 3:
-            signal.raise_signal(signal.SIGINT)
+            raise KeyboardInterrupt
 
     model = classifier(callbacks=[press])
     with pytest.raises(KeyboardInterrupt):
