@@ -147,8 +147,11 @@ class Builder:
                 return
 
 
-def random_network(seed):
-    """A network of about ten layers; all that nothing reads is an output, and sometimes something that is read too."""
+def random_network(seed, dtype=None):
+    """A network of about ten layers; all that nothing reads is an output, and sometimes something that is read too.
+
+    ``dtype``: if not given, every fifth network is float64.
+    """
     builder = Builder(np.random.default_rng(seed))
     rng = builder.rng
     builder.input(builder.pick((builder.size(9),), (builder.size(5), builder.size(6))))
@@ -157,7 +160,7 @@ def random_network(seed):
     outputs = list(builder.unread)
     if builder.flag():
         outputs.append(builder.tensor())
-    dtype = "float64" if seed % 5 == 4 else "float32"
+    dtype = dtype or ("float64" if seed % 5 == 4 else "float32")
     net = fn.Network(builder.inputs, outputs, seed=int(seed), dtype=dtype)
     net.params[:] = rng.normal(0, 0.5, net.n_params)
     for name, view in net.named_parameters():
