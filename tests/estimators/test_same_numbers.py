@@ -42,6 +42,7 @@ CASES = {
     "small-batches": (CANCER, {"batch_size": 13, "hidden_layer_sizes": (9, 8), "activation": "logistic"}),
     "in-order": (DIGITS, {"shuffle": False, "batch_size": 64, "max_iter": 5}),
     "early": (CANCER, {"early_stopping": True, "max_iter": 150, "solver": "sgd", "learning_rate_init": 0.1}),
+    "early-ties": (CANCER, {"early_stopping": True, "tol": 0.0, "n_iter_no_change": 3, "max_iter": 60}),
     "early-multiclass": (DIGITS, {"early_stopping": True, "validation_fraction": 0.25, "n_iter_no_change": 3}),
     "lbfgs": (CANCER, {"solver": "lbfgs", "max_iter": 25}),
     "lbfgs-multiclass": (DIGITS, {"solver": "lbfgs", "max_iter": 10, "alpha": 2.0, "activation": "identity"}),
