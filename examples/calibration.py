@@ -6,7 +6,8 @@ places, so accuracy stays [Guo et al. 2017].  The mean of several networks is mo
 [Lakshminarayanan et al. 2017].  Smoothed labels [Szegedy et al. 2016] are told never to be sure, and are less sure here
 than they could be.
 
-The expected calibration error is the mean over test images of |how sure - how often right|, in 15 bins of sureness.
+The expected calibration error is the mean over test images of the distance between how sure and how often right, in 15
+bins of sureness.
 """
 
 import sys
