@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from fastnn._core.rng import fresh_seed
+from fastnn.callbacks import EpochInfo
 from fastnn.estimators import parameters, rows
 from fastnn.estimators.design import build_network, draw, per_layer, weights_and_biases
 from fastnn.estimators.epochs import Course, Record, Rows, count_stalls, epoch, has_settled, note, shuffled, train
@@ -183,6 +184,7 @@ class MultilayerPerceptron(Fitted):
             else:
                 net.compile(objective.loss, optimizer_for(self), loss_weights=[objective.share])
                 pace = Pace(self, net.schedule)
+                pace.require(("loss",) if held is None else ("loss", "val_loss", f"val_{self._score_name}"))
                 try:
                     unsettled = train(course, net, pace, record, data, held, random)
                 except KeyboardInterrupt:  # what was learned stays
@@ -266,12 +268,13 @@ class MultilayerPerceptron(Fitted):
             if pace is None or net.trainer is None:
                 net.compile(objective.loss, optimizer_for(self), loss_weights=[objective.share])
                 pace = Pace(self, net.schedule)
+            pace.require(("loss",))
             order = shuffled(np.arange(len(data)), course, random) if random is not None and course.shuffle else None
             loss = epoch(course, net, pace, data, order, [])
         record.epochs = 0
         note(record, loss, len(data), course)
         count_stalls(record, course.tol)
-        pace.epoch_ends(record.rows_seen, loss)
+        pace.epoch_ends(record.rows_seen, EpochInfo(epoch=1, epochs=1, loss=loss))
         has_settled(course, pace, record, "Training loss")
         if len(record.losses) > 2 * CURVE:
             del record.losses[:CURVE]

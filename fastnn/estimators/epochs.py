@@ -45,8 +45,8 @@ class Record:
 
     loss: float = nan
     losses: list[float] = field(default_factory=list)
-    scores: list[float] | None = None
-    validation_losses: list[float] | None = None
+    scores: Any = None  # lists where rows are held out
+    validation_losses: Any = None
     best_loss: float | None = inf
     best_score: float | None = None
     epochs: int = 0  # of the last call
@@ -90,6 +90,8 @@ def train(
     """
     order = np.arange(len(rows)) if course.shuffle else None
     best = net.params.copy() if held is not None and record.scores else None
+    if held is not None:
+        record.scores, record.validation_losses = record.scores or [], record.validation_losses or []
     calls = [as_callback(callback) for callback in course.callbacks]
     record.epochs = 0
     for call in calls:
@@ -104,15 +106,20 @@ def train(
             except DivergenceError:
                 if best is None:
                     raise
-                record.scores = [*(record.scores or []), nan]
+                for curve in (record.scores, record.validation_losses):
+                    curve.append(nan)
                 return "the loss became infinite or NaN; training stopped with the best weights so far"
             note(record, loss, len(rows), course)
             if held is None:
                 count_stalls(record, course.tol)
             elif judge(course, net, record, held):
                 best = net.params.copy()
-            pace.epoch_ends(record.rows_seen, loss)
-            stop = tell(course, net, pace, record, calls, perf_counter() - began, len(rows))
+            info = describe(course, net, pace, record, perf_counter() - began, len(rows))
+            record.history.append(
+                info.epoch, **info.monitored(), learning_rate=info.learning_rate, seconds=info.seconds
+            )
+            pace.epoch_ends(record.rows_seen, info)
+            stop = any([bool(call.on_epoch_end(info)) for call in calls])  # noqa: C419  (every callback hears of it)
             if has_settled(course, pace, record, "Training loss" if held is None else "Validation score") or stop:
                 return ""
     finally:
@@ -199,8 +206,8 @@ def judge(course: Course, net: Sequential, record: Record, held: Rows) -> bool:
     loss, outputs = validate(net, held)
     score = course.score(outputs, held) if np.isfinite(outputs).all() else nan
     shown = course.objective.report * loss + course.objective.constant
-    record.scores = [*(record.scores or []), score]
-    record.validation_losses = [*(record.validation_losses or []), shown]
+    record.scores.append(score)
+    record.validation_losses.append(shown)
     if course.verbose:
         print(f"Validation score: {score:f}")
     best = -inf if record.best_score is None else record.best_score
@@ -221,27 +228,18 @@ def validate(net: Sequential, held: Rows) -> tuple[float, np.ndarray]:
     return total / weight if weight else 0.0, outputs
 
 
-def tell(
-    course: Course, net: Sequential, pace: Pace, record: Record, calls: list[Callback], seconds: float, n: int
-) -> bool:
-    """Write the history and tell the callbacks; return whether one of them wants to stop."""
+def describe(course: Course, net: Sequential, pace: Pace, record: Record, seconds: float, n: int) -> EpochInfo:
+    """Count an epoch and return what there is to tell of it."""
     net.epoch += 1
-    values = {"loss": record.loss}
-    if record.scores and record.validation_losses:
-        values |= {"val_loss": record.validation_losses[-1], f"val_{course.score_name}": record.scores[-1]}
-    record.history.append(net.epoch, **values, learning_rate=pace.learning_rate, seconds=seconds)
-    if not calls:
-        return False
-    info = EpochInfo(
+    held = bool(record.scores)
+    return EpochInfo(
         epoch=net.epoch,
         epochs=course.max_iter,
         loss=record.loss,
-        val_loss=values.get("val_loss"),
-        metrics={name: value for name, value in values.items() if name not in ("loss", "val_loss")},
+        val_loss=record.validation_losses[-1] if held else None,
+        metrics={f"val_{course.score_name}": record.scores[-1]} if held else {},
         learning_rate=pace.learning_rate,
         seconds=seconds,
         samples=n,
         net=net,
     )
-    stops = [bool(call.on_epoch_end(info)) for call in calls]  # every callback hears of every epoch
-    return any(stops)

@@ -2,7 +2,7 @@
 
 import warnings
 from operator import is_
-from os import PathLike
+from os import PathLike, fspath
 from typing import Any, Self
 
 import numpy as np
@@ -141,7 +141,7 @@ class Fitted(Parameters):
         from fastnn.plotting import plot_history
 
         self._fitted()
-        return plot_history(self.history_, None if path is None else str(path), log=log)
+        return plot_history(self.history_, None if path is None else fspath(path), log=log)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted estimator to one safetensors file, atomically; ``load`` reads it, without running any code.

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.callbacks import EpochInfo
 from fastnn.optimizers import NAMES, SGD, Adam, Optimizer
 from fastnn.schedules import Constant, ReduceOnPlateau, Schedule, as_schedule
 
@@ -66,12 +67,26 @@ class Pace:
         self.learning_rate = float(rates[-1])
         return rates
 
-    def epoch_ends(self, rows_seen: int, loss: float) -> None:
-        """Go on by the rows seen so far, or by the loss."""
+    def require(self, names: tuple[str, ...]) -> None:
+        """Raise unless what the schedule goes by is one of these.
+
+        Raises
+        ------
+        ValueError
+            If it is not.
+        """
+        if isinstance(self.schedule, ReduceOnPlateau) and self.schedule.monitor not in names:
+            raise ValueError(
+                f"learning_rate: expected a schedule that monitors {' or '.join(names)}, got "
+                f"{self.schedule.monitor!r}; rows to validate on (X_val, early_stopping) bring val_loss"
+            )
+
+    def epoch_ends(self, rows_seen: int, info: EpochInfo) -> None:
+        """Go on by the rows seen so far, or by what the schedule monitors."""
         if self.plan == "invscaling":
             self.learning_rate = self.first / (rows_seen + 1) ** self.power
         elif isinstance(self.schedule, ReduceOnPlateau):
-            self.schedule.observe(loss)
+            self.schedule.observe(info.value(self.schedule.monitor))
 
     def stops(self, reason: str, verbose: bool) -> bool:
         """Answer to a loss that no longer falls: stop, or go on at a fifth of the rate."""

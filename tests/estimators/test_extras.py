@@ -200,6 +200,25 @@ def test_schedules_and_optimisers():
     assert classifier(solver="rmsprop").fit(X, Y).score(X, Y) > 0.5
 
 
+def test_a_schedule_on_a_plateau_goes_by_what_it_monitors():
+    """Labels held out are noise, so their loss rises while the training loss falls."""
+    noise = np.random.default_rng(3).permutation(Y[200:])
+    for monitor, falls in (("loss", False), ("val_loss", True)):
+        schedule = fn.ReduceOnPlateau(0.01, factor=0.5, patience=3, monitor=monitor)
+        model = classifier(learning_rate=schedule, n_iter_no_change=100)
+        model.fit(X[:200], Y[:200], X_val=X[200:], y_val=noise)
+        assert (model.history_.learning_rate[-1] < 0.01) == falls
+        assert model.history_.learning_rate[0] == 0.01
+    for learn in (model.set_params(early_stopping=False).fit, classifier(learning_rate=schedule).partial_fit):
+        with pytest.raises(ValueError, match="monitors loss, got 'val_loss'"):
+            learn(X, Y, **({"classes": [0, 1, 2]} if learn.__name__ == "partial_fit" else {}))
+
+
+def test_the_history_has_the_rate_of_each_epoch():
+    model = classifier(solver="sgd", learning_rate="invscaling", learning_rate_init=0.1, max_iter=4).fit(X, Y)
+    assert model.history_.learning_rate == pytest.approx([0.1, *(0.1 / (300 * k + 1) ** 0.5 for k in (1, 2, 3))])
+
+
 def test_callbacks_see_every_epoch_and_may_stop():
     seen = []
 

@@ -48,7 +48,12 @@ def test_files_of_numpy(save, tmp_path):
 def test_a_network_without_parameters(tmp_path):
     flat = fn.Sequential([fn.Flatten()], input_shape=(2, 2))
     flat.save_weights(tmp_path / "w.npz")
+    with np.load(tmp_path / "w.npz") as arrays_of_file:
+        assert arrays_of_file.files == []
     flat.load_weights(tmp_path / "w.npz")
+    net().save_weights(tmp_path / "other.npz")
+    with pytest.raises(fn.ModelFormatError):
+        flat.load_weights(tmp_path / "other.npz")
 
 
 def arrays(**changes):
