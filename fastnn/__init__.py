@@ -18,12 +18,6 @@ from fastnn import metrics as metrics
 from fastnn import optimizers as optimizers
 from fastnn import schedules as schedules
 from fastnn._version import __version__ as __version__
-from fastnn.callbacks import Callback as Callback
-from fastnn.callbacks import Checkpoint as Checkpoint
-from fastnn.callbacks import EarlyStopping as EarlyStopping
-from fastnn.callbacks import EpochLog as EpochLog
-from fastnn.callbacks import LearningRateLogger as LearningRateLogger
-from fastnn.callbacks import ProgressBar as ProgressBar
 from fastnn.data import Examples as Examples
 from fastnn.data import RunningStandardizer as RunningStandardizer
 from fastnn.data import Standardizer as Standardizer
@@ -38,7 +32,7 @@ from fastnn.data import read_table as read_table
 from fastnn.data import split as split
 from fastnn.errors import DivergenceError as DivergenceError
 from fastnn.errors import ModelFormatError as ModelFormatError
-from fastnn.history import History as History
+from fastnn.graph.stream import Stream as Stream
 from fastnn.initializers import Orthogonal as Orthogonal
 from fastnn.initializers import VarianceScaling as VarianceScaling
 from fastnn.layers import GRU as GRU
@@ -96,18 +90,29 @@ from fastnn.schedules import InverseTimeDecay as InverseTimeDecay
 from fastnn.schedules import OneCycle as OneCycle
 from fastnn.schedules import ReduceOnPlateau as ReduceOnPlateau
 from fastnn.schedules import StepDecay as StepDecay
-from fastnn.stream import Stream as Stream
 from fastnn.threads import get_num_threads as get_num_threads
 from fastnn.threads import set_num_threads as set_num_threads
+from fastnn.training.callbacks import Callback as Callback
+from fastnn.training.callbacks import Checkpoint as Checkpoint
+from fastnn.training.callbacks import EarlyStopping as EarlyStopping
+from fastnn.training.callbacks import EpochLog as EpochLog
+from fastnn.training.callbacks import LearningRateLogger as LearningRateLogger
+from fastnn.training.callbacks import ProgressBar as ProgressBar
+from fastnn.training.history import History as History
 
 if _TYPE_CHECKING:
-    from fastnn import interchange as interchange
-    from fastnn.diagnostics import gradcheck as gradcheck
+    from fastnn import formats as formats
+    from fastnn._core.headers import get_include as get_include
     from fastnn.ensemble import Ensemble as Ensemble
     from fastnn.ensemble import Uncertainty as Uncertainty
     from fastnn.estimators import MLPClassifier as MLPClassifier
     from fastnn.estimators import MLPRegressor as MLPRegressor
-    from fastnn.headers import get_include as get_include
+    from fastnn.formats import from_keras as from_keras
+    from fastnn.formats import from_onnx as from_onnx
+    from fastnn.formats import from_sklearn as from_sklearn
+    from fastnn.formats import from_torch as from_torch
+    from fastnn.formats.safetensors import load as load
+    from fastnn.graph.resampling import resample_phase as resample_phase
     from fastnn.insight import Attribution as Attribution
     from fastnn.insight import GradientFlow as GradientFlow
     from fastnn.insight import Histograms as Histograms
@@ -130,30 +135,25 @@ if _TYPE_CHECKING:
     from fastnn.insight import plot_probes as plot_probes
     from fastnn.insight import saliency as saliency
     from fastnn.insight import smooth_grad as smooth_grad
-    from fastnn.interchange import from_keras as from_keras
-    from fastnn.interchange import from_onnx as from_onnx
-    from fastnn.interchange import from_sklearn as from_sklearn
-    from fastnn.interchange import from_torch as from_torch
-    from fastnn.many import fit_many as fit_many
+    from fastnn.insight.gradcheck import gradcheck as gradcheck
     from fastnn.online import OnlineClassifier as OnlineClassifier
     from fastnn.online import OnlineRegressor as OnlineRegressor
     from fastnn.plotting import plot_confusion_matrix as plot_confusion_matrix
     from fastnn.plotting import plot_history as plot_history
-    from fastnn.range_test import RateSweep as RateSweep
-    from fastnn.range_test import lr_find as lr_find
-    from fastnn.range_test import plot_lr_find as plot_lr_find
     from fastnn.reporting import Report as Report
     from fastnn.reporting import report as report
-    from fastnn.resampling import resample_phase as resample_phase
-    from fastnn.serialization import load as load
+    from fastnn.training.many import fit_many as fit_many
+    from fastnn.training.range_test import RateSweep as RateSweep
+    from fastnn.training.range_test import lr_find as lr_find
+    from fastnn.training.range_test import plot_lr_find as plot_lr_find
 
 # What stands on top of networks is loaded when it is first asked for: what names each module has.
 _LATER = {
-    "diagnostics": ("gradcheck",),
+    "insight.gradcheck": ("gradcheck",),
     "ensemble": ("Ensemble", "Uncertainty"),
     "estimators": ("MLPClassifier", "MLPRegressor"),
-    "export_c": (),
-    "headers": ("get_include",),
+    "formats.c": (),
+    "_core.headers": ("get_include",),
     "insight": (
         "Attribution",
         "GradientFlow",
@@ -178,15 +178,25 @@ _LATER = {
         "saliency",
         "smooth_grad",
     ),
-    "interchange": ("from_keras", "from_onnx", "from_sklearn", "from_torch"),
-    "many": ("fit_many",),
+    "formats": ("from_keras", "from_onnx", "from_sklearn", "from_torch"),
+    "training.many": ("fit_many",),
     "online": ("OnlineClassifier", "OnlineRegressor"),
     "plotting": ("plot_confusion_matrix", "plot_history"),
-    "range_test": ("RateSweep", "lr_find", "plot_lr_find"),
+    "training.range_test": ("RateSweep", "lr_find", "plot_lr_find"),
     "reporting": ("Report", "report"),
-    "resampling": ("resample_phase",),
-    "serialization": ("load",),
+    "graph.resampling": ("resample_phase",),
+    "formats.safetensors": ("load",),
 }
+# Modules that public things were reached by, and where these are now.
+_MOVED = {
+    "callbacks": "training.callbacks",
+    "diagnostics": "insight.gradcheck",
+    "export_c": "formats.c",
+    "history": "training.history",
+    "interchange": "formats",
+    "layer_view": "graph.layer_view",
+}
+_PACKAGES = ("data", "ensemble", "estimators", "formats", "insight", "online", "plotting", "reporting")
 _HOMES = {name: module for module, names in _LATER.items() for name in names}
 
 
@@ -198,8 +208,10 @@ def __getattr__(name: str) -> _Any:
     AttributeError
         If there is nothing of that name.
     """
-    if name in _LATER:
+    if name in _PACKAGES:
         return _import_module(f"fastnn.{name}")
+    if name in _MOVED:
+        return _import_module(f"fastnn.{_MOVED[name]}")
     if name not in _HOMES:
         raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
     value = globals()[name] = getattr(_import_module(f"fastnn.{_HOMES[name]}"), name)
@@ -208,4 +220,4 @@ def __getattr__(name: str) -> _Any:
 
 def __dir__() -> list[str]:
     """Return all names, loaded or not."""
-    return sorted({*globals(), *_HOMES, *_LATER})
+    return sorted({*globals(), *_HOMES, *_PACKAGES})

@@ -16,21 +16,25 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 # Known modules first, in reading order; others follow by name.
-ORDER = ("network", "layers", "initializers", "losses", "optimizers", "schedules", "metrics", "callbacks", "history")
+ORDER = (
+    "network", "layers", "initializers", "losses", "optimizers", "schedules", "metrics", "training.callbacks",
+    "training.history",
+)  # fmt: skip
 TITLES = {
+    "_core.headers": "C and Cython",
     "data": "Data",
-    "diagnostics": "Checks",
     "errors": "Errors",
-    "export_c": "Export to C",
-    "headers": "C and Cython",
-    "history": "History",
+    "formats.c": "Export to C",
+    "formats.safetensors": "Files",
     "layers": "Layers",
-    "serialization": "Files",
+    "training.history": "History",
     "threads": "Threads",
 }
+# Packages whose modules have a page each.
+BY_MODULE = ("_core", "graph", "training")
 # What users meet without importing it from the top: bases to derive from, and what calls give back.
 ALSO = (
-    "layer_view.LayerView",
+    "graph.layer_view.LayerView",
     "losses.Loss",
     "optimizers.Optimizer",
     "schedules.Schedule",
@@ -40,14 +44,14 @@ ALSO = (
     "metrics.Metric",
     "metrics.mean_squared_error",
     "metrics.mean_absolute_error",
-    "callbacks.EpochInfo",
-    "diagnostics.GradientCheck",
-    "export_c.CExport",
-    "interchange.to_onnx",
+    "training.callbacks.EpochInfo",
+    "insight.gradcheck.GradientCheck",
+    "formats.c.CExport",
+    "formats.to_onnx",
 )
 # Specifications are described by their parameters; only the bases show the methods, for who derives from them.
 BASES = (fn.Layer, fn.losses.Loss, fn.optimizers.Optimizer, fn.schedules.Schedule, fn.initializers.Initializer)
-SHOWN_WITH = {"layer_view": "network"}
+SHOWN_WITH = {"graph.layer_view": "network"}
 
 
 def public_names() -> dict[str, list[str]]:
@@ -55,10 +59,18 @@ def public_names() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     every = {name: getattr(fn, name) for name in dir(fn)}
     top = {name: value for name, value in every.items() if not name.startswith("_") and not inspect.ismodule(value)}
-    modules = {name: value.__module__.split(".")[1] for name, value in top.items()}
-    for name, module in [*modules.items(), *((name, name.split(".")[0]) for name in ALSO)]:
+    modules = {name: page_of(value.__module__.removeprefix("fastnn.")) for name, value in top.items()}
+    for name, module in [*modules.items(), *((name, page_of(name.rpartition(".")[0])) for name in ALSO)]:
         found.setdefault(SHOWN_WITH.get(module, module), []).append(f"fastnn.{name}")
     return dict(sorted(found.items(), key=lambda item: (ORDER.index(item[0]) if item[0] in ORDER else 99, item[0])))
+
+
+def page_of(module: str) -> str:
+    """Return the module whose page shows what this one defines."""
+    package = module.partition(".")[0]
+    if package == "formats":
+        return module if module in ("formats.c", "formats.safetensors") else package
+    return module if package in BY_MODULE else package
 
 
 def look_up(name: str) -> Any:

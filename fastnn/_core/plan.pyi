@@ -1,4 +1,4 @@
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -15,10 +15,11 @@ class Plan:
     def __init__(
         self,
         widths: Iterable[int],
-        nodes: Iterable[tuple[Op, Sequence[int], int, Hashable]],
+        nodes: Iterable[tuple[Op, Sequence[int], int, int]],
         inputs: Iterable[int],
         outputs: Iterable[int],
         dtype: DTypeLike,
+        n_params: int,
     ) -> None: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...

@@ -37,19 +37,20 @@ def aligned_zeros(Py_ssize_t n, dtype):
 cdef class Plan:
     """The steps of a network.
 
-    ``widths``: elements per row of each tensor.  ``nodes``: (op, input tensors, output tensor, key) in an order in
-    which every tensor is written before it is read; nodes of one key share their parameters.  ``inputs``,
-    ``outputs``: tensors.
+    ``widths``: elements per row of each tensor.  ``nodes``: (op, input tensors, output tensor, offset of its parameters
+    in the parameter vector) in an order in which every tensor is written before it is read.  ``inputs``, ``outputs``:
+    tensors.  ``n_params``: length of the parameter vector.
     """
 
-    def __init__(self, widths, nodes, inputs, outputs, dtype):
+    def __init__(self, widths, nodes, inputs, outputs, dtype, n_params):
         self.dtype = np.dtype(dtype)
         self.kernels = kernel_table(self.dtype.itemsize)
-        self.widths, self.inputs = list(widths), list(inputs)
+        self.widths, self.inputs, self.n_params = list(widths), list(inputs), n_params
         nodes, self.outputs = self._with_fan_out(nodes, list(outputs))
         self.ops = tuple(node[0] for node in nodes)
+        self.offsets = [node[3] for node in nodes]
         self.least_rows = max((op.least_rows for op in self.ops), default=1)
-        self._place_parameters(nodes)
+        self.products = sum(op.repeats * sum(int(np.prod(part.shape)) for part in op.parameters) for op in self.ops)
         self._load_products()
         self._write_steps(nodes)
         self._join_activations()
@@ -76,26 +77,15 @@ cdef class Plan:
                 return
             names[tensor] = list(range(len(self.widths), len(self.widths) + count))
             self.widths += [self.widths[tensor]] * count
-            result.append((FanOutOp(self.widths[tensor], count), [tensor], list(names[tensor]), None))
+            result.append((FanOutOp(self.widths[tensor], count), [tensor], list(names[tensor]), 0))
 
         for tensor in self.inputs:
             part(tensor)
-        for op, ins, out, key in nodes:
+        for op, ins, out, offset in nodes:
             ins = [names[tensor].pop(0) if tensor in names else tensor for tensor in ins]
-            result.append((op, ins, [out], key))
+            result.append((op, ins, [out], offset))
             part(out)
         return result, [names[tensor].pop(0) if tensor in names else tensor for tensor in outputs]
-
-    def _place_parameters(self, nodes):
-        """Lay the parameters of each key into one vector, in the order of first use."""
-        places, self.offsets, self.n_params, self.products = {}, [], 0, 0.0
-        for position, (op, _, _, key) in enumerate(nodes):
-            size = sum(int(np.prod(parameter.shape)) for parameter in op.parameters)
-            self.products += size * op.repeats
-            place = places.setdefault(key if op.parameters else (position,), self.n_params)
-            if place == self.n_params:
-                self.n_params += size
-            self.offsets.append(place)
 
     def _load_products(self):
         """Take the products from our kernels, and from the BLAS module (imported only then) where an op is to use it."""
@@ -299,6 +289,8 @@ cdef class Workspace:
         if not (self.frame.values and self.frame.gradients and self.frame.saved):
             raise MemoryError(f"fastnn: no memory for a workspace of {n_tensors} tensors")
         for tensor in range(n_tensors):
+            if roots[tensor] not in value_places:   # no step writes it
+                continue
             place = value_places[roots[tensor]]
             self.frame.values[tensor] = base + place * capacity * itemsize
             if tensor in gradient_places:

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._progress import track
 from fastnn.layers import Bidirectional, Dense, DropConnect, Embedding
 from fastnn.layers.recurrent import _Recurrent
 from fastnn.losses import CrossEntropy, Hinge
+from fastnn.training.progress import track
 
 STANDARD = ((4, 64, 64, 2), (784, 128, 10), (784, 512, 512, 10))
 CALLS = (("predict_one", 1), ("predict", 512), ("train_step", 1), ("train_step", 128))
@@ -210,11 +210,11 @@ def multiply_adds(net: Any) -> tuple[int, int] | None:
     something below learns.
     """
     forward = learning = 0
-    learned = [False] * len(net.input_shapes)  # by tensor: whether something below learns
+    learned = dict.fromkeys(range(len(net.input_shapes)), False)  # by tensor: whether something below learns
     parameters = {view.name: view.parameters for view in net.layers}
-    for node, applied in zip(net.structure.nodes, net._assembly.applications, strict=True):
-        below, own = any(learned[i] for i in node.inputs), parameters[applied.name]
-        learned.append(below or bool(own))
+    for applied in net.applications:
+        below, own = any(learned[i] for i in applied.inputs), parameters[applied.name]
+        learned[applied.output] = below or bool(own)
         if isinstance(applied.layer, Embedding) or all(array.ndim < 2 for array in own.values()):
             continue
         if not isinstance(applied.layer, WITH_PRODUCTS) or any(array.ndim > 2 for array in own.values()):

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from fastnn.data import Standardizer
 from fastnn.errors import ModelFormatError
-from fastnn.history import History
 from fastnn.losses import Loss
 from fastnn.optimizers import Optimizer
+from fastnn.training.history import History
 
 Array = npt.NDArray[Any]
 _KEY, _TRAINING = "fastnn.cli", "fastnn.training"

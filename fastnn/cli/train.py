@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastnn.callbacks import Callback, EarlyStopping, EpochLog, ProgressBar
 from fastnn.cli import report
 from fastnn.cli.files import read_dataset
 from fastnn.cli.model import Recipe, Training, fit_inputs, is_classification, network_targets
 from fastnn.data import Standardizer, split
+from fastnn.training.callbacks import Callback, EarlyStopping, EpochLog, ProgressBar
 
 Array = npt.NDArray[Any]
 _OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}

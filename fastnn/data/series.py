@@ -10,7 +10,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
 from fastnn._spec import require_count
-from fastnn._validation import as_numeric, release
+from fastnn.data.ports import as_numeric, release
 from fastnn.data.standardize import Standardizer
 
 Array = npt.NDArray[Any]

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn._spec import choose, require_count
-from fastnn._validation import check_out
 from fastnn.data.examples import Examples
 from fastnn.data.inputs import Inputs, Lags, Needed, require_known
+from fastnn.data.ports import check_out
 from fastnn.data.series import Offsets, Series
 
 Array = npt.NDArray[Any]

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from fastnn._core.rng import fresh_seed
-from fastnn.callbacks import EpochInfo
 from fastnn.estimators import parameters, rows
 from fastnn.estimators.design import build_network, draw, per_layer, weights_and_biases
 from fastnn.estimators.epochs import Course, Record, Rows, count_stalls, epoch, has_settled, note, shuffled, train
@@ -21,7 +20,8 @@ from fastnn.estimators.pace import Pace, optimizer_for
 from fastnn.estimators.peers import kind, tags
 from fastnn.estimators.rules import RULES
 from fastnn.network import Sequential
-from fastnn.training import alone, kept_unless_done
+from fastnn.training.callbacks import EpochInfo
+from fastnn.training.loop import alone, kept_unless_done
 
 CURVE = 10_000  # losses that partial_fit keeps
 

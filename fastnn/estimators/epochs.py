@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from fastnn._core import kernels
-from fastnn.callbacks import Callback, EpochInfo, as_callback
 from fastnn.errors import DivergenceError
 from fastnn.estimators.objective import Objective
 from fastnn.estimators.pace import Pace
 from fastnn.estimators.rows import dense_blocks
-from fastnn.history import History
 from fastnn.network import Sequential
 from fastnn.threads import obey
+from fastnn.training.callbacks import Callback, EpochInfo, as_callback
+from fastnn.training.history import History
 
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from fastnn import serialization
 from fastnn._spec import Spec
 from fastnn.errors import ModelFormatError
-from fastnn.history import History
+from fastnn.formats import safetensors as files
 from fastnn.losses import Loss
 from fastnn.network import Sequential
 from fastnn.optimizers import Optimizer
 from fastnn.schedules import Schedule
+from fastnn.training.history import History
 
 FAMILIES: dict[str, type[Spec]] = {kind.family: kind for kind in (Loss, Optimizer, Schedule)}
 PLAIN = (
@@ -42,7 +42,7 @@ def save(estimator: Any, path: str | PathLike[str]) -> None:
 
 def load(cls: Any, path: str | PathLike[str]) -> Any:
     """See ``MultilayerPerceptron.load``."""
-    net = serialization.load(path)
+    net = files.load(path)
     found = net.metadata.pop("estimator", None)
     name = found.get("class") if isinstance(found, dict) else None
     if name != cls.__name__ or not isinstance(net, Sequential):

@@ -13,8 +13,8 @@ from fastnn.estimators.design import weights_and_biases
 from fastnn.estimators.pace import Pace
 from fastnn.estimators.parameters import Parameters
 from fastnn.estimators.peers import kind
-from fastnn.history import History
 from fastnn.network import Sequential
+from fastnn.training.history import History
 
 
 class Fitted(Parameters):

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.callbacks import EpochInfo
 from fastnn.optimizers import NAMES, SGD, Adam, Optimizer
 from fastnn.schedules import Constant, ReduceOnPlateau, Schedule, as_schedule
+from fastnn.training.callbacks import EpochInfo
 
 SMALLEST = 1e-6  # an adaptive rate that fell to this ends the training
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._progress import track
 from fastnn._spec import require_count, require_number
-from fastnn._validation import as_numeric, packed
+from fastnn.data.ports import as_numeric, packed
 from fastnn.insight.score import Score
 from fastnn.layers.base import batched
+from fastnn.training.progress import track
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -161,7 +161,7 @@ def gradient_flow(net: Any, X: Any, y: Any, sample_weight: Any = None) -> Gradie
     if not require_network("gradient_flow", net).n_params:
         raise ValueError("gradient_flow: expected a network with parameters, got one without")
     twin = deepcopy(net)
-    inputs, targets, weights, n = twin._batch("gradient_flow", X, y, sample_weight)
+    inputs, targets, weights, n = twin.ports.batch("gradient_flow", X, y, sample_weight)
     loss = gradients_of("gradient_flow", twin, inputs, targets, weights, n)
     before = twin.params.copy()
     names = [view.name for view in twin.layers]
@@ -226,7 +226,7 @@ def _unfrozen(twin: Network) -> Network:
 def _norms(net: Network, vector: np.ndarray) -> np.ndarray:
     """Return the norm of each layer's part of a parameter vector; NaN for layers without parameters."""
     squares: dict[str, float] = {}
-    for place in net._assembly.places:
+    for place in net.places:
         part = place.of(vector).astype(np.float64)
         squares[place.layer] = squares.get(place.layer, 0.0) + float(np.vdot(part, part))
     return np.sqrt([squares.get(view.name, np.nan) for view in net.layers])
@@ -241,21 +241,16 @@ def _through_time(
         return result
     for index, gradient in _unfrozen(twin).trainer.state_gradients(inputs, targets, weights, n).items():
         norms = np.sqrt(np.square(gradient, dtype=np.float64).sum(axis=(1, 2)))
-        name, again = str(twin._assembly.step_layers[index]), 1
-        while name in result:
-            again += 1
-            name = f"{twin._assembly.step_layers[index]}:{again}"
+        applied: Any = twin.assembly.step_applications[index]
         op = twin.plan.ops[index]
-        result[name] = norms[::-1] if isinstance(op, RecurrentOp) and op.reverse else norms
+        result[applied.title] = norms[::-1] if isinstance(op, RecurrentOp) and op.reverse else norms
     return result
 
 
 def _shares(net: Network, inputs: list[np.ndarray], n: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the share of dead units and of saturated values of each layer, NaN where that means nothing."""
-    net._forward_rows(inputs, n, True, net.seed, net.trainer.step)
     values: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-    for application in net._assembly.applications:
-        z, a = net._value(application.preactivation), net._value(application.activation)
+    for application, z, a in net.run_layers(inputs, n, training=True, step=net.trainer.step):
         units = application.output_shape[-1]  # at every step of a sequence the same
         values.setdefault(application.name, []).append((z.reshape(-1, units), a.reshape(-1, units)))
     included = _included(net)

@@ -89,7 +89,7 @@ def histograms(net: Any, X: Any, y: Any = None, *, bins: int = 50) -> Histograms
         result.activations[name] = np.histogram(values.astype(np.float64), bins)
     result.weights.update(_by_layer(twin, twin.params, bins))
     if y is not None:
-        gradients_of("histograms", twin, *twin._batch("histograms", X, y, None))
+        gradients_of("histograms", twin, *twin.ports.batch("histograms", X, y, None))
         result.gradients.update(_by_layer(twin, twin.grads, bins))
     return result
 
@@ -97,7 +97,7 @@ def histograms(net: Any, X: Any, y: Any = None, *, bins: int = 50) -> Histograms
 def _by_layer(net: Network, vector: np.ndarray, bins: int) -> dict[str, Histogram]:
     """Return a histogram of each layer's part of a parameter vector, biases left out."""
     parts: dict[str, list[np.ndarray]] = {}
-    for place in net._assembly.places:
+    for place in net.places:
         if place.decays:
             parts.setdefault(place.layer, []).append(place.of(vector).ravel().astype(np.float64))
     return {layer: np.histogram(np.concatenate(values), bins) for layer, values in parts.items()}

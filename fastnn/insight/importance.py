@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._progress import track
 from fastnn._spec import require_count
 from fastnn.insight.score import require_network
+from fastnn.training.progress import track
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,7 +94,7 @@ def permutation_importance(
     require_count(who, "seed", seed, low=0)
     if len(require_network(who, net).input_shapes) != 1:
         raise ValueError(f"{who}: expected a network of one input, got {len(net.input_shapes)}")
-    (inputs,), targets, _, n = net._batch(who, X, y, None)
+    (inputs,), targets, _, n = net.ports.batch(who, X, y, None)
     if n < 2:
         raise ValueError(f"{who}: expected at least 2 rows, got {n}; there is nothing to shuffle")
     rows = inputs.copy()  # packed rows may be the caller's own

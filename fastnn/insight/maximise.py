@@ -1,17 +1,17 @@
 """Inputs that a unit answers to most."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from fastnn._progress import track
 from fastnn._spec import choose, require_count, require_number
-from fastnn._validation import as_numeric
+from fastnn.data.ports import as_numeric
 from fastnn.insight.score import output_layers, require_network
 from fastnn.layers.base import batched
 from fastnn.network import Network
+from fastnn.training.progress import track
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -118,8 +118,10 @@ def maximise_activation(
     if len(require_network(who, net).input_shapes) != 1:
         raise ValueError(f"{who}: expected a network of one input, got {len(net.input_shapes)}")
     name = output_layers(net)[0] if layer is None else layer
-    copy, port = (net.astype(net.dtype), 0) if layer is None else tapped(who, net, layer)
-    units = _units(who, name, unit, prod(copy.output_shapes[port]))
+    copy = net.astype(net.dtype)
+    if layer is not None:
+        copy = copy.tap(_last_title(who, net, layer))
+    units = _units(who, name, unit, prod(copy.output_shape))
     columns = np.arange(len(units)), units
     x = noise * np.random.default_rng(seed).standard_normal((len(units), *net.input_shape))
     x = np.clip(x, low, high).astype(net.dtype)
@@ -127,12 +129,12 @@ def maximise_activation(
     for step in track(who, range(steps + 1), verbose):
         outputs = copy.forward(x)
         outputs = outputs if isinstance(outputs, list) else [outputs]
-        activations[step] = outputs[port].reshape(len(units), -1)[columns]
+        activations[step] = outputs[0].reshape(len(units), -1)[columns]
         if step == steps:
             break
         dys: list[Any] = [None] * len(outputs)
-        dys[port] = np.zeros_like(outputs[port])
-        dys[port].reshape(len(units), -1)[columns] = 1
+        dys[0] = np.zeros_like(outputs[0])
+        dys[0].reshape(len(units), -1)[columns] = 1
         slope = copy.backward(dys if len(dys) > 1 else dys[0])
         if step == 0 and (flat := units[~slope.reshape(len(units), -1).any(axis=1)]).size:
             raise ValueError(
@@ -143,25 +145,17 @@ def maximise_activation(
     return MaximisedInputs(x, name, units, activations)
 
 
-def tapped(who: str, net: Network, layer: str) -> tuple[Network, int]:
-    """Return a copy of a network with the output of a layer (of its last application) among its own, and which it is.
+def _last_title(who: str, net: Network, layer: str) -> str:
+    """Return what the last application of a layer is called.
 
     Raises
     ------
     ValueError
         If there is no layer of that name.
     """
-    names = [application.name for application in net._assembly.applications]
-    choose(f"{who}: unknown layer", layer, list(dict.fromkeys(names)))
-    tensor = len(net.input_shapes) + len(names) - 1 - names[::-1].index(layer)
-    outputs = net.structure.outputs
-    copy = Network.__new__(Network)
-    if tensor in outputs:
-        copy._build(net.structure, net.seed, net.dtype, draw=False)
-    else:
-        copy._build(replace(net.structure, outputs=(*outputs, tensor)), net.seed, net.dtype, draw=False)
-    copy.params[:] = net.params
-    return copy, copy.structure.outputs.index(tensor)
+    titles = {application.name: application.title for application in net.applications}
+    choose(f"{who}: unknown layer", layer, list(titles))
+    return titles[layer]
 
 
 def _units(who: str, layer: str, unit: Any, size: int) -> np.ndarray:

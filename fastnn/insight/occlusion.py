@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._progress import track
 from fastnn._spec import require_count
 from fastnn.insight.attribution import Attribution, attribution, broadcast
 from fastnn.insight.score import Score
 from fastnn.layers.base import Shape, as_shape
+from fastnn.training.progress import track
 
 
 def occlusion(

@@ -14,7 +14,7 @@ from fastnn.insight.importance import PermutationImportance
 from fastnn.insight.maximise import MaximisedInputs
 from fastnn.insight.probes import LinearProbes
 from fastnn.layers.base import Shape
-from fastnn.plotting import _dress, _figure, _finish
+from fastnn.plotting.curves import _dress, _figure, _finish
 
 _BLUE, _ORANGE, _GREEN, _GREY = "#1f5fa8", "#d1541f", "#2f8f4e", "#8a8a8a"
 _MOST_TICKS = 12

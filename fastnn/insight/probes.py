@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._progress import track
 from fastnn._spec import require_count, require_number
-from fastnn._validation import as_numeric
+from fastnn.data.ports import as_numeric
 from fastnn.data.split import split
 from fastnn.data.standardize import Standardizer
 from fastnn.insight.score import require_network
@@ -15,6 +14,7 @@ from fastnn.layers.dense import Dense
 from fastnn.network import Sequential
 from fastnn.optimizers import Adam
 from fastnn.schedules import CosineDecay
+from fastnn.training.progress import track
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -153,7 +153,7 @@ def _labelled(net: Any, X: Any, y: Any) -> tuple[list[np.ndarray], np.ndarray]:
     TypeError, ValueError
         If they do not fit.
     """
-    inputs, n = net._rows("linear_probes", X)
+    inputs, n = net.ports.rows("linear_probes", X)
     labels = as_numeric("linear_probes", "y", y)
     if labels.shape != (n,):
         raise ValueError(f"linear_probes: expected y of shape ({n},), one class per row, got {labels.shape}")

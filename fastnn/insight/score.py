@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._validation import as_numeric, as_rows
+from fastnn.data.ports import as_numeric, as_rows
 from fastnn.layers.activation import Activation
 from fastnn.layers.base import Layer, batched
 from fastnn.layers.dense import Dense
@@ -37,7 +37,7 @@ def activation_of(layer: Layer) -> Activation | None:
 def output_layers(net: Network) -> list[str]:
     """Return the name of the layer that gives each output; "input" for an input that is passed on."""
     first = len(net.input_shapes)
-    applications = net._assembly.applications
+    applications = net.applications
     return ["input" if i < first else applications[i - first].name for i in net.structure.outputs]
 
 

@@ -11,11 +11,11 @@ from fastnn._core.moments import Moments
 from fastnn._spec import choose, require_count, require_flag
 from fastnn.data import RunningStandardizer
 from fastnn.errors import ModelFormatError
+from fastnn.formats.safetensors import load
 from fastnn.layers import Dense, Layer
 from fastnn.losses import Loss, as_loss
 from fastnn.network import Network, Sequential
 from fastnn.online.arguments import as_columns, as_hidden, as_json, as_standardizer, listed
-from fastnn.serialization import load
 
 UNKNOWN = ("raise", "ignore")
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from fastnn._spec import require_flag
 from fastnn.data import RunningStandardizer
+from fastnn.graph.graph import as_dtype
 from fastnn.losses import Loss
-from fastnn.network import Network, as_dtype
+from fastnn.network import Network
 from fastnn.online.arguments import as_standardizer
 from fastnn.online.model import OnlineModel
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.history import History
+from fastnn.graph.summary import total
 from fastnn.layers.base import Shape
 from fastnn.metrics import confusion_matrix, mean_absolute_error, mean_squared_error, r2
 from fastnn.reporting import sections
@@ -15,6 +15,7 @@ from fastnn.reporting.page import Html, page
 from fastnn.reporting.page import scores as tiles
 from fastnn.reporting.scores import calibration, class_scores
 from fastnn.reporting.subject import Subject
+from fastnn.training.history import History
 
 Parts = tuple[dict[str, float], list[tuple[object, object]], list[tuple[str, Html]]]
 
@@ -43,7 +44,7 @@ def content(
     if net.n_params:
         parts.append(("Gradients and spreads", sections.gradients(subject, seed)))
     parts.append(("Importance of the inputs", sections.importance(subject, names, shape, seed, verbose)))
-    lead = f"{subject.task.capitalize()}, judged by {subject.rows:,} rows. {net._summary_total()}."
+    lead = f"{subject.task.capitalize()}, judged by {subject.rows:,} rows. {total(net)}."
     return page(title, lead, tiles(first), parts), scores
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.plotting import _dress, _figure, _plain_numbers
+from fastnn.plotting.curves import _dress, _figure, _plain_numbers
 from fastnn.reporting.scores import Calibration
 
 MOST_POINTS = 1000  # of a cloud; more of them say no more, and make the page large

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from fastnn._spec import require_count
-from fastnn.history import History
+from fastnn.formats.safetensors import write_atomically
 from fastnn.layers.base import Shape, as_shape
 from fastnn.reporting.subject import WHO, Subject, subject_of
-from fastnn.serialization import write_atomically
+from fastnn.training.history import History
 
 
 @dataclass(frozen=True, eq=False)

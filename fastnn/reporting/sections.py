@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.history import History
+from fastnn.graph.summary import rows_of, total
 from fastnn.insight.flow import gradient_flow
 from fastnn.insight.histograms import histograms
 from fastnn.insight.importance import permutation_importance
@@ -19,6 +19,7 @@ from fastnn.reporting.figures import MOST_POINTS, plot_calibration, plot_regress
 from fastnn.reporting.page import Html, element, matrix, pairs, table
 from fastnn.reporting.scores import Calibration, ClassScores
 from fastnn.reporting.subject import Subject
+from fastnn.training.history import History
 
 MOST_CELLS, MOST_TICKS = 20, 100  # classes up to which there is a matrix of counts, or a picture of one
 MOST_CLASSES, MOST_PAIRS, MOST_OUTPUTS = 60, 20, 6
@@ -138,7 +139,7 @@ def learning(history: History | None) -> Html:
 def architecture(net: Network) -> Html:
     """Return the table of the layers."""
     head = ("layer", "type", "reads", "output", "parameters")
-    return table(head, net._summary_rows(), caption=f"{type(net).__name__}: {net._summary_total()}", texts=4)
+    return table(head, rows_of(net), caption=f"{type(net).__name__}: {total(net)}", texts=4)
 
 
 def training(net: Network, history: History | None) -> Html:

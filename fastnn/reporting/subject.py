@@ -93,7 +93,7 @@ def _network(model: Any) -> tuple[Network, Any]:
     net = getattr(model, "network_", model)
     if not isinstance(net, Network):
         raise TypeError(f"{WHO}: expected a Network or a fitted estimator, got {type(model).__name__}")
-    net._require_compiled(WHO)
+    net.require_compiled(WHO)
     if len(net.output_shapes) != 1 or len(net.output_shape) != 1:
         shapes = ", ".join(map(batched, net.output_shapes))
         raise ValueError(f"{WHO}: expected a network with one output (B, O), got {shapes}")

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import fastnn as fn
-from fastnn.layer_view import LayerView
+from fastnn.graph.layer_view import LayerView
 
 ALSO = (LayerView, fn.losses.Loss, fn.optimizers.Optimizer, fn.schedules.Schedule, fn.initializers.Initializer)
 # Classes whose methods users call; those of specifications and callbacks are for fastnn, which calls them.

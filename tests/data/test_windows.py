@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import fastnn as fn
-from fastnn import feed, network
+from fastnn.data import feed
+from fastnn.graph import graph
 
 RANDOM = np.random.default_rng(0)
 T = 60
@@ -322,7 +323,7 @@ def epochs_of(examples, batch_size=3, epochs=3, seed=0, shuffle=True):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    for module in (feed, network):
+    for module in (feed, graph):
         monkeypatch.setattr(module, "MADE_BYTES", 32)  # eight rows of one input
 
 

@@ -923,7 +923,7 @@ def one(values):
 
 def forward(net, xs, training=False, mask=0):
     """Outputs as a list; ``mask`` numbers the random masks, which otherwise change with every training forward."""
-    net._forwards = mask
+    net.forwards = mask
     return as_list(net.forward(one(xs), training))
 
 

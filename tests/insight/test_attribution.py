@@ -146,11 +146,11 @@ def test_the_network_is_left_as_it_is(method):
     net.train_step(X, [0, 1, 2, 0, 1])
     y = net.forward(X, training=True)
     expected = net.backward(np.ones_like(y))
-    before = net.params.copy(), net.grads.copy(), net._forwards
+    before = net.params.copy(), net.grads.copy(), net.forwards
     method(net, X[:2] + 1)
     assert np.array_equal(net.params, before[0])
     assert np.array_equal(net.grads, before[1])
-    assert net._forwards == before[2]
+    assert net.forwards == before[2]
     assert np.array_equal(net.backward(np.ones_like(y)), expected)  # of the forward before
 
 

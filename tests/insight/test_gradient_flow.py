@@ -274,7 +274,7 @@ def test_table():
 def fingerprint(net):
     return (
         net.params.tobytes(), net.grads.tobytes(), net.trainer.optimizer.state.tobytes(), net.trainer.optimizer.step,
-        net.trainer.step, net.epoch, net._forwards, id(net.trainer), id(net.history),
+        net.trainer.step, net.epoch, net.forwards, id(net.trainer), id(net.history),
         dict(getattr(net.schedule, "state", {})),
     )  # fmt: skip
 

@@ -177,7 +177,7 @@ def test_the_mask_of_connections_is_one_for_the_whole_batch():
     net = dropconnect(0.5)
     x = np.random.default_rng(0).normal(size=(7, 40))
     whole = copy.deepcopy(net).forward(x, training=True)
-    net._forwards = 0
+    net.forwards = 0
     v = connections(net)
     np.testing.assert_allclose(whole, x @ v + 0.25, rtol=LINEAR, atol=LINEAR)
     w = net.layers[0].weight
@@ -221,7 +221,7 @@ def test_the_gradient_of_dropconnect_has_the_mask_of_the_forward(inverted):
     rng = np.random.default_rng(0)
     x, dy = rng.normal(size=(41, 40)), rng.normal(size=(41, 50))
     v = connections(net)
-    net._forwards = 0
+    net.forwards = 0
     net.forward(x, training=True)
     dx = net.backward(dy)
     mask, scale = v != 0, 1 / 0.6 if inverted else 1.0

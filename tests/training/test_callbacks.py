@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from fastnn.callbacks import (
+from fastnn.training.callbacks import (
     Callback,
     Checkpoint,
     EarlyStopping,
@@ -17,7 +17,7 @@ from fastnn.callbacks import (
     ProgressBar,
     as_callback,
 )
-from fastnn.history import History
+from fastnn.training.history import History
 
 
 class StandIn:

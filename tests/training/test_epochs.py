@@ -8,8 +8,8 @@ import pytest
 from helpers.bits import native
 
 import fastnn as fn
-from fastnn import training
 from fastnn._core import kernels
+from fastnn.training import loop
 
 
 @pytest.fixture(autouse=True)
@@ -77,10 +77,10 @@ def trained(make, options, watched):
 @pytest.mark.parametrize("case", CASES)
 def test_no_bit_changes(case, updates, monkeypatch):
     """Whatever number of updates a call may make."""
-    monkeypatch.setattr(training, "UPDATES", updates)
+    monkeypatch.setattr(loop, "UPDATES", updates)
     calls = []
-    at_once = training._epochs
-    monkeypatch.setattr(training, "_epochs", lambda *values: calls.append(1) or at_once(*values))
+    at_once = loop._epochs
+    monkeypatch.setattr(loop, "_epochs", lambda *values: calls.append(1) or at_once(*values))
     results = []
     for threads in (1, 2):
         fn.set_num_threads(threads)
@@ -124,7 +124,7 @@ def test_seconds_add_up():
 ], ids=["rates of a function", "a rate that hears losses", "a function as loss", "a layer of functions"])  # fmt: skip
 def test_functions_of_the_user_are_called_epoch_by_epoch(make, monkeypatch):
     """They may look at the network, and so see it as it is."""
-    monkeypatch.setattr(training, "_epochs", None)
+    monkeypatch.setattr(loop, "_epochs", None)
     net = make()
     assert len(net.fit(*data(), epochs=3, verbose=0)["loss"]) == 3
 

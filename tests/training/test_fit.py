@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import fastnn as fn
-from fastnn import feed
+from fastnn.data import feed
 
 N = 53
 X = np.random.default_rng(0).normal(size=(N, 4)).astype(np.float32)

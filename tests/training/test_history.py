@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from fastnn.history import History
+from fastnn.training.history import History
 
 
 @pytest.fixture

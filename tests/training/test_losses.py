@@ -111,7 +111,7 @@ def test_gradient(name, n, weighted):
         return float(ref.weighted_mean(rows(outputs_of(net, x), t), weights))
 
     expected = ref.numerical_gradient(loss, net.params)
-    targets = net._targets("test", t, n)
+    targets = net.ports.targets("test", t, n)
     value = net.trainer.step_on([x], targets, weights, n, 0.0, update=False)
     assert value == pytest.approx(loss(), rel=VALUE)
     assert np.array_equal(net.params, before)
@@ -454,7 +454,7 @@ def test_the_loss_of_several_outputs_is_a_weighted_sum(shares, weighted):
 
     expected, value = ref.numerical_gradient(loss, net.params), loss()
     assert net.evaluate(x, t, sample_weight=weights)["loss"] == pytest.approx(value, rel=VALUE)
-    net.trainer.step_on([x], net._targets("test", t, B), weights, B, 0.0, update=False)
+    net.trainer.step_on([x], net.ports.targets("test", t, B), weights, B, 0.0, update=False)
     assert ref.relative(net.grads, expected) <= GRADIENT
     before = net.params.copy()
     assert net.train_step(x, t, sample_weight=weights) == pytest.approx(value, rel=VALUE)

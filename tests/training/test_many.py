@@ -12,8 +12,9 @@ from helpers.bits import native
 from helpers.processes import complaint
 
 import fastnn as fn
-from fastnn import feed, training
 from fastnn._core import pool
+from fastnn.data import feed
+from fastnn.training import loop
 
 random = np.random.default_rng(0)
 X = random.standard_normal((200, 6))
@@ -79,7 +80,7 @@ ROWS = {
 @pytest.mark.parametrize("options", [
     {}, {"shuffle": False}, {"batch_size": 1000}, {"sample_weight": WEIGHT}, {"callbacks": [lambda info: None]},
     {"validation_data": (X, LABELS)}, {"class_weight": "balanced"}, {"class_weight": {0: 2.0}, "sample_weight": WEIGHT},
-], ids=str)  # fmt: skip
+], ids=["all", "in order", "one batch", "weighted", "watched", "validated", "balanced", "by class"])  # fmt: skip
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("rows", ROWS)
 def test_rows_are_as_copies_of_them(rows, dtype, options):
@@ -332,7 +333,7 @@ def test_an_interruption_ends_all(watched):
 
 @pytest.mark.skipif("not hasattr(signal, 'setitimer')", reason="needs interval timers")
 def test_an_interruption_is_seen_within_a_call_of_many_epochs(monkeypatch):
-    monkeypatch.setattr(training, "UPDATES", 1 << 22)
+    monkeypatch.setattr(loop, "UPDATES", 1 << 22)
     nets = [network(k) for k in range(2)]
     before = signal.signal(signal.SIGALRM, interrupt)
     try:

@@ -1,0 +1,349 @@
+"""Where user data enters: arrays become packed, finite rows of the network's dtype, or a message says what to do."""
+
+import mmap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastnn._core import kernels
+from fastnn._spec import require_count
+from fastnn.layers.base import Shape, batched
+from fastnn.losses import CallableLoss, Loss
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What goes into a network and comes out of it: shapes of a row of each input and output, losses, dtype.
+
+    ``losses`` is empty until the network is compiled.
+    """
+
+    input_shapes: tuple[Shape, ...]
+    output_shapes: tuple[Shape, ...]
+    losses: tuple[Loss, ...]
+    dtype: np.dtype
+
+    def sources(self, who: str, X: Any) -> list[np.ndarray]:
+        """Return numeric arrays as they are, one per input, after checking their shapes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If they do not fit.
+        """
+        values = as_list(who, "X", X, len(self.input_shapes))
+        arrays = [
+            check_rows(who, "X", as_numeric(who, "X", value), shape)
+            for value, shape in zip(values, self.input_shapes, strict=True)
+        ]
+        if any(len(x) != len(arrays[0]) for x in arrays):
+            raise ValueError(f"{who}: expected as many rows in every input, got {[len(x) for x in arrays]}")
+        return arrays
+
+    def rows(self, who: str, X: Any) -> tuple[list[np.ndarray], int]:
+        """Return packed rows of each input, and how many."""
+        inputs = [packed(who, "X", x, self.dtype) for x in self.sources(who, X)]
+        return inputs, len(inputs[0])
+
+    def targets(self, who: str, y: Any, n: int) -> list[np.ndarray]:
+        """Return packed targets of ``n`` rows, one array per output."""
+        if y is None:
+            raise ValueError(f"{who}: expected targets y, got None; for an autoencoder pass X again")
+        self.require_losses(who)
+        parts = as_list(who, "y", y, len(self.losses))
+        return [
+            as_targets(who, loss, part, n, shape, self.dtype)
+            for loss, part, shape in zip(self.losses, parts, self.output_shapes, strict=True)
+        ]
+
+    def weights(self, who: str, sample_weight: Any, n: int) -> np.ndarray | None:
+        """Return packed weights of ``n`` rows, or of their steps, or None."""
+        return as_weights(who, sample_weight, n, common_steps(self.losses, self.output_shapes), self.dtype)
+
+    def batch(
+        self, who: str, x: Any, y: Any, sample_weight: Any
+    ) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray | None, int]:
+        """Return packed inputs, targets and weights of one row or of a batch, and how many rows."""
+        self.require_losses(who)
+        values = [as_numeric(who, "X", value) for value in as_list(who, "X", x, len(self.input_shapes))]
+        if values[0].shape == self.input_shapes[0] and y is not None:
+            values = [value[None] for value in values]
+            parts = [as_numeric(who, "y", part)[None] for part in as_list(who, "y", y, len(self.losses))]
+            y = parts if len(parts) > 1 else parts[0]
+            sample_weight = None if sample_weight is None else np.asarray(sample_weight)[None]
+        inputs, n = self.rows(who, values if len(values) > 1 else values[0])
+        return inputs, self.targets(who, y, n), self.weights(who, sample_weight, n), n
+
+    def require_losses(self, who: str) -> None:
+        """Raise RuntimeError unless there is a loss for each output."""
+        if not self.losses:
+            raise RuntimeError(f"{who}: expected a compiled network; call net.compile(loss=..., optimizer=...) first")
+
+    def answers(self, n: int) -> list[np.ndarray]:
+        """Return room for the answers to ``n`` rows, one array per output."""
+        return [np.empty((n, *shape), self.dtype) for shape in self.output_shapes]
+
+
+def as_numeric(who: str, name: str, values: Any) -> np.ndarray:
+    """Return ``values`` as a real array.
+
+    Raises
+    ------
+    TypeError
+        If they are not real numbers.
+    ValueError
+        If they do not form an array.
+    """
+    if hasattr(values, "toarray"):
+        raise TypeError(
+            f"{who}: expected {name} to be a dense array, got {type(values).__name__}; call {name}.toarray()"
+        )
+    if isinstance(values, np.ndarray) and hasattr(values, "mask"):
+        raise TypeError(f"{who}: expected {name} without a mask, got a masked array; fill or drop what is masked")
+    try:
+        array = values if isinstance(values, np.memmap) else np.asarray(values)  # stays a memmap, for release
+    except ValueError as error:
+        raise ValueError(
+            f"{who}: expected {name} to be an array, got rows of different lengths; pad or cut them"
+        ) from error
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{who}: expected {name} to hold real numbers, got dtype {array.dtype}; encode or convert it first"
+        )
+    return array
+
+
+def packed(who: str, name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return a packed (C-contiguous, aligned) and finite array of ``dtype``: the same one if it already is that.
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN or infinite, or too large for the dtype.
+    """
+    with np.errstate(over="ignore"):
+        result = np.require(array, dtype, ["C", "A"])
+    if not kernels.all_finite(result):
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
+        bad = int(np.count_nonzero(~np.isfinite(result)))
+        raise ValueError(
+            f"{who}: expected {name} to be finite in {dtype}, got {bad} NaN or infinite values, the first, "
+            f"{array[where]}, at {where}; remove or impute them"
+        )
+    return result
+
+
+def as_rows(who: str, name: str, values: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    """Return ``values`` as packed rows (B, *shape).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not real numbers, not of this shape, empty, or not finite.
+    """
+    return packed(who, name, check_rows(who, name, as_numeric(who, name, values), shape), dtype)
+
+
+def check_rows(who: str, name: str, array: np.ndarray, shape: Shape) -> np.ndarray:
+    """Return ``array`` if it is B >= 1 rows of ``shape``.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if array.shape[1:] != shape or array.ndim == 0:
+        hint = ""
+        if array.shape == shape:
+            hint = f"; for one row pass {name}[None]"
+        elif array.ndim > 1 and np.prod(array.shape[1:]) == np.prod(shape):
+            hint = "; add Flatten() to the network or reshape the array"
+        raise ValueError(f"{who}: expected {name} of shape {batched(shape)}, got {array.shape}{hint}")
+    if len(array) == 0:
+        raise ValueError(f"{who}: expected at least one row in {name}, got shape {array.shape}")
+    return array
+
+
+def as_row(who: str, name: str, values: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    """Return ``values`` as one packed row of ``shape``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not numeric, not of this shape, or not finite.
+    """
+    array = as_numeric(who, name, values)
+    if array.shape != shape:
+        raise ValueError(f"{who}: expected {name} of shape {shape}, got {array.shape}")
+    return packed(who, name, array, dtype)
+
+
+def as_targets(who: str, loss: Loss, values: Any, n: int, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    """Return the targets of ``n`` rows as the loss takes them: int64 labels (n, *shape[:-1]), or reals (n, *shape).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not what the loss takes.
+    """
+    array = as_numeric(who, "y", values)
+    if array.ndim == 0 or len(array) != n:
+        got = "one value" if array.ndim == 0 else f"{len(array)}"
+        raise ValueError(f"{who}: expected as many targets as rows, {n}, got {got}; X and y differ in length")
+    outputs, single = shape[-1], (n, *shape[:-1])
+    if loss.kernel == "cross_entropy" and outputs < 2:
+        raise ValueError(
+            f"{who}: cross_entropy expected a network with one output per class, at least 2, got 1; use "
+            "binary_cross_entropy"
+        )
+    if loss.label_kernel and array.shape in (single, (*single, 1)) and outputs > 1:
+        return as_labels(who, array.reshape(single), outputs)
+    if outputs == 1 and array.shape in (single, (array.size,)) and array.size == n * int(np.prod(shape)):
+        array = array.reshape(n, *shape)
+    if array.shape[1:] != shape:
+        labels = f" or integer labels {single}" if loss.label_kernel and outputs > 1 else ""
+        hint = "; for one answer per row add Flatten() to the network" if array.ndim == 1 < len(shape) else ""
+        raise ValueError(f"{who}: {loss.kernel} expected y of shape {(n, *shape)}{labels}, got {array.shape}{hint}")
+    array = packed(who, "y", array, dtype)
+    check_targets(who, loss, array)
+    return array
+
+
+def as_labels(who: str, array: np.ndarray, classes: int) -> np.ndarray:
+    """Return class labels as int64.
+
+    Raises
+    ------
+    TypeError
+        If they are not integers.
+    ValueError
+        If one is outside [0, classes).
+    """
+    if array.dtype.kind == "f":
+        raise TypeError(
+            f"{who}: expected y to hold integer class labels, got dtype {array.dtype}; use y.astype(int), "
+            f"or one-hot rows of {classes}"
+        )
+    bad = array[(array < 0) | (array >= classes)] if array.dtype.kind != "b" else array[:0]
+    if len(bad):
+        raise ValueError(
+            f"{who}: expected labels from 0 to {classes - 1} for {classes} outputs, got {bad[0]}; give the "
+            "last layer one unit per class, or renumber the classes"
+        )
+    return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def check_targets(who: str, loss: Loss, y: np.ndarray) -> None:
+    """Raise ValueError unless real targets are what the loss allows."""
+    if loss.targets == "non-negative" and y.min() < 0:
+        raise ValueError(f"{who}: {loss.kernel} expected targets of at least 0, got {y.min()}")
+    if loss.targets == "unit" and (y.min() < 0 or y.max() > 1):
+        bad = y.min() if y.min() < 0 else y.max()
+        raise ValueError(f"{who}: {loss.kernel} expected targets in [0, 1], got {bad}")
+    if loss.targets == "signs" and not np.all(np.abs(y) == 1):
+        raise ValueError(
+            f"{who}: {loss.kernel} expected targets -1 or 1, got {y[np.abs(y) != 1][0]}; use 2 * y - 1 for 0/1"
+        )
+    if loss.targets == "probabilities":
+        sums = y.sum(axis=-1, dtype=np.float64).ravel()
+        if y.min() < 0 or np.abs(sums - 1).max() > 1e-3:
+            raise ValueError(
+                f"{who}: {loss.kernel} expected rows of probabilities that sum to 1 (one-hot), got a row with "
+                f"sum {sums[np.abs(sums - 1).argmax()]:g} and smallest value {y.min():g}"
+            )
+
+
+def loss_steps(loss: Loss, shape: Shape) -> int:
+    """Return how many losses one row of an output has: one for each vector along the last axis.
+
+    A function of the user's has one, whatever the shape.
+    """
+    return 1 if isinstance(loss, CallableLoss) else int(np.prod(shape[:-1]))
+
+
+def as_weights(who: str, values: Any, n: int, steps: int, dtype: np.dtype) -> np.ndarray | None:
+    """Return sample weights (n,), or (n, steps) where each step has its own, or None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not such finite numbers of at least 0.
+    """
+    if values is None:
+        return None
+    array = as_numeric(who, "sample_weight", values)
+    if array.shape != (n,) and (steps == 1 or array.shape != (n, steps)):
+        by_step = f" or ({n}, {steps}), one per step" if steps > 1 else ""
+        raise ValueError(f"{who}: expected sample_weight of shape ({n},), one per row{by_step}, got {array.shape}")
+    array = packed(who, "sample_weight", array, dtype)
+    if array.min() < 0:
+        raise ValueError(f"{who}: expected sample_weight of at least 0, got {array.min()}")
+    return array
+
+
+def common_steps(losses: Sequence[Loss], shapes: tuple[Shape, ...]) -> int:
+    """Return the steps of each row that can have weights of their own: those of all outputs, or 1."""
+    steps = {loss_steps(loss, shape) for loss, shape in zip(losses, shapes, strict=True)}
+    return steps.pop() if len(steps) == 1 else 1
+
+
+def check_out(who: str, out: Any, answers: list[np.ndarray]) -> None:
+    """Raise unless these answers, one per output, can be written to ``out``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``out`` is not a writable array of the dtype and shape of the only answer.
+    """
+    dtype, shape = answers[0].dtype, answers[0].shape
+    if len(answers) > 1:
+        raise ValueError(
+            f"{who}: expected out to be None for a network of {len(answers)} outputs, got {type(out).__name__}; copy "
+            "from the list that is returned"
+        )
+    if not isinstance(out, np.ndarray) or out.dtype != dtype or not out.flags.writeable:
+        got = type(out).__name__
+        if isinstance(out, np.ndarray):
+            got = f"dtype {out.dtype}" if out.flags.writeable else f"a read-only one of {out.dtype}"
+        raise TypeError(f"{who}: expected out to be a writable array of {dtype}, got {got}")
+    if out.shape != shape:
+        raise ValueError(f"{who}: expected out of shape {shape}, got {out.shape}")
+
+
+def require_batch_size(who: str, batch_size: object) -> None:
+    """Raise unless ``batch_size`` is a positive integer.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not.
+    """
+    require_count(who, "batch_size", batch_size)
+
+
+def as_list(who: str, name: str, values: Any, count: int) -> list[Any]:
+    """Return one entry per input or output: ``values`` itself if there is one, else its items.
+
+    Raises
+    ------
+    ValueError
+        If the number differs.
+    """
+    if count == 1:
+        return [values]
+    if not isinstance(values, tuple | list) or len(values) != count:
+        got = f"{len(values)}" if isinstance(values, tuple | list) else type(values).__name__
+        port = "input" if name.lower() == "x" else "output"
+        raise ValueError(
+            f"{who}: expected {name} to be a list of {count} arrays, one per {port} of the network, got {got}"
+        )
+    return list(values)
+
+
+def release(array: np.ndarray) -> None:
+    """Let the system take back the pages of a memmap that were read, so that a large file does not fill the memory."""
+    mapping = getattr(array, "_mmap", None)
+    if isinstance(mapping, mmap.mmap) and getattr(array, "mode", None) in ("r", "r+") and hasattr(mapping, "madvise"):
+        mapping.madvise(mmap.MADV_DONTNEED)

@@ -1,0 +1,225 @@
+"""From layers to C: one emitter per layer, and the table of them.
+
+An emitter gets a ``Site``, adds its statements, and returns the Value of the output and the formula of the layer.  A
+new layer needs a function here and its row in ``EMITTERS``, or its reason in ``WITHOUT``; what C it calls stands in
+``functions``.
+"""
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastnn.formats.c.program import Site, Value
+from fastnn.formats.c.recurrent import gru, lstm, simple_rnn
+from fastnn.layers import (
+    GRU,
+    LSTM,
+    Activation,
+    Add,
+    BatchNorm,
+    Bidirectional,
+    Concatenate,
+    Custom,
+    Dense,
+    DropConnect,
+    Dropout,
+    Embedding,
+    Flatten,
+    LayerNorm,
+    PhaseDense,
+    Reshape,
+    Residual,
+    SimpleRNN,
+    Slice,
+)
+from fastnn.layers.activation import DEFAULT_ALPHA
+from fastnn.layers.base import Layer
+
+Emitted = tuple[Value, str]
+
+
+def emit(site: Site) -> Emitted:
+    """Emit one application of a layer.
+
+    Raises
+    ------
+    ValueError
+        If the layer has no form in C.
+    """
+    kind = type(site.layer)
+    if kind not in EMITTERS:
+        reason = WITHOUT.get(kind, "it has no form in C yet: add it to fastnn/formats/c/emitters.py")
+        raise ValueError(f"export_c: {site.layer.title} cannot be exported: {reason}")
+    return EMITTERS[kind](site)
+
+
+def activation(site: Site) -> Emitted:
+    """An activation function, in place where that disturbs no one."""
+    spec: Any = site.layer
+    name, x = spec.function, site.reads[0]
+    if name == "identity":
+        return site.inputs[0], x
+    out = site.in_place()
+    if name == "softmax":
+        *leading, columns = site.output_shape
+        site.call("softmax", prod(leading), columns, site.inputs[0], out)
+        return out, f"softmax({x})"
+    alpha = []
+    if name in DEFAULT_ALPHA:
+        alpha = [float(DEFAULT_ALPHA[name] if spec.alpha is None else spec.alpha)]
+    site.call(name, out.size, *alpha, site.inputs[0], out)
+    return out, f"{name}({x})" if not alpha else f"{name}({x}, alpha = {alpha[0]:g})"
+
+
+def activated(site: Site, z: Value, formula: str) -> Emitted:
+    """What the activation of a layer makes of its weighted input: a name, a layer without parameters, or none."""
+    given: Any = site.layer.activation  # type: ignore[attr-defined]
+    if given is None:
+        return z, formula
+    layer = given if isinstance(given, Layer) else Activation(given)
+    shape = (site.output_shape,)
+    return emit(Site(site.program, layer, site.name, site.node, [z], shape, site.output_shape, {}, [formula]))
+
+
+def affine(site: Site) -> str:
+    """The formula of a layer that multiplies by weights."""
+    return f"{site.reads[0]} W" + " + b" * ("bias" in site.parameters)
+
+
+def dense(site: Site, factor: float = 1.0) -> Emitted:
+    """``activation(x W + b)`` of each vector along the last axis; the weights times a factor."""
+    *leading, inputs = site.input_shapes[0]
+    z, outputs = site.new(), site.output_shape[-1]
+    weight, bias = site.matrix("weight", factor), site.constant("bias")
+    site.call("dense", prod(leading), inputs, outputs, site.inputs[0], weight, bias, z)
+    return activated(site, z, affine(site))
+
+
+def dropconnect(site: Site) -> Emitted:
+    """A Dense layer: all connections count now, by 1 - rate where training did not scale them."""
+    spec: Any = site.layer
+    return dense(site, 1.0 if spec.inverted else 1 - spec.rate)
+
+
+def phase_dense(site: Site) -> Emitted:
+    """``activation(sum_k c_k(p) (x W_k + b_k))``."""
+    spec: Any = site.layer
+    x, phase = site.inputs
+    z, weight, bias = site.new(), site.constant("weight"), site.constant("bias")
+    basis, product = site.use(f"phase_{spec.phase_function}"), site.use("phase_product")
+    site.say("{")
+    site.say("int point[4];")
+    site.say(f"{site.program.real} c[4];")
+    site.say(f"const int count = {basis}({spec.control_points}, *({phase.c}), point, c);")
+    site.say(f"{product}({x.size}, {z.size}, count, point, c, {x.c}, {weight}, {bias}, {z.c});")
+    site.say("}")
+    formula = f"{site.reads[0]} W(p){' + b(p)' * spec.bias}, p = {site.reads[1]}, {spec.phase_function}"
+    return activated(site, z, formula)
+
+
+def dropout(site: Site) -> Emitted:
+    """Nothing; or a factor, for units that training did not scale."""
+    spec: Any = site.layer
+    if spec.inverted or not spec.rate:
+        return site.inputs[0], site.reads[0]
+    out = site.in_place()
+    site.call("scale", out.size, float(1 - spec.rate), site.inputs[0], out)
+    return out, f"{1 - spec.rate:g} {site.reads[0]}"
+
+
+def batch_norm(site: Site) -> Emitted:
+    """By the running statistics; gamma and the deviation become one factor."""
+    spec: Any = site.layer
+    *leading, columns = site.output_shape
+    out = site.in_place()
+    gamma = site.parameters.get("gamma", np.ones(columns)).astype(np.float64)
+    gain = gamma / np.sqrt(site.parameters["running_variance"].astype(np.float64) + spec.epsilon)
+    mean, beta = site.constant("running_mean"), site.constant("beta")
+    arguments = site.inputs[0], mean, site.constant("gain", gain), beta, out
+    site.call("batch_norm", prod(leading), columns, *arguments)
+    return out, f"({site.reads[0]} - mean) gain" + (" + beta" if "beta" in site.parameters else "")
+
+
+def layer_norm(site: Site) -> Emitted:
+    """By mean and variance of each row."""
+    spec: Any = site.layer
+    *leading, columns = site.output_shape
+    out = site.in_place()
+    arguments = float(spec.epsilon), site.inputs[0], site.constant("gamma"), site.constant("beta"), out
+    site.call("layer_norm", prod(leading), columns, *arguments)
+    formula = f"({site.reads[0]} - mean) / sqrt(variance + {spec.epsilon:g})"
+    return out, "gamma " * ("gamma" in site.parameters) + formula + " + beta" * ("beta" in site.parameters)
+
+
+def embedding(site: Site) -> Emitted:
+    """The vector of each index; the function of the network gives 1 for what is no index."""
+    spec: Any = site.layer
+    out, table = site.new(), site.parameters["weight"]
+    if spec.padding_index is not None:
+        table = table.copy()
+        table[spec.padding_index] = 0
+    sizes = f"{prod(site.input_shapes[0])}, {spec.vocabulary}, {spec.units}"
+    weight = site.constant("weight", table)
+    site.say(f"if ({site.use('embedding')}({sizes}, {site.inputs[0].c}, {weight}, {out.c}))")
+    site.say("    return 1;")
+    site.program.can_fail = True
+    return out, f"the vectors of the indices {site.reads[0]}, whole numbers from 0 to {spec.vocabulary - 1}"
+
+
+def same_numbers(site: Site) -> Emitted:
+    """Another shape: nothing to do."""
+    return site.inputs[0], f"{site.reads[0]} as ({', '.join(map(str, site.output_shape))})"
+
+
+def add(site: Site) -> Emitted:
+    """The sum of two or more."""
+    out = site.in_place()
+    first = site.inputs[0]
+    for other in site.inputs[1:]:
+        site.call("add", out.size, first, other, out)
+        first = out
+    return out, " + ".join(site.reads)
+
+
+def concatenate(site: Site) -> Emitted:
+    """Side by side along the last axis."""
+    out, column = site.new(), 0
+    *leading, row = site.output_shape
+    for x, shape in zip(site.inputs, site.input_shapes, strict=True):
+        site.call("put_columns", prod(leading), shape[-1], row, x, out.part(column, out.size - column))
+        column += shape[-1]
+    return out, f"[{', '.join(site.reads)}]"
+
+
+def slice_(site: Site) -> Emitted:
+    """A part of a vector: a pointer into it."""
+    spec: Any = site.layer
+    start, stop, _ = slice(spec.start, spec.stop).indices(site.inputs[0].size)
+    return site.inputs[0].part(start, stop - start), f"{site.reads[0]}[{start}:{stop}]"
+
+
+EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
+    Activation: activation,
+    Add: add,
+    BatchNorm: batch_norm,
+    Concatenate: concatenate,
+    Dense: dense,
+    DropConnect: dropconnect,
+    Dropout: dropout,
+    Embedding: embedding,
+    Flatten: same_numbers,
+    GRU: gru,
+    LSTM: lstm,
+    LayerNorm: layer_norm,
+    PhaseDense: phase_dense,
+    Reshape: same_numbers,
+    SimpleRNN: simple_rnn,
+    Slice: slice_,
+}
+WITHOUT: dict[type[Layer], str] = {
+    Custom: "its functions are Python; build it of other layers, or export the parts before and after it",
+    Residual: "a network holds the layers that it is made of",
+    Bidirectional: "a network holds the layers that it is made of",
+}

@@ -1,0 +1,246 @@
+"""The C functions that an exported network is made of, each written only where it is needed.
+
+They stand here in double; ``text.written_for`` turns ``real``, constants and functions of <math.h> into those of the
+network's precision.  ``x`` and ``y`` may be the same array where a function says "in place"; no others may overlap.
+"""
+
+from fastnn.formats.c import products
+
+EMBEDDING = """\
+/* The vectors of `count` indices; 1 if one of them is no whole number from 0 to vocabulary - 1. */
+static int self_embedding(int count, int vocabulary, int units, const real *x, const real *table, real *y)
+{
+    int n, k, j;
+    for (n = 0; n < count; n++) {
+        if (!(x[n] >= 0.0 && x[n] < (real)vocabulary))
+            return 1;
+        k = (int)x[n];
+        if ((real)k < x[n])
+            return 1;
+        for (j = 0; j < units; j++)
+            y[n * units + j] = table[k * units + j];
+    }
+    return 0;
+}
+"""
+
+BATCH_NORM = """\
+/* y = (x - mean) gain + beta, in place; gain is gamma / sqrt(variance + epsilon), beta: 0 for none. */
+static void self_batch_norm(int rows, int columns, const real *x, const real *mean, const real *gain, const real *beta,
+                            real *y)
+{
+    int r, j;
+    for (r = 0; r < rows; r++)
+        for (j = 0; j < columns; j++)
+            y[r * columns + j] = (x[r * columns + j] - mean[j]) * gain[j] + (beta ? beta[j] : 0.0);
+}
+"""
+
+LAYER_NORM = """\
+/* y = gamma (x - mean) / sqrt(variance + epsilon) + beta of each row, in place; gamma, beta: 0 for none. */
+static void self_layer_norm(int rows, int columns, real epsilon, const real *x, const real *gamma, const real *beta,
+                            real *y)
+{
+    int r, j;
+    for (r = 0; r < rows; r++, x += columns, y += columns) {
+        real mean = 0.0, variance = 0.0, inverse;
+        for (j = 0; j < columns; j++)
+            mean += x[j];
+        mean /= (real)columns;
+        for (j = 0; j < columns; j++)
+            variance += (x[j] - mean) * (x[j] - mean);
+        inverse = 1.0 / sqrt(variance / (real)columns + epsilon);
+        for (j = 0; j < columns; j++)
+            y[j] = (x[j] - mean) * inverse * (gamma ? gamma[j] : 1.0) + (beta ? beta[j] : 0.0);
+    }
+}
+"""
+
+SOFTMAX = """\
+/* exp(x_j) / sum_k exp(x_k) of each row, in place. */
+static void self_softmax(int rows, int columns, const real *x, real *y)
+{
+    int r, j;
+    for (r = 0; r < rows; r++, x += columns, y += columns) {
+        real top = x[0], sum = 0.0;
+        for (j = 1; j < columns; j++)
+            top = x[j] > top ? x[j] : top;
+        for (j = 0; j < columns; j++) {
+            y[j] = exp(x[j] - top);
+            sum += y[j];
+        }
+        for (j = 0; j < columns; j++)
+            y[j] /= sum;
+    }
+}
+"""
+
+SIGMOID_OF = """\
+static real self_sigmoid_of(real z)
+{
+    const real e = exp(z < 0.0 ? z : -z);
+    return (z < 0.0 ? e : 1.0) / (1.0 + e);
+}
+"""
+
+LSTM_CELL = """\
+/* One step: z holds the weighted inputs of the gates i, f (if `forget`), g, o; h and c become those after it.
+ * peephole: p_i, p_f (if `forget`), p_o; 0 for none. */
+static void self_lstm_cell(int units, int forget, const real *peephole, const real *z, real *h, real *c)
+{
+    const real *g = z + (forget ? 2 : 1) * units, *o = g + units;
+    int j;
+    for (j = 0; j < units; j++) {
+        real i = z[j], f = 1.0, shown = o[j];
+        if (peephole)
+            i += peephole[j] * c[j];
+        if (forget)
+            f = self_sigmoid_of(z[units + j] + (peephole ? peephole[units + j] * c[j] : 0.0));
+        c[j] = f * c[j] + self_sigmoid_of(i) * tanh(g[j]);
+        if (peephole)
+            shown += peephole[(forget ? 2 : 1) * units + j] * c[j];
+        h[j] = self_sigmoid_of(shown) * tanh(c[j]);
+    }
+}
+"""
+
+GRU_CELL = """\
+/* One step: z holds the weighted inputs of the gates r, u and the input's part of n; q is h U_n + b'; h moves on. */
+static void self_gru_cell(int units, const real *z, const real *q, real *h)
+{
+    int j;
+    for (j = 0; j < units; j++) {
+        const real r = self_sigmoid_of(z[j]), u = self_sigmoid_of(z[units + j]);
+        h[j] = (1.0 - u) * tanh(z[2 * units + j] + r * q[j]) + u * h[j];
+    }
+}
+"""
+
+MASKED = """\
+/* Whether all inputs of a step are the value that says: this step does not count. */
+static int self_masked(int n, const real *x, real value)
+{
+    int i;
+    for (i = 0; i < n; i++)
+        if (x[i] < value || x[i] > value)
+            return 0;
+    return 1;
+}
+"""
+
+COPY = """\
+static void self_copy(int n, const real *x, real *y)
+{
+    int i;
+    for (i = 0; i < n; i++)
+        y[i] = x[i];
+}
+"""
+
+ZERO = """\
+static void self_zero(int n, real *y)
+{
+    int i;
+    for (i = 0; i < n; i++)
+        y[i] = 0.0;
+}
+"""
+
+ADD = """\
+/* y = a + b, in place. */
+static void self_add(int n, const real *a, const real *b, real *y)
+{
+    int i;
+    for (i = 0; i < n; i++)
+        y[i] = a[i] + b[i];
+}
+"""
+
+SCALE = """\
+/* y = factor x, in place. */
+static void self_scale(int n, real factor, const real *x, real *y)
+{
+    int i;
+    for (i = 0; i < n; i++)
+        y[i] = factor * x[i];
+}
+"""
+
+PUT_COLUMNS = """\
+/* The columns of x become some of the columns of y, whose rows have `row` numbers. */
+static void self_put_columns(int rows, int columns, int row, const real *x, real *y)
+{
+    int r, j;
+    for (r = 0; r < rows; r++)
+        for (j = 0; j < columns; j++)
+            y[r * row + j] = x[r * columns + j];
+}
+"""
+
+# The activations sigma(z) of one number, for `elementwise`.
+ACTIVATIONS = {
+    "sigmoid": "self_sigmoid_of(z)",
+    "tanh": "tanh(z)",
+    "relu": "z < 0.0 ? 0.0 : z",
+    "leaky_relu": "z < 0.0 ? alpha * z : z",
+    "elu": "z < 0.0 ? alpha * expm1(z) : z",
+    "selu": "1.0507009873554805 * (z < 0.0 ? 1.6732632423543772 * expm1(z) : z)",
+    "softplus": "(z < 0.0 ? 0.0 : z) + log1p(exp(-fabs(z)))",
+    "gelu": "0.5 * z * (1.0 + tanh(0.7978845608028654 * (z + 0.044715 * z * z * z)))",
+    "silu": "z * self_sigmoid_of(z)",
+}
+WITH_ALPHA = ("leaky_relu", "elu")
+
+
+def elementwise(name: str) -> str:
+    """Return the function of an activation over n numbers, in place."""
+    alpha = "real alpha, " if name in WITH_ALPHA else ""
+    return f"""\
+static void self_{name}(int n, {alpha}const real *x, real *y)
+{{
+    int i;
+    for (i = 0; i < n; i++) {{
+        const real z = x[i];
+        y[i] = {ACTIVATIONS[name]};
+    }}
+}}
+"""
+
+
+# In an order in which they can stand in a file: what a function calls comes before it.
+FUNCTIONS: dict[str, str] = {
+    "copy": COPY,
+    "zero": ZERO,
+    "product": products.product(quantized=False),
+    "dense": products.DENSE,
+    "phase_cubic": products.PHASE_CUBIC,
+    "phase_linear": products.PHASE_LINEAR,
+    "phase_constant": products.PHASE_CONSTANT,
+    "phase_product": products.PHASE_PRODUCT,
+    "embedding": EMBEDDING,
+    "batch_norm": BATCH_NORM,
+    "layer_norm": LAYER_NORM,
+    "softmax": SOFTMAX,
+    "sigmoid_of": SIGMOID_OF,
+    **{name: elementwise(name) for name in ACTIVATIONS},
+    "lstm_cell": LSTM_CELL,
+    "gru_cell": GRU_CELL,
+    "masked": MASKED,
+    "add": ADD,
+    "scale": SCALE,
+    "put_columns": PUT_COLUMNS,
+}
+NEEDS = {
+    "dense": ("product",),
+    "sigmoid": ("sigmoid_of",),
+    "silu": ("sigmoid_of",),
+    "lstm_cell": ("sigmoid_of",),
+    "gru_cell": ("sigmoid_of",),
+}
+
+
+def sources(names: set[str], *, quantized: bool) -> list[str]:
+    """Return the functions of these names and all that they call, in order."""
+    wanted = names | {other for name in names for other in NEEDS.get(name, ())}
+    chosen = {**FUNCTIONS, "product": products.product(quantized=True)} if quantized else FUNCTIONS
+    return [code for name, code in chosen.items() if name in wanted]

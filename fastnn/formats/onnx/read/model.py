@@ -1,0 +1,99 @@
+"""ONNX models as networks."""
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
+
+from fastnn._spec import require_count
+from fastnn.errors import ModelFormatError
+from fastnn.formats.onnx.write.export import import_onnx
+
+
+def from_onnx(model: Any, *, outputs: str | Sequence[str] | None = None, seed: int | None = None) -> Any:
+    """Return the network that an ONNX model is.
+
+    Parameters
+    ----------
+    model : str, path, bytes or onnx.ModelProto
+        The model or its file.
+    outputs : str or list of str, optional
+        What the network shall answer: names of outputs, or of tensors within the graph.  What they do not depend on is
+        not read.  If not given, all outputs of the model.
+    seed : int, optional
+        Of the network, for what is random in training that follows.
+
+    Returns
+    -------
+    Sequential or Network
+        A model that ``to_onnx`` wrote comes back as it was, with its layers, names and metadata.  Any other is made of
+        the layers that its nodes amount to: a Sequential if they stand in a row.
+
+    Raises
+    ------
+    ImportError
+        If onnx is not installed.
+    ModelFormatError
+        If the file is damaged, or something else.
+    ValueError
+        If a node is none of fastnn's layers: the message names node and operator.
+    OSError
+        If the file cannot be read.
+
+    Notes
+    -----
+    Known are Gemm, MatMul, Add, Sum, Sub, Mul, Div (by constants), the activations Relu, LeakyRelu, Elu, Selu, Sigmoid,
+    Tanh, Softplus, Gelu (tanh form), Softmax and silu as ``x sigmoid(x)``; Flatten, Reshape, Transpose, Squeeze,
+    Unsqueeze, Concat, Slice, Split, Gather, Identity, Cast, Dropout, BatchNormalization, LayerNormalization, LSTM, GRU
+    and RNN in one or both directions, and constants however they are put together.  The first axis of every input is
+    the batch, the sizes of the others must be known.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> net = fn.Sequential([fn.Dense(8, "relu"), fn.Dense(3)], input_shape=4, seed=0)
+    >>> again = fn.from_onnx(fn.interchange.to_onnx(net))  # or the path of a file
+    >>> bool((again.params == net.params).all())
+    True
+    """
+    import_onnx("from_onnx")
+    from fastnn.formats.onnx.read.build import read_graph  # now: import fastnn stays quick
+    from fastnn.formats.onnx.read.own import own_network
+
+    if seed is not None:
+        require_count("from_onnx", "seed", seed, low=0)
+    model = read_model(model)
+    wanted = [outputs] if isinstance(outputs, str) else outputs
+    if wanted is None:
+        net = own_network(model, seed)
+        if net is not None:
+            return net
+        wanted = [entry.name for entry in model.graph.output]
+    return read_graph(model, list(wanted), seed)
+
+
+def read_model(model: Any) -> Any:
+    """Return a checked model whose functions stand in the graph.
+
+    Raises
+    ------
+    ModelFormatError
+        If it is none.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        if isinstance(model, str | PathLike):
+            model = onnx.load(model)
+        elif isinstance(model, bytes):
+            model = onnx.load_from_string(model)
+        elif not isinstance(model, onnx.ModelProto):
+            raise TypeError(f"from_onnx: expected a path, bytes or an onnx.ModelProto, got {type(model).__name__}")
+        onnx.checker.check_model(model)
+        if model.functions:
+            import onnx.inliner
+
+            model = onnx.inliner.inline_local_functions(model)
+    except (DecodeError, onnx.checker.ValidationError) as error:
+        raise ModelFormatError(f"from_onnx: expected an ONNX model, got something else: {error}") from error
+    return model

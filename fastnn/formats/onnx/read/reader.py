@@ -1,0 +1,263 @@
+"""An ONNX graph, node by node: constants are worked out first, then every other node becomes layers."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastnn.errors import ModelFormatError
+from fastnn.formats.onnx.read.constants import FOLD, Unfit
+from fastnn.formats.onnx.read.values import Misfit, Value, as_tensor, rows
+from fastnn.layers.base import Layer, Tensor, check_name
+from fastnn.layers.input import Input
+
+
+class Refused(ValueError):
+    """A node that fastnn has no layer for; the message names it."""
+
+
+class Operator:
+    """One node, with what it reads: values, constants, or None for an optional input that is not there."""
+
+    def __init__(self, node: Any, reader: "Reader") -> None:
+        from onnx import helper
+
+        self.node, self.reader = node, reader
+        self.outputs = list(node.output)
+        self.kind = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+        self.attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
+
+    @property
+    def title(self) -> str:
+        """How messages call the node."""
+        return f"node {self.node.name or ', '.join(self.node.output)!r} ({self.kind})"
+
+    def text(self, name: str, default: str) -> str:
+        """Return an attribute that is a string."""
+        value = self.attributes.get(name, default)
+        return value.decode() if isinstance(value, bytes) else value
+
+    def number(self, name: str, default: float) -> float:
+        """Return an attribute that is a number: the shortest that is the same in float32."""
+        return float(str(np.float32(self.attributes.get(name, default))))
+
+    def whole(self, name: str, default: int) -> int:
+        """Return an attribute that is an integer."""
+        return int(self.attributes.get(name, default))
+
+    def has(self, place: int) -> bool:
+        """Return whether there is an input at that place."""
+        return place < len(self.node.input) and bool(self.node.input[place])
+
+    def is_constant(self, place: int) -> bool:
+        """Return whether the input there is a constant."""
+        return self.has(place) and self.node.input[place] in self.reader.constants
+
+    def constant(self, place: int) -> np.ndarray:
+        """Return an input that must be a constant."""
+        if not self.is_constant(place):
+            raise Misfit(f"its input {place} is not a constant")
+        return self.reader.constants[self.node.input[place]]
+
+    def value(self, place: int) -> Value:
+        """Return an input that must depend on the inputs of the graph."""
+        if not self.has(place):
+            raise Misfit(f"its input {place} is missing")
+        if self.is_constant(place):
+            raise Misfit(f"its input {place} is a constant")
+        return self.reader.values[self.node.input[place]]
+
+    def tensor(self, place: int) -> Tensor:
+        """Return an input as rows."""
+        return as_tensor(self.value(place))
+
+    def integers(self, place: int, name: str) -> list[int] | None:
+        """Return integers that are an input, or an attribute in older opsets; None if there are none."""
+        if self.has(place):
+            return [int(i) for i in self.constant(place).ravel()]
+        return [int(i) for i in self.attributes[name]] if name in self.attributes else None
+
+    def is_read(self, place: int) -> bool:
+        """Return whether anything reads the output at that place."""
+        outputs = self.node.output
+        return place < len(outputs) and bool(outputs[place]) and outputs[place] in self.reader.read
+
+    def only_reader(self, kind: str) -> "Operator | None":
+        """Return the one node that reads the output, if it is of that kind."""
+        name = self.node.output[0]
+        readers = self.reader.readers.get(name, [])
+        if len(readers) != 1 or name in self.reader.outputs:
+            return None
+        found = Operator(readers[0], self.reader)
+        return found if found.kind == kind else None
+
+    def other(self, name: str) -> int:
+        """Return the place of the one of two inputs that is not that tensor."""
+        return 1 if self.node.input[0] == name else 0
+
+    def absorb(self, other: "Operator") -> None:
+        """Take over what another node would do."""
+        self.outputs[0] = other.outputs[0]
+        self.reader.absorbed.add(id(other.node))
+
+    def apply(self, layer: Layer, *inputs: Tensor, **parameters: np.ndarray) -> Tensor:
+        """Apply a layer with these parameters; one with the same constants as an earlier one is the earlier one."""
+        return self.reader.apply(self, layer, inputs, parameters)
+
+
+class Table(Protocol):
+    """What reads nodes of each kind."""
+
+    def __getitem__(self, kind: str) -> Callable[[Operator], list[Value]]: ...
+    def __contains__(self, kind: object) -> bool: ...
+
+
+class Reader:
+    """Everything that is known of a graph while it is read."""
+
+    def __init__(self, graph: Any, outputs: list[str], table: Table, opset: int) -> None:
+        self.graph, self.table, self.outputs, self.opset = graph, table, outputs, opset
+        self.constants: dict[str, np.ndarray] = {}
+        self.values: dict[str, Value] = {}
+        self.parameters: dict[Layer, dict[str, np.ndarray]] = {}
+        self.absorbed: set[int] = set()
+        self.inputs: list[Tensor] = []
+        self.batch: int | None = None  # a fixed size that stands for the batch
+        self.is_double = False  # whether an input is in float64
+        self._shared: dict[Any, Layer] = {}
+        self._names: set[str] = set()
+        self.nodes = needed(graph, outputs)
+        self.readers: dict[str, list[Any]] = {}
+        for node in self.nodes:
+            for name in node.input:
+                self.readers.setdefault(name, []).append(node)
+        self.read = {*self.readers, *outputs}
+
+    def run(self) -> list[Tensor]:
+        """Read the graph and return its outputs."""
+        from onnx import numpy_helper
+
+        for tensor in self.graph.initializer:
+            self.constants[tensor.name] = numpy_helper.to_array(tensor)
+        self.take_inputs()
+        for node in self.nodes:
+            if not self.is_folded(node) and id(node) not in self.absorbed:
+                self.take(Operator(node, self))
+        results = []
+        for name in self.outputs:
+            if name not in self.values:
+                why = "is a constant" if name in self.constants else "is nothing that fastnn computes"
+                raise Refused(f"output {name!r:.80} {why}; choose others with outputs=[...]")
+            try:
+                results.append(as_tensor(self.values[name]))
+            except Misfit as error:
+                raise Refused(f"output {name!r:.80}: {error}".replace("its input", "what")) from error
+        return results
+
+    def take_inputs(self) -> None:
+        """Make an Input of every input that is read."""
+        from onnx import TensorProto
+
+        numbers = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64, TensorProto.INT32)
+        for entry in self.graph.input:
+            if entry.name in self.constants or entry.name not in self.read:
+                continue
+            kind = entry.type.tensor_type
+            sizes = [d.dim_value if d.HasField("dim_value") else -1 for d in kind.shape.dim]
+            if kind.elem_type not in numbers:
+                raise Refused(f"input {entry.name!r:.80}: expected float32, float64, int32 or int64")
+            if len(sizes) < 2 or min(sizes[1:]) < 1:
+                raise Refused(
+                    f"input {entry.name!r:.80}: expected a batch, and sizes that are known for all axes beside it, got "
+                    f"({', '.join('?' if size < 1 else str(size) for size in sizes)})"
+                )
+            if sizes[0] > 0:
+                self.batch = sizes[0]
+            self.is_double |= kind.elem_type == TensorProto.DOUBLE
+            self.inputs.append(Input(tuple(sizes[1:]), name=self.free_name(entry.name)))
+            self.values[entry.name] = rows(self.inputs[-1])
+
+    def is_folded(self, node: Any) -> bool:
+        """Work a node out if all that it reads is constant."""
+        operator = Operator(node, self)
+        if operator.kind == "Shape" and node.input[0] in self.values:
+            shape = self.values[node.input[0]].shape[operator.whole("start", 0) : operator.attributes.get("end")]
+            self.constants[node.output[0]] = np.array(shape, np.int64)
+            return True
+        if operator.kind not in FOLD or any(name and name not in self.constants for name in node.input):
+            return False
+        try:
+            arrays = [self.constants[name] if name else None for name in node.input]
+            results = FOLD[operator.kind](operator, *arrays)
+        except (Unfit, ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError) as error:
+            raise Refused(f"{operator.title}: cannot be worked out: {error}") from error
+        self.constants.update(zip(node.output, results, strict=False))
+        return True
+
+    def take(self, operator: Operator) -> None:
+        """Turn one node into layers."""
+        if operator.kind not in self.table:
+            raise Refused(f"{operator.title}: fastnn has no layer for it")
+        try:
+            results = self.table[operator.kind](operator)
+        except Misfit as error:
+            raise Refused(f"{operator.title}: {error}") from error
+        except (ValueError, TypeError, IndexError, KeyError) as error:
+            raise Refused(f"{operator.title}: {error}") from error
+        self.values.update(zip(operator.outputs, results, strict=False))
+
+    def apply(
+        self, operator: Operator, layer: Layer, inputs: tuple[Tensor, ...], parameters: dict[str, np.ndarray]
+    ) -> Tensor:
+        """See ``Operator.apply``."""
+        if not parameters:
+            return layer(*inputs)
+        names = tuple(name for name in operator.node.input if name in self.constants)
+        key = (type(layer), names, repr(layer._values()), tuple(x.shape for x in inputs))
+        if key not in self._shared:
+            name = self.free_name(names[0].rpartition(".")[0])
+            self._shared[key] = layer if name is None else named(layer, name)
+            self.parameters[self._shared[key]] = parameters
+        return self._shared[key](*inputs)
+
+    def free_name(self, text: str) -> str | None:
+        """Return a name of a layer or input like this one, or None if there is none."""
+        name = text.replace(".", "_").replace("/", "_").strip("_")
+        try:
+            check_name("from_onnx", name)
+        except ValueError:
+            return None
+        if name in self._names:
+            return None
+        self._names.add(name)
+        return name
+
+
+def named(layer: Layer, name: str) -> Layer:
+    """Return the same layer with a name."""
+    from dataclasses import replace
+
+    return replace(layer, name=name)  # type: ignore[type-var]
+
+
+def needed(graph: Any, outputs: list[str]) -> list[Any]:
+    """Return the nodes that the outputs depend on, in the order of the file.
+
+    Raises
+    ------
+    ModelFormatError
+        If there is no such output.
+    """
+    makers = {name: node for node in graph.node for name in node.output if name}
+    known = {*makers, *(entry.name for entry in graph.input)}
+    wanted: set[int] = set()
+    stack = list(outputs)
+    for name in outputs:
+        if name not in known:
+            raise ModelFormatError(f"the graph has no output {name!r:.80}")
+    while stack:
+        node = makers.get(stack.pop())
+        if node is not None and id(node) not in wanted:
+            wanted.add(id(node))
+            stack += [name for name in node.input if name]
+    return [node for node in graph.node if id(node) in wanted]

@@ -1,0 +1,136 @@
+"""Operators of ONNX that move numbers: shapes, parts, joins, and vectors from a table."""
+
+from math import prod
+
+import numpy as np
+
+from fastnn.formats.onnx.read.reader import Operator
+from fastnn.formats.onnx.read.values import (
+    Misfit,
+    Value,
+    part,
+    reshape,
+    reshaped,
+    rows,
+    squeezed,
+    transposed,
+    unsqueezed,
+)
+from fastnn.layers.embedding import Embedding
+from fastnn.layers.merge import Concatenate
+
+
+def same(operator: Operator) -> list[Value]:
+    """What comes in."""
+    return [operator.value(0)]
+
+
+def cast(operator: Operator) -> list[Value]:
+    """Numbers in another dtype; whole numbers must go to a table of vectors, which takes no others."""
+    from onnx import TensorProto
+
+    to = operator.whole("to", 1)
+    readers = operator.reader.readers.get(operator.node.output[0], [])
+    if to in (TensorProto.INT64, TensorProto.INT32):
+        if operator.node.output[0] in operator.reader.outputs or any(node.op_type != "Gather" for node in readers):
+            raise Misfit("it rounds numbers")
+    elif to not in (TensorProto.FLOAT, TensorProto.DOUBLE):
+        raise Misfit("it casts to something other than float32, float64 or integers")
+    return [operator.value(0)]
+
+
+def flatten(operator: Operator) -> list[Value]:
+    """Each row a vector."""
+    x = operator.tensor(0)
+    if operator.whole("axis", 1) != 1:
+        raise Misfit("it merges the batch with something else")
+    return [rows(reshaped(x, (prod(x.shape),)))]
+
+
+def reshape_operator(operator: Operator) -> list[Value]:
+    """Another shape."""
+    target = operator.integers(1, "shape")
+    if target is None or (operator.whole("allowzero", 0) and 0 in target):
+        raise Misfit("its shape is missing, or that of an empty array")
+    return [reshape(operator.value(0), target, operator.reader.batch)]
+
+
+def transpose(operator: Operator) -> list[Value]:
+    """Axes in another order."""
+    value = operator.value(0)
+    order = operator.attributes.get("perm", range(len(value.axes))[::-1])
+    return [transposed(value, tuple(order))]
+
+
+def squeeze(operator: Operator) -> list[Value]:
+    """Fewer axes."""
+    return [squeezed(operator.value(0), operator.integers(1, "axes"))]
+
+
+def unsqueeze(operator: Operator) -> list[Value]:
+    """More axes."""
+    return [unsqueezed(operator.value(0), operator.integers(1, "axes") or [])]
+
+
+def concat(operator: Operator) -> list[Value]:
+    """Tensors one after the other, along the last axis or the first beside the batch."""
+    tensors = [operator.tensor(i) for i in range(len(operator.node.input))]
+    shapes, rank = [x.shape for x in tensors], len(tensors[0].shape) + 1
+    axis = operator.whole("axis", 0) % rank
+    if len(tensors) == 1:
+        return [rows(tensors[0])]
+    if axis == rank - 1:
+        return [rows(Concatenate()(*tensors))]
+    if axis != 1 or any(shape[1:] != shapes[0][1:] for shape in shapes):
+        raise Misfit(f"it joins along axis {axis} of {rank}, and can along the last or the first beside the batch")
+    flat = Concatenate()(*(reshaped(x, (prod(x.shape),)) for x in tensors))
+    return [rows(reshaped(flat, (sum(shape[0] for shape in shapes), *shapes[0][1:])))]
+
+
+def slice_operator(operator: Operator) -> list[Value]:
+    """A part of an axis."""
+    value = operator.value(0)
+    starts, stops = operator.integers(1, "starts"), operator.integers(2, "ends")
+    if starts is None or stops is None:
+        raise Misfit("it has no begin or no end")
+    axes = operator.integers(3, "axes") or list(range(len(starts)))
+    if any(step != 1 for step in operator.integers(4, "steps") or []):
+        raise Misfit("it takes steps other than 1")
+    for axis, start, stop in zip(axes, starts, stops, strict=True):
+        if start == 0 and stop >= 1 << 31 - 1:
+            continue
+        value = part(value, axis % len(value.axes), start, stop)
+    return [value]
+
+
+def split(operator: Operator) -> list[Value]:
+    """Parts of an axis, one after the other."""
+    value, count = operator.value(0), len(operator.node.output)
+    axis = operator.whole("axis", 0) % len(value.axes)
+    size = value.shape[axis]
+    sizes = operator.integers(1, "split") or [-(-size // count)] * (count - 1) + [
+        size - -(-size // count) * (count - 1)
+    ]
+    if sum(sizes) != size:
+        raise Misfit(f"it splits {size} elements into {sizes}")
+    stops = np.cumsum(sizes).tolist()
+    return [part(value, axis, stop - size, stop) for size, stop in zip(sizes, stops, strict=True)]
+
+
+def gather(operator: Operator) -> list[Value]:
+    """Vectors from a constant table, or one element of an axis."""
+    axis = operator.whole("axis", 0)
+    if operator.is_constant(0):
+        table = operator.constant(0)
+        if axis != 0 or table.ndim != 2:
+            raise Misfit(
+                f"its table of shape {table.shape}, read along axis {axis}, does not hold one vector per index"
+            )
+        return [rows(operator.apply(Embedding(*table.shape), operator.tensor(1), weight=table))]
+    value, index = operator.value(0), operator.constant(1)
+    if index.size != 1:
+        raise Misfit("it takes several elements of an axis; one is taken")
+    axis %= len(value.axes)
+    at = int(index.ravel()[0])
+    taken = part(value, axis, at, at + 1 or None)
+    return [squeezed(taken, [axis]) if index.ndim == 0 else taken]

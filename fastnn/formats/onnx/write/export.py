@@ -1,0 +1,179 @@
+"""Networks as ONNX models, for every runtime that reads them."""
+
+import json
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from fastnn._core import kernels
+from fastnn.formats.safetensors import write_atomically
+from fastnn.graph import graph as graphs
+from fastnn.layers.base import Shape, check_name
+
+KEY = "fastnn"  # of what the metadata of a model say about the network
+FORMAT = 1
+LIMIT = 2_000_000_000  # bytes of one file, which protobuf cannot read beyond 2**31
+DESCRIPTION = {"format", "kind", "seed", "structure", "metadata"}
+
+
+def to_onnx(
+    net: graphs.Graph,
+    *,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+    metadata: dict[str, Any] | None = None,
+) -> Any:
+    """Return the network as an ONNX model, checked.
+
+    Parameters
+    ----------
+    net : Network
+        Of any layers but ``Custom``.
+    input_names, output_names : list of str, optional
+        Names in the model.  If not given, inputs have those of ``Input(name=...)``, or ``input``, and outputs
+        ``output``; where there are several, ``input_1`` or ``output_1`` and so on.
+    metadata : dict of JSON values, optional
+        Kept with the model instead of ``net.metadata``.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Its inputs and outputs are ``(batch, *shape)`` in the network's dtype, with a free batch: the indices of an
+        Embedding too.  It computes what ``predict`` does: nothing is dropped, BatchNorm takes its running statistics.
+
+    Raises
+    ------
+    ImportError
+        If onnx is not installed.
+    TypeError
+        If net is not a network.
+    ValueError
+        If a layer is Custom, a parameter is not finite, a name is not allowed or there twice, metadata is not JSON,
+        or the model would not fit into the 2 GB of one ONNX file.
+
+    Notes
+    -----
+    Opset 17, or 20 where a gelu needs it; IR version 8 or 9.  The LSTM without forget gate is one whose forget gate
+    stands open.  A recurrent layer with ``mask_value``, and any in float64, is written as a Scan, for no operator of
+    ONNX can pass over steps and ONNX Runtime has LSTM, GRU and RNN in float32 alone.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> net = fn.Sequential([fn.Dense(8, "relu"), fn.Dense(3)], input_shape=4, seed=0)
+    >>> model = fn.interchange.to_onnx(net)
+    >>> [node.op_type for node in model.graph.node]
+    ['Gemm', 'Relu', 'Gemm']
+    """
+    onnx = import_onnx("to_onnx")
+    from fastnn.formats.onnx.write.network import IR_VERSION, Graph, write_nodes  # now: import fastnn stays quick
+
+    if not isinstance(net, graphs.Graph):
+        raise TypeError(f"to_onnx: expected a Network, got {type(net).__name__}")
+    if not kernels.all_finite(net.params):
+        raise ValueError("to_onnx: expected finite parameters, got NaN or inf; train again with a lower learning rate")
+    if net.params.nbytes > LIMIT:
+        raise ValueError(
+            f"to_onnx: expected at most {LIMIT:,} bytes of parameters, got {net.params.nbytes:,}; use net.save"
+        )
+    unnamed: list[None] = [None] * len(net.output_shapes)
+    inputs = default_names("input", net.structure.input_names) if input_names is None else input_names
+    outputs = default_names("output", unnamed) if output_names is None else output_names
+    inputs, outputs = port_names("input_names", inputs), port_names("output_names", outputs)
+    for what, names, shapes in (("input", inputs, net.input_shapes), ("output", outputs, net.output_shapes)):
+        if len(names) != len(shapes):
+            raise ValueError(f"to_onnx: expected {len(shapes)} {what} names, got {len(names)}")
+    if both := set(inputs) & set(outputs):
+        raise ValueError(
+            f"to_onnx: expected inputs and outputs of different names, got {', '.join(sorted(both))} twice"
+        )
+    graph = Graph(net.dtype, (*inputs, *outputs))
+    write_nodes(graph, net, inputs, outputs)
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(
+            graph.nodes,
+            "network",
+            [port(name, graph.kind, shape) for name, shape in zip(inputs, net.input_shapes, strict=True)],
+            [port(name, graph.kind, shape) for name, shape in zip(outputs, net.output_shapes, strict=True)],
+            list(graph.constants.values()),
+        ),
+        producer_name="fastnn",
+        opset_imports=[onnx.helper.make_opsetid("", graph.opset)],
+        ir_version=IR_VERSION if graph.opset < 19 else 9,
+    )
+    onnx.helper.set_model_props(model, {KEY: describe(net, metadata)})
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def save_onnx(net: graphs.Graph, path: str | PathLike[str], **options: Any) -> None:
+    """See ``Network.to_onnx``."""
+    write_atomically(Path(path), to_onnx(net, **options).SerializeToString(deterministic=True))
+
+
+def import_onnx(who: str) -> Any:
+    """Return the package onnx.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise ImportError(f'{who}: needs the package onnx; install it with: pip install "fastnn[onnx]"') from error
+    return onnx
+
+
+def default_names(what: str, given: Sequence[str | None]) -> list[str]:
+    """Return the names that are given, and "input" or "input_2" for the others."""
+    return [name or (f"{what}_{i + 1}" if len(given) > 1 else what) for i, name in enumerate(given)]
+
+
+def port_names(what: str, names: Sequence[str]) -> list[str]:
+    """Return names, each once.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a name is none.
+    """
+    if isinstance(names, str):
+        raise TypeError(f"to_onnx: expected {what} to be a list of names, got the string {names!r:.60}")
+    names = list(names)
+    for name in names:
+        check_name(f"to_onnx, {what}", name)
+        if name is None or names.count(name) > 1:
+            raise ValueError(f"to_onnx: expected every one of {what} once, got {names!r:.200}")
+    return names
+
+
+def port(name: str, kind: int, shape: Shape) -> Any:
+    """Return an input or output of the model, with a free batch."""
+    from onnx import helper
+
+    return helper.make_tensor_value_info(name, kind, ["batch", *shape])
+
+
+def describe(net: graphs.Graph, metadata: dict[str, Any] | None) -> str:
+    """Return what ``from_onnx`` needs to build the same network again.
+
+    Raises
+    ------
+    ValueError
+        If metadata is not JSON.
+    """
+    description = {
+        "format": FORMAT,
+        "kind": net.kind,
+        "seed": net.seed,
+        "structure": net.structure.to_config(),
+        "metadata": net.metadata if metadata is None else metadata,
+    }
+    assert set(description) == DESCRIPTION
+    try:
+        return json.dumps(description, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"to_onnx: expected metadata of JSON values, got something else: {error}") from error

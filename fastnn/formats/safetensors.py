@@ -1,0 +1,357 @@
+"""Networks in safetensors files: arrays by name, everything else as JSON in the file's metadata.
+
+A file holds data only.  Names in it choose from closed tables; nothing in it is ever called, imported or opened.
+"""
+
+import json
+import os
+import stat
+import struct
+from math import prod
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastnn._core import kernels
+from fastnn.errors import ModelFormatError
+from fastnn.graph.graph import KINDS, Graph
+from fastnn.graph.structure import Structure
+from fastnn.layers.base import Layer
+from fastnn.losses import Loss
+from fastnn.optimizers import Optimizer
+
+FORMAT = 1
+HEADER_LIMIT = 1 << 24  # bytes
+SIZE_LIMIT = 1 << 40  # elements per row of a tensor that a file may ask for
+TRAINING = {"losses", "loss_weights", "optimizer", "metrics", "updates", "step", "epoch", "forwards", "schedule"}
+
+
+def to_bytes(net: Graph, *, optimizer: bool, metadata: dict[str, Any] | None) -> bytes:
+    """Return the file's contents."""
+    return packed("fastnn", *describe(net, optimizer=optimizer, metadata=metadata))
+
+
+def packed(key: str, description: dict[str, Any], tensors: dict[str, np.ndarray]) -> bytes:
+    """Return the contents of a file that describes something under this key of its metadata."""
+    from safetensors.numpy import save as pack
+
+    try:
+        text = json.dumps(description, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"save: expected metadata of JSON values, got something else: {error}") from error
+    return pack(tensors, {key: text})
+
+
+def describe(
+    net: Graph, *, optimizer: bool, metadata: dict[str, Any] | None
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return what JSON can say of a network, and its arrays."""
+    description: dict[str, Any] = {
+        "format": FORMAT,
+        "kind": net.kind,
+        "dtype": str(net.dtype),
+        "seed": net.seed,
+        "structure": net.structure.to_config(),
+        "metadata": net.metadata if metadata is None else metadata,
+    }
+    if not kernels.all_finite(net.params):
+        raise ValueError("save: expected finite parameters, got NaN or inf; train again with a lower learning rate")
+    tensors = {name: np.ascontiguousarray(view) for name, view in net.named_parameters()}
+    if optimizer:
+        if net.trainer is None:
+            raise RuntimeError("save: expected a compiled network; call net.compile(loss=..., optimizer=...) first")
+        state = net.state()["compiled"]
+        metrics = [name for part in state["metrics"] for name in (part if isinstance(part, tuple) else (part,))]
+        if not all(isinstance(metric, str) for metric in metrics):
+            raise ValueError("save: a metric is a function, and files hold no code; compile with metrics by name")
+        description["training"] = {
+            "losses": [loss.to_config() for loss in state["losses"]],
+            "loss_weights": state["loss_weights"],
+            "optimizer": state["optimizer"].to_config(),
+            "metrics": list(state["metrics"]),
+            "updates": state["updates"],
+            "step": state["step"],
+            "epoch": net.epoch,
+            "forwards": net.forwards,
+            "schedule": state["schedule"],
+        }
+        if state["state"].size:
+            tensors["optimizer:state"] = state["state"]  # no layer's name has a colon
+    return description, tensors
+
+
+def save(
+    net: Graph, path: str | PathLike[str], *, optimizer: bool = False, metadata: dict[str, Any] | None = None
+) -> None:
+    """See ``Network.save``."""
+    write_atomically(Path(path), to_bytes(net, optimizer=optimizer, metadata=metadata))
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that at every moment the old or the new contents are there, whole.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the old file is untouched and nothing is left beside it.
+    """
+    path = Path(os.path.realpath(path))
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if not path.is_file():
+            raise OSError(f"save: expected a file to write or replace, got something else: {path}")
+    except FileNotFoundError:
+        mode = None
+    name = path.with_name(f".{path.name[:200]}.{os.urandom(4).hex()}.part")
+    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if mode is not None:
+            os.chmod(name, mode)
+        os.replace(name, path)
+    except BaseException:
+        name.unlink(missing_ok=True)
+        raise
+    if hasattr(os, "O_DIRECTORY"):
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -> Any:
+    """Read a network that ``net.save`` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        A safetensors file.
+    custom : dict of str to Layer, optional
+        The Custom layers that the file names.
+
+    Returns
+    -------
+    Network
+        Of the kind that was saved, compiled if the file holds the optimiser.
+
+    Raises
+    ------
+    ModelFormatError
+        If the file is damaged, alien, of a newer format, or does not agree with itself.
+    OSError
+        If it cannot be read.
+    TypeError
+        If ``custom`` holds something other than layers.
+
+    Examples
+    --------
+    >>> import os, tempfile, numpy as np, fastnn as fn
+    >>> net = fn.Sequential([fn.Dense(1)], input_shape=2, seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     net.save(os.path.join(folder, "m.safetensors"))
+    ...     again = fn.load(os.path.join(folder, "m.safetensors"))
+    >>> bool(np.all(net.params == again.params))
+    True
+    """
+    path, custom = Path(path), custom or {}
+    if not all(isinstance(layer, Layer) for layer in custom.values()):
+        raise TypeError(f"load: expected custom to map names to layers, got {custom!r:.80}")
+    if not path.is_file() and path.exists():
+        raise ModelFormatError(f"load: expected a file, got something else: {path}")
+    try:
+        return from_bytes(path.read_bytes(), custom)
+    except ModelFormatError as error:
+        raise ModelFormatError(f"load {path.name!r}: {error}") from error.__cause__
+
+
+def from_bytes(data: bytes, custom: dict[str, Layer]) -> Any:
+    """Return the network that the contents of a file describe.
+
+    Raises
+    ------
+    ModelFormatError
+        If they do not.
+    """
+    return rebuild(read_description(data), read_tensors(data), custom)
+
+
+def rebuild(description: dict[str, Any], tensors: dict[str, np.ndarray], custom: dict[str, Layer]) -> Any:
+    """Return the network of a description and exactly these arrays.
+
+    Raises
+    ------
+    ModelFormatError
+        If they do not make one.
+    """
+    check_description(description)
+    try:
+        kind, dtype, seed = description["kind"], description["dtype"], description["seed"]
+        if kind not in KINDS:
+            raise ValueError(f"expected kind {' or '.join(KINDS)}, got {kind!r:.60}")
+        if isinstance(seed, bool) or not isinstance(seed, int) or not isinstance(description["metadata"], dict):
+            raise ValueError("expected an integer seed and an object of metadata")
+        structure = Structure.from_config(description["structure"], custom)
+        if dtype not in ("float32", "float64"):
+            raise ValueError(f"expected dtype float32 or float64, got {dtype!r:.60}")
+        bound_parameters(structure, sum(array.nbytes for array in tensors.values()))
+        net = Graph.of(structure, kind=kind, seed=seed, dtype=dtype)
+    except ModelFormatError:
+        raise
+    except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError, NotImplementedError) as error:
+        raise ModelFormatError(f"the description does not make a network: {error}") from error
+    net.metadata = description["metadata"]
+    for name, view in net.named_parameters():
+        view[...] = take(tensors, name, view.shape, view.dtype)
+    if "training" in description:
+        resume(net, description["training"], tensors)
+    if tensors:
+        raise ModelFormatError(
+            f"the file holds arrays that the network does not have: {', '.join(sorted(tensors))[:200]}"
+        )
+    return net
+
+
+def read_description(data: bytes, key: str = "fastnn", what: str = "a network") -> dict[str, Any]:
+    """Return fastnn's JSON from the header of a safetensors file."""
+    # A header of 1152 bytes, for one, begins like a pickle too; but only a header goes on with a brace.
+    if data[:2] in (b"PK", b"\x80\x04", b"\x80\x05", b"\x1f\x8b") and data[8:9] != b"{":
+        raise ModelFormatError("expected a safetensors file, got a zip, pickle or gzip file; fastnn reads no pickles")
+    if len(data) < 8:
+        raise ModelFormatError(f"expected a safetensors file, got {len(data)} bytes; it is truncated")
+    (size,) = struct.unpack("<Q", data[:8])
+    if size > min(HEADER_LIMIT, len(data) - 8):
+        raise ModelFormatError(
+            f"expected a safetensors file, got a header of {size} bytes in a file of {len(data)}; it is "
+            "truncated or something else"
+        )
+    try:
+        header = json.loads(data[8 : 8 + size].decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
+        text = header["__metadata__"][key]
+        description = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+        version = description["format"]
+    except ModelFormatError:
+        raise
+    except (KeyError, TypeError) as error:
+        raise ModelFormatError(f"expected {what} saved by fastnn, got another safetensors file") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelFormatError(f"the header is not valid JSON: {error}") from error
+    if type(version) is not int or version != FORMAT:
+        raise ModelFormatError(f"expected format {FORMAT}, got {version!r:.40}; a newer fastnn may read it")
+    return description
+
+
+def check_description(description: Any) -> None:
+    """Refuse a description of a network that lacks a field, or has one too many.
+
+    Raises
+    ------
+    ModelFormatError
+        If it does.
+    """
+    if not isinstance(description, dict):
+        raise ModelFormatError(f"expected a JSON object for a network, got {type(description).__name__}")
+    known = {"format", "kind", "dtype", "seed", "structure", "metadata", "training"}
+    if not known - {"training"} <= set(description) <= known:
+        raise ModelFormatError(
+            f"expected the fields {', '.join(sorted(known))}, got {', '.join(sorted(description))[:200]}"
+        )
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse JSON objects that say one thing twice."""
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ModelFormatError("the header names something twice")
+    return result
+
+
+def refuse(constant: str) -> None:
+    """Refuse NaN and Infinity, which JSON does not have."""
+    raise ModelFormatError(f"the header holds {constant}, which is not JSON")
+
+
+def read_tensors(data: bytes) -> dict[str, np.ndarray]:
+    """Return the arrays of a safetensors file."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as unpack
+
+    try:
+        tensors = unpack(data)
+    except (SafetensorError, ValueError, TypeError, KeyError, OverflowError, AttributeError) as error:
+        raise ModelFormatError(f"not a valid safetensors file: {error}") from error
+    for name, array in tensors.items():
+        if array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise ModelFormatError(f"{name!r:.100}: expected finite numbers, got {array.dtype} or NaN or inf")
+    return tensors
+
+
+def bound_parameters(structure: Structure, nbytes: int) -> None:
+    """Refuse sizes that the bytes at hand cannot fill, before anything is allocated."""
+    shapes: list[tuple[int, ...]] = list(structure.input_shapes)
+    counted: set[int] = set()  # a layer applied again has the parameters of the first time
+    if any(prod(shape) > SIZE_LIMIT for shape in shapes):
+        raise ModelFormatError("an input is too large")
+    for node in structure.nodes:
+        layer = structure.layers[node.layer]
+        built = layer.build(tuple(shapes[i] for i in node.inputs))
+        if node.layer not in counted:
+            counted.add(node.layer)
+            nbytes -= 4 * sum(prod(map(int, p.shape)) for op in built.ops for p in op.parameters)
+        if nbytes < 0:
+            raise ModelFormatError(f"{layer.title} needs more parameters than the file holds")
+        if prod(built.output_shape) > SIZE_LIMIT:
+            raise ModelFormatError(f"{layer.title} is too large")
+        shapes.append(built.output_shape)
+
+
+def take(tensors: "dict[str, np.ndarray]", name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Take an array out of the file's, checked.
+
+    Raises
+    ------
+    ModelFormatError
+        If it is missing or of another shape or dtype.
+    """
+    array = tensors.pop(name, None)
+    if array is None or array.shape != shape or array.dtype != dtype:
+        got = "nothing" if array is None else f"{array.dtype} {array.shape}"
+        raise ModelFormatError(f"{name}: expected {dtype} {shape}, got {got}")
+    return array
+
+
+def resume(net: Graph, training: Any, tensors: dict[str, np.ndarray]) -> None:
+    """Compile as the file says and take up its optimiser state and random position.
+
+    Raises
+    ------
+    ModelFormatError
+        If anything is missing or does not fit.
+    """
+    try:
+        if set(training) != TRAINING:
+            raise ValueError(f"expected {', '.join(sorted(TRAINING))}, got {', '.join(sorted(training))[:200]}")
+        losses = [Loss.from_config(loss) for loss in training["losses"]]
+        net.compile(
+            losses or None,
+            Optimizer.from_config(training["optimizer"]),
+            metrics=training["metrics"],
+            loss_weights=training["loss_weights"] if losses else None,
+        )
+        counters = [training[name] for name in ("updates", "step", "epoch", "forwards")]
+        if not all(type(counter) is int and 0 <= counter < 1 << 62 for counter in counters):
+            raise ValueError(f"expected counters of at least 0, got {counters}")
+        state = net.trainer.optimizer.state
+        if state.size:
+            state = take(tensors, "optimizer:state", state.shape, state.dtype)
+        net.resume({**training, "state": state})
+        net.epoch, net.forwards = counters[2:]
+    except ModelFormatError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, NotImplementedError) as error:
+        raise ModelFormatError(f"the training state does not fit the network: {error}") from error

@@ -1,0 +1,224 @@
+"""PyTorch's modules and state dicts as networks and weights; PyTorch itself is not imported."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from fastnn.formats import gates
+from fastnn.formats.arrays import as_array, assign, common_dtype
+from fastnn.graph.graph import Graph
+from fastnn.graph.layer_view import LayerView
+from fastnn.graph.structure import chain
+from fastnn.layers.base import Layer
+from fastnn.layers.batch_norm import BatchNorm
+from fastnn.layers.dense import Dense
+from fastnn.layers.dropconnect import DropConnect
+from fastnn.layers.embedding import Embedding
+from fastnn.layers.gru import GRU
+from fastnn.layers.layer_norm import LayerNorm
+from fastnn.layers.lstm import LSTM
+from fastnn.layers.simple_rnn import SimpleRNN
+
+Arrays = dict[str, np.ndarray]
+RECURRENT = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)(_l\d+(?:_reverse)?)")
+
+
+def from_torch(
+    source: Any,
+    *,
+    into: Graph | None = None,
+    names: Mapping[str, str] | None = None,
+    input_shape: int | tuple[int, ...] | None = None,
+    seed: int | None = None,
+) -> Any:
+    """Return a PyTorch module as a network, or a network with the weights of a state dict.
+
+    Parameters
+    ----------
+    source : torch.nn.Module, or mapping of str to tensor or array
+        A module (Sequential, or one of those below) is turned into layers.  A mapping is what ``state_dict()`` gives,
+        or a file of weights: it needs ``into``.
+    into : Network, optional
+        Takes the weights; all of them or, if anything does not fit, none.  With it a module may be of any class: its
+        ``state_dict()`` counts.
+    names : mapping of str to str, optional
+        Which module, by the begin of its names in the state dict (``"encoder.0"``, ``"rnn.l0"``, ``"rnn.l0_reverse"``),
+        goes to which layer.  If not given, they are taken in order: the state dict's, and that of ``into.layers``.
+    input_shape : int or tuple of int, optional
+        Shape of one row, where a module begins with something that does not know it.
+    seed : int, optional
+        Of the new network, for what is random in training that follows.
+
+    Returns
+    -------
+    Network
+        ``into``, or a new Sequential in the dtype of the weights.
+
+    Raises
+    ------
+    TypeError
+        If source is neither module nor mapping, or a tensor is not float32 or float64.
+    ValueError
+        If a module is none of fastnn's layers, or weights do not fit the network: the message names them.
+
+    Notes
+    -----
+    Modules: Sequential, Linear, ReLU, LeakyReLU, ELU, SELU, Sigmoid, Tanh, Softplus, GELU (tanh form), SiLU, Softmax,
+    Identity, Dropout, Flatten, Unflatten, BatchNorm1d of vectors, LayerNorm over the last axis, Embedding, and LSTM,
+    GRU or RNN as the last one, whose sequence is the output; rows come first, as with ``batch_first=True``.
+
+    ``weight`` of a Linear is (out, in) there and (in, out) here.  The two biases of LSTM and RNN become their sum,
+    those of a GRU stay apart within the reach of the reset gate.  A momentum m of BatchNorm1d is ``1 - m`` here.
+
+    Examples
+    --------
+    >>> import numpy as np, fastnn as fn
+    >>> state = {"0.weight": np.ones((3, 2)), "0.bias": np.arange(3.0)}  # model.state_dict()
+    >>> net = fn.from_torch(state, into=fn.Sequential([fn.Dense(3)], input_shape=2, seed=0))
+    >>> net.predict([[1, 2]])
+    array([[3., 4., 5.]], dtype=float32)
+    """
+    is_module = callable(getattr(source, "state_dict", None)) and callable(getattr(source, "named_children", None))
+    if not is_module and not isinstance(source, Mapping):
+        raise TypeError(f"from_torch: expected a torch.nn.Module or a state dict, got {type(source).__name__}")
+    if into is None:
+        if not is_module:
+            raise ValueError(
+                "from_torch: expected a network to load the state dict into, which holds weights alone; pass "
+                "into=fn.Sequential(...)"
+            )
+        if names is not None:
+            raise ValueError("from_torch: names goes with into; a module alone needs none")
+        from fastnn.formats.torch.modules import layers_of  # now: import fastnn stays quick
+
+        layers, shape, state = layers_of(source, input_shape)
+        arrays = [value for group in groups_of(state).values() for value in group.values()]
+        into = Graph.of(chain(layers, shape), kind="Sequential", seed=seed, dtype=common_dtype(arrays))
+    else:
+        if not isinstance(into, Graph):
+            raise TypeError(f"from_torch: expected into to be a Network, got {type(into).__name__}")
+        if input_shape is not None or seed is not None:
+            raise ValueError("from_torch: input_shape and seed are of a new network, and into is there already")
+        state = source.state_dict() if is_module else source
+    load_state(into, groups_of(state), names)
+    return into
+
+
+def groups_of(state: Mapping[str, Any]) -> dict[str, Arrays]:
+    """Return the arrays of each layer, by the begin of their names."""
+    groups: dict[str, Arrays] = {}
+    for key, value in state.items():
+        prefix, _, name = str(key).rpartition(".")
+        if name == "num_batches_tracked":
+            continue
+        if found := RECURRENT.fullmatch(name):
+            name, prefix = found[1], f"{prefix}.{found[2][1:]}".lstrip(".")
+        groups.setdefault(prefix, {})[name] = as_array("from_torch", str(key), value)
+    return groups
+
+
+def load_state(net: Graph, groups: dict[str, Arrays], names: Mapping[str, str] | None) -> None:
+    """Set all parameters of a network, or none."""
+    views = {view.name: view for view in net.layers if view.parameters}
+    if names is None:
+        if len(groups) != len(views):
+            raise ValueError(
+                f"from_torch: expected weights for {len(views)} layers ({', '.join(views)[:200]}), got "
+                f"{len(groups)} ({', '.join(groups)[:200]})"
+            )
+        names = dict(zip(groups, views, strict=True))
+    elif set(names) != set(groups) or sorted(names.values()) != sorted(views):
+        raise ValueError(
+            f"from_torch: expected names to lead from each of {', '.join(groups)[:200]} to one of "
+            f"{', '.join(views)[:200]}, got {dict(names)!r:.200}"
+        )
+    values: Arrays = {}
+    for prefix, layer in names.items():
+        for name, array in parameters_of(views[layer], prefix, groups[prefix]).items():
+            values[f"{layer}.{name}"] = array
+    assign("from_torch", net, values)
+
+
+def parameters_of(view: LayerView, prefix: str, arrays: Arrays) -> Arrays:
+    """Return the parameters of one layer from the arrays of one module.
+
+    Raises
+    ------
+    ValueError
+        If they are those of another kind of module.
+    """
+    if type(view.spec) not in READ:
+        raise ValueError(f"from_torch: expected layers that PyTorch has, got {view.spec.title} ({view.name})")
+    expected, convert = READ[type(view.spec)](view.spec)
+    if set(arrays) != set(expected):
+        raise ValueError(
+            f"from_torch: expected {', '.join(expected)} for {type(view.spec).__name__} {view.name!r}, got "
+            f"{', '.join(arrays)[:200]} from {prefix!r:.80}; see its bias, scale and shift, and the order of the layers"
+        )
+    result = convert(arrays)
+    for name, own in view.parameters.items():
+        if result[name].shape != own.shape:
+            raise ValueError(
+                f"from_torch: expected {view.name}.{name} of shape {own.shape}, got {result[name].shape} from "
+                f"{prefix!r:.80}"
+            )
+    return result
+
+
+Reading = tuple[list[str], Callable[[Arrays], Arrays]]
+
+
+def read_dense(layer: Any) -> Reading:
+    """Linear: the weight lies the other way round."""
+    names = ["weight", "bias"] if layer.bias else ["weight"]
+    return names, lambda arrays: {name: array.T for name, array in arrays.items()}
+
+
+def read_norm(layer: Any) -> Reading:
+    """BatchNorm1d or LayerNorm."""
+    own = {"weight": "gamma"} if layer.scale else {}
+    own |= {"bias": "beta"} if layer.shift else {}
+    if isinstance(layer, BatchNorm):
+        own |= {"running_mean": "running_mean", "running_var": "running_variance"}
+    return list(own), lambda arrays: {own[name]: array for name, array in arrays.items()}
+
+
+def read_embedding(layer: Any) -> Reading:
+    """Embedding: the same."""
+    return ["weight"], dict
+
+
+def read_recurrent(layer: Any) -> Reading:
+    """One layer and direction of LSTM, GRU or RNN."""
+    gates.check_plain("from_torch", layer)
+    biases = ["bias_ih", "bias_hh"] if layer.bias else []
+
+    def convert(arrays: Arrays) -> Arrays:
+        check_gates(layer, arrays)
+        return gates.from_torch(layer, arrays["weight_ih"], arrays["weight_hh"], [arrays[name] for name in biases])
+
+    return ["weight_ih", "weight_hh", *biases], convert
+
+
+def check_gates(layer: Any, arrays: Arrays) -> None:
+    """Raise ValueError unless every array has so many rows as the gates have units together."""
+    rows = len(layer.gates) * layer.units
+    for name, array in arrays.items():
+        if len(array) != rows:
+            raise ValueError(
+                f"from_torch: expected {name} of {rows} rows for {layer.title} of {layer.units} units, got {len(array)}"
+            )
+
+
+READ: dict[type[Layer], Callable[[Any], Reading]] = {
+    BatchNorm: read_norm,
+    Dense: read_dense,
+    DropConnect: read_dense,
+    Embedding: read_embedding,
+    GRU: read_recurrent,
+    LayerNorm: read_norm,
+    LSTM: read_recurrent,
+    SimpleRNN: read_recurrent,
+}

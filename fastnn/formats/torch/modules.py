@@ -1,0 +1,231 @@
+"""Which module of PyTorch becomes which layers: a table by the name of its class."""
+
+from collections.abc import Callable, Iterator
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastnn.formats.arrays import as_array
+from fastnn.layers.activation import Activation
+from fastnn.layers.base import Layer, Shape, as_shape
+from fastnn.layers.batch_norm import BatchNorm
+from fastnn.layers.bidirectional import Bidirectional
+from fastnn.layers.dense import Dense
+from fastnn.layers.dropout import Dropout
+from fastnn.layers.embedding import Embedding
+from fastnn.layers.gru import GRU
+from fastnn.layers.input import Input
+from fastnn.layers.layer_norm import LayerNorm
+from fastnn.layers.lstm import LSTM
+from fastnn.layers.reshape import Flatten, Reshape
+from fastnn.layers.simple_rnn import SimpleRNN
+
+Convert = Callable[[Any, Shape], list[Layer]]
+
+
+def layers_of(module: Any, input_shape: int | Shape | None) -> tuple[list[Layer], Shape, dict[str, Any]]:
+    """Return the layers of a module, the shape of its input, and their weights in order.
+
+    Raises
+    ------
+    ValueError
+        If a module has no layer here; the message names it.
+    """
+    leaves = list(leaves_of(module, ""))
+    if not leaves:
+        raise ValueError("from_torch: expected at least one module, got an empty Sequential")
+    first = as_shape("from_torch", first_shape(leaves) if input_shape is None else input_shape)
+    x: Any = Input(first)
+    layers: list[Layer] = []
+    made: dict[int, list[Layer]] = {}  # the same module twice is the same layers twice
+    state: dict[str, Any] = {}
+    for place, (name, leaf) in enumerate(leaves):
+        kind = type(leaf).__name__
+        if kind in RECURRENT and place < len(leaves) - 1:
+            raise ValueError(
+                f"from_torch: expected {kind} {name!r} as the last module, for it gives two things; build the network, "
+                "then from_torch(state_dict, into=net)"
+            )
+        if id(leaf) not in made:
+            try:
+                made[id(leaf)] = MODULES[kind](leaf, x.shape)
+            except KeyError:
+                raise ValueError(
+                    f"from_torch: fastnn has no layer for module {name!r} ({kind}); known: {KNOWN}"
+                ) from None
+            except Unlike as error:
+                raise ValueError(f"from_torch: module {name!r} ({kind}): {error}") from error
+            state |= {f"{place}.{key}": value for key, value in leaf.state_dict().items()}
+        for layer in made[id(leaf)]:
+            x = layer(x)
+        layers += made[id(leaf)]
+    return layers or [Activation("identity")], first, state
+
+
+def leaves_of(module: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Yield the modules within nested Sequentials, with their names."""
+    if type(module).__name__ != "Sequential":
+        yield name, module
+        return
+    names = {id(part): child for child, part in module.named_children()}  # which names a module once
+    for part in module:
+        yield from leaves_of(part, f"{name}.{names[id(part)]}".lstrip("."))
+
+
+def first_shape(leaves: list[tuple[str, Any]]) -> Shape:
+    """Return the shape of a row from the first module that says it."""
+    for _, leaf in leaves:
+        kind = type(leaf).__name__
+        if kind in SIZES:
+            return (int(np.ravel(getattr(leaf, SIZES[kind]))[0]),)
+        if kind not in ("Identity", "Dropout", *ACTIVATIONS):
+            break
+    raise ValueError("from_torch: expected input_shape, the shape of one row, which the first module does not say")
+
+
+class Unlike(ValueError):
+    """What a module does that its layer here does not."""
+
+
+def linear(module: Any, shape: Shape) -> list[Layer]:
+    """Linear."""
+    return [Dense(module.out_features, bias=module.bias is not None)]
+
+
+def function(name: str) -> Convert:
+    """Return what makes an activation without numbers."""
+    return lambda module, shape: [Activation(name)]
+
+
+def gelu(module: Any, shape: Shape) -> list[Layer]:
+    """GELU in its tanh form."""
+    if module.approximate != "tanh":
+        raise Unlike("it is the form with erf, up to 5e-4 from fastnn's; use GELU(approximate='tanh')")
+    return [Activation("gelu")]
+
+
+def softplus(module: Any, shape: Shape) -> list[Layer]:
+    """Softplus; what it gives above the threshold is the same within 2e-9."""
+    if module.beta != 1 or module.threshold < 20:
+        raise Unlike(f"expected beta=1 and a threshold of at least 20, got {module.beta} and {module.threshold}")
+    return [Activation("softplus")]
+
+
+def softmax(module: Any, shape: Shape) -> list[Layer]:
+    """Softmax along the last axis."""
+    if module.dim not in (-1, len(shape), *([None] if len(shape) == 1 else [])):
+        raise Unlike(f"expected dim=-1, got {module.dim}")
+    return [Activation("softmax")]
+
+
+def log_softmax(module: Any, shape: Shape) -> list[Layer]:
+    """LogSoftmax, which no layer is."""
+    raise Unlike("losses here take logits: leave it out, and train with loss='cross_entropy'")
+
+
+def identity(module: Any, shape: Shape) -> list[Layer]:
+    """Nothing."""
+    return []
+
+
+def dropout(module: Any, shape: Shape) -> list[Layer]:
+    """Dropout."""
+    return [Dropout(float(module.p))]
+
+
+def flatten(module: Any, shape: Shape) -> list[Layer]:
+    """Flatten of all axes beside the batch, or of some."""
+    rank = len(shape) + 1
+    start, end = module.start_dim % rank - 1, module.end_dim % rank - 1
+    if start < 0:
+        raise Unlike("it merges the batch with something else")
+    if (start, end) == (0, rank - 2):
+        return [Flatten()]
+    return [Reshape((*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :]))]
+
+
+def unflatten(module: Any, shape: Shape) -> list[Layer]:
+    """Unflatten of one axis."""
+    axis = module.dim % (len(shape) + 1) - 1
+    if axis < 0:
+        raise Unlike("it splits the batch")
+    sizes = [int(size) for size in module.unflattened_size]
+    known = prod(size for size in sizes if size != -1)
+    sizes = [shape[axis] // known if size == -1 else size for size in sizes]
+    return [Reshape((*shape[:axis], *sizes, *shape[axis + 1 :]))]
+
+
+def batch_norm(module: Any, shape: Shape) -> list[Layer]:
+    """BatchNorm1d of vectors."""
+    if len(shape) != 1:
+        raise Unlike(f"its channels are axis 1 of (B, {', '.join(map(str, shape))}), fastnn's the last")
+    if module.running_mean is None:
+        raise Unlike("expected track_running_stats=True")
+    momentum = 0.9 if module.momentum is None else 1 - float(module.momentum)
+    scale, shift = module.weight is not None, module.bias is not None
+    return [BatchNorm(momentum=momentum, epsilon=float(module.eps), scale=scale, shift=shift)]
+
+
+def layer_norm(module: Any, shape: Shape) -> list[Layer]:
+    """LayerNorm over the last axis."""
+    if len(module.normalized_shape) != 1:
+        raise Unlike(f"expected it over the last axis, got normalized_shape={tuple(module.normalized_shape)}")
+    return [LayerNorm(epsilon=float(module.eps), scale=module.weight is not None, shift=module.bias is not None)]
+
+
+def embedding(module: Any, shape: Shape) -> list[Layer]:
+    """Embedding; a padding whose vector is not 0 is an index like any other."""
+    if module.max_norm is not None:
+        raise Unlike("it has max_norm")
+    padding = module.padding_idx
+    if padding is not None and as_array("from_torch", "weight", module.weight)[padding].any():
+        padding = None
+    return [Embedding(module.num_embeddings, module.embedding_dim, padding_index=padding)]
+
+
+def recurrent(module: Any, shape: Shape) -> list[Layer]:
+    """LSTM, GRU or RNN of any number of layers, in one or both directions."""
+    kind = type(module).__name__
+    if getattr(module, "proj_size", 0):
+        raise Unlike("it has proj_size")
+    options: dict[str, Any] = {"return_sequences": True, "bias": bool(module.bias)}
+    if kind == "RNN":
+        options["activation"] = module.nonlinearity
+    layers: list[Layer] = []
+    for number in range(module.num_layers):
+        if number and module.dropout:
+            layers.append(Dropout(float(module.dropout)))
+        layer = RECURRENT[kind](module.hidden_size, **options)
+        layers.append(Bidirectional(layer) if module.bidirectional else layer)
+    return layers
+
+
+RECURRENT: dict[str, Callable[..., Layer]] = {"GRU": GRU, "LSTM": LSTM, "RNN": SimpleRNN}
+SIZES = {"Linear": "in_features", "BatchNorm1d": "num_features", "LayerNorm": "normalized_shape"}
+ACTIVATIONS: dict[str, Convert] = {
+    "ELU": lambda module, shape: [Activation("elu", alpha=float(module.alpha))],
+    "GELU": gelu,
+    "LeakyReLU": lambda module, shape: [Activation("leaky_relu", alpha=float(module.negative_slope))],
+    "ReLU": function("relu"),
+    "SELU": function("selu"),
+    "SiLU": function("silu"),
+    "Sigmoid": function("sigmoid"),
+    "Softmax": softmax,
+    "Softplus": softplus,
+    "Tanh": function("tanh"),
+}
+MODULES: dict[str, Convert] = {
+    **ACTIVATIONS,
+    "BatchNorm1d": batch_norm,
+    "Dropout": dropout,
+    "Embedding": embedding,
+    "Flatten": flatten,
+    "Identity": identity,
+    "LayerNorm": layer_norm,
+    "Linear": linear,
+    "LogSoftmax": log_softmax,
+    "Unflatten": unflatten,
+    **dict.fromkeys(RECURRENT, recurrent),
+}
+KNOWN = ", ".join(sorted(["Sequential", *MODULES]))

@@ -1,0 +1,87 @@
+"""Weights as npz files: the parameters of a network by name, and nothing else."""
+
+import io
+import zipfile
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+
+from fastnn._core import kernels
+from fastnn.errors import ModelFormatError
+from fastnn.formats.safetensors import write_atomically
+from fastnn.graph.graph import Graph
+
+
+def save_weights(net: Graph, path: str | PathLike[str]) -> None:
+    """See ``Network.save_weights``."""
+    if not kernels.all_finite(net.params):
+        raise ValueError("save_weights: expected finite parameters, got NaN or inf; train again, more slowly")
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, view in net.named_parameters():
+            member = io.BytesIO()
+            npy.write_array(member, np.ascontiguousarray(view), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())  # without the time of day
+    write_atomically(Path(path), data.getvalue())
+
+
+def load_weights(net: Graph, path: str | PathLike[str]) -> None:
+    """See ``Network.load_weights``."""
+    path = Path(path)
+    if not path.is_file() and path.exists():
+        raise ModelFormatError(f"load_weights: expected a file, got something else: {path}")
+    views = dict(net.named_parameters())
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.namelist()
+            check_names(path, members, list(views))
+            ready = {name: read_member(archive, name, view) for name, view in views.items()}
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, ValueError) as error:
+        if isinstance(error, ModelFormatError):
+            raise
+        raise ModelFormatError(
+            f"load_weights {path.name!r}: expected an npz file, got something else: {error}"
+        ) from error
+    for name, view in views.items():
+        view[...] = ready[name]
+
+
+def check_names(path: Path, members: list[str], names: list[str]) -> None:
+    """Raise ModelFormatError unless a file holds these arrays and no others, each once."""
+    expected = [f"{name}.npy" for name in names]
+    if sorted(members) == sorted(expected):
+        return
+    missing = [name for name in names if f"{name}.npy" not in members]
+    alien = [member for member in members if member not in expected]
+    what = f"lacks {', '.join(missing)[:200]}" if missing else f"has {', '.join(alien or members)[:200]}"
+    raise ModelFormatError(
+        f"load_weights {path.name!r}: expected the arrays {', '.join(names)[:200]}; the file {what}; build the network "
+        "that the weights are of"
+    )
+
+
+def read_member(archive: zipfile.ZipFile, name: str, view: np.ndarray) -> np.ndarray:
+    """Return one array, of which nothing is read before its shape and dtype are known to be right.
+
+    Raises
+    ------
+    ModelFormatError
+        If it has another shape or dtype, or is not finite.
+    """
+    with archive.open(f"{name}.npy") as file:
+        version = npy.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"an array of format {version}")
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = read(file)
+        if shape != view.shape or dtype != view.dtype:
+            raise ModelFormatError(f"load_weights: expected {name} of {view.dtype} {view.shape}, got {dtype} {shape}")
+        data = file.read(view.nbytes + 1)
+    if len(data) != view.nbytes:
+        raise ModelFormatError(f"load_weights: expected {view.nbytes} bytes of {name}, got {len(data)} or more")
+    array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    if not np.isfinite(array).all():
+        raise ModelFormatError(f"load_weights: expected {name} to be finite, got NaN or inf")
+    return array

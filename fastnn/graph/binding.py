@@ -1,0 +1,168 @@
+"""Bind losses and an optimiser (specifications) to a network's plan: the Trainer that runs them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from fastnn._core.loss import CustomLoss
+from fastnn._core.optimizer import Optimizer as BoundOptimizer
+from fastnn._core.plan import Plan
+from fastnn._core.trainer import Trainer
+from fastnn._spec import choose
+from fastnn.data.ports import loss_steps
+from fastnn.graph.assembly import Assembly, Place
+from fastnn.layers.base import Shape
+from fastnn.losses import CallableLoss, Loss, as_loss
+from fastnn.metrics import get_metric
+from fastnn.optimizers import Group, Optimizer
+
+
+def as_losses(loss: Any, loss_weights: Any, output_shapes: tuple[Shape, ...]) -> tuple[list[Loss], list[float]]:
+    """Return one loss and one weight per output; none for loss None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If their number differs from the outputs', or one cannot be used.
+    """
+    given = [] if loss is None else list(loss) if isinstance(loss, tuple | list) else [loss]
+    losses = [as_loss(part) for part in given]
+    if loss is not None and len(losses) != len(output_shapes):
+        raise ValueError(f"compile: expected one loss for each of {len(output_shapes)} outputs, got {len(losses)}")
+    for part, shape in zip(losses, output_shapes, strict=False):
+        if part.kernel == "cross_entropy" and shape[-1] == 1:
+            raise ValueError(
+                "compile: cross_entropy expected one output per class, at least 2, got 1; use binary_cross_entropy"
+            )
+    shares = [1.0] * len(losses) if loss_weights is None else np.atleast_1d(loss_weights).ravel().tolist()
+    if len(shares) != len(losses) or not all(type(x) in (int, float) and 0 <= x < float("inf") for x in shares):
+        raise ValueError(f"compile: expected {len(losses)} loss_weights of at least 0, got {loss_weights!r:.80}")
+    return losses, shares
+
+
+def straight_targets(losses: list[Loss], output_shapes: tuple[Shape, ...]) -> tuple[str | None, int]:
+    """Return which real targets compiled code may check for the only loss, or None, and how many classes, or 0."""
+    if len(losses) != 1:
+        return None, 0
+    loss, outputs = losses[0], output_shapes[0][-1]
+    if len(output_shapes[0]) > 1:  # compiled checks know no steps
+        return None if loss.targets == "probabilities" else loss.targets, 0
+    return loss.targets, outputs if loss.label_kernel and outputs > 1 else 0
+
+
+def as_metrics(metrics: Any, outputs: int) -> tuple[Any, ...]:
+    """Return the metrics of one output, or one tuple of them for each of several.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not lists of metrics, or one is unknown.
+    """
+    if isinstance(metrics, str) or not isinstance(metrics, Iterable):
+        raise TypeError(f"compile: expected metrics to be a list of names or functions, got {metrics!r:.60}")
+    result = tuple(metrics)
+    if outputs > 1 and result:
+        if len(result) != outputs or not all(isinstance(part, tuple | list) for part in result):
+            raise ValueError(f"compile: expected metrics to be {outputs} lists, one per output, got {metrics!r:.80}")
+        return tuple(as_metrics(part, 1) for part in result)
+    for metric in result:
+        get_metric(metric)
+    return result
+
+
+def bind_optimizer(spec: Optimizer, places: list[Place], n_params: int, dtype: np.dtype) -> BoundOptimizer:
+    """Return the optimiser's state and rules for each stretch of the parameter vector.
+
+    Raises
+    ------
+    ValueError
+        If a group names a layer that has no parameters.
+    """
+    layers = list(dict.fromkeys(place.layer for place in places))
+    for name in spec.groups:
+        choose(f"{type(spec).__name__}: groups name a layer without parameters,", name, layers)
+    segments: list[dict[str, float]] = []
+    for place in places:
+        group = spec.groups.get(place.layer, Group())
+        if group.frozen or group.rate == 0 or not place.learned:
+            continue
+        rules: dict[str, float] = {"rate": group.rate}
+        for rule in ("l1", "l2", "weight_decay", "max_norm"):
+            own = getattr(group, rule)
+            rules[rule] = float(getattr(spec, rule) if own is None else own) if place.decays else 0.0
+        rules["columns"] = place.shape[-1] if rules["max_norm"] else 0
+        last = segments[-1] if segments else None
+        joins = last is not None and last["start"] + last["size"] == place.start and not rules["max_norm"]
+        if last is not None and joins and all(last[rule] == value for rule, value in rules.items()):
+            last["size"] += place.size
+        else:
+            segments.append({"start": place.start, "size": place.size, **rules})
+    return BoundOptimizer(
+        spec.kernel,
+        n_params,
+        dtype,
+        segments,
+        clip_norm=spec.clip_norm,
+        clip_value=spec.clip_value,
+        penalty_over_rows=spec.penalty_over_rows,
+        **spec.scalars,
+    )
+
+
+def bind_loss(plan: Plan, loss: Loss, output: int, share: float, shape: Shape) -> tuple[dict, int | None]:
+    """Return what the Trainer needs to know of one loss, and the step that the loss includes, if there is one.
+
+    Raises
+    ------
+    ValueError
+        If the loss includes an activation whose result is needed elsewhere.
+    """
+    tensor, skip = plan.outputs[output], None
+    producer = plan.producers[tensor]
+    parted = producer is not None and plan.ops[producer[0]].shares_value  # the output is read elsewhere too
+    if producer is not None and parted:
+        producer = plan.producers[plan.step_inputs(producer[0])[0]]
+    if loss.includes and producer is not None and plan.activation_of(producer[0]) == loss.includes:
+        if parted:
+            raise ValueError(
+                f"compile: expected output {output} to be logits, or a last {loss.includes} that nothing else "
+                f"reads, got a {loss.includes} that is read elsewhere too; make the logits the output"
+            )
+        skip = producer[0]
+        tensor = plan.step_inputs(skip)[0]
+    kernel = CustomLoss(loss.function, shape) if isinstance(loss, CallableLoss) else loss.kernel
+    return {
+        "kernel": kernel,
+        "label_kernel": loss.label_kernel,
+        "parameter": float(loss.parameter),
+        "share": float(share),
+        "tensor": tensor,
+        "steps": loss_steps(loss, shape),
+    }, skip
+
+
+def bind_trainer(
+    assembly: Assembly,
+    params: np.ndarray,
+    grads: np.ndarray,
+    losses: list[Loss],
+    shares: list[float],
+    optimizer: Optimizer,
+    seed: int,
+    step: int,
+) -> Trainer:
+    """Return the Trainer of a network's plan; ``step``: updates in the network's life so far."""
+    plan = assembly.plan
+    bound = bind_optimizer(optimizer, assembly.places, plan.n_params, plan.dtype)
+    parts, skips = [], set()
+    for output, (loss, share) in enumerate(zip(losses, shares, strict=True)):
+        part, skip = bind_loss(plan, loss, output, share, assembly.output_shapes[output])
+        parts.append(part)
+        if skip is not None:
+            skips.add(skip)
+    names = [applied.name if applied else "" for applied in assembly.step_applications]
+    groups = [optimizer.groups.get(name, Group()) for name in names]
+    rates = [0.0 if group.frozen else float(group.rate) for group in groups]
+    used = [offset for op, offset in zip(plan.ops, plan.offsets, strict=True) if op.parameters]
+    return Trainer(plan, params, grads, bound, parts, skips, rates, len(used) != len(set(used)), seed=seed, step=step)

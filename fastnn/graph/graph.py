@@ -1,0 +1,670 @@
+"""The graph: layers laid out as a plan, with their parameters; it runs, shows what is in it, and can be compiled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from fastnn._core.engine import Engine
+from fastnn._core.plan import aligned_zeros
+from fastnn._core.rng import PARAMETERS, Stream, fresh_seed
+from fastnn._spec import choose, require_count
+from fastnn.data.examples import MADE_BYTES, Examples
+from fastnn.data.ports import Ports, as_list, as_row, as_rows, check_out, release
+from fastnn.graph.assembly import Application, Assembly, Place, assemble
+from fastnn.graph.binding import as_losses, as_metrics, bind_trainer, straight_targets
+from fastnn.graph.layer_view import LayerView
+from fastnn.graph.structure import Structure
+from fastnn.layers.base import Shape, batched
+from fastnn.optimizers import Optimizer, as_optimizer
+from fastnn.schedules import Constant
+
+if TYPE_CHECKING:
+    from fastnn.losses import Loss
+
+KINDS: dict[str, type[Graph]] = {}  # what files may name; the classes enter themselves
+
+
+class Graph(Engine):
+    """Layers of any directed acyclic shape, laid out and ready to run.
+
+    ``Network`` and ``Sequential`` are graphs with the methods that users call; whatever builds, changes or reads
+    networks works with what stands here.
+
+    Attributes
+    ----------
+    structure : Structure
+        Which layers there are, and which reads what.
+    assembly : Assembly
+        The plan, and where applications and parameters are in it.
+    ports : Ports
+        What rows and targets must look like.
+    params, grads : ndarray of shape (n_params,)
+        All parameters and their gradients, each one contiguous vector; layers hold views of them.
+    layers : list of LayerView
+        In the order in which they run.
+    epoch : int
+        Epochs of training over the network's life: shuffles go by it.
+    forwards : int
+        Calls of ``forward`` in training mode: dropout goes by it.
+    """
+
+    structure: Structure
+    assembly: Assembly
+    ports: Ports
+    losses: list[Loss]
+
+    # ---- building --------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def of(
+        cls,
+        structure: Structure,
+        *,
+        kind: str | None = None,
+        seed: int | None = None,
+        dtype: Any = "float32",
+        params: np.ndarray | None = None,
+    ) -> Any:
+        """Return a graph of this structure, whose parameters are 0, or lie in ``params``.
+
+        Parameters
+        ----------
+        structure : Structure
+            What ``trace`` gave, or another graph has.
+        kind : {"Network", "Sequential"}, optional
+            What it is to be; this class, if not given.
+        seed, dtype
+            As in Network.
+        params : ndarray of shape (n_params,), optional
+            The parameters, which are not copied: graphs that share them learn together.
+
+        Returns
+        -------
+        Graph
+            Not compiled.
+
+        Raises
+        ------
+        KeyError
+            If there is no such kind.
+        TypeError, ValueError
+            If a layer cannot take its inputs, or ``params`` are not what the layers need.
+        """
+        self = (cls if kind is None else KINDS[kind]).__new__(cls if kind is None else KINDS[kind])
+        self._build(structure, seed, dtype, params)
+        return self
+
+    def _build(self, structure: Structure, seed: int | None, dtype: Any, params: np.ndarray | None = None) -> None:
+        """Lay out the plan and the parameter vector."""
+        self.dtype = as_dtype(dtype)
+        self.seed = fresh_seed() if seed is None else seed
+        require_count("Network", "seed", self.seed, low=0)
+        if self.seed >= 1 << 64:
+            raise ValueError(f"Network: expected seed below 2**64, got {self.seed}")
+        self.structure, self.input_shapes = structure, structure.input_shapes
+        self.history: Any = None
+        self.metadata: dict[str, Any] = {}
+        self.epoch = self.forwards = 0
+        self.fitting = Lock()  # held by a running fit
+        self.assembly = assemble(structure, self.dtype)
+        self.output_shapes = self.assembly.output_shapes
+        self.ports = Ports(self.input_shapes, self.output_shapes, (), self.dtype)
+        plan = self.assembly.plan
+        try:
+            if params is None:
+                params = aligned_zeros(plan.n_params, self.dtype)
+            elif params.dtype != self.dtype or params.shape != (plan.n_params,) or not params.flags.c_contiguous:
+                raise ValueError(
+                    f"Graph.of: expected params of shape ({plan.n_params},) in {self.dtype}, got {params.shape} in "
+                    f"{params.dtype}"
+                )
+            self._bind(plan, params, self.input_shapes, self.output_shapes)
+        except MemoryError as error:
+            raise MemoryError(f"Network: no memory for {plan.n_params} parameters and their gradients") from error
+        self.layers = self._layer_views()
+
+    def _layer_views(self) -> list[LayerView]:
+        """Return each layer with views of its parameters and gradients."""
+        parameters: dict[str, dict[str, np.ndarray]] = {name: {} for name in self.assembly.layers}
+        gradients: dict[str, dict[str, np.ndarray]] = {name: {} for name in parameters}
+        for place in self.assembly.places:
+            parameters[place.layer][place.name] = place.of(self.params)
+            if place.learned:
+                gradients[place.layer][place.name] = place.of(self.grads)
+        first = sorted(self.assembly.layers.values(), key=lambda application: application.output)
+        return [
+            LayerView(a.name, a.layer, a.input_shapes, a.output_shape, parameters[a.name], gradients[a.name])
+            for a in first
+        ]
+
+    def draw_parameters(self) -> None:
+        """Draw the initial value of every parameter, each from a random stream of its own that ``seed`` decides."""
+        for i, place in enumerate(self.assembly.places):
+            initializer = self.assembly.layers[place.layer].layer.initializer(place.name)
+            random = Stream(self.seed, PARAMETERS + i)
+            place.of(self.params)[...] = initializer.draw(place.shape, place.fan_in, place.fan_out, random)
+
+    # ---- looking ---------------------------------------------------------------------------------------------------
+
+    @property
+    def kind(self) -> str:
+        """What files call it: the name of the nearest class among its bases that they know."""
+        names = {kind: name for name, kind in KINDS.items()}
+        return next(names[base] for base in type(self).__mro__ if base in names)
+
+    @property
+    def n_params(self) -> int:
+        """Number of parameters, running statistics (see BatchNorm) among them."""
+        return self.plan.n_params
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of one row of the (first) input."""
+        return self.input_shapes[0]
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of one row of the (first) output."""
+        return self.output_shapes[0]
+
+    @property
+    def applications(self) -> list[Application]:
+        """Every application of a layer that an output depends on, in the order in which they run."""
+        return self.assembly.applications
+
+    @property
+    def places(self) -> list[Place]:
+        """Where every parameter lies in ``params``, in its order."""
+        return self.assembly.places
+
+    def named_parameters(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield ("layer.parameter", view into params) in the order of ``params``.
+
+        Examples
+        --------
+        >>> import fastnn as fn
+        >>> net = fn.Sequential([fn.Dense(3)], input_shape=2, seed=0)
+        >>> [(name, view.shape) for name, view in net.named_parameters()]
+        [('dense_1.weight', (2, 3)), ('dense_1.bias', (3,))]
+        """
+        for place in self.places:
+            yield f"{place.layer}.{place.name}", place.of(self.params)
+
+    def named_gradients(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield ("layer.parameter", view into grads) in the order of ``grads``.
+
+        Of running statistics (see BatchNorm), which are not learned, there is none: their part of ``grads`` stays 0.
+        """
+        for place in self.places:
+            if place.learned:
+                yield f"{place.layer}.{place.name}", place.of(self.grads)
+
+    def __repr__(self) -> str:
+        shapes = " + ".join(map(batched, self.input_shapes)), " + ".join(map(batched, self.output_shapes))
+        return f"<{type(self).__name__} {shapes[0]} -> {shapes[1]}, {self.n_params:,} parameters, {self.dtype}>"
+
+    def activations(self, X: Any) -> dict[str, np.ndarray]:
+        """Return a, the output of every layer, for some rows.
+
+        Parameters
+        ----------
+        X : array_like of shape (B, *input_shape)
+            Rows; for several inputs a list.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (B, *output_shape)
+            ``a_j^l = sigma(z_j^l)`` by layer name; a layer applied again has ``name:2``.  Nothing is dropped out.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X does not fit.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnn as fn
+        >>> net = fn.Sequential([fn.Dense(3, "relu"), fn.Dense(1)], input_shape=2, seed=0)
+        >>> {name: a.shape for name, a in net.activations(np.ones((5, 2))).items()}
+        {'dense_1': (5, 3), 'dense_2': (5, 1)}
+        """
+        rows, n = self.ports.rows("activations", X)
+        return {application.title: a for application, _, a in self.run_layers(rows, n)}
+
+    def preactivations(self, X: Any) -> dict[str, np.ndarray]:
+        """Return z, the weighted input ``z_j^l = sum_k w_jk^l a_k^{l-1} + b_j^l`` of every layer, for some rows.
+
+        Parameters
+        ----------
+        X : array_like of shape (B, *input_shape)
+            Rows; for several inputs a list.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (B, *output_shape)
+            By layer name; for layers without an activation the same as ``activations``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X does not fit.
+        """
+        rows, n = self.ports.rows("preactivations", X)
+        return {application.title: z for application, z, _ in self.run_layers(rows, n)}
+
+    def run_layers(
+        self, inputs: list[np.ndarray], n: int, *, training: bool = False, step: int = 0
+    ) -> Iterator[tuple[Application, np.ndarray, np.ndarray]]:
+        """Yield each application with its z and its a for packed rows, of shape (B, *output_shape).
+
+        Parameters
+        ----------
+        inputs : list of ndarray
+            Packed rows of each input.
+        n : int
+            How many rows.
+        training : bool
+            Whether dropout is at work and batch normalisation goes by the batch.
+        step : int
+            What dropout goes by.
+        """
+        self._forward_rows(inputs, n, training, self.seed, step)
+        for application in self.applications:
+            z, a = self._value(application.preactivation), self._value(application.activation)
+            yield application, z.reshape(n, *application.output_shape), a.reshape(n, *application.output_shape)
+        self._forget_rows()
+
+    def tap(self, *layers: str) -> Any:
+        """Return a network that answers with the outputs of layers within this one, and shares its parameters.
+
+        Parameters
+        ----------
+        *layers : str
+            Names of layers; of one that is applied several times ``name:2`` and so on.
+
+        Returns
+        -------
+        Network
+            With these outputs, in this order; its inputs, and ``params`` itself, are this network's.  It computes what
+            they depend on and nothing else.  Not compiled.
+
+        Raises
+        ------
+        ValueError
+            If none is given, or there is no such layer.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnn as fn
+        >>> net = fn.Sequential([fn.Dense(3, "relu", name="hidden"), fn.Dense(1)], input_shape=2, seed=0)
+        >>> hidden = net.tap("hidden")
+        >>> hidden.predict(np.ones((5, 2))).shape
+        (5, 3)
+        >>> hidden.params is net.params
+        True
+        """
+        if not layers:
+            raise ValueError("tap: expected the name of at least one layer, got none")
+        tensors = {application.title: application.output for application in self.applications}
+        for layer in layers:
+            choose("tap: unknown layer", layer, list(tensors))
+        structure = replace(self.structure, outputs=tuple(tensors[layer] for layer in layers))
+        return Graph.of(structure, kind="Network", seed=self.seed, dtype=self.dtype, params=self.params)
+
+    # ---- answering -------------------------------------------------------------------------------------------------
+
+    def _predict_checked(self, X: Any, out: Any) -> Any:
+        """``predict`` for whatever is not a packed array of the network's dtype; converts ``block`` rows at a time."""
+        if isinstance(X, Examples):
+            return self._predict_examples(X, out)
+        sources = self.ports.sources("predict", X)
+        outputs = self.ports.answers(len(sources[0]))
+        if out is not None:
+            check_out("predict", out, outputs)
+        for start in range(0, len(sources[0]), self.block):
+            rows = [x[start : start + self.block] for x in sources]
+            self._predict_part(rows if len(rows) > 1 else rows[0], outputs, start)
+            for x in sources:
+                release(x)
+        return _given(outputs, out)
+
+    def _predict_examples(self, examples: Examples, out: Any) -> Any:
+        """``predict`` for all examples in their order, some made at a time."""
+        n = len(examples)
+        if n < 1:
+            raise ValueError(f"predict: expected at least one example, got none in {examples!r:.200}")
+        outputs = self.ports.answers(n)
+        if out is not None:
+            check_out("predict", out, outputs)
+        row_bytes = self.dtype.itemsize * sum(math.prod(shape) for shape in self.input_shapes)
+        rows = min(max(MADE_BYTES // row_bytes, 1), self.block)
+        for start in range(0, n, rows):
+            self._predict_part(examples.gather(np.arange(start, min(start + rows, n)))[0], outputs, start)
+        return _given(outputs, out)
+
+    def _predict_part(self, X: Any, outputs: list[np.ndarray], start: int) -> None:
+        """Answer some rows into the outputs, from row ``start`` on."""
+        inputs, n = self.ports.rows("predict", X)
+        self._predict_rows(inputs, [y[start : start + n] for y in outputs], n)
+
+    def _predict_one_checked(self, x: Any, out: Any) -> Any:
+        """``predict_one`` for whatever is not an array of the network's dtype and layout."""
+        values = as_list("predict_one", "x", x, len(self.input_shapes))
+        inputs = [
+            as_row("predict_one", "x", v, shape, self.dtype)[None]
+            for v, shape in zip(values, self.input_shapes, strict=True)
+        ]
+        answers = self.ports.answers(1)
+        outputs = [answer[0] for answer in answers]
+        if out is not None:
+            check_out("predict_one", out, outputs)
+        self._predict_rows(inputs, answers, 1)
+        return _given(outputs, out)
+
+    def forward(self, X: Any, training: bool = False) -> Any:
+        """Run rows forward and remember everything that ``backward`` needs.
+
+        Parameters
+        ----------
+        X : array_like of shape (B, *input_shape)
+            Rows; for several inputs a list.
+        training : bool
+            Whether dropout is at work and batch normalisation goes by the batch.
+
+        Returns
+        -------
+        ndarray of shape (B, *output_shape)
+            For several outputs a list.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X does not fit, or has too few rows for a BatchNorm in training.
+
+        Notes
+        -----
+        The network stays as it is; running statistics are updated by the first ``backward`` after it, if ``training``.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnn as fn
+        >>> net = fn.Sequential([fn.Dense(1)], input_shape=2, seed=0)
+        >>> y = net.forward(np.ones((3, 2)))
+        >>> dx = net.backward(np.ones_like(y))
+        >>> dx.shape
+        (3, 2)
+        """
+        inputs, n = self.ports.rows("forward", X)
+        if training:
+            self.forwards += 1
+        self._forward_rows(inputs, n, bool(training), self.seed, (1 << 63) + self.forwards)
+        return _given(
+            [self._value(t).reshape(n, *s) for t, s in zip(self.plan.outputs, self.output_shapes, strict=True)]
+        )
+
+    def backward(self, dy: Any, *, accumulate: bool = False) -> Any:
+        """Send the gradient with respect to the outputs back through the last ``forward``.
+
+        Parameters
+        ----------
+        dy : array_like of shape (B, *output_shape)
+            dloss/doutput; for several outputs a list, None for those that the loss does not depend on.
+        accumulate : bool
+            Add to ``grads`` instead of replacing them.
+
+        Returns
+        -------
+        ndarray of shape (B, *input_shape)
+            dloss/dinput; for several inputs a list.  ``grads`` holds dloss/dparams, summed over the rows.
+
+        Raises
+        ------
+        RuntimeError
+            If there was no ``forward``.
+        TypeError, ValueError
+            If dy does not fit.
+        """
+        n = self._rows_kept
+        if not n:
+            raise RuntimeError("backward: expected a call of forward before it; there was none")
+        values = as_list("backward", "dy", dy, len(self.output_shapes))
+        dys = [
+            np.zeros((n, *shape), self.dtype) if value is None else as_rows("backward", "dy", value, shape, self.dtype)
+            for value, shape in zip(values, self.output_shapes, strict=True)
+        ]
+        if any(len(value) != n for value in dys):
+            raise ValueError(f"backward: expected dy of {n} rows, as many as forward had, got {[len(v) for v in dys]}")
+        dxs = [dx.reshape(n, *s) for dx, s in zip(self._backward_rows(dys, accumulate), self.input_shapes, strict=True)]
+        self._commit_rows()
+        return _given(dxs)
+
+    # ---- learning --------------------------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        loss: Any = None,
+        optimizer: str | Optimizer = "adam",
+        *,
+        metrics: Sequence[Any] = (),
+        loss_weights: Sequence[float] | None = None,
+    ) -> None:
+        """Say what to learn and how.  The optimiser starts afresh; parameters stay as they are.
+
+        Parameters
+        ----------
+        loss : str, Loss, callable or list of these
+            Name of a loss (see fastnn.losses), a Loss, or a function ``(y_true, y_pred) -> (losses (B,), gradient
+            (B, O))``; for several outputs a list.  None: only ``apply_gradients`` is used.
+        optimizer : str or Optimizer
+            Name of an optimiser with its defaults, or an Optimizer.
+        metrics : list of str, callable or Metric
+            Measured by ``evaluate``, and on the validation data after every epoch; for several outputs one list per
+            output, whose names then end in ``_1``, ``_2`` ...
+        loss_weights : list of float, optional
+            What each output counts in the loss; 1 each if not given.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a name is unknown or the losses do not fit the outputs.  The network is left as it was.
+
+        Examples
+        --------
+        >>> import fastnn as fn
+        >>> net = fn.Sequential([fn.Dense(3)], input_shape=2, seed=0)
+        >>> net.compile(loss="cross_entropy", optimizer=fn.SGD(0.1, momentum=0.9), metrics=["accuracy"])
+        """
+        chosen = as_optimizer(optimizer)
+        losses, shares = as_losses(loss, loss_weights, self.output_shapes)
+        measured = as_metrics(metrics, len(self.output_shapes))
+        step = self.trainer.step if self.trainer is not None else 0
+        trainer = bind_trainer(self.assembly, self.params, self.grads, losses, shares, chosen, self.seed, step)
+        self.schedule = deepcopy(chosen.schedule)  # its own: a schedule may keep what it has observed
+        self.losses, self.loss_weights, self.optimizer, self.metrics = losses, shares, chosen, measured
+        self.ports = replace(self.ports, losses=tuple(losses))
+        self.bind_trainer(trainer)
+
+    def bind_trainer(self, trainer: Any) -> None:
+        """Let ``train_step`` go by this trainer.
+
+        Parameters
+        ----------
+        trainer : Trainer or None
+            Of this network's plan and losses; None: the network is not compiled.
+        """
+        if trainer is None:
+            self._bind_trainer(None, None, 0, -1.0)
+        else:
+            rate = float(self.schedule.learning_rate) if isinstance(self.schedule, Constant) else -1.0
+            self._bind_trainer(trainer, *straight_targets(self.losses, self.output_shapes), rate)
+
+    def require_compiled(self, who: str) -> None:
+        """Raise RuntimeError unless the network is compiled, with a loss unless only gradients are to be applied.
+
+        Parameters
+        ----------
+        who : str
+            The function that needs it.
+        """
+        if self.trainer is None:
+            raise RuntimeError(f"{who}: expected a compiled network; call net.compile(loss=..., optimizer=...) first")
+        if not self.losses and who != "apply_gradients":
+            raise RuntimeError(f"{who}: expected a loss; call net.compile(loss=..., optimizer=...)")
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next update.
+
+        Raises
+        ------
+        RuntimeError
+            If the network is not compiled.
+        ValueError
+            If the schedule gives a rate that is negative, infinite or not a number.
+        """
+        self.require_compiled("apply_gradients")
+        step = self.trainer.optimizer.step
+        rate = float(self.schedule(step))
+        if not (math.isfinite(rate) and rate >= 0):
+            raise ValueError(f"learning_rate: expected a finite rate of at least 0 at step {step}, got {rate}")
+        return rate
+
+    def _train_step_checked(self, x: Any, y: Any, sample_weight: Any) -> float:
+        """``train_step`` for whatever is not packed rows of the network's dtype with targets ready for the loss."""
+        self.require_compiled("train_step")
+        inputs, targets, weights, n = self.ports.batch("train_step", x, y, sample_weight)
+        return self.trainer.step_on(inputs, targets, weights, n, self.learning_rate)
+
+    def apply_gradients(self) -> None:
+        """Let the optimiser update the parameters by what stands in ``grads``.
+
+        Raises
+        ------
+        RuntimeError
+            If the network is not compiled.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnn as fn
+        >>> net = fn.Sequential([fn.Dense(1, bias=False)], input_shape=1, seed=0)
+        >>> net.compile(optimizer=fn.SGD(0.5))
+        >>> net.params[:] = 1.0
+        >>> y = net.forward([[2.0]])
+        >>> dx = net.backward(np.ones_like(y))  # dy/dw = x = 2
+        >>> net.apply_gradients()
+        >>> net.params
+        array([0.], dtype=float32)
+        """
+        self.require_compiled("apply_gradients")
+        self.trainer.apply_gradients(self.learning_rate)
+
+    # ---- copies and state ------------------------------------------------------------------------------------------
+
+    def astype(self, dtype: Any) -> Self:
+        """Return a copy in another dtype, not compiled.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}
+            Of the copy.
+
+        Examples
+        --------
+        >>> import fastnn as fn
+        >>> fn.Sequential([fn.Dense(1)], input_shape=2, seed=0).astype("float64").params.dtype
+        dtype('float64')
+        """
+        net = type(self).of(self.structure, seed=self.seed, dtype=dtype)
+        net.params[:] = self.params
+        net.metadata = dict(self.metadata)
+        return net
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.structure, self.seed, str(self.dtype)), self.state()
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that is not in the structure, as plain values and arrays; ``compiled`` if it is that."""
+        state: dict[str, Any] = {
+            "params": self.params.copy(),
+            "epoch": self.epoch,
+            "forwards": self.forwards,
+            "metadata": self.metadata,
+            "history": self.history,
+        }
+        if self.trainer is not None:
+            state["compiled"] = {
+                "losses": self.losses,
+                "loss_weights": self.loss_weights,
+                "optimizer": self.optimizer,
+                "metrics": self.metrics,
+                "state": self.trainer.optimizer.state.copy(),
+                "updates": self.trainer.optimizer.step,
+                "step": self.trainer.step,
+                "schedule": dict(getattr(self.schedule, "state", {})),
+            }
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.params[:] = state["params"]
+        self.epoch, self.forwards = state["epoch"], state["forwards"]
+        self.metadata, self.history = state["metadata"], state["history"]
+        compiled = state.get("compiled")
+        if compiled is not None:
+            self.compile(
+                compiled["losses"] or None,
+                compiled["optimizer"],
+                metrics=compiled["metrics"],
+                loss_weights=compiled["loss_weights"],
+            )
+            self.resume(compiled)
+
+    def resume(self, compiled: dict[str, Any]) -> None:
+        """Take up training where ``state()["compiled"]`` was taken, on a network compiled with the same.
+
+        Parameters
+        ----------
+        compiled : dict
+            Its ``state`` of the optimiser, ``updates``, ``step`` and ``schedule``.
+        """
+        self.trainer.optimizer.state[...] = compiled["state"]
+        self.trainer.optimizer.set_step(compiled["updates"])
+        self.trainer.step = compiled["step"]
+        if compiled["schedule"]:
+            self.schedule.load_state(compiled["schedule"])  # type: ignore[attr-defined]
+
+
+def _given(outputs: list[np.ndarray], out: Any = None) -> Any:
+    """Return what a call gives: ``out`` with the answer in it, one array, or for several outputs a list."""
+    if out is not None:
+        out[...] = outputs[0]
+        return out
+    return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _rebuild(kind: type[Graph], structure: Structure, seed: int, dtype: str) -> Graph:
+    """Make a network of this structure, for pickle."""
+    return kind.of(structure, seed=seed, dtype=dtype)
+
+
+def as_dtype(dtype: Any) -> np.dtype:
+    """Return float32 or float64.
+
+    Raises
+    ------
+    ValueError
+        If it is another dtype.
+    """
+    try:
+        result = np.dtype(dtype)
+    except (TypeError, ValueError, SyntaxError):
+        result = np.dtype(object)
+    if dtype is None or result not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"Network: expected dtype float32 or float64, got {dtype!r:.60}")
+    return result

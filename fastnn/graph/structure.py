@@ -1,0 +1,205 @@
+"""The graph of a network as plain lists: which layers there are, and which reads what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from fastnn._spec import require_count
+from fastnn.errors import ModelFormatError
+from fastnn.layers.base import Layer, Shape, Tensor, as_shape, check_name
+from fastnn.layers.input import Input
+
+MAX_NODES = 1 << 14  # that a file may ask for
+
+
+@dataclass(frozen=True)
+class Node:
+    """One application of ``layers[layer]`` to tensors; tensors count from the inputs on, one per node."""
+
+    layer: int
+    inputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A directed acyclic graph of layers.  Tensor i is input i, or what node i - len(inputs) gives."""
+
+    input_shapes: tuple[Shape, ...]
+    input_names: tuple[str | None, ...]
+    layers: tuple[Layer, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[int, ...]
+
+    def needed(self) -> set[int]:
+        """Return the tensors that an output depends on, the outputs among them."""
+        first, found = len(self.input_shapes), set(self.outputs)
+        for position in range(len(self.nodes) - 1, -1, -1):
+            if first + position in found:
+                found.update(self.nodes[position].inputs)
+        return found
+
+    def to_config(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "inputs": [
+                {"shape": list(shape), "name": name}
+                for shape, name in zip(self.input_shapes, self.input_names, strict=True)
+            ],
+            "layers": [layer.to_config() for layer in self.layers],
+            "nodes": [{"layer": node.layer, "inputs": list(node.inputs)} for node in self.nodes],
+            "outputs": list(self.outputs),
+        }
+
+    @classmethod
+    def from_config(cls, config: Any, custom: dict[str, Layer]) -> Structure:
+        """Return what ``to_config`` described; ``custom`` gives the Custom layers by name.
+
+        Raises
+        ------
+        ModelFormatError
+            If anything is missing, unknown or out of range.
+        """
+        try:
+            if set(config) != {"inputs", "layers", "nodes", "outputs"}:
+                raise ValueError(f"expected inputs, layers, nodes and outputs, got {sorted(config)!r:.80}")
+            shapes = tuple(as_shape("input", tuple(entry["shape"])) for entry in config["inputs"])
+            names = tuple(entry["name"] for entry in config["inputs"])
+            for name in names:
+                check_name("input", name)
+            if len(config["layers"]) > MAX_NODES or len(config["nodes"]) > MAX_NODES:
+                raise ValueError(f"expected at most {MAX_NODES} layers, got {len(config['nodes'])}")
+            layers = tuple(as_layer(with_custom(entry, custom)) for entry in config["layers"])
+            nodes = tuple(Node(entry["layer"], tuple(entry["inputs"])) for entry in config["nodes"])
+            outputs = tuple(config["outputs"])
+            for position, node in enumerate(nodes):
+                require_index("layer", node.layer, len(layers))
+                for tensor in node.inputs:
+                    require_index("tensor", tensor, len(shapes) + position)
+            for tensor in outputs:
+                require_index("tensor", tensor, len(shapes) + len(nodes))
+            if not shapes or not outputs or {node.layer for node in nodes} != set(range(len(layers))):
+                raise ValueError("expected an input, an output, and no layer that nothing uses")
+            return cls(shapes, names, layers, nodes, outputs)
+        except ModelFormatError:
+            raise
+        except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
+            raise ModelFormatError(f"structure: {error}") from error
+
+
+def as_layer(config: Any) -> Layer:
+    """Return the layer that a file describes, or the Custom one that stands in its place."""
+    return config if isinstance(config, Layer) else Layer.from_config(config)
+
+
+def require_index(what: str, value: Any, size: int) -> None:
+    """Raise unless ``value`` is an integer in [0, size).
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is not.
+    """
+    require_count("structure", what, value, low=0)
+    if value >= size:
+        raise ValueError(f"expected {what} below {size}, got {value}")
+
+
+def with_custom(config: Any, custom: dict[str, Layer]) -> Any:
+    """Put the caller's layers in place of the names that a file holds for them.
+
+    Raises
+    ------
+    ModelFormatError
+        If a name is not in ``custom``.
+    """
+    if isinstance(config, list):
+        return [with_custom(entry, custom) for entry in config]
+    if not isinstance(config, dict):
+        return config
+    if config.get("type") == "Custom":
+        name = config.get("name")
+        if not isinstance(name, str) or name not in custom:
+            raise ModelFormatError(
+                f"the file uses the custom layer {name!r:.80}, which holds code that files do not: "
+                f"pass fn.load(path, custom={{{name!r:.80}: layer}})"
+            )
+        return custom[name]
+    return {key: with_custom(value, custom) for key, value in config.items()}
+
+
+def trace(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Structure:
+    """Return the part of the graph between these tensors, in an order in which it can run.
+
+    Raises
+    ------
+    ValueError
+        If an output depends on an Input that is not among ``inputs``, or an input is not used.
+    """
+    number = {tensor: i for i, tensor in enumerate(inputs)}
+    if len(number) != len(inputs):
+        raise ValueError("Network: expected every input once, got one of them twice; leave the second out")
+    layers: list[Layer] = []
+    nodes: list[Node] = []
+    used: set[Tensor] = set(outputs) & set(inputs)
+    stack = list(reversed(outputs))
+    while stack:
+        tensor = stack[-1]
+        if tensor in number:
+            stack.pop()
+            continue
+        if tensor.layer is None:
+            raise ValueError(
+                f"Network: expected every Input among inputs, got an output that depends on another one "
+                f"(shape {tensor.shape}{f', {tensor.name!r}' if tensor.name else ''}); add it to inputs"
+            )
+        waiting = [x for x in tensor.inputs if x not in number]
+        if waiting:
+            stack += reversed(waiting)
+            continue
+        stack.pop()
+        if tensor.layer not in layers:
+            layers.append(tensor.layer)
+        used.update(x for x in tensor.inputs if x in inputs)
+        nodes.append(Node(layers.index(tensor.layer), tuple(number[x] for x in tensor.inputs)))
+        number[tensor] = len(inputs) + len(nodes) - 1
+    for position, tensor in enumerate(inputs):
+        if tensor not in used:
+            raise ValueError(
+                f"Network: expected every input to lead to an output, got input {position} (shape "
+                f"{tensor.shape}) that no output depends on; leave it out"
+            )
+    return Structure(
+        tuple(x.shape for x in inputs),
+        tuple(x.name for x in inputs),
+        tuple(layers),
+        tuple(nodes),
+        tuple(number[tensor] for tensor in outputs),
+    )
+
+
+def chain(layers: Iterable[Layer], input_shape: int | Shape) -> Structure:
+    """Return the graph of layers one after the other.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a part is not a layer, or the shapes do not fit.
+    """
+    x = first = Input(as_shape("Sequential", input_shape))
+    layers = list(layers)
+    if not layers:
+        raise ValueError("Sequential: expected at least one layer, got none")
+    for position, layer in enumerate(layers):
+        if not isinstance(x, Tensor):
+            raise TypeError(
+                f"Sequential: expected layers that give one tensor, got {layers[position - 1]!r:.200}; build a Network"
+            )
+        if not isinstance(layer, Layer):
+            hint = "; write Dense(...), not Dense" if isinstance(layer, type) else ""
+            raise TypeError(f"Sequential: expected layers, got {layer!r:.60} at position {position}{hint}")
+        x = layer(x)
+    if not isinstance(x, Tensor):
+        raise TypeError(f"Sequential: expected layers that give one tensor, got {layers[-1]!r:.200}; build a Network")
+    return trace((first,), (x,))

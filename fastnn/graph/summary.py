@@ -1,0 +1,36 @@
+"""The table that says what a graph is made of."""
+
+from fastnn.graph.graph import Graph
+from fastnn.layers.base import batched
+
+HEAD = ("layer", "type", "reads", "output", "parameters")
+
+
+def describe(net: Graph) -> str:
+    """Return the table as text."""
+    rows = [HEAD, *rows_of(net)]
+    sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rows.insert(1, ("-" * sizes[0], "-" * sizes[1], "-" * sizes[2], "-" * sizes[3], "-" * sizes[4]))
+    lines = ["  ".join([*map(str.ljust, row[:4], sizes[:4]), row[4].rjust(sizes[4])]) for row in rows]
+    return "\n".join([f"{type(net).__name__}, {net.dtype}, seed {net.seed}", *lines, total(net)])
+
+
+def rows_of(net: Graph) -> list[tuple[str, str, str, str, str]]:
+    """Return layer, type, what it reads, shape and number of parameters of every input and layer."""
+    several = len(net.input_shapes) > 1
+    names = {i: name or (f"input_{i + 1}" if several else "input") for i, name in enumerate(net.structure.input_names)}
+    rows = [(names[i], "Input", "", batched(shape), "0") for i, shape in enumerate(net.input_shapes)]
+    counts = {view.name: f"{view.n_params:,}" for view in net.layers}
+    for applied in net.applications:
+        reads = ", ".join(names[i] for i in applied.inputs)
+        kind = type(applied.layer).__name__
+        rows.append((applied.name, kind, reads, batched(applied.output_shape), counts[applied.name]))
+        counts[applied.name] = "0" if counts[applied.name] == "0" else "shared"
+        names[applied.output] = applied.name
+    return rows
+
+
+def total(net: Graph) -> str:
+    """Return how many parameters there are, and their bytes."""
+    kept = sum(place.size for place in net.places if not place.learned)
+    return f"{net.n_params:,} parameters{f' ({kept:,} not learned)' if kept else ''}, {net.params.nbytes:,} bytes"

@@ -1,0 +1,502 @@
+"""Callbacks: what ``fit`` calls as the training goes on, to watch it, to save it or to stop it."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnn._spec import require_count, require_number
+from fastnn.schedules import is_gain, monitor_sign
+from fastnn.training.history import History
+
+
+@dataclass
+class EpochInfo:
+    """What a callback learns after each epoch.
+
+    Parameters
+    ----------
+    epoch : int
+        Number of the epoch, from 1, counted over the life of the network.
+    epochs : int
+        How many epochs this ``fit`` was asked for.
+    loss : float
+        Mean training loss of the epoch.
+    val_loss : float or None
+        Loss on the validation data, None without them.
+    metrics : dict of str to float
+        Metrics by the name they have in the history, such as "val_accuracy".
+    learning_rate : float
+        Learning rate of the last update.
+    seconds : float
+        Wall-clock time of the epoch in seconds, validation included.
+    samples : int
+        Training rows seen in the epoch.
+    net : Network
+        The network itself.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> info = fn.callbacks.EpochInfo(epoch=1, epochs=5, loss=0.5, val_loss=0.6, metrics={"val_accuracy": 0.9})
+    >>> info.value("val_accuracy")
+    0.9
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
+    val_loss: float | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    learning_rate: float = 0.0
+    seconds: float = 0.0
+    samples: int = 0
+    net: Any = None
+
+    def value(self, name: str) -> float:
+        """Return the monitored value of that name: "loss", "val_loss" or a metric.
+
+        Parameters
+        ----------
+        name : str
+            Name of the value.
+
+        Returns
+        -------
+        float
+            The value.
+
+        Raises
+        ------
+        ValueError
+            If there is no such value in this fit.
+        """
+        known = self.monitored()
+        if name in known:
+            return known[name]
+        hint = "; give fit validation_data" if name.startswith("val_") and self.val_loss is None else ""
+        raise ValueError(f"monitor: expected one of {', '.join(known)}, got {name!r:.60}{hint}")
+
+    def monitored(self) -> dict[str, float]:
+        """Return all values that have a name to monitor.
+
+        Returns
+        -------
+        dict of str to float
+            "loss", "val_loss" where there are validation data, and the metrics.
+        """
+        validation = {} if self.val_loss is None else {"val_loss": self.val_loss}
+        return {"loss": self.loss, **validation, **self.metrics}
+
+
+class Callback:
+    """Base of the callbacks; every method does nothing, override those of interest.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> class StopAtLoss(fn.Callback):
+    ...     def __init__(self, loss):
+    ...         self.loss = loss
+    ...
+    ...     def on_epoch_end(self, info):
+    ...         return info.loss < self.loss
+    """
+
+    def on_fit_begin(self, net: Any, epochs: int) -> None:
+        """Prepare for a fit of ``epochs`` epochs.
+
+        Parameters
+        ----------
+        net : Network
+            The network.
+        epochs : int
+            How many epochs were asked for.
+        """
+
+    def on_batch_end(self, done_rows: int, total_rows: int | None, loss: float) -> None:
+        """Look at the progress within an epoch; called at most about 20 times a second, and only if overridden.
+
+        Parameters
+        ----------
+        done_rows : int
+            Rows seen in this epoch so far.
+        total_rows : int or None
+            Rows of the whole epoch; None where the data come from an iterator of unknown length.
+        loss : float
+            Mean loss of the epoch so far.
+        """
+
+    def on_epoch_end(self, info: EpochInfo) -> bool | None:
+        """Look at an epoch.
+
+        Parameters
+        ----------
+        info : EpochInfo
+            What happened.
+
+        Returns
+        -------
+        bool or None
+            True stops the training.
+        """
+        return None
+
+    def on_fit_end(self, net: Any, history: History) -> None:
+        """Finish.
+
+        Parameters
+        ----------
+        net : Network
+            The network.
+        history : History
+            The record of the fit.
+        """
+
+
+class FunctionCallback(Callback):
+    """A plain function as a callback: called with the `EpochInfo` after each epoch, True stops.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(info) -> bool or None``.
+    """
+
+    def __init__(self, function: Callable[[EpochInfo], bool | None]) -> None:
+        self.function = function
+
+    def on_epoch_end(self, info: EpochInfo) -> bool | None:
+        """Call the function."""
+        return self.function(info)
+
+
+def as_callback(value: object) -> Callback:
+    """Return a callback for a callback or a function of the `EpochInfo`.
+
+    Parameters
+    ----------
+    value : Callback or callable
+        A callback is returned as it is, a function ``function(info)`` is wrapped.
+
+    Returns
+    -------
+    Callback
+        The callback.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> callback = fn.callbacks.as_callback(lambda info: info.loss < 0.1)
+    >>> callback.on_epoch_end(fn.callbacks.EpochInfo(epoch=1, epochs=5, loss=0.05))
+    True
+    """
+    if isinstance(value, Callback):
+        return value
+    if isinstance(value, type) and issubclass(value, Callback):
+        raise TypeError(f"callbacks: expected a Callback, got the class itself; write {value.__name__}(...)")
+    if callable(value):
+        return FunctionCallback(value)
+    raise TypeError(
+        "callbacks: expected a Callback or a function of the epoch's information, "
+        f"got {type(value).__name__} {value!r:.60}"
+    )
+
+
+class EarlyStopping(Callback):
+    """Stop when a monitored value has not improved for ``patience`` epochs, and go back to the best parameters.
+
+    Parameters
+    ----------
+    monitor : str, default "val_loss"
+        Name of the value: "loss", "val_loss" or a metric such as "val_accuracy".
+    patience : int, default 10
+        Number of epochs in a row without gain after which the training stops.
+    min_delta : float, default 0.0
+        A change counts as a gain when it is larger than this.  A value that is not a number is none.
+    restore_best : bool, default True
+        Whether the network gets the parameters of its best epoch back at the end of the fit, stopped or not.
+    mode : {"auto", "min", "max"}, default "auto"
+        Whether less or more is better; "auto" means more for names with accuracy or r2 in them, less for all others.
+
+    Attributes
+    ----------
+    best : float or None
+        The best value of the last fit.
+    best_epoch : int or None
+        The epoch it belongs to.
+    stopped_epoch : int or None
+        The epoch after which the training was stopped; None if it ran to its end.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind or out of range.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> stop = fn.EarlyStopping("val_accuracy", patience=2)
+    >>> [stop.on_epoch_end(fn.callbacks.EpochInfo(n, 9, loss=1.0, metrics={"val_accuracy": value}, net=None))
+    ...  for n, value in enumerate((0.9, 0.8, 0.9), start=1)]
+    [False, False, True]
+    >>> stop.best_epoch
+    1
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        *,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        restore_best: bool = True,
+        mode: str = "auto",
+    ) -> None:
+        require_count("EarlyStopping", "patience", patience)
+        require_number("EarlyStopping", "min_delta", min_delta, low=0.0)
+        self._sign = monitor_sign("EarlyStopping", monitor, mode)
+        self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
+        self.restore_best, self.mode = restore_best, mode
+        self._forget()
+
+    def _forget(self) -> None:
+        self.best: float | None = None
+        self.best_epoch: int | None = None
+        self.stopped_epoch: int | None = None
+        self._epochs_without_gain = 0
+        self._best_params: npt.NDArray[np.floating[Any]] | None = None
+
+    def on_fit_begin(self, net: Any, epochs: int) -> None:
+        """Forget earlier fits."""
+        self._forget()
+
+    def on_epoch_end(self, info: EpochInfo) -> bool:
+        """Compare with the best epoch; True when the patience is over."""
+        value = info.value(self.monitor)
+        if is_gain(value, self.best, self._sign, self.min_delta):
+            self.best, self.best_epoch, self._epochs_without_gain = value, info.epoch, 0
+            if self.restore_best and info.net is not None:
+                self._best_params = np.array(info.net.params)
+            return False
+        self._epochs_without_gain += 1
+        if self._epochs_without_gain < self.patience:
+            return False
+        self.stopped_epoch = info.epoch
+        return True
+
+    def on_fit_end(self, net: Any, history: History) -> None:
+        """Give the network the parameters of the best epoch back."""
+        if self._best_params is not None:
+            net.params[:] = self._best_params
+            self._best_params = None
+
+
+class Checkpoint(Callback):
+    """Save the network after each epoch, or after each one that is better than all before.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write; ``{epoch}`` in it becomes the number of the epoch (``{epoch:03d}`` with zeros in front),
+        otherwise each save replaces the one before.  Missing folders are made.
+    monitor : str, optional
+        Save only when this value ("loss", "val_loss" or a metric) is better than before; after every epoch where it is
+        left out.
+    mode : {"auto", "min", "max"}, default "auto"
+        Whether less or more is better; "auto" means more for names with accuracy or r2 in them, less for all others.
+    optimizer : bool, default True
+        Whether the state of the optimiser is saved too, so that the training can go on from the file.
+
+    Attributes
+    ----------
+    best : float or None
+        The best value of the last fit.
+    saved : list of Path
+        The files written by the last fit, in order, without repeats.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind, or the path has other names than ``epoch`` in braces.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> best = fn.Checkpoint("best.safetensors", monitor="val_loss")
+    >>> every = fn.Checkpoint("runs/epoch{epoch:03d}.safetensors")
+    """
+
+    def __init__(
+        self, path: str | Path, *, monitor: str | None = None, mode: str = "auto", optimizer: bool = True
+    ) -> None:
+        try:
+            str(path).format(epoch=1)
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError(
+                f"Checkpoint: expected a path with no braces but {{epoch}}, got {str(path)!r}; double other braces"
+            ) from error
+        self._sign = monitor_sign("Checkpoint", "" if monitor is None else monitor, mode)
+        self.path, self.monitor, self.mode, self.optimizer = path, monitor, mode, optimizer
+        self.best: float | None = None
+        self.saved: list[Path] = []
+
+    def on_fit_begin(self, net: Any, epochs: int) -> None:
+        """Forget earlier fits."""
+        self.best, self.saved = None, []
+
+    def on_epoch_end(self, info: EpochInfo) -> None:
+        """Save the network if this epoch is to be saved."""
+        if self.monitor is not None:
+            value = info.value(self.monitor)
+            if not is_gain(value, self.best, self._sign, 0.0):
+                return
+            self.best = value
+        path = Path(str(self.path).format(epoch=info.epoch))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        info.net.save(path, optimizer=self.optimizer)
+        if path not in self.saved:
+            self.saved.append(path)
+
+
+class LearningRateLogger(Callback):
+    """Keep the learning rate of each epoch.
+
+    Attributes
+    ----------
+    rates : list of float
+        Learning rate at the end of each epoch, over all fits that this callback was given to.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> logger = fn.LearningRateLogger()
+    >>> logger.on_epoch_end(fn.callbacks.EpochInfo(epoch=1, epochs=1, loss=1.0, learning_rate=0.01))
+    >>> logger.rates
+    [0.01]
+    """
+
+    def __init__(self) -> None:
+        self.rates: list[float] = []
+
+    def on_epoch_end(self, info: EpochInfo) -> None:
+        """Note the learning rate."""
+        self.rates.append(info.learning_rate)
+
+
+class ProgressBar(Callback):
+    """A progress bar on the error stream: rows done of all rows of the fit, rate, time left, losses, learning rate.
+
+    Needs tqdm.
+
+    Parameters
+    ----------
+    stream : text file, optional
+        Where the bar goes; ``sys.stderr`` where it is left out.
+
+    Raises
+    ------
+    ImportError
+        When the fit begins, if tqdm is not installed.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> bar = fn.ProgressBar()
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = stream
+        self._bar: Any = None
+        self._epochs = self._done = self._epoch = 0
+
+    def on_fit_begin(self, net: Any, epochs: int) -> None:
+        """Show an empty bar."""
+        try:
+            from tqdm import tqdm
+        except ImportError as error:
+            raise ImportError("ProgressBar needs tqdm: pip install tqdm") from error
+        self._epochs, self._done, self._epoch = epochs, 0, 0
+        stream = sys.stderr if self.stream is None else self.stream
+        self._bar = tqdm(file=stream, unit="row", unit_scale=True, desc=f"epoch 0/{epochs}", dynamic_ncols=True)
+
+    def on_batch_end(self, done_rows: int, total_rows: int | None, loss: float) -> None:
+        """Move the bar."""
+        if total_rows is not None:
+            self._bar.total = self._epochs * total_rows
+        self._bar.update(self._done + done_rows - self._bar.n)
+
+    def on_epoch_end(self, info: EpochInfo) -> None:
+        """Move the bar to the end of the epoch and show its values."""
+        self._done += info.samples
+        self._epoch += 1
+        self._bar.total = self._done + (self._epochs - self._epoch) * info.samples
+        self._bar.set_description(f"epoch {self._epoch}/{self._epochs}", refresh=False)
+        values = {**info.monitored(), "learning_rate": info.learning_rate}
+        self._bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()}, refresh=False)
+        self._bar.update(self._done - self._bar.n)
+
+    def on_fit_end(self, net: Any, history: History) -> None:
+        """Close the bar."""
+        self._bar.refresh()
+        self._bar.close()
+
+
+class EpochLog(Callback):
+    """One line of text per epoch.
+
+    Parameters
+    ----------
+    stream : text file, optional
+        Where the lines go; ``sys.stdout`` where it is left out.
+    every : int
+        Write only every so many epochs of a fit, and its first and last.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If every is not a positive integer.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> log = fn.EpochLog()
+    >>> log.on_epoch_end(fn.callbacks.EpochInfo(
+    ...     epoch=3, epochs=10, loss=0.1234, val_loss=0.2345, learning_rate=0.001, seconds=1.25, samples=60000))
+    epoch  3/10  loss 0.1234  val_loss 0.2345  lr 0.001  1.25 s  48000 samples/s
+    """
+
+    def __init__(self, stream: TextIO | None = None, *, every: int = 1) -> None:
+        require_count("EpochLog", "every", every)
+        self.stream, self.every = stream, every
+        self._before: int | None = 0
+
+    def on_fit_begin(self, net: Any, epochs: int) -> None:
+        """Learn from the next epoch how many went before this fit."""
+        self._before = None
+
+    def on_epoch_end(self, info: EpochInfo) -> None:
+        """Write the line."""
+        if self._before is None:
+            self._before = info.epoch - 1
+        last = self._before + info.epochs
+        if info.epoch not in (self._before + 1, last) and (info.epoch - self._before) % self.every:
+            return
+        values = [f"{name} {_short(value)}" for name, value in info.monitored().items()]
+        rate = f"{info.samples / info.seconds:.0f} samples/s" if info.seconds > 0 else "- samples/s"
+        text = [f"epoch {info.epoch:>{len(str(last))}}/{last}", *values, f"lr {info.learning_rate:.4g}"]
+        print("  ".join([*text, f"{info.seconds:.3g} s", rate]), file=self.stream or sys.stdout, flush=True)
+
+
+def _short(value: float) -> str:
+    """Four decimals where they say something, else three digits and an exponent."""
+    return f"{value:.4f}" if value == 0 or not (abs(value) < 1e-3 or abs(value) >= 1e5) else f"{value:.2e}"

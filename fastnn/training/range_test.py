@@ -1,0 +1,274 @@
+"""The learning-rate range test: which rates make a network learn, and which make it diverge."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastnn._spec import require_count, require_number
+from fastnn.data.feed import Block, make_feed
+from fastnn.data.ports import require_batch_size
+from fastnn.errors import DivergenceError
+from fastnn.graph.graph import Graph
+from fastnn.plotting.curves import _dress, _figure, _finish
+
+_LOSS, _SMOOTHED, _SUGGESTION = "#c3d3e6", "#1f5fa8", "#d1541f"
+_TIMES = 3.0  # the fall of the loss, or the loss, by which it may rise
+_SAFETY = 10.0  # the suggestion is so many times below the rate of the least loss
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RateSweep:
+    """What ``lr_find`` found.
+
+    Attributes
+    ----------
+    rates : ndarray of shape (S,), float64
+        Learning rate of each update, rising; the last is the one after which the test stopped.
+    losses : ndarray of shape (S,), float64
+        Loss of the mini-batch of each update, before it.
+    smoothed : ndarray of shape (S,), float64
+        Their moving average.
+    suggestion : float
+        A tenth of the rate at which ``smoothed`` is least; NaN if it did not fall at all.
+    diverged : bool
+        Whether the loss rose so far that the test stopped; if not, ``stop`` was too low to see the end.
+    """
+
+    rates: np.ndarray
+    losses: np.ndarray
+    smoothed: np.ndarray
+    diverged: bool
+
+    @property
+    def suggestion(self) -> float:
+        """A tenth of the rate at which the smoothed loss is least."""
+        best = int(np.argmin(self.smoothed))
+        return float(self.rates[best] / _SAFETY) if best > 0 else float("nan")
+
+    def plot(self, path: str | Path | None = None) -> Any:
+        """Draw it: see `plot_lr_find`.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            Where to write the picture.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        return plot_lr_find(self, path)
+
+    def __repr__(self) -> str:
+        first, best = self.smoothed[0], int(np.argmin(self.smoothed))
+        text = f"{len(self.rates)} updates at rates from {self.rates[0]:.3g} to {self.rates[-1]:.3g}: "
+        if best == 0:
+            text += f"the loss, {first:.4g}, never fell; suggestion: none"
+        else:
+            text += (
+                f"the loss fell from {first:.4g} to {self.smoothed[best]:.4g} at {self.rates[best]:.3g}; "
+                f"suggestion {self.suggestion:.2g}"
+            )
+        if not self.diverged:
+            text += "; it has not diverged: raise stop to see where it does"
+        return text
+
+
+def lr_find(
+    net: Graph,
+    X: Any,
+    y: Any = None,
+    *,
+    sample_weight: Any = None,
+    batch_size: int = 32,
+    start: float = 1e-7,
+    stop: float = 10.0,
+    steps: int = 100,
+    smoothing: float = 0.9,
+) -> RateSweep:
+    """Find a learning rate: train a copy at rates that rise from update to update, and look at its loss.
+
+    Parameters
+    ----------
+    net : Network
+        Compiled with loss and optimiser; its learning rate, or schedule, does not matter.  Left as it is: a copy
+        learns, from the present parameters and state of the optimiser.
+    X, y, sample_weight
+        As in ``fit``: arrays, or an iterable of batches.
+    batch_size : int
+        Rows per update, as it will be in ``fit``: the suggestion is one for this size.
+    start, stop : float
+        First and last rate.
+    steps : int
+        Updates; the rates form a geometric series.
+    smoothing : float
+        b in [0, 1) of the moving average ``a_k = b a_{k-1} + (1 - b) loss_k``, which is divided by ``1 - b^k``.  0 for
+        batches of all rows, whose loss has no noise.
+
+    Returns
+    -------
+    RateSweep
+        Rates and losses, a suggestion, and a picture of them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the data or options do not fit, or an iterable gives too few batches.
+    RuntimeError
+        If the network is not compiled.
+
+    Notes
+    -----
+    The range test is by Smith, Cyclical learning rates for training neural networks (2017), section 3.3; to take a
+    tenth of the rate with the least loss is a rule of thumb of those who use it.  The least loss lies near the limit of
+    stability, which is 2 / (largest eigenvalue of the Hessian) for gradient descent on a quadratic.  Where the loss
+    falls most steeply, another rule, is found less reliably: noise has steep falls too.
+
+    The test stops when the smoothed loss a has risen from its least value m by more than three times ``|m|`` and three
+    times its fall so far, or when the loss is not finite.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> X, y = fn.load_digits()
+    >>> net = fn.Sequential([fn.Dense(64, "relu"), fn.Dense(10)], input_shape=64, seed=0)
+    >>> net.compile("cross_entropy", fn.SGD(0.1))
+    >>> found = fn.lr_find(net, X, y)
+    >>> 0.01 < found.suggestion < 0.5
+    True
+    >>> net.compile("cross_entropy", fn.SGD(found.suggestion))
+    """
+    if not isinstance(net, Graph):
+        raise TypeError(f"lr_find: expected a Network, got {type(net).__name__}")
+    net.require_compiled("lr_find")
+    require_batch_size("lr_find", batch_size)
+    require_count("lr_find", "steps", steps, low=2)
+    require_number("lr_find", "start", start, low=0.0, strict=True)
+    require_number("lr_find", "stop", stop, low=float(start), strict=True)
+    require_number("lr_find", "smoothing", smoothing, low=0.0, high=1.0)
+    if smoothing == 1:
+        raise ValueError("lr_find: expected smoothing below 1, got 1")
+    copy = deepcopy(net)
+    rates = np.geomspace(start, stop, steps)
+    batches = _batches(copy, X, y, sample_weight, batch_size)
+    losses: list[float] = []
+    smoothed: list[float] = []
+    average, diverged = 0.0, False
+    for k, rate in enumerate(rates):
+        block = next(batches, None)
+        if block is None:
+            raise ValueError(
+                f"lr_find: expected {steps} batches from the iterable, got {k}; lower steps, or pass one that starts "
+                "again"
+            )
+        try:
+            loss = _update(copy, block, float(rate))
+        except DivergenceError:
+            diverged = True
+            break
+        average = smoothing * average + (1 - smoothing) * loss
+        losses.append(loss)
+        smoothed.append(average / (1 - smoothing ** (k + 1)))
+        least = min(smoothed)
+        if smoothed[-1] - least > _TIMES * max(abs(least), smoothed[0] - least):
+            diverged = True
+            break
+    if not losses:
+        raise DivergenceError("lr_find: the loss is not finite before any update; standardise the data")
+    return RateSweep(rates[: len(losses)], np.array(losses), np.array(smoothed), diverged)
+
+
+def _batches(net: Graph, X: Any, y: Any, sample_weight: Any, batch_size: int) -> Iterator[Block]:
+    """Yield mini-batches, epoch after epoch in new orders, as long as there are any."""
+    feed = make_feed("lr_find", X, y, sample_weight, None, net.ports, batch_size, 1)
+    epoch = net.epoch
+    while True:
+        count = 0
+        for block in feed.blocks((net.seed, epoch)):
+            if block.order is None:  # a batch as the caller gave it
+                count += 1
+                yield block
+                continue
+            for first in range(0, block.n, batch_size):
+                order = block.order[first : first + batch_size]
+                count += 1
+                yield block._replace(order=order, n=len(order))
+        if not count:
+            return
+        epoch += 1
+
+
+def _update(net: Graph, block: Block, rate: float) -> float:
+    """Make one update, and return the loss before it."""
+    loss, weight = net.trainer.run(
+        block.inputs, block.targets, block.weights, block.order, block.n, block.n, np.array([rate]), None
+    )
+    return loss / weight if weight else 0.0
+
+
+def plot_lr_find(sweep: RateSweep, path: str | Path | None = None) -> Any:
+    """Draw the loss over the learning rate, and the suggestion.
+
+    Parameters
+    ----------
+    sweep : RateSweep
+        What ``lr_find`` returned.
+    path : str or Path, optional
+        Where to write the picture; the suffix says the format (.png, .svg, .pdf).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure, with an Agg canvas.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> X, y = fn.load_digits()
+    >>> net = fn.Sequential([fn.Dense(32, "relu"), fn.Dense(10)], input_shape=64, seed=0)
+    >>> net.compile("cross_entropy", "adam")
+    >>> figure = fn.plot_lr_find(fn.lr_find(net, X, y))
+    """
+    if not isinstance(sweep, RateSweep):
+        raise TypeError(f"plot_lr_find: expected what lr_find returns, got {type(sweep).__name__}")
+    figure = _figure("plot_lr_find", 8.0, 4.8)
+    axes = figure.add_subplot()
+    axes.plot(sweep.rates, sweep.losses, color=_LOSS, linewidth=1.4, label="loss of each mini-batch")
+    axes.plot(sweep.rates, sweep.smoothed, color=_SMOOTHED, linewidth=2.2, label="smoothed")
+    _dress(axes, "learning rate", "loss")
+    axes.set_xscale("log")
+    least, first = int(np.argmin(sweep.smoothed)), float(sweep.smoothed[0])
+    low, high = float(sweep.losses.min()), float(sweep.losses.max())
+    top = min(high, first + (first - low) + 0.1 * abs(first))  # what diverges would press the rest flat
+    if top > low:
+        axes.set_ylim(low - 0.05 * (top - low), top + 0.05 * (top - low))
+    if least > 0:
+        axes.axvline(
+            sweep.suggestion,
+            color=_SUGGESTION,
+            linewidth=1.6,
+            linestyle="--",
+            label=f"suggestion {sweep.suggestion:.2g}",
+        )
+        axes.plot(
+            sweep.rates[least], sweep.smoothed[least], "o", color=_SMOOTHED, markersize=9, markerfacecolor="none",
+            label=f"least loss, at {sweep.rates[least]:.2g}",
+        )  # fmt: skip
+    figure.legend(loc="outside upper center", ncols=4, fontsize=10, frameon=False)
+    return _finish(figure, path)
