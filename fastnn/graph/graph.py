@@ -120,10 +120,11 @@ class Graph(Engine):
         try:
             if params is None:
                 params = aligned_zeros(plan.n_params, self.dtype)
-            elif params.dtype != self.dtype or params.shape != (plan.n_params,) or not params.flags.c_contiguous:
+            elif not fits(params, plan.n_params, self.dtype):
+                got = f"{params.shape} in {params.dtype}" if isinstance(params, np.ndarray) else type(params).__name__
                 raise ValueError(
-                    f"Graph.of: expected params of shape ({plan.n_params},) in {self.dtype}, got {params.shape} in "
-                    f"{params.dtype}"
+                    f"Graph.of: expected params of shape ({plan.n_params},) in {self.dtype}, packed and writable, got "
+                    f"{got}"
                 )
             self._bind(plan, params, self.input_shapes, self.output_shapes)
         except MemoryError as error:
@@ -651,6 +652,11 @@ def _given(outputs: list[np.ndarray], out: Any = None) -> Any:
 def _rebuild(kind: type[Graph], structure: Structure, seed: int, dtype: str) -> Graph:
     """Make a network of this structure, for pickle."""
     return kind.of(structure, seed=seed, dtype=dtype)
+
+
+def fits(params: Any, n: int, dtype: np.dtype) -> bool:
+    """Whether this is an array that can hold ``n`` parameters."""
+    return isinstance(params, np.ndarray) and params.shape == (n,) and params.dtype == dtype and params.flags.carray
 
 
 def as_dtype(dtype: Any) -> np.dtype:
