@@ -9,20 +9,21 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 from fastnn._spec import Spec, choose, require_number
+from fastnn.links import IDENTITY, LOG, MARGIN, SIGMOID, SOFTMAX, Link
 
 
 class Loss(Spec, family="loss"):
     """Base of all losses.
 
     ``kernel``: name of the C kernel for real targets; ``label_kernel``: for integer class labels, if they are taken.
-    ``targets``: which real targets are allowed.  ``includes``: the activation that the loss computes itself, so that a
-    last layer with it is left out while training (``predict`` still applies it).
+    ``targets``: which real targets are allowed.  ``link``: how the raw outputs that it takes become answers; a last
+    layer with the link's activation is computed together with the loss in training (``predict`` still applies it).
     """
 
     kernel: ClassVar[str]
     label_kernel: ClassVar[str | None] = None
     targets: ClassVar[str] = "any"
-    includes: ClassVar[str | None] = None
+    link: ClassVar[Link] = IDENTITY
 
     @property
     def parameter(self) -> float:
@@ -137,6 +138,7 @@ class Poisson(Loss):
 
     kernel = "poisson"
     targets = "non-negative"
+    link = LOG
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -170,7 +172,7 @@ class CrossEntropy(Loss):
     kernel = "cross_entropy"
     label_kernel = "cross_entropy_labels"
     targets = "probabilities"
-    includes = "softmax"
+    link = SOFTMAX
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
@@ -204,7 +206,7 @@ class BinaryCrossEntropy(Loss):
 
     kernel = "binary_cross_entropy"
     targets = "unit"
-    includes = "sigmoid"
+    link = SIGMOID
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
@@ -229,6 +231,7 @@ class Hinge(Loss):
     kernel = "hinge"
     label_kernel = "hinge_labels"
     targets = "signs"
+    link = MARGIN
 
 
 @dataclass(frozen=True, eq=False, repr=False)

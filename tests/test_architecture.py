@@ -21,12 +21,12 @@ FLOORS = [
     ["_version", "_spec", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
      "layers.dropconnect", "layers.phase_dense", "layers.dropout", "layers.reshape", "layers.merge", "layers.composite", "layers.residual", "layers.input",
      "layers.recurrent", "layers.simple_rnn", "layers.lstm", "layers.gru", "layers.bidirectional", "layers.custom",
-     "layers.batch_norm", "layers.layer_norm", "layers.embedding", "layers", "losses", "metrics", "optimizers"],
+     "layers.batch_norm", "layers.layer_norm", "layers.embedding", "layers", "links", "losses", "metrics", "optimizers"],
     # user data
     ["data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches",
      "data.examples", "data.series", "data.inputs", "data.windows", "data.feed", "data"],
     # F3: graphs of layers
-    ["graph.structure", "graph.layer_view", "graph.assembly", "graph.binding", "graph.graph", "graph.summary", "graph.stream", "graph.resampling", "graph"],
+    ["graph.structure", "graph.layer_view", "graph.assembly", "graph.outputs", "graph.binding", "graph.graph", "graph.summary", "graph.stream", "graph.resampling", "graph"],
     # F4: learning
     ["training.progress", "training.history", "training.callbacks", "training.loop", "training.many", "training"],
     # files, and what other programs read and write; the header of the interface for C

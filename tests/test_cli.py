@@ -18,6 +18,8 @@ from fastnn.cli.model import Recipe, Training, fit_inputs, is_classification, ne
 from fastnn.cli.predict import answers, write_csv, write_npz
 from fastnn.data import Standardizer
 from fastnn.errors import ModelFormatError
+from fastnn.graph.outputs import Output
+from fastnn.links import IDENTITY, SOFTMAX
 
 
 def idx(array):
@@ -73,14 +75,16 @@ def test_models_of_other_origin(metadata):
 def test_answers_of_classes_and_values():
     inputs = Standardizer().fit([[1.0]])
     outputs = np.log(np.array([[0.2, 0.8], [0.9, 0.1]], dtype=np.float32))
-    names, shares = answers(Recipe("y", {"inputs": 1}, inputs, classes=["no", "yes"]), outputs)
+    names, shares = answers(
+        Recipe("y", {"inputs": 1}, inputs, classes=["no", "yes"]), Output(SOFTMAX, None, 2), outputs
+    )
     assert names.tolist() == ["yes", "no"]
     np.testing.assert_allclose(shares, [[0.2, 0.8], [0.9, 0.1]], rtol=1e-6)
     one = Recipe("y", {"inputs": 1}, inputs, targets=Standardizer().fit([1.0, 3.0]))
-    values, nothing = answers(one, np.array([[0.0], [2.0]]))
+    values, nothing = answers(one, Output(IDENTITY, None, 1), np.array([[0.0], [2.0]]))
     assert (values.tolist(), nothing) == ([2.0, 4.0], None)
     two = Recipe("y", {"inputs": 1}, inputs, targets=Standardizer().fit([[1.0, 0.0], [3.0, 8.0]]))
-    assert answers(two, np.array([[1.0, -1.0]]))[0].tolist() == [[3.0, 0.0]]
+    assert answers(two, Output(IDENTITY, None, 2), np.array([[1.0, -1.0]]))[0].tolist() == [[3.0, 0.0]]
 
 
 def test_written_files(tmp_path):

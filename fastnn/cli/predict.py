@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from fastnn.cli.files import read_inputs
 from fastnn.cli.model import Recipe
+from fastnn.graph.outputs import Output, read_outputs
+from fastnn.links import IDENTITY, SOFTMAX
 
 Array = npt.NDArray[Any]
 
@@ -36,21 +38,18 @@ def run(arguments: argparse.Namespace) -> None:
     net = fn.load(arguments.model)
     recipe = Recipe.from_metadata(net.metadata)
     X = recipe.network_inputs(read_inputs(arguments.data, recipe.reading))
-    prediction, probabilities = answers(recipe, net.predict(X))
+    (output,) = read_outputs(net.plan, [IDENTITY if recipe.classes is None else SOFTMAX], net.output_shapes)
+    prediction, probabilities = answers(recipe, output, net.predict(X))
     write = write_npz if arguments.out.lower().endswith(".npz") else write_csv
     write(arguments.out, prediction, probabilities, recipe.classes)
     print(f"saved {arguments.out}: {len(X)} rows")
 
 
-def answers(recipe: Recipe, outputs: Array) -> tuple[Array, Array | None]:
+def answers(recipe: Recipe, output: Output, raw: Array) -> tuple[Array, Array | None]:
     """Classes (B,) and their probabilities (B, K), or values (B,) or (B, O) in their own unit and None."""
-    if recipe.targets is not None:
-        shape = recipe.targets.mean.shape
-        return recipe.targets.inverse_transform(outputs.reshape(len(outputs), *shape)), None
-    from scipy.special import softmax
-
-    probabilities = softmax(outputs.astype(np.float64), axis=1)
-    return np.asarray(recipe.classes)[probabilities.argmax(axis=1)], probabilities
+    if recipe.targets is None:
+        return np.asarray(recipe.classes)[output.classes(raw)], output.probabilities(raw)
+    return recipe.targets.inverse_transform(raw.reshape(len(raw), *recipe.targets.mean.shape)), None
 
 
 def write_npz(path: str, prediction: Array, probabilities: Array | None, classes: list[Any] | None) -> None:

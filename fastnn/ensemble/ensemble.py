@@ -21,11 +21,14 @@ from fastnn.formats.safetensors import (
     rebuild,
     write_atomically,
 )
+from fastnn.graph.outputs import read_outputs
 from fastnn.layers.base import Layer
+from fastnn.links import IDENTITY, SIGMOID, SOFTMAX
 from fastnn.losses import Loss, as_loss
 from fastnn.network import Network
 
-OUTPUTS = ("values", "softmax", "sigmoid")  # what the loss makes of the outputs
+# What is averaged: the answers of classifiers, and of all other networks what they compute.
+LINKS = {"values": IDENTITY, "softmax": SOFTMAX, "sigmoid": SIGMOID}
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +108,12 @@ class Ensemble:
             if len(kinds) > 1:
                 raise ValueError(f"Ensemble: expected members of the same {name}, got {' and '.join(sorted(kinds))}")
         if loss is not None:
-            kinds = {as_loss(loss).includes or "values"}
+            kinds = {as_loss(loss).link.activation or "values"}
         else:
             for net in self.models:
                 if net.trainer is None or not net.losses:
                     raise RuntimeError("Ensemble: expected compiled networks, or loss='cross_entropy' or another")
-            kinds = {net.losses[0].includes or "values" for net in self.models}
+            kinds = {net.losses[0].link.activation or "values" for net in self.models}
         if len(kinds) > 1:
             raise ValueError("Ensemble: expected members that all give values, or all probabilities, got some of each")
         self.outputs = kinds.pop()
@@ -128,14 +131,8 @@ class Ensemble:
 
     def _as_averaged(self, net: Network, y: np.ndarray) -> np.ndarray:
         """Return outputs as what is averaged, float64: values or probabilities."""
-        y = y.astype(np.float64)
-        last = net.plan.producers[net.plan.outputs[0]]
-        if self.outputs == "values" or (last is not None and net.plan.activation_of(last[0]) == self.outputs):
-            return y
-        if self.outputs == "softmax":
-            e = np.exp(y - y.max(axis=-1, keepdims=True))
-            return np.asarray(e / e.sum(axis=-1, keepdims=True))
-        return np.asarray(0.5 + 0.5 * np.tanh(0.5 * y))
+        (output,) = read_outputs(net.plan, [LINKS[self.outputs]], net.output_shapes)
+        return output.answers(y.astype(np.float64))
 
     def predict(self, X: Any, *, return_std: bool = False) -> Any:
         """Return the mean of the members, of their probabilities for classifiers.
@@ -411,7 +408,7 @@ class Ensemble:
             arrays.setdefault(member, {})[own] = array
         try:
             outputs, members = description["outputs"], list(description["members"])
-            choose("outputs:", outputs, OUTPUTS)
+            choose("outputs:", outputs, LINKS)
             nets = [rebuild(member, arrays.pop(str(k), {}), custom) for k, member in enumerate(members)]
             if arrays:
                 raise ValueError(f"arrays of members that are not there: {', '.join(sorted(arrays))[:200]}")

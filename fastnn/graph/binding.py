@@ -12,6 +12,7 @@ from fastnn._core.trainer import Trainer
 from fastnn._spec import choose
 from fastnn.data.ports import loss_steps
 from fastnn.graph.assembly import Assembly, Place
+from fastnn.graph.outputs import last_step
 from fastnn.layers.base import Shape
 from fastnn.losses import CallableLoss, Loss, as_loss
 from fastnn.metrics import get_metric
@@ -111,7 +112,7 @@ def bind_optimizer(spec: Optimizer, places: list[Place], n_params: int, dtype: n
 
 
 def bind_loss(plan: Plan, loss: Loss, output: int, share: float, shape: Shape) -> tuple[dict, int | None]:
-    """Return what the Trainer needs to know of one loss, and the step that the loss includes, if there is one.
+    """Return what the Trainer needs to know of one loss, and the last step if the loss computes it too.
 
     Raises
     ------
@@ -119,18 +120,16 @@ def bind_loss(plan: Plan, loss: Loss, output: int, share: float, shape: Shape) -
         If the loss includes an activation whose result is needed elsewhere.
     """
     tensor, skip = plan.outputs[output], None
-    producer = plan.producers[tensor]
-    parted = producer is not None and plan.ops[producer[0]].shares_value  # the output is read elsewhere too
-    if producer is not None and parted:
-        producer = plan.producers[plan.step_inputs(producer[0])[0]]
-    if loss.includes and producer is not None and plan.activation_of(producer[0]) == loss.includes:
-        if parted:
+    last, read_elsewhere = last_step(plan, output)
+    included = loss.link.activation
+    if included and last is not None and plan.activation_of(last) == included:
+        if read_elsewhere:
             raise ValueError(
-                f"compile: expected output {output} to be logits, or a last {loss.includes} that nothing else "
-                f"reads, got a {loss.includes} that is read elsewhere too; make the logits the output"
+                f"compile: expected output {output} to be logits, or a last {included} that nothing else "
+                f"reads, got a {included} that is read elsewhere too; make the logits the output"
             )
-        skip = producer[0]
-        tensor = plan.step_inputs(skip)[0]
+        skip = last
+        tensor = plan.step_inputs(last)[0]
     kernel = CustomLoss(loss.function, shape) if isinstance(loss, CallableLoss) else loss.kernel
     return {
         "kernel": kernel,

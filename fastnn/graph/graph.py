@@ -20,6 +20,7 @@ from fastnn.data.ports import Ports, as_list, as_row, as_rows, check_out, releas
 from fastnn.graph.assembly import Application, Assembly, Place, assemble
 from fastnn.graph.binding import as_losses, as_metrics, bind_trainer, straight_targets
 from fastnn.graph.layer_view import LayerView
+from fastnn.graph.outputs import Output, read_outputs
 from fastnn.graph.structure import Structure
 from fastnn.layers.base import Shape, batched
 from fastnn.optimizers import Optimizer, as_optimizer
@@ -174,6 +175,23 @@ class Graph(Engine):
     def output_shape(self) -> Shape:
         """Shape of one row of the (first) output."""
         return self.output_shapes[0]
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """How each output is read, by the losses of a compiled network: threshold, task, answers.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnn as fn
+        >>> net = fn.Sequential([fn.Dense(3)], input_shape=2, seed=0)
+        >>> net.compile("cross_entropy")
+        >>> net.outputs[0].task
+        'classes'
+        >>> net.outputs[0].probabilities(net.predict(np.zeros((1, 2)))).round(3)
+        array([[0.333, 0.333, 0.333]])
+        """
+        self.require_compiled("outputs")
+        return read_outputs(self.plan, [loss.link for loss in self.losses], self.output_shapes)
 
     @property
     def applications(self) -> list[Application]:

@@ -250,7 +250,7 @@ def _shares(net: Network, inputs: list[np.ndarray], n: int) -> tuple[np.ndarray,
     for application, z, a in net.run_layers(inputs, n, training=True, step=net.trainer.step):
         units = application.output_shape[-1]  # at every step of a sequence the same
         values.setdefault(application.name, []).append((z.reshape(-1, units), a.reshape(-1, units)))
-    included = _included(net)
+    included = {name for name, output in zip(output_layers(net), net.outputs, strict=True) if output.applied}
     dead, saturated = np.full((2, len(net.layers)), np.nan)
     for i, view in enumerate(net.layers):
         activation = view.spec.activation_function
@@ -272,17 +272,6 @@ def _slope(activation: Activation, z: np.ndarray, a: np.ndarray) -> np.ndarray:
     alone = Sequential([activation], input_shape=z.shape[1], seed=0, dtype=z.dtype)
     alone.forward(z)
     return alone.backward(np.ones_like(z), parameters=False)
-
-
-def _included(net: Network) -> set[str]:
-    """Return the layers whose activation a loss includes."""
-    activations = {view.name: view.spec.activation_function for view in net.layers}
-    result = set()
-    for name, loss in zip(output_layers(net), net.losses, strict=True):
-        activation = activations.get(name)
-        if loss.includes is not None and activation is not None and activation.function == loss.includes:
-            result.add(name)
-    return result
 
 
 def _verdict(

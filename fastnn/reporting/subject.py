@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastnn.data.standardize import Standardizer
-from fastnn.insight.score import output_layers
 from fastnn.layers.base import batched
-from fastnn.losses import BinaryCrossEntropy, CrossEntropy, Hinge, Poisson
+from fastnn.links import MARGIN
 from fastnn.network import Network
 
 WHO = "report"
@@ -77,15 +76,15 @@ def subject_of(model: Any, X: Any, y: Any, classes: Any, standardizer: Any) -> S
             f"{WHO}: expected finite outputs, got NaN or infinity in {wrong} of {len(outputs)} rows; has training "
             "diverged?"
         )
-    if classes is None and not isinstance(net.losses[0], CrossEntropy | BinaryCrossEntropy | Hinge):
+    output = net.outputs[0]
+    if classes is None and output.task == "regression":
         true, predicted = _values(net, targets, outputs, standardizer)
         return Subject(net, X, y, loss, true, predicted)
     if standardizer is not None:
         raise ValueError(f"{WHO}: expected no standardizer for a classification, got {standardizer!r}")
     true = _classes(net, targets, outputs.shape[1], named=classes is not None)
-    predicted = outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > _threshold(net)).astype(np.int64)
     names = _names(classes, max(2, outputs.shape[1]))
-    return Subject(net, X, y, loss, true, predicted, names, _probabilities(net, outputs))
+    return Subject(net, X, y, loss, true, output.classes(outputs), names, output.probabilities(outputs))
 
 
 def _network(model: Any) -> tuple[Network, Any]:
@@ -110,7 +109,7 @@ def _numbers(net: Network, y: Any, classes: Any) -> np.ndarray:
     if (strange := labels[known[order[place]] != labels]).size:
         raise ValueError(f"{WHO}: label {strange.tolist()[0]!r:.80} is not among the classes {known.tolist()!r:.200}")
     numbers = order[place]
-    return 2 * numbers - 1 if isinstance(net.losses[0], Hinge) and net.output_shape == (1,) else numbers
+    return 2 * numbers - 1 if net.outputs[0].link is MARGIN and net.output_shape == (1,) else numbers
 
 
 def _classes(net: Network, targets: np.ndarray, width: int, *, named: bool) -> np.ndarray:
@@ -122,7 +121,7 @@ def _classes(net: Network, targets: np.ndarray, width: int, *, named: bool) -> n
         return (rows[:, 0] > 0).astype(np.int64)
     if rows.shape[1] == 1:
         return rows[:, 0].astype(np.int64)
-    if isinstance(net.losses[0], BinaryCrossEntropy) and not named:
+    if net.outputs[0].task == "labels" and not named:
         raise ValueError(
             f"{WHO}: expected one class per row, got a network of {width} yes-or-no outputs; give classes=[...] if "
             "exactly one of them holds in each row, or report each output alone"
@@ -137,9 +136,7 @@ def _values(
     net: Network, targets: np.ndarray, outputs: np.ndarray, standardizer: Standardizer | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return true and predicted values in the unit of the data."""
-    predicted = outputs.astype(np.float64)
-    if isinstance(net.losses[0], Poisson):
-        predicted = np.exp(predicted)  # the network gives the logarithm of the rate
+    predicted = net.outputs[0].answers(outputs.astype(np.float64))
     true = targets.astype(np.float64).reshape(predicted.shape)
     if standardizer is None:
         return true, predicted
@@ -149,36 +146,6 @@ def _values(
         raise ValueError(f"{WHO}: expected a standardizer of {net.output_shape[0]} columns, got one of shape {columns}")
     back = [standardizer.inverse_transform(part.reshape(shape)).reshape(true.shape) for part in (true, predicted)]
     return back[0], back[1]
-
-
-def _last_activation(net: Network) -> str | None:
-    """Return the name of the activation that the outputs come from."""
-    name = output_layers(net)[0]
-    found = next((view.spec.activation_function for view in net.layers if view.name == name), None)
-    return None if found is None else found.function
-
-
-def _threshold(net: Network) -> float:
-    """Return the output above which a single output says yes: 1/2 for a probability, 0 for anything else."""
-    if isinstance(net.losses[0], Hinge):
-        return 0.0
-    logits = isinstance(net.losses[0], BinaryCrossEntropy) and _last_activation(net) != "sigmoid"
-    return 0.0 if logits else 0.5
-
-
-def _probabilities(net: Network, outputs: np.ndarray) -> np.ndarray | None:
-    """Return the probability of each class (B, K), float64; None where the outputs do not say."""
-    from scipy.special import expit, softmax
-
-    last, loss, values = _last_activation(net), net.losses[0], outputs.astype(np.float64)
-    if values.shape[1] > 1:
-        if last == "softmax":
-            return values / values.sum(axis=1, keepdims=True)
-        return softmax(values, axis=1) if isinstance(loss, CrossEntropy) else None
-    if last != "sigmoid" and not isinstance(loss, BinaryCrossEntropy):
-        return None
-    yes = values[:, 0] if last == "sigmoid" else expit(values[:, 0])
-    return np.stack([1 - yes, yes], axis=1)
 
 
 def _names(classes: Any, count: int) -> list[str]:

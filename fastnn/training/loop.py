@@ -298,11 +298,8 @@ def _metrics(net: "Graph") -> dict[str, tuple[int, Metric]]:
     several = len(net.output_shapes) > 1
     result = {}
     for output, names in enumerate(net.metrics if several else [net.metrics]):
-        loss, last = net.losses[output], net.plan.producers[net.plan.outputs[output]]
-        # A logit says yes from 0 on, a probability from 1/2 on.
-        logits = loss.includes == "sigmoid" and (last is None or net.plan.activation_of(last[0]) != "sigmoid")
         for name in names:
-            metric = get_metric(name, threshold=0.0 if logits or loss.kernel == "hinge" else 0.5)
+            metric = get_metric(name, threshold=net.outputs[output].threshold)
             metric.reset()
             result[f"{metric.name}_{output + 1}" if several else metric.name] = output, metric
     return result
