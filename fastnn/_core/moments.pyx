@@ -17,9 +17,6 @@ cnp.import_array()
 cdef double LARGEST = 1e150     # of a value: its square, and sums of them, are finite
 cdef double NAN = float("nan")
 
-cdef enum:
-    COUNT, MEAN, SQUARES, VALUES    # rows of ``state``
-
 
 cdef class Moments:
     """Count, mean and sum of squared deviations of each column, value by value.
@@ -28,12 +25,11 @@ cdef class Moments:
     is handed over by ``take`` or ``take_named``; then ``learn`` learns from it and ``write`` standardises it.
     """
 
-    cdef readonly cnp.ndarray state     # (3, I) float64: counts, means, sums of squares
-    cdef readonly Py_ssize_t width
+    cdef readonly cnp.ndarray state     # (3, *shape of a row) float64: counts, means, sums of squares
+    cdef readonly Py_ssize_t width      # columns
     cdef public Py_ssize_t rows         # learnt from
-    cdef readonly double decay
-    cdef readonly double limit          # of what is written; 0: none
-    cdef cnp.ndarray work               # (4, I): the state before the last ``learn``, and the row
+    cdef double decay, limit            # of weights, per value; of what is written, 0: none
+    cdef cnp.ndarray work               # (4, width): the state before the last ``learn``, and the row
     cdef Row shape
     cdef double* count
     cdef double* mean
@@ -41,17 +37,17 @@ cdef class Moments:
     cdef double* values
     cdef double* before
 
-    def __init__(self, Py_ssize_t width, double decay=1.0, double limit=0.0, state=None, Py_ssize_t rows=0):
-        self.width, self.rows, self.decay, self.limit = width, rows, decay, limit
-        self.state = np.zeros((3, width)) if state is None else np.array(state, np.float64, order="C")
-        self.work, self.shape = np.zeros((4, width)), row_of((width,))
+    def __init__(self, shape, double decay=1.0, double limit=0.0, state=None, Py_ssize_t rows=0):
+        self.state = np.zeros((3, *np.atleast_1d(shape))) if state is None else np.array(state, np.float64, order="C")
+        self.width, self.rows, self.decay, self.limit = self.state.size // 3, rows, decay, limit
+        self.work, self.shape = np.zeros((4, self.width)), row_of((self.width,))
         self.count = <double*> cnp.PyArray_DATA(self.state)
-        self.mean, self.squares = self.count + MEAN * width, self.count + SQUARES * width
+        self.mean, self.squares = self.count + self.width, self.count + 2 * self.width
         self.before = <double*> cnp.PyArray_DATA(self.work)
-        self.values = self.before + VALUES * width
+        self.values = self.before + 3 * self.width
 
     def __reduce__(self):
-        return Moments, (self.width, self.decay, self.limit, self.state.copy(), self.rows)
+        return Moments, ((<object> self.state).shape[1:], self.decay, self.limit, self.state.copy(), self.rows)
 
     def take(self, x):
         """Take a row (I,), float32 or float64; False if it is no such packed array, or a value is too large."""
@@ -157,20 +153,18 @@ cdef class Moments:
 
     def learn_rows(self, cnp.ndarray X):
         """Learn from rows (B, I) of float64, packed, not too large."""
-        cdef Py_ssize_t row, rows = cnp.PyArray_DIM(X, 0)
         cdef const double* values = <const double*> data_of(X)
+        cdef Py_ssize_t row, rows = cnp.PyArray_DIM(X, 0)
         with nogil:
             for row in range(rows):
                 self.learn_values(values + row * self.width)
 
-    def write_rows(self, cnp.ndarray X, cnp.ndarray out):
-        """Write rows (B, I) of float64 standardised to ``out``, likewise; may be ``X`` itself."""
+    def write_rows(self, cnp.ndarray X):
+        """Standardise rows (B, I) of float64, packed and not too large, in place."""
+        cdef double* values = <double*> data_of(X)
         cdef Py_ssize_t row, i, rows = cnp.PyArray_DIM(X, 0)
-        cdef const double* values = <const double*> data_of(X)
-        cdef double* written = <double*> data_of(out)
         with nogil:
             for row in range(rows):
                 for i in range(self.width):
-                    written[i] = self.standardised(i, values[i])
+                    values[i] = self.standardised(i, values[i])
                 values += self.width
-                written += self.width

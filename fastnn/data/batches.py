@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fastnn._core.rng import SHUFFLE, Stream
 from fastnn._spec import require_count, require_flag
-from fastnn.data.table_files import Column, Columns, Part, listed, open_tables, pieces_of, texts_of
+from fastnn.data.table_files import Column, Columns, Part, listed, open_tables, texts_of
 
 Array = npt.NDArray[Any]
 Rows = list[Array]  # x, y and perhaps the weights, equally long
@@ -79,7 +79,7 @@ class TableBatches:
         if self.shuffle:
             parts = [parts[i] for i in Stream(self.seed, SHUFFLE, epoch).permutation(len(parts))]
         for part in parts:
-            for record in pieces_of(part, self._read.names):
+            for record in part.records(self._read.names):
                 if len(record):
                     yield self._encode(record, part.path)
 
@@ -225,12 +225,12 @@ def read_batches(
     kinds = {name: "text" if name in (categories or ()) else kind for name, kind in tables.kinds(read).items()}
     if weight is not None and kinds[weight] == "text":
         raise ValueError(f"read_batches: expected numbers in the weight column {weight!r}, got texts")
-    known = texts_of(tables.parts, [name for name in read if kinds[name] == "text"], categories)
+    parts = tables.read_as(kinds, target)
+    known = texts_of(parts, [name for name in read if kinds[name] == "text"], categories)
     features = [Column(name, known.get(name)) for name in wanted]
     chosen = Columns(
         features, Column(target, known.get(target)), None if weight is None else Column(weight, None), read
     )
-    parts = tables.pieces(kinds, target)
     return TableBatches(
         parts, chosen, batch_size=batch_size, shuffle=shuffle, seed=seed, buffer_rows=buffer_rows, dtype=kind
     )

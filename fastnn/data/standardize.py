@@ -1,27 +1,165 @@
 """Standardising: columns of mean 0 and standard deviation 1, learnt in one pass over any number of pieces."""
 
-from typing import Any, Self
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from fastnn._core.moments import Moments
 from fastnn.errors import ModelFormatError
 
 Array = npt.NDArray[Any]
+Numbers = npt.NDArray[np.float64]
 _CHUNK = 1 << 18  # elements that are turned into float64 at once
 
 
-class Standardizer:
+class ColumnScaler:
+    """Base of the standardizers: counts, means and squares of columns, which data fit, what files keep."""
+
+    _who: ClassVar[str]
+    _hint: ClassVar[str]  # what to do with data that are no numbers
+    _learn_by: ClassVar[str]  # the method to call first
+    _options: ClassVar[tuple[str, ...]] = ()  # arguments that files keep
+    _sums: ClassVar[tuple[str, ...]] = ("count", "mean", "squares")  # rows of the state that files keep
+
+    _moments: Moments | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows seen so far."""
+        return 0 if self._moments is None else self._moments.rows
+
+    @property
+    def count(self) -> Numbers:
+        """Sum of the weights of the values of each column."""
+        return self._state()[0, ...]
+
+    @property
+    def mean(self) -> Numbers:
+        """Mean of each column."""
+        return self._state()[1, ...]
+
+    @property
+    def variance(self) -> Numbers:
+        """Variance of each column, 0 where there is no value yet."""
+        count, _, squares = self._state()
+        return np.asarray(squares / np.where(count > 0, count, 1.0))
+
+    @property
+    def scale(self) -> Numbers:
+        """Standard deviation of each column, 1 for columns that do not vary."""
+        deviation = np.sqrt(self.variance)
+        return np.where(deviation > 0, deviation, 1.0)
+
+    def to_config(self) -> dict[str, Any]:
+        """Return what was learnt as a dict of JSON values.
+
+        Returns
+        -------
+        dict
+            "type", "rows", and the lists "mean" and "squares" (sums of squares about the mean), empty before the first
+            row; of a `RunningStandardizer` also its options and the list "count".
+        """
+        options = {name: getattr(self, name) for name in self._options}
+        state = self._state()[-len(self._sums) :]
+        sums = {name: values.tolist() if self.rows else [] for name, values in zip(self._sums, state, strict=True)}
+        return {"type": self._who, **options, "rows": self.rows, **sums}
+
+    @classmethod
+    def from_config(cls, config: Any) -> Self:
+        """Return the standardizer that ``to_config`` described.
+
+        Parameters
+        ----------
+        config : dict
+            What `to_config` gave.
+
+        Returns
+        -------
+        Standardizer or RunningStandardizer
+            Equal to the one saved; it goes on with the same bits.
+
+        Raises
+        ------
+        ModelFormatError
+            If a field is missing, unknown or of an impossible value.
+        """
+        fields = ("type", *cls._options, "rows", *cls._sums)
+        if not isinstance(config, dict) or set(config) != set(fields) or config["type"] != cls._who:
+            raise ModelFormatError(f"{cls._who}: expected the fields {', '.join(fields)}, got {config!r:.80}")
+        try:
+            scaler, rows = cls(**{name: config[name] for name in cls._options}), config["rows"]
+            sums = np.asarray([config[name] for name in cls._sums], dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ModelFormatError(f"{cls._who}: expected lists of numbers, as many in each: {error}") from error
+        sound = type(rows) is int and rows >= 0 and (rows > 0) == (sums.size > 0) and np.isfinite(sums).all()
+        if not sound or (np.delete(sums, -2, axis=0) < 0).any() or (rows and scaler._misfit(sums[:1], True)):
+            raise ModelFormatError(
+                f"{cls._who}: expected a number of rows, and of each column finite numbers, counts and squares of at "
+                f"least 0, got {config!r:.200}"
+            )
+        if rows:
+            count = [np.full_like(sums[0], rows)] if len(sums) < 3 else []
+            scaler._begin(sums.shape[1:], np.stack([*count, *sums]), rows)
+        return scaler
+
+    def __repr__(self) -> str:
+        given = {name: value for name in self._options if (value := getattr(self, name)) is not None}
+        options = "".join(f", {name}={value:g}" for name, value in given.items())
+        return f"{self._who}(rows={self.rows}, shape={self._shape}{options})"
+
+    @property
+    def _shape(self) -> tuple[int, ...] | None:
+        """Shape of a row, None before it is known."""
+        return None if self._moments is None else self._moments.state.shape[1:]
+
+    def _state(self) -> Numbers:
+        """Return a copy of counts, means and sums of squares, (3, *shape of a row)."""
+        return np.zeros((3, 0)) if self._moments is None else self._moments.state.copy()
+
+    def _begin(self, shape: tuple[int, ...], state: Any = None, rows: int = 0) -> Moments:
+        """Return the moments of rows of this shape, made now if there are none."""
+        if self._moments is None:
+            self._moments = Moments(shape, *self._rule(), state, rows)
+        return self._moments
+
+    def _rule(self) -> tuple[float, float]:
+        """Return what weights are multiplied by with every further value, and the limit of what is written."""
+        return 1.0, 0.0
+
+    def _numbers(self, X: npt.ArrayLike, learning: bool = False) -> Array:
+        """Return data as an array, after checking its kind and its shape."""
+        data = np.asarray(X)
+        if data.dtype.kind not in "biuf":
+            raise TypeError(f"{self._who}: expected numbers, got dtype {data.dtype}; {self._hint}")
+        if self._shape is None and not learning:
+            raise RuntimeError(f"{self._who}: nothing learnt yet; call {self._learn_by} first")
+        if expected := self._misfit(data, learning):
+            raise ValueError(f"{self._who}: expected {expected}")
+        return data
+
+    def _misfit(self, data: Array, learning: bool) -> str:
+        """Return what was expected and what came, if the data are of another shape."""
+        raise NotImplementedError
+
+    def _inverse(self, Z: npt.ArrayLike, scale: Numbers) -> Array:
+        data = self._numbers(Z)
+        return (data.astype(np.float64) * scale + self.mean).astype(float_type(data), copy=False)
+
+
+class Standardizer(ColumnScaler):
     """Subtract the mean of each column and divide by its standard deviation.
 
     Attributes
     ----------
     rows : int
         Rows seen so far.
-    mean : ndarray of shape (I,), float64
-        Mean of each column; of shape () for 1-D data, and of the shape of one row in general.
+    mean, variance : ndarray of shape (I,), float64
+        Of each column, the variance divided by ``rows``; of shape () for 1-D data, and of the shape of one row in
+        general.
     scale : ndarray of shape (I,), float64
-        Standard deviation of each column (divided by ``rows``); 1 for columns that do not vary.
+        Standard deviation of each column; 1 for columns that do not vary.
 
     Notes
     -----
@@ -39,16 +177,8 @@ class Standardizer:
     array([[2., 5.]])
     """
 
-    def __init__(self) -> None:
-        self.rows = 0
-        self.mean: npt.NDArray[np.float64] = np.zeros(0)
-        self._squares: npt.NDArray[np.float64] = np.zeros(0)
-
-    @property
-    def scale(self) -> npt.NDArray[np.float64]:
-        """Standard deviation of each column, 1 for columns that do not vary."""
-        deviation = np.sqrt(self._squares / max(self.rows, 1))
-        return np.where(deviation > 0, deviation, 1.0)
+    _who, _learn_by, _hint = "Standardizer", "fit", "encode texts as numbers first"
+    _sums = ("mean", "squares")
 
     def fit(self, X: npt.ArrayLike) -> Self:
         """Learn means and scales from the rows, forgetting earlier ones.
@@ -70,7 +200,7 @@ class Standardizer:
         ValueError
             If there are no rows, or some values are infinite or not numbers.
         """
-        self.rows = 0
+        self._moments = None
         return self.partial_fit(X)
 
     def partial_fit(self, X: npt.ArrayLike) -> Self:
@@ -88,16 +218,13 @@ class Standardizer:
 
         Raises
         ------
-        TypeError
-            If the data are not numbers.
-        ValueError
-            If there are no rows, they have another shape than before, or some values are infinite or not numbers.
+        TypeError, ValueError
+            As `fit`, or if the rows have another shape than before.
         """
-        data = self._numbers(X, fitting=True)
+        data = self._numbers(X, learning=True)
         _require_finite(data)
-        step = max(1, _CHUNK // max(1, data[0].size))
-        for start in range(0, len(data), step):
-            self._merge(data[start : start + step].astype(np.float64))
+        for piece in pieces(data):
+            self._merge(piece.astype(np.float64))
         return self
 
     def transform(self, X: npt.ArrayLike) -> Array:
@@ -138,13 +265,10 @@ class Standardizer:
 
         Raises
         ------
-        RuntimeError
-            If nothing was learnt yet.
-        TypeError, ValueError
-            If the data are not numbers or of another shape.
+        RuntimeError, TypeError, ValueError
+            As `transform`.
         """
-        data = self._numbers(Z)
-        return (data.astype(np.float64) * self.scale + self.mean).astype(float_type(data), copy=False)
+        return self._inverse(Z, self.scale)
 
     def fit_transform(self, X: npt.ArrayLike) -> Array:
         """Learn from the rows and return them standardised.
@@ -166,85 +290,24 @@ class Standardizer:
         """
         return self.fit(X).transform(X)
 
-    def to_config(self) -> dict[str, Any]:
-        """Return what was learnt as a dict of JSON values.
+    def _misfit(self, data: Array, learning: bool) -> str:
+        if data.ndim == 0 or (learning and not data.size):
+            return f"data of shape (B, ...) with at least one row, got {data.shape}"
+        if self._shape is not None and data.shape[1:] != self._shape:
+            return f"rows of shape {self._shape} as when it was fitted, got {data.shape[1:]}"
+        return ""
 
-        Returns
-        -------
-        dict
-            "type", "rows", and the lists "mean" and "squares" (sums of squares about the mean).
-        """
-        return {
-            "type": "Standardizer",
-            "rows": self.rows,
-            "mean": self.mean.tolist(),
-            "squares": self._squares.tolist(),
-        }
-
-    @classmethod
-    def from_config(cls, config: Any) -> Self:
-        """Return the standardizer that ``to_config`` described.
-
-        Parameters
-        ----------
-        config : dict
-            What `to_config` gave.
-
-        Returns
-        -------
-        Standardizer
-            Equal to the one saved; it can learn further.
-
-        Raises
-        ------
-        ModelFormatError
-            If a field is missing, unknown or of an impossible value.
-        """
-        fields = {"type", "rows", "mean", "squares"}
-        if not isinstance(config, dict) or set(config) != fields or config["type"] != "Standardizer":
-            raise ModelFormatError(f"Standardizer: expected the fields {', '.join(sorted(fields))}, got {config!r:.80}")
-        standardizer, rows = cls(), config["rows"]
-        try:
-            mean = np.asarray(config["mean"], dtype=np.float64)
-            squares = np.asarray(config["squares"], dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise ModelFormatError(f"Standardizer: expected lists of numbers, {error}") from error
-        if isinstance(rows, bool) or not isinstance(rows, int) or rows < 0 or mean.shape != squares.shape:
-            raise ModelFormatError(
-                f"Standardizer: expected a count of rows and as many means as squares, got {rows!r:.20}, "
-                f"{mean.shape} and {squares.shape}"
-            )
-        if not (np.isfinite(mean).all() and np.isfinite(squares).all() and (squares >= 0).all()):
-            raise ModelFormatError("Standardizer: expected finite means and squares of at least 0")
-        standardizer.rows, standardizer.mean, standardizer._squares = rows, mean, squares
-        return standardizer
-
-    def __repr__(self) -> str:
-        return f"Standardizer(rows={self.rows}, shape={self.mean.shape if self.rows else None})"
-
-    def _numbers(self, X: npt.ArrayLike, fitting: bool = False) -> Array:
-        data = np.asarray(X)
-        if data.dtype.kind not in "biuf":
-            raise TypeError(f"Standardizer: expected numbers, got dtype {data.dtype}; encode texts as numbers first")
-        if not self.rows and not fitting:
-            raise RuntimeError("Standardizer: nothing learnt yet; call fit first")
-        if data.ndim == 0 or (fitting and not data.size):
-            raise ValueError(f"Standardizer: expected data of shape (B, ...) with at least one row, got {data.shape}")
-        if self.rows and data.shape[1:] != self.mean.shape:
-            raise ValueError(
-                f"Standardizer: expected rows of shape {self.mean.shape} as when it was fitted, got {data.shape[1:]}"
-            )
-        return data
-
-    def _merge(self, piece: npt.NDArray[np.float64]) -> None:
-        count, first = len(piece), piece[0]
+    def _merge(self, piece: Numbers) -> None:
+        more, first = len(piece), piece[0]
         mean = first + (piece - first).mean(axis=0)  # about the first row: exact for columns that do not vary
         squares = np.square(piece - mean).sum(axis=0)
-        if self.rows:
-            gap, total = mean - self.mean, self.rows + count
-            squares = self._squares + squares + np.square(gap) * (self.rows * count / total)
-            mean = self.mean + gap * (count / total)
-        self.rows, self.mean, self._squares = self.rows + count, np.asarray(mean), np.asarray(squares)
+        moments, (_, mean_before, squares_before) = self._begin(mean.shape), self._state()
+        total = moments.rows + more
+        if moments.rows:
+            gap = mean - mean_before
+            squares = squares_before + squares + np.square(gap) * (moments.rows * more / total)
+            mean = mean_before + gap * (more / total)
+        moments.rows, moments.state[...] = total, (np.full_like(mean, total), mean, squares)
 
 
 def float_type(data: Array) -> type[np.floating[Any]]:
@@ -252,9 +315,14 @@ def float_type(data: Array) -> type[np.floating[Any]]:
     return np.float32 if data.dtype == np.float32 else np.float64
 
 
+def pieces(rows: Array) -> Iterator[Array]:
+    """Yield the rows, so many at a time as are turned into float64 together."""
+    step = max(1, _CHUNK // max(1, rows[0].size))
+    for start in range(0, len(rows), step):
+        yield rows[start : start + step]
+
+
 def _require_finite(data: Array) -> None:
-    if data.dtype.kind != "f":
-        return
     bad = ~np.isfinite(data).reshape(len(data), -1)
     if bad.any():
         column = int(bad.any(axis=0).argmax())

@@ -20,10 +20,17 @@ class Part(NamedTuple):
     """A row group of a Parquet file, or a CSV file: what is read in one go, from its start."""
 
     path: Path
-    group: int | None
-    rows: int | None
-    footer: Any  # a Parquet file's, so that it is read once
-    types: dict[str, Any] | None  # a CSV file's columns
+    fragment: Any  # pyarrow's
+    schema: Any  # what its columns are read as
+    rows: int | None  # a CSV file does not say
+
+    def records(self, names: Sequence[str]) -> Iterator[Any]:
+        """Yield the rows, some thousands at a time, with these columns."""
+        with _parsing(self.path):
+            # Threads would read far ahead, and hold what they read in memory.
+            yield from self.fragment.to_batches(
+                self.schema, columns=list(names), batch_size=_STRETCH, batch_readahead=1, use_threads=False
+            )
 
 
 @dataclass(frozen=True)
@@ -85,34 +92,19 @@ class Columns(NamedTuple):
     names: list[str]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Tables:
-    """Files with the types of their columns."""
+    """The row groups of all files, in order, and the columns of each file."""
 
-    paths: list[Path]
-    schemas: list[Any]
-    footers: list[Any] = field(default_factory=list)
+    schemas: dict[Path, Any]
+    parts: list[Part]
 
     @property
     def names(self) -> list[str]:
         """Columns of the first file, without what pandas keeps as an index."""
-        schema = self.schemas[0]
+        schema = next(iter(self.schemas.values()))
         index = (schema.pandas_metadata or {}).get("index_columns", [])
         return [name for name in schema.names if name not in index]
-
-    @property
-    def parts(self) -> list[Part]:
-        """The row groups of all files, in order."""
-        result: list[Part] = []
-        for path, footer, schema in zip(self.paths, self.footers, self.schemas, strict=True):
-            if footer is None:
-                result.append(Part(path, None, None, None, dict(zip(schema.names, schema.types, strict=True))))
-            else:
-                counts = [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
-                result += [Part(path, group, count, footer, None) for group, count in enumerate(counts)]
-        if not any(part.rows is None or part.rows for part in result):
-            raise ValueError(f"read_batches: expected at least one row, got none in {listed(self.paths)}")
-        return result
 
     def kinds(self, names: Iterable[str]) -> dict[str, str]:
         """Return "number" or "text" for each column.
@@ -124,7 +116,7 @@ class Tables:
         """
         result: dict[str, str] = {}
         for name in names:
-            for path, schema in zip(self.paths, self.schemas, strict=True):
+            for path, schema in self.schemas.items():
                 if schema.names.count(name) != 1:
                     raise ValueError(
                         f"read_batches: expected one column {name!r:.60} in {path}; it has {listed(schema.names)}"
@@ -138,25 +130,24 @@ class Tables:
                 if result.setdefault(name, kind) != kind:
                     raise ValueError(
                         f"read_batches: expected one kind of values in column {name!r}, got {result[name]}s in "
-                        f"{self.paths[0]} and {kind}s in {path}"
+                        f"{next(iter(self.schemas))} and {kind}s in {path}"
                     )
         return result
 
-    def pieces(self, kinds: Mapping[str, str], target: str) -> list[Part]:
-        """Return the row groups of all files, and of CSV files what to read columns as, whatever their start holds."""
+    def read_as(self, kinds: Mapping[str, str], target: str) -> list[Part]:
+        """Return the parts, with columns of CSV files read as these kinds, whatever their start holds."""
         import pyarrow as pa
 
-        def wide(part: Part) -> Part:
-            if part.types is None:
-                return part
-            types = {}
-            for name, kind in kinds.items():
-                own = part.types[name]
-                whole = pa.types.is_boolean(own) or (name == target and pa.types.is_integer(own))
-                types[name] = pa.string() if kind == "text" else own if whole else pa.float64()
-            return part._replace(types=types)
+        def type_of(name: str, own: Any) -> Any:
+            whole = pa.types.is_boolean(own) or (name == target and pa.types.is_integer(own))
+            return pa.string() if kinds[name] == "text" else own if whole else pa.float64()
 
-        return [wide(part) for part in self.parts]
+        return [
+            part._replace(schema=pa.schema([(name, type_of(name, part.schema.field(name).type)) for name in kinds]))
+            if part.rows is None
+            else part
+            for part in self.parts
+        ]
 
 
 def open_tables(paths: list[Path]) -> Tables:
@@ -165,7 +156,7 @@ def open_tables(paths: list[Path]) -> Tables:
     Raises
     ------
     OSError, ImportError, ValueError
-        If one cannot be opened or parsed, pyarrow is not installed, or there are no files.
+        If one cannot be opened or parsed, pyarrow is not installed, or there are no files, or no rows in them.
     """
     if not paths:
         raise ValueError("read_batches: expected at least one file, got none")
@@ -173,36 +164,27 @@ def open_tables(paths: list[Path]) -> Tables:
         if not path.name.lower().endswith(CSV + PARQUET):
             raise ValueError(f"read_batches: expected files ending in {', '.join(CSV + PARQUET)}, got {path.name!r}")
     try:
-        from pyarrow import parquet
+        from pyarrow import csv, dataset, fs
     except ImportError as error:
         raise ImportError('read_batches needs pyarrow: pip install "fastnn[cli]"') from error
-    tables = Tables(paths, [])
+    schemas, parts = {}, []
     for path in paths:
+        name, form = path.name.lower(), dataset.ParquetFileFormat()
+        if name.endswith(CSV):
+            form = dataset.CsvFileFormat(
+                csv.ParseOptions(delimiter="\t" if ".tsv" in name else ","),
+                convert_options=csv.ConvertOptions(strings_can_be_null=True),
+            )
         with _parsing(path):
-            if path.name.lower().endswith(PARQUET):
-                with parquet.ParquetFile(path) as file:
-                    tables.schemas.append(file.schema_arrow)
-                    tables.footers.append(file.metadata)
+            fragment = form.make_fragment(str(path), fs.LocalFileSystem())
+            schema = schemas[path] = fragment.physical_schema
+            if name.endswith(CSV):
+                parts.append(Part(path, fragment, schema, None))
             else:
-                with _csv(path, None) as reader:
-                    tables.schemas.append(reader.schema)
-                    tables.footers.append(None)
-    return tables
-
-
-def pieces_of(part: Part, names: Sequence[str]) -> Iterator[Any]:
-    """Yield the rows of a piece of a file, some thousands at a time."""
-    from pyarrow import parquet
-
-    with _parsing(part.path):
-        if part.group is not None:
-            with parquet.ParquetFile(part.path, metadata=part.footer) as file:
-                records = file.iter_batches(batch_size=_STRETCH, row_groups=[part.group], columns=list(names))
-                yield from records
-        else:
-            types = part.types or {}
-            with _csv(part.path, {name: types.get(name) for name in names}) as reader:
-                yield from reader
+                parts += [Part(path, one, schema, one.row_groups[0].num_rows) for one in fragment.split_by_row_group()]
+    if not any(part.rows is None or part.rows for part in parts):
+        raise ValueError(f"read_batches: expected at least one row, got none in {listed(paths)}")
+    return Tables(schemas, parts)
 
 
 def texts_of(
@@ -224,8 +206,7 @@ def texts_of(
         return {name: [str(one) for one in found] for name, found in categories.items()}
     found: dict[str, set[str]] = {name: set() for name in names}
     for part in parts if names else ():
-        as_texts = part._replace(types=None if part.types is None else dict.fromkeys(names, _text_type()))
-        for record in pieces_of(as_texts, names):
+        for record in part.records(names):
             for name in names:
                 column = record.column(name)
                 found[name].update(as_text(column.drop_null()).unique().to_pylist())
@@ -244,12 +225,6 @@ def as_text(column: Any) -> Any:
     return column.cast(pa.string())
 
 
-def _text_type() -> Any:
-    import pyarrow as pa
-
-    return pa.string()
-
-
 def _kind(kind: Any) -> str | None:
     """Whether a column holds numbers or texts; None if neither."""
     from pyarrow import types
@@ -261,15 +236,6 @@ def _kind(kind: Any) -> str | None:
     if types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind):
         return "number"
     return None
-
-
-def _csv(path: Path, types: dict[str, Any] | None) -> Any:
-    """Open a CSV file; ``types`` None: all columns, as its start suggests."""
-    from pyarrow import csv
-
-    options = csv.ConvertOptions(column_types=types, include_columns=list(types or ()), strings_can_be_null=True)
-    separator = "\t" if ".tsv" in path.name.lower() else ","
-    return csv.open_csv(path, parse_options=csv.ParseOptions(delimiter=separator), convert_options=options)
 
 
 @contextmanager
