@@ -141,7 +141,7 @@ class Conv1D(keras_twins.Layer):
     ("given", "options", "message"),
     [
         (model(L.Dense(2, activation="gelu")), {}, r"layer 'dense' \(Dense\): gelu is the form with erf"),
-        (model(L.Dense(2, activation="mish")), {}, "expected activation to be one of linear, relu"),
+        (model(L.Dense(2, activation="mish")), {}, "expected activation to be one of linear, sigmoid"),
         (model(Conv1D()), {}, r"no layer for 'conv1d' \(Conv1D\); known: Activation, BatchNormalization"),
         (model(L.GRU(2, reset_after=False)), {}, "expected reset_after=True"),
         (model(L.LSTM(2, activation="relu")), {}, "expected activation='tanh' and recurrent_activation='sigmoid'"),

@@ -10,8 +10,7 @@ from helpers.cases import CASES, ready
 from helpers.random_networks import random_network, random_rows
 
 import fastnn as fn
-from fastnn.formats.onnx.write.layers import LAYERS, REFUSED
-from fastnn.layers import Composite
+from fastnn.formats.onnx.write.layers import LAYERS
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -47,13 +46,6 @@ def test_the_random_graphs_have_every_layer_in_every_form():
     for option in ("return_sequences", "return_state", "go_backwards", "bias", "forget_gate", "peepholes"):
         assert {getattr(layer, option) for layer in recurrent if hasattr(layer, option)} == {True, False}, option
     assert {layer.mask_value is None for layer in recurrent} == {True, False}
-
-
-def test_every_layer_has_a_function_or_a_reason():
-    assert {*LAYERS, *REFUSED} == {kind for kind in fn.Layer.registry.values() if not issubclass(kind, Composite)}
-    assert not set(LAYERS) & set(REFUSED)
-    made = fn.Sequential([fn.Bidirectional(fn.GRU(2)), fn.Residual([fn.Dense(4)])], (2, 3), seed=0)
-    assert not any(isinstance(layer, Composite) for layer in made.structure.layers)
 
 
 @pytest.mark.parametrize("act", [None, "square"])

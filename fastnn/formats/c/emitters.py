@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.formats.activations import alpha_of, without
+from fastnn.formats.c.functions import ACTIVATIONS
 from fastnn.formats.c.program import Site, Value
 from fastnn.formats.c.recurrent import gru, lstm, simple_rnn
 from fastnn.layers import (
@@ -64,9 +66,9 @@ def activation(site: Site) -> Emitted:
         *leading, columns = site.output_shape
         site.call("softmax", prod(leading), columns, site.inputs[0], out)
         return out, f"softmax({x})"
-    alpha = []
-    if name in DEFAULT_ALPHA:
-        alpha = [float(DEFAULT_ALPHA[name] if spec.alpha is None else spec.alpha)]
+    if name not in ACTIVATIONS:
+        raise without("export_c", spec, "C")
+    alpha = [alpha_of(spec)] if name in DEFAULT_ALPHA else []
     site.call(name, out.size, *alpha, site.inputs[0], out)
     return out, f"{name}({x})" if not alpha else f"{name}({x}, alpha = {alpha[0]:g})"
 

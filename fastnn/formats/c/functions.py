@@ -4,6 +4,9 @@ They stand here in double; ``text.written_for`` turns ``real``, constants and fu
 network's precision.  ``x`` and ``y`` may be the same array where a function says "in place"; no others may overlap.
 """
 
+import re
+
+from fastnn.formats.activations import TABLE
 from fastnn.formats.c import products
 
 EMBEDDING = """\
@@ -177,24 +180,12 @@ static void self_put_columns(int rows, int columns, int row, const real *x, real
 }
 """
 
-# The activations sigma(z) of one number, for `elementwise`.
-ACTIVATIONS = {
-    "sigmoid": "self_sigmoid_of(z)",
-    "tanh": "tanh(z)",
-    "relu": "z < 0.0 ? 0.0 : z",
-    "leaky_relu": "z < 0.0 ? alpha * z : z",
-    "elu": "z < 0.0 ? alpha * expm1(z) : z",
-    "selu": "1.0507009873554805 * (z < 0.0 ? 1.6732632423543772 * expm1(z) : z)",
-    "softplus": "(z < 0.0 ? 0.0 : z) + log1p(exp(-fabs(z)))",
-    "gelu": "0.5 * z * (1.0 + tanh(0.7978845608028654 * (z + 0.044715 * z * z * z)))",
-    "silu": "z * self_sigmoid_of(z)",
-}
-WITH_ALPHA = ("leaky_relu", "elu")
+ACTIVATIONS = {name: row.c for name, row in TABLE.items() if row.c}
 
 
 def elementwise(name: str) -> str:
     """Return the function of an activation over n numbers, in place."""
-    alpha = "real alpha, " if name in WITH_ALPHA else ""
+    alpha = "real alpha, " if "alpha" in ACTIVATIONS[name] else ""
     return f"""\
 static void self_{name}(int n, {alpha}const real *x, real *y)
 {{
@@ -230,17 +221,11 @@ FUNCTIONS: dict[str, str] = {
     "scale": SCALE,
     "put_columns": PUT_COLUMNS,
 }
-NEEDS = {
-    "dense": ("product",),
-    "sigmoid": ("sigmoid_of",),
-    "silu": ("sigmoid_of",),
-    "lstm_cell": ("sigmoid_of",),
-    "gru_cell": ("sigmoid_of",),
-}
 
 
 def sources(names: set[str], *, quantized: bool) -> list[str]:
     """Return the functions of these names and all that they call, in order."""
-    wanted = names | {other for name in names for other in NEEDS.get(name, ())}
+    called = {other for name in names for other in re.findall(r"\bself_(\w+)\(", FUNCTIONS[name])}
+    wanted = names | called
     chosen = {**FUNCTIONS, "product": products.product(quantized=True)} if quantized else FUNCTIONS
     return [code for name, code in chosen.items() if name in wanted]

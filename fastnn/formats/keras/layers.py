@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from fastnn.formats.activations import TABLE
 from fastnn.layers.activation import Activation
 from fastnn.layers.base import Layer, Shape, as_shape
 from fastnn.layers.batch_norm import BatchNorm
@@ -103,8 +104,7 @@ def activation(config: Config, key: str = "activation") -> list[Layer]:
 
 
 ACTIVATIONS: dict[str, tuple[str, float | None]] = {
-    "linear": ("identity", None),
-    **{name: (name, None) for name in ("relu", "sigmoid", "tanh", "elu", "selu", "softplus", "silu", "softmax")},
+    **{row.keras: (name, None) for name, row in TABLE.items() if row.keras},
     "swish": ("silu", None),
     "leaky_relu": ("leaky_relu", 0.2),
 }

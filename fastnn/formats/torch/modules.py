@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.formats.activations import TABLE
 from fastnn.formats.arrays import as_array
 from fastnn.layers.activation import Activation
 from fastnn.layers.base import Layer, Shape, as_shape
@@ -204,16 +205,12 @@ def recurrent(module: Any, shape: Shape) -> list[Layer]:
 RECURRENT: dict[str, Callable[..., Layer]] = {"GRU": GRU, "LSTM": LSTM, "RNN": SimpleRNN}
 SIZES = {"Linear": "in_features", "BatchNorm1d": "num_features", "LayerNorm": "normalized_shape"}
 ACTIVATIONS: dict[str, Convert] = {
+    **{row.torch: function(name) for name, row in TABLE.items() if row.torch},
     "ELU": lambda module, shape: [Activation("elu", alpha=float(module.alpha))],
     "GELU": gelu,
     "LeakyReLU": lambda module, shape: [Activation("leaky_relu", alpha=float(module.negative_slope))],
-    "ReLU": function("relu"),
-    "SELU": function("selu"),
-    "SiLU": function("silu"),
-    "Sigmoid": function("sigmoid"),
     "Softmax": softmax,
     "Softplus": softplus,
-    "Tanh": function("tanh"),
 }
 MODULES: dict[str, Convert] = {
     **ACTIVATIONS,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fastnn.formats.activations import BY_ONNX
 from fastnn.formats.onnx.read.reader import Operator
 from fastnn.formats.onnx.read.sequences import recurrent
 from fastnn.formats.onnx.read.shapes import (
@@ -31,7 +32,7 @@ from fastnn.formats.onnx.read.values import (
     transposed,
     written,
 )
-from fastnn.layers.activation import Activation
+from fastnn.layers.activation import DEFAULT_ALPHA, Activation
 from fastnn.layers.base import Tensor
 from fastnn.layers.batch_norm import BatchNorm
 from fastnn.layers.dense import Dense
@@ -123,12 +124,12 @@ def add(operator: Operator) -> list[Value]:
 # ---- activations and what training needs ----------------------------------------------------------------------------
 
 
-def activation(name: str, alpha: float | None = None) -> Callable[[Operator], list[Value]]:
-    """Return what reads an activation; ``alpha`` is the operator's where none is given."""
+def activation(name: str) -> Callable[[Operator], list[Value]]:
+    """Return what reads an activation; what alpha is where none is given, ONNX and fastnn agree on."""
 
     def read(operator: Operator) -> list[Value]:
         value = operator.value(0)
-        given = None if alpha is None else operator.number("alpha", alpha)
+        given = operator.number("alpha", DEFAULT_ALPHA[name]) if name in DEFAULT_ALPHA else None
         return [Value(Activation(name, alpha=given)(value.tensor), value.axes)]  # the same in any order of axes
 
     return read
@@ -218,13 +219,13 @@ def layer_norm(operator: Operator) -> list[Value]:
 
 
 OPERATORS: dict[str, Callable[[Operator], list[Value]]] = {
+    **{operator: activation(name) for operator, name in BY_ONNX.items()},  # below those that are not that simple
     "Add": add,
     "BatchNormalization": batch_norm,
     "Cast": cast,
     "Concat": concat,
     "Div": elementwise,
     "Dropout": dropout,
-    "Elu": activation("elu", 1.0),
     "Flatten": flatten,
     "GRU": recurrent,
     "Gather": gather,
@@ -233,23 +234,19 @@ OPERATORS: dict[str, Callable[[Operator], list[Value]]] = {
     "Identity": same,
     "LSTM": recurrent,
     "LayerNormalization": layer_norm,
-    "LeakyRelu": activation("leaky_relu", 0.01),
     "LogSoftmax": log_softmax,
     "MatMul": matmul,
     "Mul": elementwise,
     "RNN": recurrent,
-    "Relu": activation("relu"),
     "Reshape": reshape_operator,
     "Selu": selu,
     "Sigmoid": sigmoid,
     "Slice": slice_operator,
     "Softmax": softmax,
-    "Softplus": activation("softplus"),
     "Split": split,
     "Squeeze": squeeze,
     "Sub": elementwise,
     "Sum": add,
-    "Tanh": activation("tanh"),
     "Transpose": transpose,
     "Unsqueeze": unsqueeze,
 }

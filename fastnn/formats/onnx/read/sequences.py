@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from fastnn.formats import gates
+from fastnn.formats.activations import BY_ONNX
 from fastnn.formats.onnx.read.reader import Operator
 from fastnn.formats.onnx.read.values import BATCH, Misfit, Value, as_tensor, reshaped, transposed
 from fastnn.layers.base import Tensor
@@ -12,7 +13,7 @@ from fastnn.layers.merge import Concatenate, Slice
 from fastnn.layers.simple_rnn import SimpleRNN
 
 DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
-FUNCTIONS = {"Tanh": "tanh", "Relu": "relu", "Sigmoid": "sigmoid"}
+FUNCTIONS = {name: BY_ONNX[name] for name in ("Tanh", "Relu", "Sigmoid")}
 DEFAULT = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}
 STATES = {"LSTM": 2, "GRU": 1, "RNN": 1}
 

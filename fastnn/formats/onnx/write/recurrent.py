@@ -7,11 +7,11 @@ middle of a sequence, and ONNX Runtime has the three in float32 alone, so masks 
 from typing import Any
 
 from fastnn.formats import gates
+from fastnn.formats.activations import TABLE
 from fastnn.formats.onnx.write.graph import Applied, Graph
 from fastnn.formats.onnx.write.scan import scan
 
 OPERATORS = {"lstm": "LSTM", "gru": "GRU", "simple": "RNN"}
-ACTIVATIONS = {"tanh": "Tanh", "relu": "Relu", "sigmoid": "Sigmoid"}
 
 
 def recurrent(graph: Graph, applied: Applied) -> str:
@@ -52,7 +52,7 @@ def operator(graph: Graph, applied: Applied, states: list[str]) -> tuple[str, li
     if layer.kind == "gru":
         attributes["linear_before_reset"] = 1
     if layer.kind == "simple":
-        attributes["activations"] = [ACTIVATIONS[layer.activation]]
+        attributes["activations"] = [TABLE[layer.activation].onnx]
     while not inputs[-1]:
         inputs.pop()
     y, *finals = graph.node_of(OPERATORS[layer.kind], inputs, 1 + layer.states, hidden_size=layer.units, **attributes)

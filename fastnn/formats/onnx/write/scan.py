@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.formats.activations import TABLE
 from fastnn.formats.onnx.write.graph import Applied, Graph
-
-FUNCTIONS = {"tanh": "Tanh", "relu": "Relu", "sigmoid": "Sigmoid", "identity": "Identity"}
 
 
 def scan(graph: Graph, applied: Applied, states: list[str]) -> tuple[str, list[str]]:
@@ -84,7 +83,7 @@ def simple_step(graph: Graph, applied: Applied, z: str, states: list[str]) -> li
     """``activation(z + h U)``."""
     layer: Any = applied.layer
     z = graph.node("Add", z, graph.node("MatMul", states[0], graph.parameter(applied, "recurrent_weight")))
-    return [graph.node(FUNCTIONS[layer.activation], z)]
+    return [graph.node(str(TABLE[layer.activation].onnx), z)]
 
 
 def lstm_step(graph: Graph, applied: Applied, z: str, states: list[str]) -> list[str]:

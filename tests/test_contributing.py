@@ -1,0 +1,145 @@
+"""The worked examples of docs/contributing do what they say: their edits are made in a copy of the tree and tried."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = ROOT / "docs" / "contributing"
+if not PAGES.is_dir():
+    pytest.skip("needs docs/ of the source tree", allow_module_level=True)
+EDIT = re.compile(
+    r"\bin `([^`]+)`, (?:a new file|(after|before) the line with `([^`]+)`):\n\n```\w+\n(.*?)^```$",
+    re.DOTALL | re.MULTILINE | re.IGNORECASE,
+)
+
+
+def edits(page):
+    """Yield (file, "after", "before" or "", part of the line, text) for each edit of a page."""
+    text = (PAGES / page).read_text()
+    found = EDIT.findall(text)
+    assert len(found) == text.count("```") // 2, f"{page}: a block without its place"
+    return found
+
+
+def carry_out(root, page):
+    """Make the edits of a page below ``root``, and return the files that they touch."""
+    for name, where, line, text in edits(page):
+        path = root / name
+        if not where:
+            assert not path.exists(), f"{page}: {name} is there already"
+            path.write_text(text)
+            continue
+        lines = path.read_text().splitlines(keepends=True)
+        places = [i for i, one in enumerate(lines) if line in one]
+        assert len(places) == 1, f"{page}: {name} has {len(places)} lines with {line!r}"
+        lines.insert(places[0] + (where == "after"), text)
+        path.write_text("".join(lines))
+    return sorted({name for name, *_ in edits(page)})
+
+
+def copied(folder):
+    """Copy what a build needs, with what is built already, and the times of files by which a build knows it."""
+    for name in ("fastnn", "csrc", "build"):
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "docs", "lint"))
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy2(ROOT / name, folder)
+    return folder
+
+
+def python(root, *arguments):
+    """Run Python on the package of that folder, and return what it says."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(ROOT / "tests")])}
+    command = [sys.executable, *map(str, arguments)]
+    run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, f"{run.stdout[-2000:]}\n{run.stderr[-4000:]}"
+    return run.stdout
+
+
+TRIED = """
+import pickle, sys
+from pathlib import Path
+import numpy as np
+from helpers import c_code, onnx_runtime, reference as ref
+import fastnn as fn
+
+here = Path.cwd()
+assert Path(fn.__file__).parents[1] == here
+rng = np.random.default_rng(0)
+
+
+def learns(net, X, y, loss="squared_error"):
+    net.compile(loss=loss, optimizer=fn.Adam(0.02))
+    before = net.evaluate(X, y)["loss"]
+    for _ in range(200):
+        net.train_step(X, y)
+    assert net.evaluate(X, y)["loss"] < 0.5 * before
+
+
+def comes_back(net, X):
+    net.save(here / "net.safetensors", optimizer=True)
+    again = fn.load(here / "net.safetensors")
+    np.testing.assert_array_equal(again.predict(X), net.predict(X))
+    assert [repr(layer) for layer in again.structure.layers] == [repr(layer) for layer in net.structure.layers]
+    return again
+
+
+def runs_as_c(net, X):
+    name = f"net_{net.dtype}"
+    net.export_c(here / f"{name}.c", rows=X)
+    code = c_code.library(here, [name], unit=f"all_{name}")
+    np.testing.assert_allclose(c_code.answers(code, name, net, [X])[0], net.predict(X), rtol=2e-5, atol=2e-6)
+
+
+def runs_as_onnx(net, X):
+    net.to_onnx(here / "net.onnx")
+    (answer,) = onnx_runtime.run((here / "net.onnx").read_bytes(), [X])
+    np.testing.assert_allclose(answer, net.predict(X), rtol=2e-5, atol=2e-6)
+    np.testing.assert_array_equal(fn.from_onnx(here / "net.onnx").params, net.params)
+"""
+
+
+def tried(root, code):
+    """Run this after TRIED, in the copy."""
+    (root / "tried.py").write_text(TRIED + code)
+    python(root, "tried.py")
+
+
+LAYER = """
+for dtype in ("float64", "float32"):
+    net = fn.Sequential([fn.NormDense(4, "tanh", epsilon=0.1, name="norm"), fn.Dense(2)], (3, 5), seed=0, dtype=dtype)
+    X = rng.normal(size=(8, 3, 5)).astype(dtype)
+    p = {name: view.astype(np.float64) for name, view in net.named_parameters()}
+    x = X - X.mean(axis=-1, keepdims=True)
+    x = x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + 0.1)
+    expected = np.tanh(x @ p["norm.weight"] + p["norm.bias"]) @ p["dense_1.weight"] + p["dense_1.bias"]
+    np.testing.assert_allclose(net.predict(X), expected, rtol=1e-5, atol=1e-6)
+    if dtype == "float64":
+        assert fn.gradcheck(net, X) < 1e-6
+    learns(net, X, x[..., 1:3].astype(dtype))
+    comes_back(net, X)
+    runs_as_c(net, X)
+    runs_as_onnx(net, X)
+for wrong in ({"epsilon": 0}, {"epsilon": "small"}):
+    try:
+        fn.NormDense(4, **wrong)
+    except (ValueError, TypeError) as error:
+        assert "NormDense: expected epsilon" in str(error)
+    else:
+        raise AssertionError("epsilon was taken")
+"""
+
+
+def test_a_layer_without_a_kernel_of_its_own_takes_four_files(tmp_path):
+    pytest.importorskip("onnxruntime")
+    root = copied(tmp_path)
+    files = carry_out(root, "layer.md")
+    assert len(files) <= 4, files
+    tried(root, LAYER)
+    python(root, "-m", "pytest", "-q", "--doctest-modules", "fastnn/layers/norm_dense.py", "-p", "no:cacheprovider")
