@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 CORE = "fastnn._core."
 FLOORS = [
     # F1: typed Cython
-    ["errors", "_core", "_core.kernels", "_core.pool", "_core.step", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.products", "_core.ops", "_core.ops.dense",
+    ["_lazy", "_source_tree", "errors", "_core", "_core.kernels", "_core.pool", "_core.step", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.products", "_core.ops", "_core.ops.dense",
      "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom",
      "_core.plan", "_core.loss", "_core.optimizer", "_core.claim", "_core.trainer", "_core.idle", "_core.rows", "_core.moments", "_core.engine", "_core.stream", "_core.capi"],
     # F2: specifications in plain Python
@@ -90,7 +90,7 @@ def name_of(path):
 def sources():
     """Yield (module, suffix, text)."""
     for path in sorted((ROOT / "fastnn").rglob("*")):
-        if path.suffix in (".py", ".pyx", ".pxd"):
+        if path.suffix in (".py", ".pyx", ".pxd") or (path.suffix == ".pyi" and path.with_suffix(".py").exists()):
             yield name_of(path), path.suffix, path.read_text()
 
 
@@ -149,7 +149,7 @@ def faults(modules):
         if module not in place:
             result.append(f"{module}: has no place in FLOORS")
             continue
-        for imported, level in python_imports(text) if suffix == ".py" else cython_imports(text):
+        for imported, level in python_imports(text) if suffix in (".py", ".pyi") else cython_imports(text):
             package = imported.split(".")[0]
             if package in OPTIONAL and level == "top" and not (module in BLAS and package == "scipy"):
                 result.append(f"{module}: imports {imported} at its top")
@@ -232,7 +232,7 @@ def test_blas_has_one_door():
     users = [
         module
         for module, suffix, text in sources()
-        for name, _ in (python_imports(text) if suffix == ".py" else cython_imports(text))
+        for name, _ in (python_imports(text) if suffix in (".py", ".pyi") else cython_imports(text))
         if name.startswith("scipy.linalg")
     ]
     assert "_core.blas" in users
@@ -304,7 +304,7 @@ sys.exit(", ".join(failed) or 0)
 
 def test_every_compiled_module_has_a_stub():
     """But those that Python sees nothing of."""
-    stubs = {name_of(path) for path in (ROOT / "fastnn").rglob("*.pyi")}
+    stubs = {name_of(path) for path in (ROOT / "fastnn").rglob("*.pyi") if not path.with_suffix(".py").exists()}
     compiled = {module for module, suffix, _ in sources() if suffix == ".pyx"}
     assert compiled - stubs == {"_core.products", "_core.views"}
     assert stubs <= compiled
@@ -329,6 +329,7 @@ PLANTED = [
     ("_core.plan", ".pxd", "from fastnn._core.trainer cimport Trainer", "_core.plan: imports _core.trainer"),
     ("_core.plan", ".pyx", "    from fastnn.network import Network", "_core.plan: imports network"),
     ("_core.kernels", ".pyx", "from scipy.linalg.cython_blas cimport sgemm", "_core.kernels: imports scipy.linalg.cython_blas at its top"),
+    ("data", ".pyi", "from fastnn.network import Network as Network", "data: imports network"),
     ("newcomer", ".py", "", "newcomer: has no place in FLOORS"),
     ("metrics", ".py", "import fastnn.gone", "metrics: imports fastnn.gone, which has no place"),
 ]  # fmt: skip

@@ -2,13 +2,17 @@
 # ruff: noqa: E501  (a case of a table is one line)
 
 import ast
+import importlib
+import importlib.util
 import inspect
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from helpers.processes import complaint
 
 import fastnn as fn
 
@@ -160,19 +164,119 @@ def public():
             yield name, value
 
 
-def test_what_is_loaded_later_is_what_type_checkers_see():
-    """The table that names are found by, and the imports that tools read, say the same."""
-    tree = ast.parse(Path(fn.__file__).read_text())
-    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
-    seen = {
-        (node.module.removeprefix("fastnn").lstrip("."), alias.asname) for node in block.body for alias in node.names
-    }
-    told = {(module, name) for module, names in fn._LATER.items() for name in names}
-    assert {(module, name) for module, name in seen if module} == told
-    assert {name for module, name in seen if not module} <= set(fn._LATER)
-    assert all(name in dir(fn) for _, name in told)
-    with pytest.raises(AttributeError, match="module 'fastnn' has no attribute 'nothing'"):
-        fn.nothing  # noqa: B018
+def stub_imports(package):
+    """What type checkers read in a package's stub: the module and the name there of each public name."""
+    stub = Path(package.__file__).with_suffix(".pyi")
+    found = {}
+    for node in ast.parse(stub.read_text()).body[1:]:
+        if isinstance(node, ast.Assign):
+            found[node.targets[0].id] = found[node.value.id]
+            continue
+        assert isinstance(node, ast.ImportFrom)
+        for alias in node.names:
+            if alias.name == "*":
+                found |= stub_imports(importlib.import_module(node.module))
+            else:
+                assert alias.asname not in found, f"{alias.asname} stands twice in {stub}"
+                found[alias.asname] = node.module, alias.name
+    return found
+
+
+@pytest.mark.parametrize("package", [fn, fn.data], ids=["fastnn", "fastnn.data"])
+def test_every_name_of_a_stub_is_found(package):
+    names = stub_imports(package)
+    assert len(names) > 10
+    assert None not in names, "an import without `as` gives others no name"
+    assert {*package.__all__} == {name for name in names if not name.startswith("_")}
+    assert {*names} <= {*dir(package)}
+    for public, (module, name) in names.items():
+        if importlib.util.find_spec(module).submodule_search_locations is None:
+            expected = getattr(importlib.import_module(module), name)
+        else:
+            expected = getattr(importlib.import_module(module), name, None) or importlib.import_module(
+                f"{module}.{name}"
+            )
+        assert getattr(package, public) is expected, public
+    with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'nothing'"):
+        package.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("name", [
+    "callbacks", "data", "diagnostics", "ensemble", "errors", "estimators", "export_c", "formats", "graph", "history", "initializers", "insight",
+    "interchange", "layer_view", "layers", "losses", "metrics", "network", "online", "optimizers", "plotting", "reporting", "schedules", "threads", "training",
+])  # fmt: skip
+def test_modules_are_reached_from_the_top(name):
+    assert inspect.ismodule(getattr(fn, name))
+
+
+IMPORTS = """
+import sys
+import numpy
+before = set(sys.modules)
+import fastnn as fn
+loaded = {name for name in sys.modules if name not in before and "cy" not in name and not name.startswith("fastnn._core")}
+assert loaded <= {"fastnn", "fastnn._lazy", "fastnn.errors"}, loaded
+assert {"Dense", "Windows", "load", "report", "data", "__version__"} <= set(dir(fn))
+
+before = set(sys.modules)
+net = fn.Sequential([fn.Dense(3)], input_shape=2, seed=0)
+assert net.predict_one([1.0, 2.0]).shape == (3,)
+loaded = {name.removeprefix("fastnn.") for name in sys.modules if name not in before}
+packages = {"training", "formats", "insight", "estimators", "online", "ensemble", "reporting", "plotting", "cli"}
+unwanted = {name for name in loaded if name.partition(".")[0] in packages}
+unwanted |= loaded & {"data.digits", "data.readers", "data.table", "data.batches", "data.windows", "data.running", "data.standardize"}
+unwanted |= loaded & {"scipy", "scipy.linalg", "tqdm", "safetensors", "json", "urllib", "urllib.parse", "html", "difflib", "concurrent.futures"}
+assert not unwanted, unwanted
+
+import fastnn.data.split
+assert callable(fastnn.data.split), "the module took the name of its function"
+"""
+
+
+def test_import_loads_the_core_and_a_network_no_more_than_it_needs():
+    assert complaint(IMPORTS, PYTHONPATH=os.pathsep.join(sys.path)) == ""
+
+
+def test_everything_comes_with_a_star():
+    code = "before = set(globals())\nfrom fastnn import *\nimport fastnn\nassert not set(fastnn.__all__) - set(globals())\nassert slice is fastnn.slice"
+    assert complaint(code, PYTHONPATH=os.pathsep.join(sys.path)) == ""
+
+
+def copied_sources(folder):
+    """A copy of the package's sources in a folder, without what was compiled."""
+    leave = shutil.ignore_patterns("*.so", "*.pyd", "*.c", "__pycache__", "*.npz")
+    return shutil.copytree(Path(fn.__file__).parent, folder / "fastnn", ignore=leave)
+
+
+def test_sources_without_compiled_modules_say_so(tmp_path):
+    package = copied_sources(tmp_path)
+    if not list(package.rglob("*.pyx")):
+        pytest.skip("a wheel holds no sources of the core")
+    code = "import sys\nsys.path[:0] = [{first!r}]\nsys.path[1:] = [path for path in sys.path[1:] if {keep}]\nimport fastnn"
+    installed = str(Path(fn.__file__).parents[1])
+    alone = complaint(code.format(first=str(tmp_path), keep=f"path and path != {installed!r}")).splitlines()[-1]
+    assert alone == (
+        f"ImportError: fastnn: {package} holds the source of fastnn without modules compiled for this Python; "
+        f"type `make build` in {tmp_path} and use .venv/bin/python"
+    )
+    hiding = complaint(
+        code.format(first=str(tmp_path), keep="True").replace(
+            "import fastnn", f"sys.path.append({installed!r})\nimport fastnn"
+        )
+    ).splitlines()[-1]
+    assert hiding == (
+        f"ImportError: fastnn: {package} holds the source of fastnn without modules compiled for this Python, and hides "
+        f"the one installed in {Path(fn.__file__).parent}; run Python from another folder, or type `make build` in "
+        f"{tmp_path} and use .venv/bin/python"
+    )
+
+
+def test_another_failure_to_load_the_core_keeps_its_own_words():
+    """Compiled modules are there, and one of them does not load: that is what to say."""
+    code = "import sys\nsys.modules['numpy'] = None\nimport fastnn"
+    last = complaint(code, PYTHONPATH=os.pathsep.join(sys.path)).splitlines()[-1]
+    assert "numpy" in last
+    assert "compiled for this Python" not in last
 
 
 def test_everything_public_is_documented():

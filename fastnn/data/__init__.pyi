@@ -1,0 +1,14 @@
+"""What ``fastnn.data`` has, each name once: type checkers read this, and so does ``fastnn/_lazy.py``."""
+
+from fastnn.data.batches import TableBatches as TableBatches
+from fastnn.data.batches import read_batches as read_batches
+from fastnn.data.digits import load_digits as load_digits
+from fastnn.data.examples import Examples as Examples
+from fastnn.data.readers import read_idx as read_idx
+from fastnn.data.readers import read_npz as read_npz
+from fastnn.data.running import RunningStandardizer as RunningStandardizer
+from fastnn.data.split import split as split
+from fastnn.data.standardize import Standardizer as Standardizer
+from fastnn.data.table import Table as Table
+from fastnn.data.table import read_table as read_table
+from fastnn.data.windows import Windows as Windows
