@@ -38,7 +38,8 @@ def generator_step(generator: fn.Network, discriminator: fn.Network, noise: np.n
     """Teach the generator to be taken for real: its loss is -log sigmoid(D(G(noise))), which does not saturate."""
     logits = discriminator.forward(generator.forward(noise), training=True)
     dlogits = (expit(logits) - 1) / len(noise)
-    generator.backward(discriminator.backward(dlogits))
+    dx = discriminator.backward(dlogits, parameters=False)  # it only passes the gradient on
+    generator.backward(dx, inputs=False)
     generator.apply_gradients()
     return float(np.logaddexp(0, -logits).mean())
 

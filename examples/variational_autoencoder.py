@@ -44,7 +44,7 @@ def bound(encoder: fn.Network, decoder: fn.Network, x: np.ndarray, eps: np.ndarr
         dz = decoder.backward((expit(logits) - x) / len(x))
         dmu = dz + mu / len(x)
         dlog_variance = dz * eps * sigma / 2 + (sigma**2 - 1) / 2 / len(x)
-        encoder.backward([dmu, dlog_variance])
+        encoder.backward([dmu, dlog_variance], inputs=False)
     return log_likelihood - kl
 
 

@@ -14,16 +14,19 @@ from fastnn.errors import ModelFormatError
 
 
 class Spec:
-    """Base of all specifications; a family (layers, losses ...) is a direct subclass with its own table."""
+    """Base of all specifications; a family (layers, losses ...) is a direct subclass with its own table.
+
+    Files cannot name ``abstract`` classes, nor those whose names begin with an underscore.
+    """
 
     registry: ClassVar[dict[str, type["Spec"]]]
     family: ClassVar[str] = ""
 
-    def __init_subclass__(cls, family: str = "", **kwargs: Any) -> None:
+    def __init_subclass__(cls, family: str = "", abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if family:
             cls.family, cls.registry = family, {}
-        elif not cls.__name__.startswith("_") and cls.__module__.startswith("fastnn."):
+        elif not (abstract or cls.__name__.startswith("_")) and cls.__module__.startswith("fastnn."):
             cls.registry[cls.__name__] = cls
 
     def __repr__(self) -> str:

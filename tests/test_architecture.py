@@ -19,7 +19,7 @@ FLOORS = [
      "_core.plan", "_core.loss", "_core.optimizer", "_core.claim", "_core.trainer", "_core.idle", "_core.rows", "_core.moments", "_core.engine", "_core.stream", "_core.capi"],
     # F2: specifications in plain Python
     ["_version", "_spec", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
-     "layers.dropconnect", "layers.phase_dense", "layers.dropout", "layers.reshape", "layers.merge", "layers.residual", "layers.input",
+     "layers.dropconnect", "layers.phase_dense", "layers.dropout", "layers.reshape", "layers.merge", "layers.composite", "layers.residual", "layers.input",
      "layers.recurrent", "layers.simple_rnn", "layers.lstm", "layers.gru", "layers.bidirectional", "layers.custom",
      "layers.batch_norm", "layers.layer_norm", "layers.embedding", "layers", "losses", "metrics", "optimizers"],
     # user data

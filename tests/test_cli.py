@@ -361,10 +361,10 @@ def test_bench_leaves_the_network_as_it_is():
 
 def test_multiply_adds_by_hand():
     dense = fn.Sequential([fn.Dense(5, "relu"), fn.Dropout(0.5), fn.Dense(3)], input_shape=4, seed=0)
-    assert multiply_adds(dense) == (4 * 5 + 5 * 3, 2 * 4 * 5 + 3 * 5 * 3)
+    assert multiply_adds(dense) == (5 * 5 + 6 * 3, 2 * 5 * 5 + 3 * 6 * 3)  # a bias is the weight of a constant 1
     words = fn.Sequential([fn.Embedding(7, 3), fn.LSTM(4), fn.Dense(2)], input_shape=6, seed=0)
-    lstm = 6 * (3 * 16 + 4 * 16)
-    assert multiply_adds(words) == (lstm + 4 * 2, 3 * lstm + 3 * 4 * 2)
+    lstm = 6 * (3 * 16 + 4 * 16 + 16)
+    assert multiply_adds(words) == (lstm + 5 * 2, 3 * lstm + 3 * 5 * 2)
     x, phase = fn.Input(3), fn.Input(1)
     assert multiply_adds(fn.Network([x, phase], fn.PhaseDense(2)(x, phase), seed=0)) is None
     assert multiply_adds(fn.Sequential([fn.Activation("tanh")], input_shape=3, seed=0)) is None

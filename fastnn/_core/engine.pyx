@@ -16,7 +16,7 @@ from fastnn._core.plan cimport (GIL_WORK, Plan, Workspace, raise_pending, requir
                                 run_forward, take_input)
 from fastnn._core.idle cimport Idle
 from fastnn._core.rows cimport Row, data_of, fits, row_of
-from fastnn._core.step cimport OK
+from fastnn._core.step cimport Frame, OK
 from fastnn._core.trainer cimport Trainer
 
 import numpy as np
@@ -382,21 +382,30 @@ cdef class Engine:
         memcpy(cnp.PyArray_DATA(array), data, array.nbytes)
         return array
 
-    def _backward_rows(self, dys, bint accumulate):
-        """Send dloss/doutput back; returns dloss/dinput per input.  Adds to ``grads``, zeroed first unless told not to."""
-        cdef Workspace work = self.manual
-        cdef int status
-        cdef int tensor
-        if not accumulate:
+    def _backward_rows(self, dys, bint accumulate, bint parameters=True, bint inputs=True):
+        """Send dloss/doutput back; returns dloss/dinput per input, or None without ``inputs``.
+
+        With ``parameters`` adds to ``grads``, zeroed first unless told to ``accumulate``.
+        """
+        cdef Frame frame = self.manual.frame
+        cdef int status, tensor
+        cdef cnp.ndarray wanted
+        if parameters and not accumulate:
             self.grads.fill(0)
-        work.frame.dparams, work.frame.scale = <char*> cnp.PyArray_DATA(self.grads), 1.0
+        frame.dparams, frame.scale = <char*> cnp.PyArray_DATA(self.grads) if parameters else NULL, 1.0
+        if not inputs:
+            wanted = np.zeros(len(self.plan.widths), np.uintp)
+            frame.gradients = <char**> cnp.PyArray_DATA(wanted)
+            for tensor, wants in enumerate(self.plan.wanted_gradients([parameters] * self.plan.n_steps)):
+                frame.gradients[tensor] = self.manual.frame.gradients[tensor] if wants else NULL
         for tensor, dy in zip(self.plan.outputs, dys):
-            memcpy(work.frame.gradients[tensor], cnp.PyArray_DATA(dy), dy.nbytes)
+            if frame.gradients[tensor] != NULL:
+                memcpy(frame.gradients[tensor], cnp.PyArray_DATA(dy), dy.nbytes)
         with nogil:
-            status = run_backward(work.plan.steps, work.plan.n_steps, &work.frame)
+            status = run_backward(self.plan.steps, self.plan.n_steps, &frame)
         if status != OK:
             raise_pending()
-        return [self._copy(work.frame.gradients[<int> tensor], tensor) for tensor in self.plan.inputs]
+        return [self._copy(frame.gradients[<int> tensor], tensor) for tensor in self.plan.inputs] if inputs else None
 
     def _commit_rows(self):
         """Let the steps keep what the last ``_forward_rows`` told them, if it was one of training: once."""

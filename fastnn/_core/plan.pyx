@@ -50,7 +50,7 @@ cdef class Plan:
         self.ops = tuple(node[0] for node in nodes)
         self.offsets = [node[3] for node in nodes]
         self.least_rows = max((op.least_rows for op in self.ops), default=1)
-        self.products = sum(op.repeats * sum(int(np.prod(part.shape)) for part in op.parameters) for op in self.ops)
+        self.products = sum(op.multiply_adds for op in self.ops)
         self._load_products()
         self._write_steps(nodes)
         self._join_activations()
@@ -159,15 +159,33 @@ cdef class Plan:
 
     def activation_of(self, int index):
         """Name of the activation that a step computes, or None."""
-        return getattr(self.ops[index], "name", None)
+        return self.ops[index].activation
 
-    def index_inputs(self):
-        """Places, among the inputs, of those that some step reads as whole numbers, straight or by way of others."""
-        wanted = [self.step_inputs(index)[0] for index, op in enumerate(self.ops) if op.vocabulary]
-        for tensor in wanted:   # grows on the way
-            if self.producers[tensor] is not None:
-                wanted += self.step_inputs(self.producers[tensor][0])
-        return [place for place, tensor in enumerate(self.inputs) if tensor in wanted]
+    def index_inputs(self, bint unchanged=True):
+        """Inputs that some op reads as indices: {place among the inputs: the smallest vocabulary they go to}.
+
+        ``unchanged``: those whose values come to that op as they are, only copied on the way; False: also those that
+        its indices are computed from.
+        """
+        found = {}
+        for index, op in enumerate(self.ops):
+            tensors = self.step_inputs(index)[:1] if op.vocabulary else []
+            for tensor in tensors:  # grows on the way back to the inputs
+                if self.producers[tensor] is None:
+                    place = self.inputs.index(tensor)
+                    found[place] = min(op.vocabulary, found.get(place, op.vocabulary))
+                elif not unchanged or self.ops[self.producers[tensor][0]].copies:
+                    tensors += [source for source in self.step_inputs(self.producers[tensor][0]) if source not in tensors]
+        return dict(sorted(found.items()))
+
+    def wanted_gradients(self, learns):
+        """By tensor: does it depend on the parameters of a step that ``learns`` (True or False by step)?"""
+        wanted = [False] * len(self.widths)
+        for index, op in enumerate(self.ops):
+            wants = (learns[index] and bool(op.parameters)) or any(wanted[tensor] for tensor in self.step_inputs(index))
+            for tensor in self.step_outputs(index):
+                wanted[tensor] = wants
+        return tuple(wanted)
 
     def step_inputs(self, int index):
         """Tensors that a step reads."""

@@ -4,15 +4,17 @@ A network runs as a C array of ``Step``; a ``Frame`` is the memory of one runnin
 run without the GIL, allocate nothing and touch no Python object.
 
 forward   reads values[inputs], params; writes values[outputs] and what backward needs to saved[index].
-backward  reads gradients[outputs]; OVERWRITES gradients[inputs] where that pointer is not NULL; if the step is
-          trainable ADDS frame.scale * step.rate * gradient to dparams.  dx is computed before dparams is touched,
-          because for plain SGD dparams IS params: the update is then part of the weight gradient's own kernel.
+backward  reads gradients[outputs]; OVERWRITES gradients[inputs] where that pointer is not NULL; then ADDS
+          frame.scale * step.rate * gradient to ``dparams_of(step, frame)`` where that is not NULL.  Gradients that
+          nobody wants are not computed: NULL in gradients[inputs], a step that is not trainable, or NULL in
+          frame.dparams (gradients of the inputs alone) leave their part of the work out, and the rest keeps its bits.
+          dx comes first because for plain SGD dparams IS params: the update is part of the weight gradient's kernel.
 commit    (NULL: there is nothing to do) runs once a whole training step has succeeded, backward too, and writes the
-          parameters that are not learned (running statistics) from saved[index].  forward and backward never write
-          parameters: a step that diverges or fails, and a call that is to give gradients alone, change nothing.
-Forward and backward accept any batch in 1..capacity (training: from least_rows), never read what nobody wrote (scratch
-holds garbage), never write to their inputs (an in_place op may share one array between input and output), and return a
-status.  Where there is a state (a Stream), forward begins with state[index] and leaves there what it ends with.
+          parameters that are not learned (running statistics) from saved[index].  Other than through dparams, forward
+          and backward never write parameters: a step that diverges or fails, or a call for gradients, changes nothing.
+Forward and backward accept any batch in 1..capacity (training: from least_rows), never read memory that was not written
+(scratch holds garbage), never write to their inputs (an in_place op may share one array between input and output), and
+return a status.  Where there is a state (a Stream), forward begins with state[index] and leaves its last state there.
 """
 
 from libc.stdint cimport uint64_t
@@ -42,7 +44,7 @@ cdef struct Frame:
     uint64_t seed
     uint64_t step           # optimiser updates so far: random masks go by it
     const char* params
-    char* dparams
+    char* dparams           # NULL: no gradients of parameters are wanted
     double scale
     char** values           # by tensor
     char** gradients        # by tensor; NULL where no gradient is wanted
@@ -72,6 +74,12 @@ cdef struct Step:
     double alpha            # its parameter
     int preactivation       # the tensor between the two; it has a gradient but no value of its own
 
+
+cdef inline char* dparams_of(const Step* step, const Frame* frame) noexcept nogil:
+    """Where the gradient of the step's parameters is added to; NULL: nobody wants it."""
+    return frame.dparams + step.params if step.trainable and frame.dparams != NULL else NULL
+
+
 cdef class Op:
     cdef readonly str who                   # how messages call the layer, where an op has any
     cdef readonly tuple input_widths
@@ -80,8 +88,11 @@ cdef class Op:
     cdef readonly bint in_place
     cdef readonly bint reads_input
     cdef readonly bint reads_output
-    cdef readonly Py_ssize_t product_size   # I * O of the op's products, 0: it has none
+    cdef readonly Py_ssize_t product_size   # weights of the op's largest product, 0: it has none
     cdef readonly Py_ssize_t repeats        # how often a row meets each parameter
+    cdef readonly Py_ssize_t state_size     # elements of a row's state between time steps, 0: it keeps none
+    cdef readonly str activation            # name of the activation that the op computes, or None
+    cdef readonly bint copies               # outside training, outputs hold the inputs' values, perhaps rearranged
     cdef readonly bint activates            # can apply an activation to what it writes
     cdef readonly bint shares_value
     cdef readonly bint may_fail

@@ -1,5 +1,6 @@
 """Base class of the ops; what an op must do stands in ``step.pxd``."""
 
+from math import prod
 from typing import NamedTuple
 
 
@@ -24,9 +25,11 @@ cdef class Op:
 
     It allocates nothing.  ``in_place``: output and input may be one array.  ``reads_input`` / ``reads_output``: the
     backward pass reads those values, so nobody may overwrite them before.  ``shares_value``: the outputs are the
-    input, under other names.  ``activates``: a cheap activation after it can be joined to its step.  ``repeats``: how
-    often a row meets each parameter.  ``may_fail``: forward can raise, so it must run in the caller's thread;
-    ``backward_may_fail``: backward can too, so parameters must not change before all calls are over.
+    input, under other names.  ``copies``: outside training the outputs hold the inputs' values, or some of them, as
+    they are.  ``activation``: the name of the activation that the op computes; ``activates``: a cheap one after it can
+    be fused into its step.  ``product_size``: weights of its largest matmul, which decides who computes it;
+    ``repeats``: how often a row meets each parameter.  ``may_fail``: forward can raise, so it must run in the caller's
+    thread; ``backward_may_fail``: backward can too, so parameters must not change before all calls are over.
     ``couples_rows``: in training the answer for a row depends on the rows beside it, so a mini-batch must not be cut;
     ``least_rows``: that a training batch must have.  ``vocabulary``: if not 0, the input holds whole numbers below it,
     which have no derivative.
@@ -34,6 +37,14 @@ cdef class Op:
 
     def __cinit__(self):
         self.parameters, self.repeats, self.least_rows = (), 1, 1
+
+    @property
+    def multiply_adds(self):
+        """Those of one row's forward pass with parameters; a bias is the weight of an input that is always 1."""
+        return self.repeats * sum(prod(parameter.shape) for parameter in self.parameters)
+
+    def check(self, dtype):
+        """Raise ValueError if the op cannot run in this dtype."""
 
     cdef void bind(self, Step* step) noexcept:
         """Fill in forward, backward, config, and commit where there is one."""

@@ -4,7 +4,6 @@ cimport numpy as cnp
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-from fastnn._core.ops.recurrent cimport RecurrentOp
 from fastnn._core.plan cimport GIL_WORK, Plan, Workspace, raise_pending, run_forward, take_input
 from fastnn._core.rows cimport Row, data_of, fits, row_of
 from fastnn._core.step cimport OK
@@ -35,7 +34,7 @@ cdef class StreamCore:
         if self.kept == NULL:
             raise MemoryError("Stream: no memory for its state")
         self.states = {index: aligned_zeros(op.state_size, plan.dtype) for index, op in enumerate(plan.ops)
-                       if isinstance(op, RecurrentOp)}
+                       if op.state_size}
         for index, state in self.states.items():
             self.kept[<int> index] = data_of(state)
         self.work.frame.state = self.kept

@@ -5,7 +5,6 @@ import json
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from math import prod
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
@@ -13,15 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.layers import Bidirectional, Dense, DropConnect, Embedding
-from fastnn.layers.recurrent import _Recurrent
 from fastnn.losses import CrossEntropy, Hinge
 from fastnn.training.progress import track
 
 STANDARD = ((4, 64, 64, 2), (784, 128, 10), (784, 512, 512, 10))
 CALLS = (("predict_one", 1), ("predict", 512), ("train_step", 1), ("train_step", 128))
 SECONDS, ROUNDS = 4e-3, 15  # of one measurement at least, and how many there are
-WITH_PRODUCTS = (Dense, DropConnect, _Recurrent, Bidirectional)
 
 
 @dataclass(frozen=True)
@@ -178,7 +174,7 @@ def bound_call(net: Any, call: str, rows: int) -> Callable[[], object]:
     """Return a call on made-up data; steps of training change a copy."""
     from copy import deepcopy
 
-    random, whole = np.random.default_rng(0), net.plan.index_inputs()
+    random, whole = np.random.default_rng(0), net.plan.index_inputs(unchanged=False)
     X: Any = [
         np.zeros((rows, *shape), net.dtype) if i in whole else random.normal(size=(rows, *shape)).astype(net.dtype)
         for i, shape in enumerate(net.input_shapes)
@@ -204,23 +200,16 @@ def _targets(loss: Any, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
 
 def multiply_adds(net: Any) -> tuple[int, int] | None:
-    """Return those of the products of one row, forward and in a step of training; None where layers have others.
+    """Return those of one row, forward and in a step of training; None where there are none, or nobody can count them.
 
     A product takes part up to three times: forward, in the gradient of its weights, and in that of its inputs, if
-    something below learns.
+    something below learns.  Not counted: functions of the user's, and control points of which a phase picks some.
     """
-    forward = learning = 0
-    learned = dict.fromkeys(range(len(net.input_shapes)), False)  # by tensor: whether something below learns
-    parameters = {view.name: view.parameters for view in net.layers}
-    for applied in net.applications:
-        below, own = any(learned[i] for i in applied.inputs), parameters[applied.name]
-        learned[applied.output] = below or bool(own)
-        if isinstance(applied.layer, Embedding) or all(array.ndim < 2 for array in own.values()):
-            continue
-        if not isinstance(applied.layer, WITH_PRODUCTS) or any(array.ndim > 2 for array in own.values()):
+    plan, forward, learning = net.plan, 0, 0
+    wanted = plan.wanted_gradients([True] * len(plan.ops))
+    for index, op in enumerate(plan.ops):
+        if any(len(parameter.shape) > 2 or op.backward_may_fail for parameter in op.parameters):
             return None
-        rows = prod(applied.input_shapes[0][:-1])  # steps of a sequence
-        size = rows * sum(array.size for array in own.values() if array.ndim == 2)
-        forward += size
-        learning += size * (3 if below else 2)
+        forward += op.multiply_adds
+        learning += op.multiply_adds * (3 if any(wanted[tensor] for tensor in plan.step_inputs(index)) else 2)
     return (forward, learning) if forward else None

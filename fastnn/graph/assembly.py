@@ -100,16 +100,15 @@ def assemble(structure: Structure, dtype: np.dtype) -> Assembly:
         layer, name = structure.layers[applied.layer], names[applied.layer]
         shapes = tuple(tensors[i][1] for i in applied.inputs)
         ops, shape = layer.build(shapes)
-        require_exact_vocabulary(layer, ops, dtype)
         chain = [tensors[applied.inputs[0]][0]]  # tensors from the (first) input to the output
         nodes = []
         for position, op in enumerate(ops):
+            op.check(dtype)
             read = [tensors[i][0] for i in applied.inputs] if position == 0 else chain[-1:]
             chain.append(len(widths))
             widths.append(op.output_widths[0])
             nodes.append(_Node(op, read, chain[-1], placement.of(name, (applied.layer, position), op)))
-        starts_with_activation = bool(ops) and getattr(ops[0], "name", None) is not None
-        z = chain[0] if not ops or starts_with_activation else chain[1]
+        z = chain[0] if not ops or ops[0].activation else chain[1]
         title = numbered(name, titles)
         titles.add(title)
         applications.append(Application(name, title, layer, applied.inputs, len(tensors), shapes, shape, z, chain[-1]))
@@ -172,17 +171,6 @@ class _Placement:
             self.places.append(Place(layer, name, self.n_params, shape, decays, fan_in, fan_out, learned))
             self.n_params += self.places[-1].size
         return start
-
-
-def require_exact_vocabulary(layer: Layer, ops: Sequence[Op], dtype: np.dtype) -> None:
-    """Raise ValueError if a layer reads whole numbers that are not all numbers of the dtype."""
-    exact = 1 << np.finfo(dtype).nmant + 1
-    largest = max((op.vocabulary for op in ops), default=0)
-    if largest > exact:
-        raise ValueError(
-            f"{layer.title}: expected a vocabulary of at most {exact:,} in {dtype}, whose larger whole numbers are "
-            f"not all exact, got {largest:,}; use dtype='float64'"
-        )
 
 
 def numbered(name: str, taken: set[str]) -> str:

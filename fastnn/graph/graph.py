@@ -14,7 +14,7 @@ import numpy as np
 from fastnn._core.engine import Engine
 from fastnn._core.plan import aligned_zeros
 from fastnn._core.rng import PARAMETERS, Stream, fresh_seed
-from fastnn._spec import choose, require_count
+from fastnn._spec import choose, require_count, require_flag
 from fastnn.data.examples import MADE_BYTES, Examples
 from fastnn.data.ports import Ports, as_list, as_row, as_rows, check_out, release
 from fastnn.graph.assembly import Application, Assembly, Place, assemble
@@ -409,7 +409,7 @@ class Graph(Engine):
             [self._value(t).reshape(n, *s) for t, s in zip(self.plan.outputs, self.output_shapes, strict=True)]
         )
 
-    def backward(self, dy: Any, *, accumulate: bool = False) -> Any:
+    def backward(self, dy: Any, *, accumulate: bool = False, parameters: bool = True, inputs: bool = True) -> Any:
         """Send the gradient with respect to the outputs back through the last ``forward``.
 
         Parameters
@@ -418,19 +418,42 @@ class Graph(Engine):
             dloss/doutput; for several outputs a list, None for those that the loss does not depend on.
         accumulate : bool
             Add to ``grads`` instead of replacing them.
+        parameters : bool
+            Whether gradients of the parameters are wanted.  False saves a third of the work or more, and leaves
+            ``grads`` as it is: for explanations, or to train another network through this one.
+        inputs : bool
+            Whether the gradient of the inputs is wanted; False saves the work of the first layers for it.
 
         Returns
         -------
-        ndarray of shape (B, *input_shape)
-            dloss/dinput; for several inputs a list.  ``grads`` holds dloss/dparams, summed over the rows.
+        ndarray of shape (B, *input_shape), or None
+            dloss/dinput; for several inputs a list; None without ``inputs``.  ``grads`` holds dloss/dparams, summed
+            over the rows.
 
         Raises
         ------
         RuntimeError
             If there was no ``forward``.
         TypeError, ValueError
-            If dy does not fit.
+            If dy does not fit, or the options leave nothing to do or contradict each other.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnn as fn
+        >>> net = fn.Sequential([fn.Dense(1)], input_shape=2, seed=0)
+        >>> y = net.forward(np.ones((3, 2)))
+        >>> dx = net.backward(np.ones_like(y), parameters=False)
+        >>> bool((dx == net.layers[0].weight[:, 0]).all()), net.grads
+        (True, array([0., 0., 0.], dtype=float32))
         """
+        require_flag("backward", "parameters", parameters)
+        require_flag("backward", "inputs", inputs)
+        if not parameters and (accumulate or not inputs):
+            raise ValueError(
+                "backward: expected parameters=True with accumulate=True, which adds to their gradients, got False"
+                if accumulate
+                else "backward: expected gradients of the parameters or of the inputs to be wanted, got both False"
+            )
         n = self._rows_kept
         if not n:
             raise RuntimeError("backward: expected a call of forward before it; there was none")
@@ -441,9 +464,11 @@ class Graph(Engine):
         ]
         if any(len(value) != n for value in dys):
             raise ValueError(f"backward: expected dy of {n} rows, as many as forward had, got {[len(v) for v in dys]}")
-        dxs = [dx.reshape(n, *s) for dx, s in zip(self._backward_rows(dys, accumulate), self.input_shapes, strict=True)]
+        dxs = self._backward_rows(dys, accumulate, parameters, inputs)
         self._commit_rows()
-        return _given(dxs)
+        if dxs is None:
+            return None
+        return _given([dx.reshape(n, *shape) for dx, shape in zip(dxs, self.input_shapes, strict=True)])
 
     # ---- learning --------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ from fastnn.data.ports import as_row, check_out
 from fastnn.graph.assembly import Assembly, assemble
 from fastnn.graph.graph import Graph
 from fastnn.layers.base import batched
-from fastnn.layers.recurrent import _Recurrent
 
 
 class Stream(StreamCore):
@@ -92,12 +91,12 @@ def _one_step(net: Graph) -> Assembly:
             f"Stream: expected a network with one input and one output, got {len(structure.input_shapes)} and "
             f"{len(structure.outputs)}"
         )
-    layers = [structure.layers[node.layer] for node in structure.nodes]
-    cells = [layer for layer in layers if isinstance(layer, _Recurrent)]
+    layers: list[Any] = [structure.layers[node.layer] for node in structure.nodes]
+    cells = [layer for layer in layers if layer.states]
     if not cells:
         raise ValueError("Stream: expected a network with a recurrent layer, got none; use predict_one")
     for node, layer in zip(structure.nodes, layers, strict=True):
-        if isinstance(layer, _Recurrent) and (layer.go_backwards or layer.return_state or len(node.inputs) > 1):
+        if layer.states and (layer.go_backwards or layer.return_state or len(node.inputs) > 1):
             raise ValueError(
                 f"Stream: expected recurrent layers that go forwards and neither take nor give a state, got "
                 f"{layer!r:.200}"

@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._core.ops.recurrent import RecurrentOp
 from fastnn.errors import DivergenceError
-from fastnn.insight.score import activation_of, output_layers, require_network
+from fastnn.insight.score import output_layers, require_network
 from fastnn.layers.activation import Activation
-from fastnn.layers.recurrent import _Recurrent
 from fastnn.network import Network, Sequential
 
 VANISHING = 0.01  # of the last layer's gradient norm; below it, early layers hardly learn
@@ -170,7 +168,7 @@ def gradient_flow(net: Any, X: Any, y: Any, sample_weight: Any = None) -> Gradie
     through_time = _through_time(twin, inputs, targets, weights, n)
     twin.apply_gradients()  # may clip the gradient in place, so after its norms
     weight, update = _norms(twin, before), _norms(twin, twin.params.astype(np.float64) - before)
-    rows = [i for i, view in enumerate(twin.layers) if view.parameters or activation_of(view.spec)]
+    rows = [i for i, view in enumerate(twin.layers) if view.parameters or view.spec.activation_function]
     learning = gradient[~np.isnan(gradient)]
     with np.errstate(divide="ignore", invalid="ignore"):
         update_ratio = update / weight
@@ -237,13 +235,12 @@ def _through_time(
 ) -> dict[str, np.ndarray]:
     """Return the norm of the gradient of each recurrent layer's state by time step."""
     result: dict[str, np.ndarray] = {}
-    if not any(isinstance(view.spec, _Recurrent) for view in twin.layers):
+    if not any(view.spec.states for view in twin.layers):
         return result
     for index, gradient in _unfrozen(twin).trainer.state_gradients(inputs, targets, weights, n).items():
         norms = np.sqrt(np.square(gradient, dtype=np.float64).sum(axis=(1, 2)))
         applied: Any = twin.assembly.step_applications[index]
-        op = twin.plan.ops[index]
-        result[applied.title] = norms[::-1] if isinstance(op, RecurrentOp) and op.reverse else norms
+        result[applied.title] = norms[::-1] if applied.layer.go_backwards else norms
     return result
 
 
@@ -256,7 +253,7 @@ def _shares(net: Network, inputs: list[np.ndarray], n: int) -> tuple[np.ndarray,
     included = _included(net)
     dead, saturated = np.full((2, len(net.layers)), np.nan)
     for i, view in enumerate(net.layers):
-        activation = activation_of(view.spec)
+        activation = view.spec.activation_function
         if activation is None or view.name in included:
             continue
         slope = np.abs(np.concatenate([_slope(activation, z, a) for z, a in values[view.name]]))
@@ -274,12 +271,12 @@ def _slope(activation: Activation, z: np.ndarray, a: np.ndarray) -> np.ndarray:
         return a * (1 - a)
     alone = Sequential([activation], input_shape=z.shape[1], seed=0, dtype=z.dtype)
     alone.forward(z)
-    return alone.backward(np.ones_like(z))
+    return alone.backward(np.ones_like(z), parameters=False)
 
 
 def _included(net: Network) -> set[str]:
     """Return the layers whose activation a loss includes."""
-    activations = {view.name: activation_of(view.spec) for view in net.layers}
+    activations = {view.name: view.spec.activation_function for view in net.layers}
     result = set()
     for name, loss in zip(output_layers(net), net.losses, strict=True):
         activation = activations.get(name)
@@ -347,7 +344,7 @@ def _listed(layers: list[str], which: np.ndarray) -> str:
 
 def _kind(spec: Any) -> str:
     """Return type and activation."""
-    activation = activation_of(spec)
+    activation = spec.activation_function
     return type(spec).__name__ if activation is None else f"{type(spec).__name__} {activation.function}"
 
 

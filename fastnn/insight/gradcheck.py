@@ -78,7 +78,7 @@ def gradcheck(
     errors: dict[str, float] = {}
     arrays = {name: array for name, array in copy.named_parameters() if name in gradients}  # the others do not learn
     if y is None:
-        whole = copy.plan.index_inputs()  # a step away from an index there is none
+        whole = copy.plan.index_inputs(unchanged=False)  # a step away, what comes to an Embedding is no index
         arrays |= {name: x for i, (name, x) in enumerate(_by_name(inputs).items()) if i not in whole}
     for name, array in arrays.items():
         errors[name] = _compare(value, array, gradients[name], random, samples)

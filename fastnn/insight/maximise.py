@@ -135,7 +135,7 @@ def maximise_activation(
         dys: list[Any] = [None] * len(outputs)
         dys[0] = np.zeros_like(outputs[0])
         dys[0].reshape(len(units), -1)[columns] = 1
-        slope = copy.backward(dys if len(dys) > 1 else dys[0])
+        slope = copy.backward(dys if len(dys) > 1 else dys[0], parameters=False)
         if step == 0 and (flat := units[~slope.reshape(len(units), -1).any(axis=1)]).size:
             raise ValueError(
                 f"{who}: expected a slope to climb at the start, got a gradient of 0 for unit {flat[0]} of {name!r}; "

@@ -5,9 +5,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.data.ports import as_numeric, as_rows
-from fastnn.layers.activation import Activation
-from fastnn.layers.base import Layer, batched
-from fastnn.layers.dense import Dense
+from fastnn.layers.base import batched
 from fastnn.network import Network
 
 
@@ -22,16 +20,6 @@ def require_network(who: str, net: Any) -> Network:
     if not isinstance(net, Network):
         raise TypeError(f"{who}: expected a Network or Sequential, got {type(net).__name__}")
     return net
-
-
-def activation_of(layer: Layer) -> Activation | None:
-    """Return the activation through which the layer's z becomes its a; None: there is none, or one of the user's."""
-    if isinstance(layer, Activation):
-        return layer
-    chosen = layer.activation if isinstance(layer, Dense) else None
-    if isinstance(chosen, str):
-        chosen = Activation(chosen)
-    return chosen if isinstance(chosen, Activation) else None
 
 
 def output_layers(net: Network) -> list[str]:
@@ -72,7 +60,7 @@ class Score:
     def of(self) -> str:
         """What f is, in words."""
         name = output_layers(self.net)[0]
-        activation = next((activation_of(view.spec) for view in self.net.layers if view.name == name), None)
+        activation = next((view.spec.activation_function for view in self.net.layers if view.name == name), None)
         return f"output of {name!r}" + (f", after {activation.function}" if activation else ", no activation")
 
     def rows(self, X: Any) -> np.ndarray:
@@ -113,5 +101,5 @@ class Score:
             part = slice(start, start + self.net.chunk)
             dy = np.zeros_like(self.net.forward(X[part]))
             dy[np.arange(len(dy)), targets[part]] = 1
-            result[part] = self.net.backward(dy)
+            result[part] = self.net.backward(dy, parameters=False)
         return result

@@ -2,6 +2,7 @@
 
 from dataclasses import KW_ONLY, dataclass
 from math import prod
+from typing import Self
 
 from fastnn._core.kernels import ACTIVATIONS
 from fastnn._core.ops.activation import ActivationOp, SoftmaxOp
@@ -57,6 +58,11 @@ class Activation(Layer):
         if self.function not in DEFAULT_ALPHA:
             raise ValueError(f"Activation: {self.function!r} has no alpha; leaky_relu and elu have")
         require_number("Activation", "alpha", self.alpha, low=0)
+
+    @property
+    def activation_function(self) -> Self:
+        """The layer itself."""
+        return self
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return one op over all elements, or softmax over the last axis."""

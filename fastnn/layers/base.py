@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from fastnn._core.engine import MAX_AXES
 from fastnn._core.step import Op
 from fastnn._spec import Spec, require_count
 from fastnn.initializers import NAMES, Initializer
+
+if TYPE_CHECKING:
+    from fastnn.layers.activation import Activation
 
 Shape = tuple[int, ...]
 
@@ -70,9 +73,28 @@ def as_shape(who: str, shape: int | tuple[int, ...]) -> Shape:
 
 
 class Layer(Spec, family="layer"):
-    """Base of all layers.  A layer applied twice (the same object) shares its parameters."""
+    """Base of all layers.  A layer applied twice (the same object) shares its parameters.
+
+    Attributes
+    ----------
+    name : str or None
+        Name of the layer.
+    matrices : tuple of str
+        Names of its parameters (I, O) that rows are multiplied by, each as a whole.
+    """
 
     name: str | None
+    matrices: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def activation_function(self) -> Activation | None:
+        """The activation through which its z becomes its a; None: there is none, or it is a layer of the user's."""
+        return None
+
+    @property
+    def states(self) -> int:
+        """Vectors of H numbers that it carries from one time step to the next; 0: it is not recurrent."""
+        return 0
 
     # A layer is itself and no other: the same object twice means shared parameters.
     def __eq__(self, other: object) -> bool:
@@ -117,6 +139,15 @@ class Layer(Spec, family="layer"):
         """
         check_tensors(self.title, inputs)
         return Tensor(self.build(tuple(x.shape for x in inputs)).output_shape, self, inputs)
+
+    @classmethod
+    def _field_from_json(cls, name: str, value: Any) -> Any:
+        """Turn one JSON value back into the field's value: an object is an initializer or another layer."""
+        if isinstance(value, dict):
+            return (Initializer if name.endswith("initializer") else Layer).from_config(value)
+        if isinstance(value, list):
+            return tuple(cls._field_from_json(name, item) for item in value)
+        return value
 
     @property
     def title(self) -> str:

@@ -2,7 +2,6 @@
 
 from dataclasses import KW_ONLY, dataclass
 from math import prod
-from typing import Any
 
 from fastnn._core.ops.norm import BatchNormOp
 from fastnn._spec import require_flag, require_number
@@ -91,7 +90,3 @@ class BatchNorm(Layer):
         if parameter == "beta":
             return as_initializer(self.title, self.beta_initializer)
         return NAMES["ones" if parameter == "running_variance" else "zeros"]
-
-    @classmethod
-    def _field_from_json(cls, name: str, value: Any) -> Any:
-        return Initializer.from_config(value) if isinstance(value, dict) else super()._field_from_json(name, value)

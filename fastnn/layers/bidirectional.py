@@ -1,16 +1,16 @@
 """A recurrent layer in both directions."""
 
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Any
 
 from fastnn._spec import choose
-from fastnn.layers.base import Layer, Tensor, check_name, check_tensors
+from fastnn.layers.base import Layer, Tensor, check_name
+from fastnn.layers.composite import Composite
 from fastnn.layers.merge import Add, Concatenate
 from fastnn.layers.recurrent import _Recurrent
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Bidirectional(Layer):
+class Bidirectional(Composite):
     """One recurrent layer that reads a sequence from its begin, and one like it that reads it from its end.
 
     Parameters
@@ -61,13 +61,7 @@ class Bidirectional(Layer):
         object.__setattr__(self, "_forward", replace(self.layer, name=names[0]))
         object.__setattr__(self, "_backward", replace(self.layer, name=names[1], go_backwards=True))
 
-    def __call__(self, *inputs: Tensor) -> Tensor:
+    def expand(self, x: Tensor) -> Tensor:
         """Apply both layers and merge what they give."""
-        check_tensors(self.title, inputs)
-        self.one_input(tuple(x.shape for x in inputs))
-        ahead, back = self._forward(*inputs), self._backward(*inputs)  # type: ignore[attr-defined]
+        ahead, back = self._forward(x), self._backward(x)  # type: ignore[attr-defined]
         return (Concatenate() if self.merge == "concat" else Add())(ahead, back)
-
-    @classmethod
-    def _field_from_json(cls, name: str, value: Any) -> Any:
-        return Layer.from_config(value) if name == "layer" else super()._field_from_json(name, value)

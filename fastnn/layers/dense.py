@@ -2,12 +2,12 @@
 
 from dataclasses import KW_ONLY, dataclass
 from math import prod
-from typing import Any
+from typing import ClassVar
 
 from fastnn._core.ops.dense import DenseOp
 from fastnn._spec import require_count, require_flag
 from fastnn.initializers import Initializer, as_initializer
-from fastnn.layers.activation import activation_ops, default_initializer
+from fastnn.layers.activation import Activation, activation_ops, default_initializer
 from fastnn.layers.base import Built, Layer, Shape, check_name
 
 
@@ -60,6 +60,8 @@ class Dense(Layer):
     bias_initializer: str | Initializer = "zeros"
     name: str | None = None
 
+    matrices: ClassVar[tuple[str, ...]] = ("weight",)
+
     def __post_init__(self) -> None:
         check_name(type(self).__name__, self.name)
         require_count(self.title, "units", self.units)
@@ -68,6 +70,12 @@ class Dense(Layer):
         activation_ops(self.title, self.activation, (self.units,))
         for parameter in ("weight", "bias"):
             self.initializer(parameter)
+
+    @property
+    def activation_function(self) -> Activation | None:
+        """The activation after the product, if it is one of those with a name."""
+        chosen = Activation(self.activation) if isinstance(self.activation, str) else self.activation
+        return chosen if isinstance(chosen, Activation) else None
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return the product and the activation."""
@@ -82,9 +90,3 @@ class Dense(Layer):
             return as_initializer(self.title, self.bias_initializer)
         chosen = default_initializer(self.activation) if self.kernel_initializer is None else self.kernel_initializer
         return as_initializer(self.title, chosen)
-
-    @classmethod
-    def _field_from_json(cls, name: str, value: Any) -> Any:
-        if isinstance(value, dict):
-            return Initializer.from_config(value) if name.endswith("initializer") else Layer.from_config(value)
-        return super()._field_from_json(name, value)

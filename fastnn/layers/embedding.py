@@ -2,7 +2,6 @@
 
 from dataclasses import KW_ONLY, dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
 
@@ -87,10 +86,6 @@ class Embedding(Layer):
         """Return how the vectors start, that of padding_index at 0."""
         chosen = as_initializer(self.title, self.weight_initializer)
         return chosen if self.padding_index is None else _Padded(chosen, self.padding_index)
-
-    @classmethod
-    def _field_from_json(cls, name: str, value: Any) -> Any:
-        return Initializer.from_config(value) if isinstance(value, dict) else super()._field_from_json(name, value)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -2,7 +2,6 @@
 
 from dataclasses import KW_ONLY, dataclass
 from math import prod
-from typing import Any
 
 from fastnn._core.ops.norm import LayerNormOp
 from fastnn._spec import require_flag, require_number
@@ -75,7 +74,3 @@ class LayerNorm(Layer):
         """Return how gamma or beta starts."""
         chosen = self.gamma_initializer if parameter == "gamma" else self.beta_initializer
         return as_initializer(self.title, chosen)
-
-    @classmethod
-    def _field_from_json(cls, name: str, value: Any) -> Any:
-        return Initializer.from_config(value) if isinstance(value, dict) else super()._field_from_json(name, value)

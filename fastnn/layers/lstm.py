@@ -3,7 +3,7 @@
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
-from fastnn._spec import require_number
+from fastnn._spec import require_flag, require_number
 from fastnn.initializers import Initializer
 from fastnn.layers.recurrent import _Recurrent
 
@@ -82,8 +82,8 @@ class LSTM(_Recurrent):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require_flag("forget_gate")
-        self.require_flag("peepholes")
+        require_flag(self.title, "forget_gate", self.forget_gate)
+        require_flag(self.title, "peepholes", self.peepholes)
         require_number(self.title, "forget_bias", self.forget_bias)
 
     @property

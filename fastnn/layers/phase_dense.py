@@ -1,6 +1,7 @@
 """Fully connected layer whose weights are a cyclic function of a phase."""
 
 from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
 
 from fastnn._core.ops.phase import COUNTING, PhaseDenseOp
 from fastnn._spec import choose, require_count
@@ -60,6 +61,8 @@ class PhaseDense(Dense):
     _: KW_ONLY
     control_points: int = 4
     phase_function: str = "cubic"
+
+    matrices: ClassVar[tuple[str, ...]] = ()  # a row meets a mixture of those of the control points
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnn._core.ops.recurrent import RecurrentOp
 from fastnn._core.rng import Stream
-from fastnn._spec import require_count, require_number
+from fastnn._spec import require_count, require_flag, require_number
 from fastnn.initializers import Initializer, as_initializer
 from fastnn.layers.base import Built, Layer, Shape, Tensor, batched, check_name, check_tensors
 from fastnn.layers.merge import Slice
@@ -76,25 +76,20 @@ class _Recurrent(Layer):
 
     kind: ClassVar[str]
     gate_names: ClassVar[tuple[str, ...]]
+    matrices: ClassVar[tuple[str, ...]] = ("weight", "recurrent_weight")
 
     def __post_init__(self) -> None:
         check_name(type(self).__name__, self.name)
         require_count(self.title, "units", self.units)
         object.__setattr__(self, "units", int(self.units))
         for option in ("return_sequences", "return_state", "go_backwards", "bias"):
-            self.require_flag(option)
+            require_flag(self.title, option, getattr(self, option))
         if self.mask_value is not None:
             require_number(self.title, "mask_value", self.mask_value)
         if self.truncate is not None:
             require_count(self.title, "truncate", self.truncate)
         for parameter in ("weight", "recurrent_weight", "bias"):
             self.initializer(parameter)
-
-    def require_flag(self, option: str) -> None:
-        """Raise TypeError unless an option is True or False."""
-        value = getattr(self, option)
-        if not isinstance(value, bool):
-            raise TypeError(f"{self.title}: expected {option} to be True or False, got {value!r:.60}")
 
     @property
     def gates(self) -> tuple[str, ...]:
@@ -103,7 +98,7 @@ class _Recurrent(Layer):
 
     @property
     def states(self) -> int:
-        """Vectors of H numbers that the state consists of."""
+        """Vectors of H numbers that the state consists of: h."""
         return 1
 
     def options(self) -> dict[str, Any]:
@@ -183,9 +178,3 @@ class _Recurrent(Layer):
     def gate_initializer(self, parameter: str, gate: str, chosen: Initializer) -> Initializer:
         """Return how one gate's part of a parameter starts."""
         return chosen
-
-    @classmethod
-    def _field_from_json(cls, name: str, value: Any) -> Any:
-        if name.endswith("initializer") and isinstance(value, dict):
-            return Initializer.from_config(value)
-        return super()._field_from_json(name, value)

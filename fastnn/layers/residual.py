@@ -1,14 +1,14 @@
 """A block with a link around it."""
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
 
-from fastnn.layers.base import Layer, Tensor, batched, check_name, check_tensors
+from fastnn.layers.base import Layer, Tensor, batched, check_name
+from fastnn.layers.composite import Composite
 from fastnn.layers.merge import Add
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Residual(Layer):
+class Residual(Composite):
     """``x + body(x)``: the block learns what to add to its input, and gradients have a way around it.
 
     Parameters
@@ -52,11 +52,9 @@ class Residual(Layer):
             if not isinstance(layer, Layer):
                 raise TypeError(f"{self.title}: expected layers, got {type(layer).__name__}")
 
-    def __call__(self, *inputs: Tensor) -> Tensor:
+    def expand(self, x: Tensor) -> Tensor:
         """Apply the body and the link."""
-        check_tensors(self.title, inputs)
-        self.one_input(tuple(x.shape for x in inputs))
-        y = x = inputs[0]
+        y = x
         for layer in self.layers:
             y = layer(y)
         link = x if self.projection is None else self.projection(x)
@@ -66,9 +64,3 @@ class Residual(Layer):
                 f"got {batched(y.shape)}; change the body or give projection=Dense({y.shape[-1]}, bias=False)"
             )
         return Add()(y, link)
-
-    @classmethod
-    def _field_from_json(cls, name: str, value: Any) -> Any:
-        if name == "layers" and isinstance(value, list):
-            return tuple(Layer.from_config(layer) for layer in value)
-        return Layer.from_config(value) if name == "projection" and value is not None else value

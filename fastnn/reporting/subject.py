@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.data.standardize import Standardizer
-from fastnn.insight.score import activation_of, output_layers
+from fastnn.insight.score import output_layers
 from fastnn.layers.base import batched
 from fastnn.losses import BinaryCrossEntropy, CrossEntropy, Hinge, Poisson
 from fastnn.network import Network
@@ -154,7 +154,7 @@ def _values(
 def _last_activation(net: Network) -> str | None:
     """Return the name of the activation that the outputs come from."""
     name = output_layers(net)[0]
-    found = next((activation_of(view.spec) for view in net.layers if view.name == name), None)
+    found = next((view.spec.activation_function for view in net.layers if view.name == name), None)
     return None if found is None else found.function
 
 

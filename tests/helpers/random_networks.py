@@ -38,7 +38,7 @@ class Builder:
         for y in out if isinstance(out, tuple) else (out,):
             self.pool.append(y)
             self.unread.append(y)
-        if isinstance(out, fn.layers.Tensor) and not isinstance(layer, fn.Residual | fn.Bidirectional):
+        if isinstance(out, fn.layers.Tensor) and not isinstance(layer, fn.layers.Composite):
             self.applied.append((layer, tuple(t.shape for t in tensors)))
 
     def tensor(self, axes=None):

@@ -261,6 +261,31 @@ def test_accumulate_adds(case, dtype, batch):
     assert same(net.grads, grads)
 
 
+@over_cases
+@over_dtypes
+@over_batches
+def test_gradients_that_nobody_wants_are_left_out(case, dtype, batch, poisoned):
+    """Those of the inputs alone, and those of the parameters alone, have the bits of both together."""
+    net, xs, dys = ready(case, dtype, batch)
+    pattern = np.random.default_rng(0).normal(size=net.n_params).astype(dtype)
+    for training in modes(case, batch):
+        _, dxs, grads = gradients(copy.deepcopy(net), xs, dys, training)
+        for first in ("inputs", "parameters"):  # alone in a workspace that starts as NaN, and after the other
+            twin = copy.deepcopy(net)
+            twin.grads[:] = pattern
+            forward(twin, xs, training)
+            if first == "inputs":
+                assert same(backward(twin, dys, parameters=False), dxs)
+                assert same(twin.grads, pattern)
+            assert twin.backward(one(dys), inputs=False) is None
+            assert same(twin.grads, grads)
+            twin.grads[:] = pattern
+            assert same(backward(twin, dys, parameters=False), dxs)
+            assert same(twin.grads, pattern)
+            assert same(twin.params[learned(twin)], net.params[learned(net)])
+    net.predict(one(xs))
+
+
 # ---- rows are independent -------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+import pytest
 from helpers import reference as ref
 from helpers.cases import backward, forward, gradient_errors, gradients, one, randomize
 from hypothesis import HealthCheck, given, settings
@@ -186,3 +187,45 @@ def test_a_chain_of_links_across_many_steps():
         return values[-1]
 
     assert ref.relative(net.predict(xs[0]), twin(xs[0])) <= 1e-14
+
+
+def test_layers_below_which_nothing_learns_have_no_backward_pass_without_inputs():
+    """Their functions, which count calls, stand before, between and beside layers with parameters."""
+    calls = dict.fromkeys(("first", "between", "beside"), 0)
+
+    def counting(name):
+        def back(x, y, dy):
+            calls[name] += 1
+            return dy
+
+        return fn.Custom(lambda x: x, back, name=name)
+
+    x, other = fn.Input(3), fn.Input(2)
+    h = counting("between")(fn.Dense(2)(counting("first")(x)))
+    net = fn.Network([x, other], fn.add(h, counting("beside")(other)), seed=0)
+    y = net.forward([np.ones((4, 3)), np.ones((4, 2))])
+    net.backward(y, inputs=False)
+    assert calls == {"first": 0, "between": 1, "beside": 0}
+    net.backward(y)
+    net.backward(y, parameters=False)
+    assert calls == {"first": 2, "between": 3, "beside": 2}
+
+
+def test_gradients_of_parameters_that_nobody_wants_are_not_looked_at():
+    """A function may return what it likes for them."""
+    layer = fn.Custom(lambda x, a: x * a, lambda x, y, dy, a: (dy * a, {"a": "nothing"}), parameters={"a": (3, "ones")})
+    net = fn.Sequential([layer], input_shape=3, seed=0)
+    y = net.forward(np.ones((2, 3)))
+    assert np.array_equal(net.backward(y, parameters=False), y)
+    with pytest.raises(ValueError, match="could not convert"):
+        net.backward(y)
+
+
+def test_a_training_forward_is_committed_once_whichever_gradients_are_wanted():
+    """Running statistics go by mean 2, momentum 0.9: 0.2, whether grads or inputs are asked for."""
+    for options in ({}, {"parameters": False}, {"inputs": False}):
+        net = fn.Sequential([fn.BatchNorm()], input_shape=1, seed=0)
+        y = net.forward([[1.0], [3.0]], training=True)
+        net.backward(y, **options)
+        net.backward(y, **options)
+        np.testing.assert_allclose(net.layers[0].parameters["running_mean"], [0.2], rtol=1e-6)

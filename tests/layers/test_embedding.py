@@ -170,6 +170,48 @@ def test_rows_that_change_during_the_step_do_no_harm():
     np.testing.assert_allclose(before - net.layers[0].weight, np.repeat(used[:, None], 2, axis=1), rtol=1e-12)
 
 
+def of_inputs(shapes, make):
+    xs = [fn.Input(shape) for shape in shapes]
+    return fn.Network(xs, make(*xs), seed=0)
+
+
+def words(vocabulary=5):
+    return fn.Embedding(vocabulary, 2)
+
+
+INDEX_INPUTS = {
+    "straight": ([3], lambda x: words()(x), {0: 5}),
+    "none": ([3], lambda x: fn.Dense(2)(x), {}),
+    "another shape": ([(2, 3)], lambda x: words()(fn.Reshape((3, 2))(fn.Flatten()(x))), {0: 5}),
+    "dropout": ([3], lambda x: words()(fn.Dropout(0.5)(x)), {0: 5}),
+    "dropout that scales afterwards": ([3], lambda x: words()(fn.Dropout(0.5, inverted=False)(x)), {}),
+    "a part": ([3], lambda x: [words()(fn.slice(x, 0, 1)), fn.Dense(2)(fn.slice(x, 1))], {0: 5}),
+    "several": ([3, 2, 4], lambda x, y, z: [words()(fn.concatenate(x, z)), fn.Dense(1)(y)], {0: 5, 2: 5}),
+    "the smallest vocabulary": ([3, 1], lambda x, y: [words(7)(x), words(4)(fn.concatenate(y, x))], {0: 4, 1: 4}),
+    "also as numbers": ([3], lambda x: [words()(x), fn.Dense(2)(x)], {0: 5}),
+    "computed": ([3], lambda x: words()(fn.Dense(2)(x)), {}),
+    "computed by a function": ([3], lambda x: words()(fn.Activation("relu")(x)), {}),
+    "computed from one of two": ([3, 2], lambda x, y: words()(fn.concatenate(fn.Dense(2)(x), y)), {1: 5}),
+    "an embedding of parts of an embedding": (
+        [3],
+        lambda x: words(9)(fn.slice(fn.Flatten()(words()(x)), 0, 2)),
+        {0: 5},
+    ),
+    "a function without effect": ([3], lambda x: words()(fn.Activation("identity")(x)), {0: 5}),
+}
+
+
+@pytest.mark.parametrize(("shapes", "make", "expected"), INDEX_INPUTS.values(), ids=INDEX_INPUTS)
+def test_an_input_holds_indices_if_they_reach_an_embedding_unchanged(shapes, make, expected):
+    assert of_inputs(shapes, make).plan.index_inputs() == expected
+
+
+def test_what_indices_are_computed_from():
+    """A step away from these, what comes to the embedding is no index."""
+    net = of_inputs([3, 2, 1], lambda x, y, z: [words()(fn.concatenate(fn.Dense(2)(x), y)), fn.Dense(1)(z)])
+    assert net.plan.index_inputs(unchanged=False) == {0: 5, 1: 5}
+
+
 def test_gradcheck_leaves_out_indices_and_what_leads_to_them():
     words, numbers = fn.Input(3), fn.Input(2)
     table = fn.Flatten()(fn.Embedding(5, 2)(fn.slice(words, 1)))

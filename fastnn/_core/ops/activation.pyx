@@ -31,15 +31,14 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
 
 
 cdef class ActivationOp(Op):
-    """``name`` is a key of ``ACTIVATIONS``; ``alpha`` is the slope of leaky_relu and the scale of elu."""
+    """``activation`` is a key of ``ACTIVATIONS``; ``alpha`` is the slope of leaky_relu and the scale of elu."""
 
     cdef Dims dims
-    cdef readonly str name
     cdef readonly double alpha
 
-    def __init__(self, Py_ssize_t width, str name, double alpha):
-        self.name, self.alpha = name, alpha
-        self.dims = Dims(N=width, vectors=1, kind=ACTIVATIONS[name], alpha=alpha)
+    def __init__(self, Py_ssize_t width, str activation, double alpha):
+        self.activation, self.alpha = activation, alpha
+        self.dims = Dims(N=width, vectors=1, kind=ACTIVATIONS[activation], alpha=alpha)
         self.input_widths = self.output_widths = (width,)
         self.in_place = self.reads_output = True
         self.reads_input = self.dims.kind == FNN_GELU or self.dims.kind == FNN_SILU
@@ -67,10 +66,9 @@ cdef class SoftmaxOp(Op):
     """Softmax over ``width`` numbers, for each of the ``vectors`` of a row."""
 
     cdef Dims dims
-    cdef readonly str name
 
     def __init__(self, Py_ssize_t width, Py_ssize_t vectors=1):
-        self.name = "softmax"
+        self.activation = "softmax"
         self.dims = Dims(N=width, vectors=vectors, kind=0, alpha=0.0)
         self.input_widths = self.output_widths = (width * vectors,)
         self.in_place = self.reads_output = True

@@ -4,7 +4,7 @@ cimport numpy as cnp
 from cpython.exc cimport PyErr_SetObject
 from libc.string cimport memcpy
 
-from fastnn._core.step cimport FAILED, Frame, OK, Op, Step
+from fastnn._core.step cimport FAILED, Frame, OK, Op, Step, dparams_of
 from fastnn._core.views cimport view
 
 import numpy as np
@@ -69,7 +69,7 @@ cdef class CustomOp(Op):
 
     cdef int run_backward(self, const Step* step, const Frame* frame) except -1:
         cdef cnp.ndarray array
-        cdef Py_ssize_t offset = step.params
+        cdef char* destination = dparams_of(step, frame)
         x = view(frame.values[step.inputs[0]], step.kernels.itemsize, (frame.batch, *self.input_shape), False)
         y = view(frame.values[step.outputs[0]], step.kernels.itemsize, (frame.batch, *self.output_shape), False)
         dy = view(frame.gradients[step.outputs[0]], step.kernels.itemsize, (frame.batch, *self.output_shape), False)
@@ -83,13 +83,13 @@ cdef class CustomOp(Op):
         if frame.gradients[step.inputs[0]] != NULL:
             array = self.checked("backward to return dx", dx, (frame.batch, *self.input_shape), step)
             memcpy(frame.gradients[step.inputs[0]], cnp.PyArray_DATA(array), cnp.PyArray_NBYTES(array))
-        if step.trainable:
+        if destination != NULL:
             for parameter in self.parameters:
                 array = self.checked(f"the gradient of {parameter.name!r}", gradients[parameter.name],
                                      parameter.shape, step)
                 step.kernels.add_scaled(cnp.PyArray_SIZE(array), frame.scale * step.rate, cnp.PyArray_DATA(array),
-                                        frame.dparams + offset)
-                offset += cnp.PyArray_NBYTES(array)
+                                        destination)
+                destination += cnp.PyArray_NBYTES(array)
         return 0
 
 

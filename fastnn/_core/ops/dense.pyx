@@ -2,7 +2,7 @@
 
 from fastnn._core.kernels cimport FNN_IDENTITY, fnn_shape
 from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
-from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.step cimport Frame, OK, Op, Step, dparams_of
 
 from fastnn._core.step import Parameter
 
@@ -32,21 +32,21 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     cdef const char* x = frame.values[step.inputs[0]]
     cdef const char* dz = frame.gradients[step.outputs[0]]
     cdef char* dx = frame.gradients[step.inputs[0]]
-    cdef char* dw = frame.dparams + step.params
+    cdef char* dw = dparams_of(step, frame)
     cdef double scale = frame.scale * step.rate
     if step.activation != FNN_IDENTITY:
         dz = frame.gradients[step.preactivation]
         step.kernels.activation_backward[step.activation](
             shape.batch * dims.outputs, step.alpha, NULL, frame.values[step.outputs[0]],
             frame.gradients[step.outputs[0]], <char*> dz)
-    if shape.batch == 1 and dx != NULL and step.trainable and step.products.row_gradients != NULL:
+    if shape.batch == 1 and dx != NULL and dw != NULL and step.products.row_gradients != NULL:
         step.products.row_gradients(&shape, scale, x, dz, w, dx, dw)
     else:
         if dx != NULL:
             input_gradient(step, &shape, dz, w, dx)
-        if step.trainable:
+        if dw != NULL:
             weight_gradient(step, &shape, scale, x, dz, dw)
-    if step.trainable and dims.bias:
+    if dw != NULL and dims.bias:
         step.kernels.add_row_sum(shape.batch, dims.outputs, scale, dz,
                                  dw + dims.inputs * dims.outputs * step.kernels.itemsize)
     return OK

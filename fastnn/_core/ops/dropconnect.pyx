@@ -9,7 +9,7 @@ from libc.string cimport memset
 
 from fastnn._core.kernels cimport fnn_random, fnn_shape
 from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
-from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.step cimport Frame, OK, Op, Step, dparams_of
 
 from fastnn._core.step import Parameter
 
@@ -51,14 +51,14 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     cdef const char* x = frame.values[step.inputs[0]]
     cdef const char* dy = frame.gradients[step.outputs[0]]
     cdef char* dx = frame.gradients[step.inputs[0]]
-    cdef char* dw = frame.dparams + step.params
+    cdef char* dw = dparams_of(step, frame)
     cdef char* v = frame.saved[step.index]
     cdef double scale = frame.scale * step.rate
     if dx != NULL:
         if not frame.training and dims.inference_scale == 1.0:
             v = <char*> frame.params + step.params
         input_gradient(step, &shape, dy, v, dx)
-    if step.trainable:
+    if dw != NULL:
         memset(frame.scratch, 0, N * itemsize)
         weight_gradient(step, &shape, 1.0, x, dy, frame.scratch)
         if frame.training:

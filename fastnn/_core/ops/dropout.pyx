@@ -52,7 +52,7 @@ cdef class DropoutOp(Op):
         self.dims = Dims(N=width, keep=1.0 - rate, training_scale=1.0 / (1.0 - rate) if inverted else 1.0,
                          inference_scale=1.0 if inverted else 1.0 - rate)
         self.input_widths = self.output_widths = (width,)
-        self.in_place = True
+        self.in_place, self.copies = True, self.dims.inference_scale == 1.0
 
     cdef void bind(self, Step* step) noexcept:
         step.forward, step.backward, step.config = forward, backward, &self.dims

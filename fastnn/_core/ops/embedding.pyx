@@ -6,7 +6,9 @@ from cython cimport floating
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
-from fastnn._core.step cimport FAILED, Frame, OK, Op, Step
+from fastnn._core.step cimport FAILED, Frame, OK, Op, Step, dparams_of
+
+import numpy as np
 
 from fastnn._core.step import Parameter
 
@@ -73,11 +75,11 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     cdef const int64_t* index = <const int64_t*> frame.saved[step.index]
     cdef const char* dy = frame.gradients[step.outputs[0]]
     cdef char* dx = frame.gradients[step.inputs[0]]
-    cdef char* dtable = frame.dparams + step.params
+    cdef char* dtable = dparams_of(step, frame)
     cdef double scale = frame.scale * step.rate
     if dx != NULL:
         memset(dx, 0, N * step.kernels.itemsize)
-    if step.trainable:
+    if dtable != NULL:
         for n in range(N):
             if index[n] != dims.padding:
                 step.kernels.add_scaled(dims.units, scale, dy + n * vector_bytes, dtable + index[n] * vector_bytes)
@@ -95,6 +97,18 @@ cdef class EmbeddingOp(Op):
         self.input_widths, self.output_widths = (length,), (length * units,)
         self.may_fail = True
         self.parameters = (Parameter("weight", (vocabulary, units), 1, units, False),)
+
+    @property
+    def multiply_adds(self):
+        """None: vectors are looked up."""
+        return 0
+
+    def check(self, dtype):
+        """Raise ValueError if some index is not a number of this dtype."""
+        exact = 1 << np.finfo(dtype).nmant + 1
+        if self.vocabulary > exact:
+            raise ValueError(f"{self.who}: expected a vocabulary of at most {exact:,} in {dtype}, whose larger whole numbers "
+                             f"are not all exact, got {self.vocabulary:,}; use dtype='float64'")
 
     cdef void bind(self, Step* step) noexcept:
         step.forward, step.backward, step.config = forward, backward, &self.dims

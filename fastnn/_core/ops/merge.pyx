@@ -83,7 +83,7 @@ cdef class ConcatenateOp(Op):
 
     def __init__(self, widths, Py_ssize_t count=1):
         self.input_widths = tuple(width * count for width in widths)
-        self.output_widths = (sum(widths) * count,)
+        self.output_widths, self.copies = (sum(widths) * count,), True
         self.widths = <Py_ssize_t*> malloc((len(widths) + 2) * sizeof(Py_ssize_t))
         if self.widths == NULL:
             raise MemoryError("ConcatenateOp")
@@ -131,7 +131,7 @@ cdef class SliceOp(Op):
 
     def __init__(self, Py_ssize_t width, Py_ssize_t start, Py_ssize_t stop):
         self.dims = SliceDims(width=width, start=start, stop=stop)
-        self.input_widths, self.output_widths = (width,), (stop - start,)
+        self.input_widths, self.output_widths, self.copies = (width,), (stop - start,), True
 
     cdef void bind(self, Step* step) noexcept:
         step.forward, step.backward, step.config = slice_forward, slice_backward, &self.dims
@@ -163,7 +163,7 @@ cdef class FanOutOp(Op):
     def __init__(self, Py_ssize_t width, int count):
         self.width = width
         self.input_widths, self.output_widths = (width,), (width,) * count
-        self.shares_value = True
+        self.shares_value = self.copies = True
 
     cdef void bind(self, Step* step) noexcept:
         step.forward, step.backward, step.config = fan_out_forward, fan_out_backward, &self.width

@@ -1,7 +1,7 @@
 """Normalisation: of each channel over a batch, of each row over its channels.  y = gamma n + beta."""
 
 from fastnn._core.kernels cimport fnn_norm
-from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.step cimport Frame, OK, Op, Step, dparams_of
 
 from fastnn._core.step import Parameter
 
@@ -29,12 +29,12 @@ cdef inline fnn_norm norm_of(const Dims* dims, const Step* step, const Frame* fr
 
 
 cdef inline char* dgamma_of(const Dims* dims, const Step* step, const Frame* frame) noexcept nogil:
-    return frame.dparams + step.params if step.trainable and dims.scale else NULL
+    return dparams_of(step, frame) if dims.scale else NULL
 
 
 cdef inline char* dbeta_of(const Dims* dims, const Step* step, const Frame* frame) noexcept nogil:
-    cdef Py_ssize_t size = dims.columns * step.kernels.itemsize
-    return frame.dparams + step.params + dims.scale * size if step.trainable and dims.shift else NULL
+    cdef char* dparams = dparams_of(step, frame)
+    return dparams + dims.scale * dims.columns * step.kernels.itemsize if dparams != NULL and dims.shift else NULL
 
 
 cdef tuple learned(Py_ssize_t columns, bint scale, bint shift):

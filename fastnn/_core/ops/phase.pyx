@@ -10,7 +10,7 @@ from libc.string cimport memset
 
 from fastnn._core.kernels cimport fnn_shape
 from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
-from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.step cimport Frame, OK, Op, Step, dparams_of
 
 import numpy as np
 
@@ -120,8 +120,6 @@ cdef void add_part(const Step* step, Py_ssize_t N, const Basis* basis, int j, co
         step.kernels.add_scaled(N, basis.c[j], x, y)
 
 
-# ---- all rows at once ----
-
 cdef void stack(const Step* step, const Frame* frame, char* stacked) noexcept nogil:
     """Rows [c_0 x, ..., c_{K-1} x, c_0, ..., c_{K-1}]."""
     cdef const Dims* dims = <const Dims*> step.config
@@ -142,67 +140,25 @@ cdef void stack(const Step* step, const Frame* frame, char* stacked) noexcept no
 
 
 cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
-    """y = stacked W."""
-    cdef const Dims* dims = <const Dims*> step.config
-    cdef fnn_shape shape = whole(frame.batch, dims.width, dims.outputs)
-    stack(step, frame, frame.scratch)
-    product(step, &shape, frame.scratch, frame.params + step.params, NULL, frame.values[step.outputs[0]])
-    return OK
-
-
-cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
-    """G = dy W^T; dx = sum_k c_k G_k; dp = sum_k c'_k (x . G_k + G_bias,k); dW += scale stacked^T dy."""
-    cdef const Dims* dims = <const Dims*> step.config
-    cdef fnn_shape shape = whole(frame.batch, dims.width, dims.outputs)
-    cdef Py_ssize_t I = dims.inputs, itemsize = step.kernels.itemsize, b
-    cdef const char* dy = frame.gradients[step.outputs[0]]
-    cdef const char* x = frame.values[step.inputs[0]]
-    cdef char* dx = frame.gradients[step.inputs[0]]
-    cdef char* dp = frame.gradients[step.inputs[1]]
-    cdef const char* g = frame.scratch
-    cdef const char* part
-    cdef Basis basis
-    cdef double slope
-    cdef int j
-    if dx != NULL or dp != NULL:
-        input_gradient(step, &shape, dy, frame.params + step.params, frame.scratch)
-        for b in range(frame.batch):
-            slope = 0.0
-            row_basis(step, frame, b, &basis)
-            for j in range(basis.count):
-                part = g + basis.slices[j] * I * itemsize
-                if dx != NULL:
-                    add_part(step, I, &basis, j, part, dx + b * I * itemsize)
-                if dp != NULL and dims.function != CONSTANT:
-                    slope += basis.slope[j] * dot(I, itemsize, x + b * I * itemsize, part)
-                    if dims.bias:
-                        slope += basis.slope[j] * number(g, dims.control_points * I + basis.slices[j], itemsize)
-            if dp != NULL:
-                put(dp, b, itemsize, slope)
-            g += dims.width * itemsize
-    if step.trainable:
-        stack(step, frame, frame.scratch)
-        weight_gradient(step, &shape, frame.scale * step.rate, frame.scratch, dy, frame.dparams + step.params)
-    return OK
-
-
-# ---- row by row, through the slices that count ----
-
-cdef int sparse_forward(const Step* step, const Frame* frame) noexcept nogil:
-    """y = sum_k c_k (x W_k + b_k), over those k for which c_k is not always 0."""
+    """y = stacked W, or row by row sum_k c_k (x W_k + b_k)."""
     cdef const Dims* dims = <const Dims*> step.config
     cdef Py_ssize_t I = dims.inputs, O = dims.outputs, itemsize = step.kernels.itemsize, b
-    cdef fnn_shape shape = whole(1, I, O)
+    cdef fnn_shape stacked = whole(frame.batch, dims.width, O)
+    cdef fnn_shape one = whole(1, I, O)
     cdef const char* w = frame.params + step.params
     cdef const char* biases = w + dims.control_points * I * O * itemsize
     cdef const char* x = frame.values[step.inputs[0]]
     cdef char* y = frame.values[step.outputs[0]]
     cdef Basis basis
     cdef int j
+    if not dims.sparse:
+        stack(step, frame, frame.scratch)
+        product(step, &stacked, frame.scratch, w, NULL, y)
+        return OK
     for b in range(frame.batch):
         row_basis(step, frame, b, &basis)
         for j in range(basis.count):
-            product(step, &shape, x, w + basis.slices[j] * I * O * itemsize,
+            product(step, &one, x, w + basis.slices[j] * I * O * itemsize,
                     biases + basis.slices[j] * O * itemsize if dims.bias else NULL, frame.scratch)
             add_part(step, O, &basis, j, frame.scratch, y)
         x += I * itemsize
@@ -210,57 +166,72 @@ cdef int sparse_forward(const Step* step, const Frame* frame) noexcept nogil:
     return OK
 
 
-cdef void sparse_input_gradient(const Step* step, const Frame* frame) noexcept nogil:
-    """dx = sum_k c_k dy W_k^T; dp = sum_k c'_k (x . (dy W_k^T) + dy . b_k)."""
+cdef void input_gradients(const Step* step, const Frame* frame) noexcept nogil:
+    """G_k = dy W_k^T; dx = sum_k c_k G_k; dp = sum_k c'_k (x . G_k + dy . b_k)."""
     cdef const Dims* dims = <const Dims*> step.config
-    cdef Py_ssize_t I = dims.inputs, O = dims.outputs, itemsize = step.kernels.itemsize, b
-    cdef fnn_shape shape = whole(1, I, O)
+    cdef Py_ssize_t I = dims.inputs, O = dims.outputs, K = dims.control_points, itemsize = step.kernels.itemsize, b, k
+    cdef fnn_shape stacked = whole(frame.batch, dims.width, O)
+    cdef fnn_shape one = whole(1, I, O)
     cdef const char* w = frame.params + step.params
-    cdef const char* biases = w + dims.control_points * I * O * itemsize
     cdef const char* x = frame.values[step.inputs[0]]
     cdef const char* dy = frame.gradients[step.outputs[0]]
     cdef char* dx = frame.gradients[step.inputs[0]]
     cdef char* dp = frame.gradients[step.inputs[1]]
+    cdef char* g = frame.scratch    # of one slice; of all, and of the biases' inputs, for each row where it is stacked
     cdef Basis basis
     cdef double slope
     cdef int j
+    if not dims.sparse:
+        input_gradient(step, &stacked, dy, w, frame.scratch)
     for b in range(frame.batch):
         slope = 0.0
         row_basis(step, frame, b, &basis)
         for j in range(basis.count):
-            input_gradient(step, &shape, dy, w + basis.slices[j] * I * O * itemsize, frame.scratch)
+            k = basis.slices[j]
+            if dims.sparse:
+                input_gradient(step, &one, dy, w + k * I * O * itemsize, g)
+            else:
+                g = frame.scratch + (b * dims.width + k * I) * itemsize
             if dx != NULL:
-                add_part(step, I, &basis, j, frame.scratch, dx + b * I * itemsize)
+                add_part(step, I, &basis, j, g, dx + b * I * itemsize)
             if dp != NULL and dims.function != CONSTANT:
-                slope += basis.slope[j] * dot(I, itemsize, x, frame.scratch)
-                if dims.bias:
-                    slope += basis.slope[j] * dot(O, itemsize, dy, biases + basis.slices[j] * O * itemsize)
+                slope += basis.slope[j] * dot(I, itemsize, x, g)
+                if dims.bias and dims.sparse:
+                    slope += basis.slope[j] * dot(O, itemsize, dy, w + K * I * O * itemsize + k * O * itemsize)
+                elif dims.bias:
+                    slope += basis.slope[j] * number(frame.scratch, b * dims.width + K * I + k, itemsize)
         if dp != NULL:
             put(dp, b, itemsize, slope)
         x += I * itemsize
         dy += O * itemsize
 
 
-cdef int sparse_backward(const Step* step, const Frame* frame) noexcept nogil:
-    """The gradients of the inputs, of all rows before any weight may change, then of the weights."""
+cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
+    """The gradients of the inputs, of all rows before any weight may change, then dW += scale stacked^T dy."""
     cdef const Dims* dims = <const Dims*> step.config
     cdef Py_ssize_t I = dims.inputs, O = dims.outputs, itemsize = step.kernels.itemsize, b
-    cdef fnn_shape shape = whole(1, I, O)
+    cdef fnn_shape stacked = whole(frame.batch, dims.width, O)
+    cdef fnn_shape one = whole(1, I, O)
     cdef const char* x = frame.values[step.inputs[0]]
     cdef const char* dy = frame.gradients[step.outputs[0]]
-    cdef char* dw = frame.dparams + step.params
-    cdef char* db = dw + dims.control_points * I * O * itemsize
+    cdef char* dw = dparams_of(step, frame)
+    cdef char* db
     cdef Basis basis
     cdef double scale = frame.scale * step.rate
     cdef int j
     if frame.gradients[step.inputs[0]] != NULL or frame.gradients[step.inputs[1]] != NULL:
-        sparse_input_gradient(step, frame)
-    if not step.trainable:
+        input_gradients(step, frame)
+    if dw == NULL:
         return OK
+    if not dims.sparse:
+        stack(step, frame, frame.scratch)
+        weight_gradient(step, &stacked, scale, frame.scratch, dy, dw)
+        return OK
+    db = dw + dims.control_points * I * O * itemsize
     for b in range(frame.batch):
         row_basis(step, frame, b, &basis)
         for j in range(basis.count):
-            weight_gradient(step, &shape, scale * basis.c[j], x, dy, dw + basis.slices[j] * I * O * itemsize)
+            weight_gradient(step, &one, scale * basis.c[j], x, dy, dw + basis.slices[j] * I * O * itemsize)
             if dims.bias:
                 step.kernels.add_scaled(O, scale * basis.c[j], dy, db + basis.slices[j] * O * itemsize)
         x += I * itemsize
@@ -284,11 +255,7 @@ cdef class PhaseDenseOp(Op):
             self.parameters += (Parameter("bias", (K, outputs), inputs, outputs, False),)
 
     cdef void bind(self, Step* step) noexcept:
-        step.config = &self.dims
-        if self.dims.sparse:
-            step.forward, step.backward = sparse_forward, sparse_backward
-        else:
-            step.forward, step.backward = forward, backward
+        step.forward, step.backward, step.config = forward, backward, &self.dims
 
     cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize, bint training) noexcept:
         if self.dims.sparse:

@@ -15,7 +15,7 @@ from fastnn._core.kernels cimport fnn_shape
 from fastnn._core.ops.recurrent_memory cimport Dims, FLOATS, GRU, LSTM, Memory, SIMPLE, Scratch, lay_out, lay_out_scratch
 from fastnn._core.pool cimport run_parts, threads
 from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
-from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.step cimport Frame, OK, Op, Step, dparams_of
 
 from fastnn._core.kernels import ACTIVATIONS
 from fastnn._core.step import Parameter
@@ -363,6 +363,7 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     cdef const char* dy = frame.gradients[step.outputs[0]]
     cdef char* dx = frame.gradients[step.inputs[0]]
     cdef char* dstate = frame.gradients[step.inputs[1]] if step.n_inputs == 2 else NULL
+    cdef char* dparams = dparams_of(step, frame)
     cdef Memory m
     cdef Scratch scratch
     cdef Job job
@@ -388,8 +389,8 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
                 for s in range(T):
                     memcpy(dx + (b * T + when(dims, s)) * dims.inputs * itemsize,
                            scratch.dx + (s * B + b) * dims.inputs * itemsize, dims.inputs * itemsize)
-    if step.trainable:
-        add_weight_gradients(step, &job, frame.scale * step.rate, frame.dparams + step.params)
+    if dparams != NULL:
+        add_weight_gradients(step, &job, frame.scale * step.rate, dparams)
     return OK
 
 
@@ -414,7 +415,7 @@ cdef class RecurrentOp(Op):
         self.input_widths = (T * I,)
         if initial:
             self.input_widths += (states * H,)
-        self.output_widths = (width,)
+        self.output_widths, self.state_size = (width,), states * H
         self.reads_input, self.product_size, self.repeats = True, max(I, H) * gates * H, T
         self.parameters = (Parameter("weight", (I, gates * H), I, H, True),
                            Parameter("recurrent_weight", (H, gates * H), H, H, True))
@@ -424,16 +425,6 @@ cdef class RecurrentOp(Op):
             self.parameters += (Parameter("recurrent_bias", (H,), H, H, False),)
         if peepholes:
             self.parameters += (Parameter("peephole", (2 + forgets, H), H, H, True),)
-
-    @property
-    def state_size(self):
-        """Elements of one row's state."""
-        return self.dims.H * (2 if self.dims.kind == LSTM else 1)
-
-    @property
-    def reverse(self):
-        """Does the layer begin with the last step?"""
-        return self.dims.reverse
 
     def state_gradients(self, Py_ssize_t batch, Py_ssize_t itemsize):
         """Where a backward pass of ``batch`` rows leaves the gradient of h after each step: (offset in saved, shape)."""

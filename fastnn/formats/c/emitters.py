@@ -21,7 +21,6 @@ from fastnn.layers import (
     Activation,
     Add,
     BatchNorm,
-    Bidirectional,
     Concatenate,
     Custom,
     Dense,
@@ -32,7 +31,6 @@ from fastnn.layers import (
     LayerNorm,
     PhaseDense,
     Reshape,
-    Residual,
     SimpleRNN,
     Slice,
 )
@@ -222,6 +220,4 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
 }
 WITHOUT: dict[type[Layer], str] = {
     Custom: "its functions are Python; build it of other layers, or export the parts before and after it",
-    Residual: "a network holds the layers that it is made of",
-    Bidirectional: "a network holds the layers that it is made of",
 }

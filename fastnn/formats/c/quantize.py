@@ -5,9 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from fastnn.graph.graph import Graph
-from fastnn.layers.dense import Dense
-from fastnn.layers.phase_dense import PhaseDense
-from fastnn.layers.recurrent import _Recurrent
 
 LEVELS = 127  # -127 .. 127: the same on both sides of 0
 
@@ -27,12 +24,10 @@ def quantize(w: np.ndarray) -> Quantized:
 
 
 def quantize_network(net: Graph) -> tuple[dict[tuple[str, str], Quantized], Graph]:
-    """Return the matrices that 8 bits suit by (layer, parameter), and a network that has what they stand for."""
+    """Return the matrices of layers in 8 bits, by (layer, parameter), and a network with the weights they stand for."""
     quantized, copy = {}, net.astype(net.dtype)
     for view, twin in zip(net.layers, copy.layers, strict=True):
-        if isinstance(view.spec, PhaseDense) or not isinstance(view.spec, Dense | _Recurrent):
-            continue
-        for parameter in {"weight", "recurrent_weight"} & set(view.parameters):
+        for parameter in view.spec.matrices:
             found = quantize(view.parameters[parameter])
             quantized[view.name, parameter] = found
             twin.parameters[parameter][...] = found.values.astype(np.float64) * found.scale

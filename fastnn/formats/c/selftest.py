@@ -9,7 +9,6 @@ from fastnn.data import Standardizer
 from fastnn.data.ports import as_numeric
 from fastnn.graph.graph import Graph
 from fastnn.graph.layer_view import LayerView
-from fastnn.layers import Concatenate, Dropout, Embedding, Flatten, Reshape, Slice
 
 ROWS = 8  # that are drawn where none are given
 STORED = 32  # that go into the file at most
@@ -29,30 +28,9 @@ class SelfTest:
     tolerances: list[float]
 
 
-def index_inputs(net: Graph) -> dict[int, int]:
-    """Return the inputs that hold indices, with the size of the (smallest) vocabulary that they go to."""
-    structure = net.structure
-    count, found = len(structure.input_shapes), dict[int, int]()
-
-    def mark(tensor: int, vocabulary: int) -> None:
-        if tensor < count:
-            found[tensor] = min(vocabulary, found.get(tensor, vocabulary))
-            return
-        node = structure.nodes[tensor - count]
-        if isinstance(structure.layers[node.layer], Concatenate | Dropout | Flatten | Reshape | Slice):
-            for source in node.inputs:
-                mark(source, vocabulary)
-
-    for node in structure.nodes:
-        layer = structure.layers[node.layer]
-        if isinstance(layer, Embedding):
-            mark(node.inputs[0], layer.vocabulary)
-    return found
-
-
 def draw_rows(net: Graph) -> list[np.ndarray]:
     """Return rows for each input: of a standard normal distribution, or any of the indices; by the network's seed."""
-    rng, indices = np.random.default_rng(net.seed), index_inputs(net)
+    rng, indices = np.random.default_rng(net.seed), net.plan.index_inputs()
     return [
         rng.integers(0, indices[i], size=(ROWS, *shape)).astype(net.dtype)
         if i in indices
@@ -106,7 +84,7 @@ def tolerances(net: Graph, rows: list[np.ndarray]) -> list[float]:
     masked, stay.
     """
     unit = float(np.finfo(net.dtype).eps) / 2
-    exact, indices = net.astype("float64"), index_inputs(net)
+    exact, indices = net.astype("float64"), net.plan.index_inputs()
     longest = max(map(products, net.layers), default=1)
     masks = [mask for view in net.layers if (mask := getattr(view.spec, "mask_value", None)) is not None]
     inputs = [x.astype(np.float64) for x in rows]

@@ -16,7 +16,6 @@ from fastnn.formats.onnx.write.recurrent import recurrent
 from fastnn.layers.activation import Activation
 from fastnn.layers.base import Layer
 from fastnn.layers.batch_norm import BatchNorm
-from fastnn.layers.bidirectional import Bidirectional
 from fastnn.layers.custom import Custom
 from fastnn.layers.dense import Dense
 from fastnn.layers.dropconnect import DropConnect
@@ -28,7 +27,6 @@ from fastnn.layers.lstm import LSTM
 from fastnn.layers.merge import Add, Concatenate, Slice
 from fastnn.layers.phase_dense import PhaseDense
 from fastnn.layers.reshape import Flatten, Reshape
-from fastnn.layers.residual import Residual
 from fastnn.layers.simple_rnn import SimpleRNN
 
 
@@ -171,4 +169,3 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
 REFUSED: dict[type[Layer], str] = {
     Custom: "it is code in Python, which ONNX cannot hold; put layers of fastnn in its place",
 }
-COMPOSED = (Bidirectional, Residual)  # a network holds the layers that they are made of
