@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from fastnn._core.engine import MAX_AXES
 from fastnn._core.step import Op
 from fastnn._spec import Spec, require_count
 from fastnn.initializers import NAMES, Initializer
-
-if TYPE_CHECKING:
-    from fastnn.layers.activation import Activation
 
 Shape = tuple[int, ...]
 
@@ -87,8 +84,8 @@ class Layer(Spec, family="layer"):
     matrices: ClassVar[tuple[str, ...]] = ()
 
     @property
-    def activation_function(self) -> Activation | None:
-        """The activation through which its z becomes its a; None: there is none, or it is a layer of the user's."""
+    def activation_function(self) -> Any:
+        """The Activation through which its z becomes its a; None: there is none, or it is code of the user's."""
         return None
 
     @property

@@ -101,7 +101,7 @@ SIGNATURES = {
     "shuffle, verbose, loss, optimizer, metrics",
     fn.Network.evaluate: "self, X, y, *, sample_weight",
     fn.Network.forward: "self, X, training",
-    fn.Network.backward: "self, dy, *, accumulate",
+    fn.Network.backward: "self, dy, *, accumulate, parameters, inputs",
     fn.Network.activations: "self, X",
     fn.Network.preactivations: "self, X",
     fn.Network.named_parameters: "self",

@@ -124,8 +124,14 @@ def test_random_graphs(graph, seed):
         net.predict(one(xs)) if len(outputs) > 1 else [net.predict(one(xs))], forward(net, xs), strict=True
     ):
         assert a.tobytes() == b.tobytes(), story
-    backward(net, dys)
+    dxs = backward(net, dys)
     expected = net.grads.copy()
+    net.grads.fill(7)
+    for a, b in zip(backward(net, dys, parameters=False), dxs, strict=True):
+        assert a.tobytes() == b.tobytes(), story
+    assert (net.grads == 7).all(), story
+    net.backward(one(dys), inputs=False)
+    assert net.grads.tobytes() == expected.tobytes(), story
     other = copy.deepcopy(net)
     other.compile("squared_error" if len(outputs) == 1 else ["squared_error"] * len(outputs), fn.SGD(0.1))
     # d/dy of the mean over rows and outputs of (y - t)^2 is dy where t = y - dy * B * O / 2.
