@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._core.ops.recurrent import RecurrentOp
+from fastnn._core.ops import RecurrentOp
 from fastnn.errors import DivergenceError
 from fastnn.insight.score import activation_of, output_layers, require_network
 from fastnn.layers.activation import Activation
