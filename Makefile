@@ -64,7 +64,7 @@ lint: build $(VENV)/tested  ## style, types, C warnings and Cython performance h
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m mypy.stubtest --concise --mypy-config-file pyproject.toml --allowlist tests/typing/stubtest.txt \
-		--ignore-disjoint-bases $$(find fastnn/_core -name '*.pyi' | sed 's|/|.|g; s|\.pyi$$||')
+		--ignore-disjoint-bases $$(find fastnn/_core -name '*.pyi' | sed 's|/__init__||; s|/|.|g; s|\.pyi$$||')
 	$(PY) -m check_jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@mkdir -p build/lint
 	$(CC) $(C_WARNINGS) -fsyntax-only csrc/*.c
