@@ -13,6 +13,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy
@@ -23,6 +24,8 @@ from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent
 CORE = Path("fastnn/_core")
+TABLE = "fastnn._core.table"
+JOBS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 INCLUDE = ["csrc", "fastnn/include"]
 MACROS = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("CYTHON_COMPRESS_STRINGS", "0")]
 DIRECTIVES = {
@@ -93,21 +96,22 @@ def write_blas_int() -> None:
 
 
 def c_sources(module: str) -> list[str]:
-    """C files linked into a module of the core: the thread pool into ``pool``, all others into ``kernels``."""
+    """C files linked into a module of the core: the thread pool into ``pool``, all others into ``table``."""
     pool = Path("csrc/fnn_pool.c")
     kernels = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "csrc").glob("*.c") if path.name != pool.name)
-    return {"fastnn._core.kernels": kernels, "fastnn._core.pool": [str(pool)]}.get(module, [])
+    return {TABLE: kernels, "fastnn._core.pool": [str(pool)]}.get(module, [])
 
 
 def headers(module: str) -> list[Path]:
     """C headers of a module: the one that others embed networks by concerns ``capi`` alone."""
     folders = ["csrc", "fastnn/include"] if module == "fastnn._core.capi" else ["csrc"]
-    return [path for folder in folders for path in (ROOT / folder).glob("*.h")]
+    return [path for folder in folders for pattern in ("*.h", "*.def") for path in (ROOT / folder).glob(pattern)]
 
 
 def extensions() -> list[Extension]:
-    """One extension per module of the core; ``build_core`` knows the compiler and adds its flags."""
+    """One extension per module of the core, that with most C files first; ``build_core`` adds the compiler's flags."""
     sources = [path.relative_to(ROOT) for path in sorted((ROOT / CORE).rglob("*.pyx"))]
+    sources.sort(key=lambda source: source.stem != "table")
     if SHARED_OPTIONS:
         sources.append(Path(*SHARED_CODE.split(".")).with_suffix(".c"))
     modules = [".".join(source.with_suffix("").parts) for source in sources]
@@ -140,7 +144,7 @@ def is_clang(compiler) -> bool:
 
 
 class build_core(build_ext):
-    """Flags by compiler, by system, and file by file: for speed or for size."""
+    """Flags by compiler, by system, and file by file: for speed or for size; as many files at a time as processors."""
 
     def build_extensions(self) -> None:
         """Give every extension its flags, then build them."""
@@ -152,7 +156,20 @@ class build_core(build_ext):
         else:
             self.add_flags()
             self.compile_each_with_its_own()
-        super().build_extensions()
+        self.parallel = JOBS
+        with ThreadPoolExecutor(JOBS) as pool:
+            self.compile_files_in(pool)
+            super().build_extensions()
+
+    def compile_files_in(self, pool: ThreadPoolExecutor) -> None:
+        """Let the files of all extensions be compiled side by side in ``pool``, those of one extension too."""
+        compile_files = self.compiler.compile
+
+        def compile_in_pool(sources, *args, **kwargs):
+            jobs = [pool.submit(compile_files, [source], *args, **kwargs) for source in sources]
+            return [target for job in jobs for target in job.result()]
+
+        self.compiler.compile = compile_in_pool
 
     def add_flags(self) -> None:
         """Flags of GCC and clang, for all files of an extension."""
@@ -163,7 +180,7 @@ class build_core(build_ext):
             threads = ["-pthread"] if extension.name == "fastnn._core.pool" else []
             extension.extra_compile_args = [*flags, *threads]
             extension.extra_link_args = [*threads, *WITHOUT_SYMBOLS.get(sys.platform, [])]
-            if extension.name == "fastnn._core.kernels" and platform.system() not in ("Darwin", "Windows"):
+            if extension.name == TABLE and platform.system() not in ("Darwin", "Windows"):
                 extension.libraries = ["m"]
 
     def compile_each_with_its_own(self) -> None:
@@ -179,17 +196,18 @@ class build_core(build_ext):
         self.compiler._compile = compile_with_own_flags
 
 
-write_blas_int()
-setup(
-    cmdclass={"build_ext": build_core},
-    options={"build_ext": {"parallel": os.cpu_count()}},
-    ext_modules=cythonize(
-        extensions(),
-        annotate=switched_on("FASTNN_ANNOTATE"),
-        compiler_directives={
-            **DIRECTIVES,
-            **({"freethreading_compatible": True} if switched_on("FASTNN_FREE_THREADING") else {}),
-        },
-        **SHARED_OPTIONS,
-    ),
-)
+if __name__ == "__main__":  # the processes that write the C files import this one
+    write_blas_int()
+    setup(
+        cmdclass={"build_ext": build_core},
+        ext_modules=cythonize(
+            extensions(),
+            nthreads=JOBS,
+            annotate=switched_on("FASTNN_ANNOTATE"),
+            compiler_directives={
+                **DIRECTIVES,
+                **({"freethreading_compatible": True} if switched_on("FASTNN_FREE_THREADING") else {}),
+            },
+            **SHARED_OPTIONS,
+        ),
+    )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastnn._core import kernels
+from fastnn._core import doors, table
 
 N = 4096
 DTYPES = ["float32", "float64"]
@@ -37,150 +37,150 @@ def draw(*shape: int, dtype: str = "float32", seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize(("B", "inputs", "outputs"), PRODUCTS)
 def bench_product_forward(benchmark, B, inputs, outputs, dtype):
     x, w, bias = (draw(*shape, dtype=dtype) for shape in ((B, inputs), (inputs, outputs), (outputs,)))
-    benchmark(kernels.product_forward, x, w, bias, out=draw(B, outputs, dtype=dtype))
+    benchmark(doors.product_forward, x, w, bias, out=draw(B, outputs, dtype=dtype))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("B", "inputs", "outputs"), PRODUCTS)
 def bench_product_input_gradient(benchmark, B, inputs, outputs, dtype):
     dy, w = draw(B, outputs, dtype=dtype), draw(inputs, outputs, dtype=dtype)
-    benchmark(kernels.product_input_gradient, dy, w, out=draw(B, inputs, dtype=dtype))
+    benchmark(doors.product_input_gradient, dy, w, out=draw(B, inputs, dtype=dtype))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("B", "inputs", "outputs"), PRODUCTS)
 def bench_product_weight_gradient(benchmark, B, inputs, outputs, dtype):
     x, dy, dw = (draw(*shape, dtype=dtype) for shape in ((B, inputs), (B, outputs), (inputs, outputs)))
-    benchmark(kernels.product_weight_gradient, x, dy, dw, 1e-9, out=dw)
+    benchmark(doors.product_weight_gradient, x, dy, dw, 1e-9, out=dw)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("inputs", "outputs"), [(64, 64), (784, 128), (512, 512)])
 def bench_product_row_gradients(benchmark, inputs, outputs, dtype):
     x, dy, w = (draw(*shape, dtype=dtype) for shape in ((1, inputs), (1, outputs), (inputs, outputs)))
-    benchmark(kernels.product_row_gradients, x, dy, w, 1e-9, out=draw(1, inputs, dtype=dtype))
+    benchmark(doors.product_row_gradients, x, dy, w, 1e-9, out=draw(1, inputs, dtype=dtype))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", kernels.ACTIVATIONS)
+@pytest.mark.parametrize("name", table.ACTIVATIONS)
 def bench_activation_forward(benchmark, name, dtype):
     z = draw(N, dtype=dtype)
-    benchmark(kernels.activation_forward, name, z, out=np.empty_like(z))
+    benchmark(doors.activation_forward, name, z, out=np.empty_like(z))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", kernels.ACTIVATIONS)
+@pytest.mark.parametrize("name", table.ACTIVATIONS)
 def bench_activation_backward(benchmark, name, dtype):
     z, da = draw(N, dtype=dtype), draw(N, dtype=dtype, seed=1)
-    benchmark(kernels.activation_backward, name, z, kernels.activation_forward(name, z), da, out=np.empty_like(z))
+    benchmark(doors.activation_backward, name, z, doors.activation_forward(name, z), da, out=np.empty_like(z))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(400, 10), (64, 64), (4, 1000)])
 def bench_softmax_forward(benchmark, shape, dtype):
     z = draw(*shape, dtype=dtype)
-    benchmark(kernels.softmax_forward, z, out=np.empty_like(z))
+    benchmark(doors.softmax_forward, z, out=np.empty_like(z))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(400, 10), (64, 64), (4, 1000)])
 def bench_softmax_backward(benchmark, shape, dtype):
-    a = kernels.softmax_forward(draw(*shape, dtype=dtype))
-    benchmark(kernels.softmax_backward, a, draw(*shape, dtype=dtype), out=np.empty_like(a))
+    a = doors.softmax_forward(draw(*shape, dtype=dtype))
+    benchmark(doors.softmax_backward, a, draw(*shape, dtype=dtype), out=np.empty_like(a))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_log_sum_exp(benchmark, dtype):
-    benchmark(kernels.log_sum_exp, draw(*MATRIX, dtype=dtype))
+    benchmark(doors.log_sum_exp, draw(*MATRIX, dtype=dtype))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", kernels.LOSSES)
+@pytest.mark.parametrize("name", table.LOSSES)
 def bench_loss(benchmark, name, dtype):
     B, O = MATRIX
     y, labels = draw(B, O, dtype=dtype), np.arange(B) % O
-    target = labels if name in kernels.LABEL_LOSSES else np.eye(O, dtype=dtype)[labels]
-    benchmark(kernels.loss, name, y, target, parameter=0.1, scale=1 / B, out=np.empty_like(y))
+    target = labels if name in table.LABEL_LOSSES else np.eye(O, dtype=dtype)[labels]
+    benchmark(doors.loss, name, y, target, parameter=0.1, scale=1 / B, out=np.empty_like(y))
 
 
 @pytest.mark.parametrize("n", [N, 100_000])
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", kernels.OPTIMIZERS)
+@pytest.mark.parametrize("name", table.OPTIMIZERS)
 def bench_update(benchmark, name, dtype, n):
     w, g = draw(n, dtype=dtype), draw(n, dtype=dtype, seed=1)
-    states = [np.ones_like(w) for _ in range(kernels.STATES[name])]
-    benchmark(kernels.update, name, w, g, states, learning_rate=1e-9)
+    states = [np.ones_like(w) for _ in range(table.STATE_VECTORS[name])]
+    benchmark(doors.update, name, w, g, states, learning_rate=1e-9)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_add_row_sum(benchmark, dtype):
     db = draw(64, dtype=dtype)
-    benchmark(kernels.add_row_sum, draw(*MATRIX, dtype=dtype), db, 1e-9, out=db)
+    benchmark(doors.add_row_sum, draw(*MATRIX, dtype=dtype), db, 1e-9, out=db)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_add(benchmark, dtype):
     x, y = draw(N, dtype=dtype), draw(N, dtype=dtype, seed=1)
-    benchmark(kernels.add, x, y, out=np.empty_like(x))
+    benchmark(doors.add, x, y, out=np.empty_like(x))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_add_scaled(benchmark, dtype):
-    benchmark(kernels.add_scaled, draw(N, dtype=dtype), draw(N, dtype=dtype, seed=1), 1e-9)
+    benchmark(doors.add_scaled, draw(N, dtype=dtype), draw(N, dtype=dtype, seed=1), 1e-9)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_scale(benchmark, dtype):
     x = draw(N, dtype=dtype)
-    benchmark(kernels.scale, x, 0.5, out=np.empty_like(x))
+    benchmark(doors.scale, x, 0.5, out=np.empty_like(x))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_clip(benchmark, dtype):
-    benchmark(kernels.clip, draw(N, dtype=dtype), 0.5)
+    benchmark(doors.clip, draw(N, dtype=dtype), 0.5)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["sum", "sum_squares", "all_finite"])
-def bench_reduction(benchmark, name, dtype):
-    benchmark(getattr(kernels, name), draw(N, dtype=dtype))
+@pytest.mark.parametrize("kernel", [doors.sum, doors.sum_squares, table.all_finite], ids=lambda kernel: kernel.__name__)
+def bench_reduction(benchmark, kernel, dtype):
+    benchmark(kernel, draw(N, dtype=dtype))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_add_penalty(benchmark, dtype):
-    benchmark(kernels.add_penalty, draw(N, dtype=dtype), draw(N, dtype=dtype, seed=1), 1e-9, 1e-9)
+    benchmark(doors.add_penalty, draw(N, dtype=dtype), draw(N, dtype=dtype, seed=1), 1e-9, 1e-9)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_limit_columns(benchmark, dtype):
-    benchmark(kernels.limit_columns, draw(*MATRIX, dtype=dtype), 1.0)
+    benchmark(doors.limit_columns, draw(*MATRIX, dtype=dtype), 1.0)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_column_moments(benchmark, dtype):
-    benchmark(kernels.column_moments, draw(*MATRIX, dtype=dtype))
+    benchmark(doors.column_moments, draw(*MATRIX, dtype=dtype))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_batch_norm_forward(benchmark, dtype):
     x, gamma = draw(*MATRIX, dtype=dtype), draw(MATRIX[1], dtype=dtype)
-    mean, variance = kernels.column_moments(x)
-    benchmark(kernels.batch_norm_forward, x, mean, variance, gamma, gamma, out=np.empty_like(x))
+    mean, variance = doors.column_moments(x)
+    benchmark(doors.batch_norm_forward, x, mean, variance, gamma, gamma, out=np.empty_like(x))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_batch_norm_backward(benchmark, dtype):
     x, gamma = draw(*MATRIX, dtype=dtype), draw(MATRIX[1], dtype=dtype)
-    mean, variance = kernels.column_moments(x)
+    mean, variance = doors.column_moments(x)
     dgamma, dbeta = np.zeros_like(gamma), np.zeros_like(gamma)
-    benchmark(kernels.batch_norm_backward, x, mean, variance, x, gamma, dgamma, dbeta, scale=1e-9)
+    benchmark(doors.batch_norm_backward, x, mean, variance, x, gamma, dgamma, dbeta, scale=1e-9)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(400, 10), (64, 64), (4, 1000)])
 def bench_layer_norm_forward(benchmark, shape, dtype):
     x, gamma = draw(*shape, dtype=dtype), draw(shape[1], dtype=dtype)
-    benchmark(kernels.layer_norm_forward, x, gamma, gamma, out=np.empty_like(x), moments=np.empty((shape[0], 2), dtype))
+    benchmark(doors.layer_norm_forward, x, gamma, gamma, out=np.empty_like(x), moments=np.empty((shape[0], 2), dtype))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -188,64 +188,64 @@ def bench_layer_norm_forward(benchmark, shape, dtype):
 def bench_layer_norm_backward(benchmark, shape, dtype):
     x, gamma = draw(*shape, dtype=dtype), draw(shape[1], dtype=dtype)
     moments, dgamma, dbeta = np.empty((shape[0], 2), dtype), np.zeros_like(gamma), np.zeros_like(gamma)
-    kernels.layer_norm_forward(x, gamma, gamma, moments=moments)
-    benchmark(kernels.layer_norm_backward, x, moments, x, gamma, dgamma, dbeta, scale=1e-9)
+    doors.layer_norm_forward(x, gamma, gamma, moments=moments)
+    benchmark(doors.layer_norm_backward, x, moments, x, gamma, dgamma, dbeta, scale=1e-9)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_dropout_forward(benchmark, dtype):
     x = draw(N, dtype=dtype)
-    benchmark(kernels.dropout_forward, x, 0, 0, 0, 0, 0.8, 1.25, out=np.empty_like(x))
+    benchmark(doors.dropout_forward, x, 0, 0, 0, 0, 0.8, 1.25, out=np.empty_like(x))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_dropout_backward(benchmark, dtype):
     dy = draw(N, dtype=dtype)
     mask = (dy > 0).astype(np.uint8)
-    benchmark(kernels.dropout_backward, mask, dy, 1.25, out=np.empty_like(dy))
+    benchmark(doors.dropout_backward, mask, dy, 1.25, out=np.empty_like(dy))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_add_masked(benchmark, dtype):
     x = draw(N, dtype=dtype)
-    benchmark(kernels.add_masked, (x > 0).astype(np.uint8), x, np.zeros_like(x), 1e-9)
+    benchmark(doors.add_masked, (x > 0).astype(np.uint8), x, np.zeros_like(x), 1e-9)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_lstm_forward(benchmark, dtype):
     z, c, peephole = draw(32, 512, dtype=dtype), draw(32, 128, dtype=dtype), np.zeros((3, 128), dtype)
-    benchmark(kernels.lstm_forward, z, c, peephole)
+    benchmark(doors.lstm_forward, z, c, peephole)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_lstm_backward(benchmark, dtype):
     a, c, peephole = draw(32, 512, dtype=dtype), draw(32, 128, dtype=dtype), np.zeros((3, 128), dtype)
-    benchmark(kernels.lstm_backward, a, c, np.tanh(c), c, c, peephole)
+    benchmark(doors.lstm_backward, a, c, np.tanh(c), c, c, peephole)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_add_products(benchmark, dtype):
     x, y = draw(32, 512, dtype=dtype), draw(32, 128, dtype=dtype)
-    benchmark(kernels.add_products, x, y, np.zeros(128, dtype), 1e-9)
+    benchmark(doors.add_products, x, y, np.zeros(128, dtype), 1e-9)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_gru_forward(benchmark, dtype):
     z, h = draw(32, 384, dtype=dtype), draw(32, 128, dtype=dtype)
-    benchmark(kernels.gru_forward, z, h, h)
+    benchmark(doors.gru_forward, z, h, h)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_gru_backward(benchmark, dtype):
     a, h = draw(32, 384, dtype=dtype), draw(32, 128, dtype=dtype)
-    benchmark(kernels.gru_backward, a, h, h, h)
+    benchmark(doors.gru_backward, a, h, h, h)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_probe_multiply_add(benchmark, dtype):
-    benchmark(kernels.probe_multiply_add, 10_000, dtype=dtype)
+    benchmark(table.probe_multiply_add, 10_000, dtype=dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_probe_read(benchmark, dtype):
-    benchmark(kernels.probe_read, draw(N, dtype=dtype), 100)
+    benchmark(doors.probe_read, draw(N, dtype=dtype), 100)

@@ -57,7 +57,7 @@ def rate(work: Callable[[int], float]) -> float:
 
 def open_desk() -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Allocate what the probes read; answer "probe" with a rate (flop/s, byte/s) by name."""
-    from fastnn._core import kernels
+    from fastnn._core import doors, table
 
     sizes = cache_sizes()
     nearer = [0, *sizes.values()]
@@ -71,13 +71,13 @@ def open_desk() -> Callable[[dict[str, Any]], dict[str, Any]]:
 
     def multiply_add(dtype: type) -> Callable[[int], float]:
         def work(n: int) -> float:
-            return 2.0 * n * 100 * float(kernels.probe_multiply_add(100 * n, dtype=dtype)[1])
+            return 2.0 * n * 100 * float(table.probe_multiply_add(100 * n, dtype=dtype)[1])
 
         return work
 
     def read(buffer: np.ndarray) -> Callable[[int], float]:
         def work(n: int) -> float:
-            kernels.probe_read(buffer, n)
+            doors.probe_read(buffer, n)
             return float(n * buffer.nbytes)
 
         return work
@@ -87,7 +87,7 @@ def open_desk() -> Callable[[dict[str, Any]], dict[str, Any]]:
 
     def desk(request: dict[str, Any]) -> dict[str, Any]:
         if request["do"] == "hello":
-            return {"isa": kernels.isa(), "caches": sizes}
+            return {"isa": table.isa(), "caches": sizes}
         return {name: rate(work) for name, work in probes.items()}
 
     return desk

@@ -23,9 +23,9 @@ Call = Callable[[], object]
 
 def peak() -> float:
     """Multiply-adds of one core at most, flop/s in float32."""
-    from fastnn._core import kernels
+    from fastnn._core import table
 
-    return rate(lambda n: 2.0 * n * 1000 * float(kernels.probe_multiply_add(1000 * n)[1]))
+    return rate(lambda n: 2.0 * n * 1000 * float(table.probe_multiply_add(1000 * n)[1]))
 
 
 def ours(kind: str, X: np.ndarray, dy: np.ndarray) -> tuple[fn.Sequential, Call]:

@@ -1,4 +1,4 @@
-/* Activations.  A slope is the derivative as a function of the output a, except where the argument is named z. */
+/* Activations. */
 
 FNN_ELEMENT void FN(map)(ptrdiff_t N, REAL alpha, const REAL *z, REAL *a, REAL (*function)(REAL z, REAL alpha))
 {
@@ -15,9 +15,9 @@ FNN_ELEMENT void FN(map_slope)(ptrdiff_t N, REAL alpha, const REAL *x, const REA
         dz[n] = da[n] * slope(x[n], alpha);
 }
 
-/* ---- functions of one element, slope beside function ---- */
+/* ---- <name>_value and <name>_slope, of one element: fnn_families.def says of what the slope is a function ---- */
 
-FNN_ELEMENT REAL FN(identity)(REAL z, REAL alpha)
+FNN_ELEMENT REAL FN(identity_value)(REAL z, REAL alpha)
 {
     return z;
 }
@@ -26,7 +26,7 @@ FNN_ELEMENT REAL FN(identity_slope)(REAL a, REAL alpha)
     return 1;
 }
 
-FNN_ELEMENT REAL FN(sigmoid)(REAL z, REAL alpha)
+FNN_ELEMENT REAL FN(sigmoid_value)(REAL z, REAL alpha)
 {
     return FN(logistic)(z);
 }
@@ -35,16 +35,16 @@ FNN_ELEMENT REAL FN(sigmoid_slope)(REAL a, REAL alpha)
     return a * (1 - a);
 }
 
-FNN_ELEMENT REAL FN(tangent)(REAL z, REAL alpha)
+FNN_ELEMENT REAL FN(tanh_value)(REAL z, REAL alpha)
 {
     return FN(tanh)(z);
 }
-FNN_ELEMENT REAL FN(tangent_slope)(REAL a, REAL alpha)
+FNN_ELEMENT REAL FN(tanh_slope)(REAL a, REAL alpha)
 {
     return (1 - a) * (1 + a);
 }
 
-FNN_ELEMENT REAL FN(relu)(REAL z, REAL alpha)
+FNN_ELEMENT REAL FN(relu_value)(REAL z, REAL alpha)
 {
     return z <= 0 ? 0 : z; /* this way round NaN passes */
 }
@@ -53,7 +53,7 @@ FNN_ELEMENT REAL FN(relu_slope)(REAL a, REAL alpha)
     return a > 0 ? 1 : 0;
 }
 
-FNN_ELEMENT REAL FN(leaky_relu)(REAL z, REAL alpha)
+FNN_ELEMENT REAL FN(leaky_relu_value)(REAL z, REAL alpha)
 {
     return z > 0 ? z : alpha * z;
 }
@@ -62,7 +62,7 @@ FNN_ELEMENT REAL FN(leaky_relu_slope)(REAL a, REAL alpha)
     return a > 0 ? 1 : alpha;
 }
 
-FNN_ELEMENT REAL FN(elu)(REAL z, REAL alpha)
+FNN_ELEMENT REAL FN(elu_value)(REAL z, REAL alpha)
 {
     return z > 0 ? z : alpha * FN(expm1)(z);
 }
@@ -74,7 +74,7 @@ FNN_ELEMENT REAL FN(elu_slope)(REAL a, REAL alpha)
 static const REAL FN(SELU_SCALE) = (REAL)1.0507009873554804934193349852946;
 static const REAL FN(SELU_FLOOR) = (REAL)1.7580993408473768599402175208123; /* scale times alpha */
 
-FNN_ELEMENT REAL FN(selu)(REAL z, REAL alpha)
+FNN_ELEMENT REAL FN(selu_value)(REAL z, REAL alpha)
 {
     return z > 0 ? FN(SELU_SCALE) * z : FN(SELU_FLOOR) * FN(expm1)(z);
 }
@@ -83,7 +83,7 @@ FNN_ELEMENT REAL FN(selu_slope)(REAL a, REAL alpha)
     return a > 0 ? FN(SELU_SCALE) : a + FN(SELU_FLOOR);
 }
 
-FNN_ELEMENT REAL FN(softplus)(REAL z, REAL alpha)
+FNN_ELEMENT REAL FN(softplus_value)(REAL z, REAL alpha)
 {
     return (z > 0 ? z : 0) + FN(log1p)(FN(exp)(-FABS(z)));
 }
@@ -97,7 +97,7 @@ static const REAL FN(GELU_CUBIC) = (REAL)0.071354816272600247446847922;      /* 
 
 /* 1 + tanh(u) = 2 logistic(2u): the left tail keeps its relative accuracy.  Beyond the clamps the logistic is
  * exactly 0 or 1 and the products with infinity that would make a NaN do not arise. */
-FNN_ELEMENT REAL FN(gelu)(REAL z, REAL alpha)
+FNN_ELEMENT REAL FN(gelu_value)(REAL z, REAL alpha)
 {
     z = z < -30 ? -30 : z;
     return z * FN(logistic)(z * FMA(FN(GELU_CUBIC), z * z, FN(GELU_LINEAR)));
@@ -110,7 +110,7 @@ FNN_ELEMENT REAL FN(gelu_slope)(REAL z, REAL alpha)
     return FMA(z * s * (1 - s), FMA(3 * FN(GELU_CUBIC), square, FN(GELU_LINEAR)), s);
 }
 
-FNN_ELEMENT REAL FN(silu)(REAL z, REAL alpha)
+FNN_ELEMENT REAL FN(silu_value)(REAL z, REAL alpha)
 {
     z = z < -1000 ? -1000 : z;
     return z * FN(logistic)(z);
@@ -124,105 +124,17 @@ FNN_ELEMENT REAL FN(silu_slope)(REAL z, REAL alpha)
 
 /* ---- the table's kernels ---- */
 
-static void FN(fnn_identity_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
-{
-    FN(map)(N, (REAL)alpha, z, a, FN(identity));
-}
-static void FN(fnn_identity_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
-                                      const fnn_real *da, fnn_real *dz)
-{
-    FN(map_slope)(N, (REAL)alpha, a, da, dz, FN(identity_slope));
-}
-
-static void FN(fnn_sigmoid_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
-{
-    FN(map)(N, (REAL)alpha, z, a, FN(sigmoid));
-}
-static void FN(fnn_sigmoid_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
-                                     const fnn_real *da, fnn_real *dz)
-{
-    FN(map_slope)(N, (REAL)alpha, a, da, dz, FN(sigmoid_slope));
-}
-
-static void FN(fnn_tanh_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
-{
-    FN(map)(N, (REAL)alpha, z, a, FN(tangent));
-}
-static void FN(fnn_tanh_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
-                                  const fnn_real *da, fnn_real *dz)
-{
-    FN(map_slope)(N, (REAL)alpha, a, da, dz, FN(tangent_slope));
-}
-
-static void FN(fnn_relu_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
-{
-    FN(map)(N, (REAL)alpha, z, a, FN(relu));
-}
-static void FN(fnn_relu_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
-                                  const fnn_real *da, fnn_real *dz)
-{
-    FN(map_slope)(N, (REAL)alpha, a, da, dz, FN(relu_slope));
-}
-
-static void FN(fnn_leaky_relu_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
-{
-    FN(map)(N, (REAL)alpha, z, a, FN(leaky_relu));
-}
-static void FN(fnn_leaky_relu_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
-                                        const fnn_real *da, fnn_real *dz)
-{
-    FN(map_slope)(N, (REAL)alpha, a, da, dz, FN(leaky_relu_slope));
-}
-
-static void FN(fnn_elu_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
-{
-    FN(map)(N, (REAL)alpha, z, a, FN(elu));
-}
-static void FN(fnn_elu_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
-                                 const fnn_real *da, fnn_real *dz)
-{
-    FN(map_slope)(N, (REAL)alpha, a, da, dz, FN(elu_slope));
-}
-
-static void FN(fnn_selu_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
-{
-    FN(map)(N, (REAL)alpha, z, a, FN(selu));
-}
-static void FN(fnn_selu_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
-                                  const fnn_real *da, fnn_real *dz)
-{
-    FN(map_slope)(N, (REAL)alpha, a, da, dz, FN(selu_slope));
-}
-
-static void FN(fnn_softplus_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
-{
-    FN(map)(N, (REAL)alpha, z, a, FN(softplus));
-}
-static void FN(fnn_softplus_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
-                                      const fnn_real *da, fnn_real *dz)
-{
-    FN(map_slope)(N, (REAL)alpha, a, da, dz, FN(softplus_slope));
-}
-
-static void FN(fnn_gelu_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
-{
-    FN(map)(N, (REAL)alpha, z, a, FN(gelu));
-}
-static void FN(fnn_gelu_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
-                                  const fnn_real *da, fnn_real *dz)
-{
-    FN(map_slope)(N, (REAL)alpha, z, da, dz, FN(gelu_slope));
-}
-
-static void FN(fnn_silu_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a)
-{
-    FN(map)(N, (REAL)alpha, z, a, FN(silu));
-}
-static void FN(fnn_silu_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
-                                  const fnn_real *da, fnn_real *dz)
-{
-    FN(map_slope)(N, (REAL)alpha, z, da, dz, FN(silu_slope));
-}
+#define FNN_ACTIVATION(NAME, name, reads) \
+    static void FN(fnn_##name##_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a) \
+    { \
+        FN(map)(N, (REAL)alpha, z, a, FN(name##_value)); \
+    } \
+    static void FN(fnn_##name##_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a, \
+                                          const fnn_real *da, fnn_real *dz) \
+    { \
+        FN(map_slope)(N, (REAL)alpha, reads, da, dz, FN(name##_slope)); \
+    }
+#include "fnn_families.def"
 
 /* ---- one distribution per row ---- */
 

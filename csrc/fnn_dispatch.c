@@ -11,6 +11,19 @@ extern const fnn_kernels fnn_kernels_float_avx2, fnn_kernels_double_avx2;
 extern const fnn_kernels fnn_kernels_float_avx512, fnn_kernels_double_avx512;
 #endif
 
+#define FNN_ACTIVATION(NAME, name, trait) {#name, #trait},
+const fnn_row fnn_activation_rows[FNN_ACTIVATIONS] = {
+#include "fnn_families.def"
+};
+#define FNN_LOSS(NAME, name, trait) {#name, #trait},
+const fnn_row fnn_loss_rows[FNN_LOSSES] = {
+#include "fnn_families.def"
+};
+#define FNN_OPTIMIZER(NAME, name, trait) {#name, #trait},
+const fnn_row fnn_optimizer_rows[FNN_OPTIMIZERS] = {
+#include "fnn_families.def"
+};
+
 typedef struct choice {
     const fnn_kernels *of_float, *of_double;
     int (*supported)(void);

@@ -19,45 +19,20 @@
 
 typedef void fnn_real;
 
+/* Numbers of activations, losses and optimisers, and how many there are. */
+#define FNN_ACTIVATION(NAME, name, reads) FNN_##NAME,
 enum fnn_activation {
-    FNN_IDENTITY,
-    FNN_SIGMOID,
-    FNN_TANH,
-    FNN_RELU,
-    FNN_LEAKY_RELU,
-    FNN_ELU,
-    FNN_SELU,
-    FNN_SOFTPLUS,
-    FNN_GELU,
-    FNN_SILU,
+#include "fnn_families.def"
     FNN_ACTIVATIONS
 };
-
+#define FNN_LOSS(NAME, name, kind) FNN_##NAME,
 enum fnn_loss {
-    FNN_SQUARED_ERROR,
-    FNN_DISTANCE,
-    FNN_ABSOLUTE_ERROR,
-    FNN_HUBER,
-    FNN_QUANTILE,
-    FNN_LOG_COSH,
-    FNN_POISSON,
-    FNN_CROSS_ENTROPY,
-    FNN_CROSS_ENTROPY_LABELS,
-    FNN_BINARY_CROSS_ENTROPY,
-    FNN_HINGE,
-    FNN_HINGE_LABELS,
+#include "fnn_families.def"
     FNN_LOSSES
 };
-
+#define FNN_OPTIMIZER(NAME, name, states) FNN_##NAME,
 enum fnn_optimizer {
-    FNN_SGD,
-    FNN_MOMENTUM,
-    FNN_NESTEROV,
-    FNN_ADAGRAD,
-    FNN_RMSPROP,
-    FNN_ADADELTA,
-    FNN_ADAM,
-    FNN_AMSGRAD,
+#include "fnn_families.def"
     FNN_OPTIMIZERS
 };
 
@@ -95,11 +70,11 @@ typedef struct fnn_norm {
 
 /* a = sigma(z), elementwise; a may be z.  alpha: slope (leaky_relu) or scale of the negative part (elu). */
 typedef void (*fnn_activation_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a);
-/* dz = da * sigma'(z); dz may be da.  Reads z only for GELU and SILU, else a alone (z may be NULL or clobbered). */
+/* dz = da * sigma'(z); dz may be da.  Reads z or a, as its row in fnn_families.def says; the other may be NULL or clobbered. */
 typedef void (*fnn_activation_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a,
                                         const fnn_real *da, fnn_real *dz);
 /* Return sum_b weight_b L_b; unless dy is NULL also dy_b = scale * weight_b * dL_b/dy_b.
- * y (B, O); target as the loss says; weight (B,) or NULL for ones; scale: usually 1 / sum_b weight_b.
+ * y (B, O); target (B, O), or (B,) int64 for labels; weight (B,) or NULL for ones; scale: usually 1 / sum_b weight_b.
  * dy may be y only if dy is the same array (never partially overlapping).  Sums run in double, in an order of their own. */
 typedef double (*fnn_loss_value)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y, const void *target,
                                  const fnn_real *weight, double scale, fnn_real *dy);
@@ -113,14 +88,7 @@ typedef struct fnn_kernels {
     ptrdiff_t itemsize; /* bytes of one fnn_real */
     int has_fma;        /* a multiply-add is one instruction and rounds once: the bits are those of every such table */
 
-    /* ---- activations (fnn_activation.tmpl.h) ----------------------------------------------------------------
-     * IDENTITY   z                                   SIGMOID    1 / (1 + exp(-z))
-     * TANH       tanh z                              RELU       max(z, 0)
-     * LEAKY_RELU z > 0 ? z : alpha z                 ELU        z > 0 ? z : alpha (exp z - 1)  [Clevert 2015, eq. 1]
-     * SELU       l z or l s (exp z - 1)  [Klambauer 2017, eq. 2; l = 1.0507009873554805, s = 1.6732632423543772]
-     * SOFTPLUS   log(1 + exp z)                      GELU       z/2 (1 + tanh(sqrt(2/pi)(z + 0.044715 z^3)))
-     * SILU       z / (1 + exp(-z))                              [Hendrycks & Gimpel 2016, section 2]
-     * The derivative at a kink is that of the left side (RELU: 0 at 0).  NaN in, NaN out. */
+    /* ---- activations (formulas in fnn_families.def, functions in fnn_activation.tmpl.h) */
     fnn_activation_forward activation_forward[FNN_ACTIVATIONS];
     fnn_activation_backward activation_backward[FNN_ACTIVATIONS];
     /* a_b = exp(z_b - m) / sum_o exp(z_bo - m), m = max_o z_bo; a may be z.  A row holding +inf or only -inf is NaN. */
@@ -149,32 +117,8 @@ typedef struct fnn_kernels {
     void (*product_row_gradients)(const fnn_shape *shape, double scale, const fnn_real *x, const fnn_real *dy,
                                   const fnn_real *w, fnn_real *dx, fnn_real *dw);
 
-    /* ---- losses (fnn_loss.tmpl.h), L of one row; e = y - target ---------------------------------------------
-     * Elementwise losses are means over the O outputs; target (B, O) fnn_real unless said otherwise.
-     * SQUARED_ERROR  e^2                             ABSOLUTE_ERROR |e| (derivative 0 at 0)
-     * DISTANCE       sqrt(sum_o e_o^2), gradient 0 where e = 0 (not a mean over outputs)
-     * HUBER          e^2/2 if |e| <= parameter else parameter (|e| - parameter/2)       [Huber 1964]
-     * QUANTILE       max(q (target - y), (q - 1)(target - y)), q = parameter               [Koenker 1978]
-     * LOG_COSH       log cosh e, computed as |e| + log1p(exp(-2|e|)) - log 2 (series for small e)
-     * POISSON        exp(y) - target * y: y is the logarithm of the rate; constants of the target dropped
-     * CROSS_ENTROPY  -sum_o t_o log softmax(y)_o, t = (1 - parameter) target + parameter/O  (label smoothing);
-     *                target rows are probabilities.  _LABELS: target (B,) int64 class in [0, O)
-     * BINARY_CROSS_ENTROPY  max(y, 0) - y t + log(1 + exp(-|y|)), t = target (1 - parameter) + parameter/2
-     * HINGE          max(0, 1 - target y), target -1 or 1.  _LABELS: max(0, 1 + max_{o != t} y_o - y_t),
-     *                target (B,) int64 [Crammer & Singer 2001]; subgradient at the kink: 0 */
+    /* ---- losses and optimisers (fnn_families.def, fnn_loss.tmpl.h, fnn_optimizer.tmpl.h) */
     fnn_loss_value loss[FNN_LOSSES];
-
-    /* ---- optimisers (fnn_optimizer.tmpl.h); h = learning_rate ------------------------------------------------
-     * SGD       w -= h g
-     * MOMENTUM  s0 = beta1 s0 - h g; w += s0                                                [Polyak 1964]
-     * NESTEROV  s0 = beta1 s0 - h g; w += beta1 s0 - h g                       [Sutskever 2013, eq. 3-4, shifted]
-     * ADAGRAD   s0 += g^2; w -= h g / (sqrt(s0) + epsilon)                                  [Duchi 2011]
-     * RMSPROP   s0 = beta2 s0 + (1-beta2) g^2; w -= h g / (sqrt(s0) + epsilon)              [Tieleman & Hinton 2012]
-     * ADADELTA  s0 = beta2 s0 + (1-beta2) g^2; d = g sqrt(s1 + epsilon) / sqrt(s0 + epsilon);
-     *           s1 = beta2 s1 + (1-beta2) d^2; w -= h d                                     [Zeiler 2012, alg. 1]
-     * ADAM      s0 = beta1 s0 + (1-beta1) g; s1 = beta2 s1 + (1-beta2) g^2;
-     *           w -= h (s0/correction1) / (sqrt(s1/correction2) + epsilon)                  [Kingma & Ba 2015, alg. 1]
-     * AMSGRAD   as ADAM with s2 = max(s2, s1) in place of s1 under the root                 [Reddi 2018, alg. 2] */
     fnn_optimizer_update update[FNN_OPTIMIZERS];
 
     /* ---- vectors (fnn_vector.tmpl.h) -------------------------------------------------------------------------- */

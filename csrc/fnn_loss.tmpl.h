@@ -50,26 +50,26 @@ FNN_ELEMENT REAL FN(sign)(REAL x)
     return x < 0 ? -1 : positive;
 }
 
-FNN_ELEMENT FN(term) FN(squared)(REAL y, REAL target, REAL parameter)
+FNN_ELEMENT FN(term) FN(squared_error_term)(REAL y, REAL target, REAL parameter)
 {
     const REAL e = y - target;
     return (FN(term)){e * e, 2 * e};
 }
 
-FNN_ELEMENT FN(term) FN(absolute)(REAL y, REAL target, REAL parameter)
+FNN_ELEMENT FN(term) FN(absolute_error_term)(REAL y, REAL target, REAL parameter)
 {
     const REAL e = y - target;
     return (FN(term)){FABS(e), FN(sign)(e)};
 }
 
-FNN_ELEMENT FN(term) FN(huber)(REAL y, REAL target, REAL parameter)
+FNN_ELEMENT FN(term) FN(huber_term)(REAL y, REAL target, REAL parameter)
 {
     const REAL e = y - target;
     const REAL inner = FN(clamp)(e, -parameter, parameter);
     return (FN(term)){inner * (e - (REAL)0.5 * inner), inner};
 }
 
-FNN_ELEMENT FN(term) FN(quantile)(REAL y, REAL target, REAL parameter)
+FNN_ELEMENT FN(term) FN(quantile_term)(REAL y, REAL target, REAL parameter)
 {
     const REAL e = y - target;
     const REAL rising = e > 0 ? 1 - parameter : 0;
@@ -78,7 +78,7 @@ FNN_ELEMENT FN(term) FN(quantile)(REAL y, REAL target, REAL parameter)
 }
 
 /* With t = tanh(e/2): log cosh e = log((1 + t^2) / (1 - t^2)), exact where the textbook form cancels. */
-FNN_ELEMENT FN(term) FN(log_cosh)(REAL y, REAL target, REAL parameter)
+FNN_ELEMENT FN(term) FN(log_cosh_term)(REAL y, REAL target, REAL parameter)
 {
     const REAL e = y - target;
     const REAL size = FABS(e);
@@ -91,13 +91,13 @@ FNN_ELEMENT FN(term) FN(log_cosh)(REAL y, REAL target, REAL parameter)
     return (FN(term)){start + ratio, 2 * t / (1 + square)};
 }
 
-FNN_ELEMENT FN(term) FN(poisson)(REAL y, REAL target, REAL parameter)
+FNN_ELEMENT FN(term) FN(poisson_term)(REAL y, REAL target, REAL parameter)
 {
     const REAL rate = FN(exp)(y);
     return (FN(term)){FMA(-target, y, rate), rate - target};
 }
 
-FNN_ELEMENT FN(term) FN(binary)(REAL y, REAL target, REAL parameter)
+FNN_ELEMENT FN(term) FN(binary_cross_entropy_term)(REAL y, REAL target, REAL parameter)
 {
     const REAL t = FMA(target, 1 - parameter, (REAL)0.5 * parameter);
     const REAL u = FN(exp)(-FABS(y));
@@ -105,58 +105,10 @@ FNN_ELEMENT FN(term) FN(binary)(REAL y, REAL target, REAL parameter)
     return (FN(term)){FMA(-y, t, y > 0 ? y : 0) + FN(log1p)(u), probability - t};
 }
 
-FNN_ELEMENT FN(term) FN(hinge)(REAL y, REAL target, REAL parameter)
+FNN_ELEMENT FN(term) FN(hinge_term)(REAL y, REAL target, REAL parameter)
 {
     const REAL margin = FMA(-target, y, 1);
     return (FN(term)){margin <= 0 ? 0 : margin, margin > 0 ? -target : 0};
-}
-
-static double FN(fnn_squared_error_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
-                                         const void *target, const fnn_real *weight, double scale, fnn_real *dy)
-{
-    return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(squared));
-}
-
-static double FN(fnn_absolute_error_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
-                                          const void *target, const fnn_real *weight, double scale, fnn_real *dy)
-{
-    return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(absolute));
-}
-
-static double FN(fnn_huber_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
-                                 const void *target, const fnn_real *weight, double scale, fnn_real *dy)
-{
-    return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(huber));
-}
-
-static double FN(fnn_quantile_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
-                                    const void *target, const fnn_real *weight, double scale, fnn_real *dy)
-{
-    return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(quantile));
-}
-
-static double FN(fnn_log_cosh_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
-                                    const void *target, const fnn_real *weight, double scale, fnn_real *dy)
-{
-    return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(log_cosh));
-}
-
-static double FN(fnn_poisson_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
-                                   const void *target, const fnn_real *weight, double scale, fnn_real *dy)
-{
-    return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(poisson));
-}
-
-static double FN(fnn_binary_cross_entropy_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
-                                                const void *target, const fnn_real *weight, double scale, fnn_real *dy)
-{
-    return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(binary));
-}
-
-static double FN(fnn_hinge_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
-                                 const void *target, const fnn_real *weight, double scale, fnn_real *dy)
-{
-    return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(hinge));
 }
 
 /* ---- losses of a whole row ---- */
@@ -288,3 +240,16 @@ static double FN(fnn_hinge_labels_loss)(ptrdiff_t B, ptrdiff_t O, double paramet
     }
     return total;
 }
+
+/* ---- losses of one element: the mean of <name>_term ---- */
+
+#define FNN_LOSS_element(name) \
+    static double FN(fnn_##name##_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y, \
+                                        const void *target, const fnn_real *weight, double scale, fnn_real *dy) \
+    { \
+        return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(name##_term)); \
+    }
+#define FNN_LOSS_row(name)
+#define FNN_LOSS_labels(name)
+#define FNN_LOSS(NAME, name, kind) FNN_LOSS_##kind(name)
+#include "fnn_families.def"

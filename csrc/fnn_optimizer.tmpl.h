@@ -1,4 +1,4 @@
-/* Optimisers: each rule is written for one weight, one driver runs it over the vectors. */
+/* Optimisers: <name>_rule is written for one weight, one driver runs it over the vectors. */
 
 typedef struct FN(rate) {
     REAL h, beta1, beta2, rest1, rest2, epsilon, h_corrected, inverse2;
@@ -37,41 +37,41 @@ FNN_ELEMENT void FN(each_weight)(ptrdiff_t N, const fnn_update *u, int states, c
     }
 }
 
-FNN_ELEMENT FN(weight) FN(sgd)(const FN(rate) *r, REAL g, FN(weight) p)
+FNN_ELEMENT FN(weight) FN(sgd_rule)(const FN(rate) *r, REAL g, FN(weight) p)
 {
     p.w = FMA(-r->h, g, p.w);
     return p;
 }
 
-FNN_ELEMENT FN(weight) FN(momentum)(const FN(rate) *r, REAL g, FN(weight) p)
+FNN_ELEMENT FN(weight) FN(momentum_rule)(const FN(rate) *r, REAL g, FN(weight) p)
 {
     p.s0 = FMA(r->beta1, p.s0, -(r->h * g));
     p.w += p.s0;
     return p;
 }
 
-FNN_ELEMENT FN(weight) FN(nesterov)(const FN(rate) *r, REAL g, FN(weight) p)
+FNN_ELEMENT FN(weight) FN(nesterov_rule)(const FN(rate) *r, REAL g, FN(weight) p)
 {
     p.s0 = FMA(r->beta1, p.s0, -(r->h * g));
     p.w += FMA(r->beta1, p.s0, -(r->h * g));
     return p;
 }
 
-FNN_ELEMENT FN(weight) FN(adagrad)(const FN(rate) *r, REAL g, FN(weight) p)
+FNN_ELEMENT FN(weight) FN(adagrad_rule)(const FN(rate) *r, REAL g, FN(weight) p)
 {
     p.s0 = FMA(g, g, p.s0);
     p.w -= r->h * g / (SQRT(p.s0) + r->epsilon);
     return p;
 }
 
-FNN_ELEMENT FN(weight) FN(rmsprop)(const FN(rate) *r, REAL g, FN(weight) p)
+FNN_ELEMENT FN(weight) FN(rmsprop_rule)(const FN(rate) *r, REAL g, FN(weight) p)
 {
     p.s0 = FMA(r->beta2, p.s0, r->rest2 * g * g);
     p.w -= r->h * g / (SQRT(p.s0) + r->epsilon);
     return p;
 }
 
-FNN_ELEMENT FN(weight) FN(adadelta)(const FN(rate) *r, REAL g, FN(weight) p)
+FNN_ELEMENT FN(weight) FN(adadelta_rule)(const FN(rate) *r, REAL g, FN(weight) p)
 {
     p.s0 = FMA(r->beta2, p.s0, r->rest2 * g * g);
     const REAL d = g * SQRT((p.s1 + r->epsilon) / (p.s0 + r->epsilon));
@@ -81,7 +81,7 @@ FNN_ELEMENT FN(weight) FN(adadelta)(const FN(rate) *r, REAL g, FN(weight) p)
 }
 
 /* The bias correction of the first moment is folded into the rate, that of the second into one product. */
-FNN_ELEMENT FN(weight) FN(adam)(const FN(rate) *r, REAL g, FN(weight) p)
+FNN_ELEMENT FN(weight) FN(adam_rule)(const FN(rate) *r, REAL g, FN(weight) p)
 {
     p.s0 = FMA(r->beta1, p.s0, r->rest1 * g);
     p.s1 = FMA(r->beta2, p.s1, r->rest2 * g * g);
@@ -89,7 +89,7 @@ FNN_ELEMENT FN(weight) FN(adam)(const FN(rate) *r, REAL g, FN(weight) p)
     return p;
 }
 
-FNN_ELEMENT FN(weight) FN(amsgrad)(const FN(rate) *r, REAL g, FN(weight) p)
+FNN_ELEMENT FN(weight) FN(amsgrad_rule)(const FN(rate) *r, REAL g, FN(weight) p)
 {
     p.s0 = FMA(r->beta1, p.s0, r->rest1 * g);
     p.s1 = FMA(r->beta2, p.s1, r->rest2 * g * g);
@@ -98,50 +98,10 @@ FNN_ELEMENT FN(weight) FN(amsgrad)(const FN(rate) *r, REAL g, FN(weight) p)
     return p;
 }
 
-static void FN(fnn_sgd_update)(ptrdiff_t N, const fnn_update *u, const fnn_real *g, fnn_real *w, fnn_real *s0,
-                               fnn_real *s1, fnn_real *s2)
-{
-    FN(each_weight)(N, u, 0, g, w, s0, s1, s2, FN(sgd));
-}
-
-static void FN(fnn_momentum_update)(ptrdiff_t N, const fnn_update *u, const fnn_real *g, fnn_real *w, fnn_real *s0,
-                                    fnn_real *s1, fnn_real *s2)
-{
-    FN(each_weight)(N, u, 1, g, w, s0, s1, s2, FN(momentum));
-}
-
-static void FN(fnn_nesterov_update)(ptrdiff_t N, const fnn_update *u, const fnn_real *g, fnn_real *w, fnn_real *s0,
-                                    fnn_real *s1, fnn_real *s2)
-{
-    FN(each_weight)(N, u, 1, g, w, s0, s1, s2, FN(nesterov));
-}
-
-static void FN(fnn_adagrad_update)(ptrdiff_t N, const fnn_update *u, const fnn_real *g, fnn_real *w, fnn_real *s0,
-                                   fnn_real *s1, fnn_real *s2)
-{
-    FN(each_weight)(N, u, 1, g, w, s0, s1, s2, FN(adagrad));
-}
-
-static void FN(fnn_rmsprop_update)(ptrdiff_t N, const fnn_update *u, const fnn_real *g, fnn_real *w, fnn_real *s0,
-                                   fnn_real *s1, fnn_real *s2)
-{
-    FN(each_weight)(N, u, 1, g, w, s0, s1, s2, FN(rmsprop));
-}
-
-static void FN(fnn_adadelta_update)(ptrdiff_t N, const fnn_update *u, const fnn_real *g, fnn_real *w, fnn_real *s0,
-                                    fnn_real *s1, fnn_real *s2)
-{
-    FN(each_weight)(N, u, 2, g, w, s0, s1, s2, FN(adadelta));
-}
-
-static void FN(fnn_adam_update)(ptrdiff_t N, const fnn_update *u, const fnn_real *g, fnn_real *w, fnn_real *s0,
-                                fnn_real *s1, fnn_real *s2)
-{
-    FN(each_weight)(N, u, 2, g, w, s0, s1, s2, FN(adam));
-}
-
-static void FN(fnn_amsgrad_update)(ptrdiff_t N, const fnn_update *u, const fnn_real *g, fnn_real *w, fnn_real *s0,
-                                   fnn_real *s1, fnn_real *s2)
-{
-    FN(each_weight)(N, u, 3, g, w, s0, s1, s2, FN(amsgrad));
-}
+#define FNN_OPTIMIZER(NAME, name, states) \
+    static void FN(fnn_##name##_update)(ptrdiff_t N, const fnn_update *u, const fnn_real *g, fnn_real *w, fnn_real *s0, \
+                                        fnn_real *s1, fnn_real *s2) \
+    { \
+        FN(each_weight)(N, u, states, g, w, s0, s1, s2, FN(name##_rule)); \
+    }
+#include "fnn_families.def"

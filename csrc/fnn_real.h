@@ -1,24 +1,8 @@
-/* REAL and FN for one dtype and one instruction set.  Included once per dtype, so it has no guard.
+/* REAL and FN for one dtype and one instruction set.
  * Needs FNN_BITS (32 or 64), FNN_ISA (a bare word) and FNN_FMA (1 where a fused multiply-add is one instruction). */
 #if !defined(FNN_BITS) || !defined(FNN_ISA) || !defined(FNN_FMA)
 #error "define FNN_BITS, FNN_ISA and FNN_FMA before including fnn_real.h"
 #endif
-
-#undef REAL
-#undef UNSIGNED
-#undef FN
-#undef FN_
-#undef FN__
-#undef FMA
-#undef FABS
-#undef COPYSIGN
-#undef SQRT
-#undef REAL_MANTISSA
-#undef REAL_BIAS
-#undef INDEPENDENT
-#undef UNROLLED
-#undef FNN_PRAGMA
-#undef STORE_FIRST
 
 #if FNN_BITS == 32
 #define REAL float

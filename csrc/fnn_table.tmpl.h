@@ -1,5 +1,17 @@
-/* Every template for one dtype, and the table of what they define. */
+/* All kernels of one dtype and one instruction set: every template, and the table of what they define. */
+#if defined(__GNUC__) && !defined(__clang__)
+/* A kernel has the signature of its family and may need less of it. */
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+/* Vectors are passed between inlined functions only, so how a call would pass them does not matter. */
+#pragma GCC diagnostic ignored "-Wpsabi"
+#else
+#pragma clang diagnostic ignored "-Wunused-parameter"
+#endif
+
+#include "fnn_philox.h"
 #include "fnn_real.h"
+#include "fnn_store.h"
+#include "fnn_turn.h"
 
 #include "fnn_math.tmpl.h"
 #include "fnn_reduce.tmpl.h"
@@ -25,30 +37,12 @@ const fnn_kernels FN(fnn_kernels) = {
     .isa = FNN_QUOTE(FNN_ISA),
     .itemsize = sizeof(REAL),
     .has_fma = FNN_FMA,
-    .activation_forward = {
-        [FNN_IDENTITY] = FN(fnn_identity_forward),
-        [FNN_SIGMOID] = FN(fnn_sigmoid_forward),
-        [FNN_TANH] = FN(fnn_tanh_forward),
-        [FNN_RELU] = FN(fnn_relu_forward),
-        [FNN_LEAKY_RELU] = FN(fnn_leaky_relu_forward),
-        [FNN_ELU] = FN(fnn_elu_forward),
-        [FNN_SELU] = FN(fnn_selu_forward),
-        [FNN_SOFTPLUS] = FN(fnn_softplus_forward),
-        [FNN_GELU] = FN(fnn_gelu_forward),
-        [FNN_SILU] = FN(fnn_silu_forward),
-    },
-    .activation_backward = {
-        [FNN_IDENTITY] = FN(fnn_identity_backward),
-        [FNN_SIGMOID] = FN(fnn_sigmoid_backward),
-        [FNN_TANH] = FN(fnn_tanh_backward),
-        [FNN_RELU] = FN(fnn_relu_backward),
-        [FNN_LEAKY_RELU] = FN(fnn_leaky_relu_backward),
-        [FNN_ELU] = FN(fnn_elu_backward),
-        [FNN_SELU] = FN(fnn_selu_backward),
-        [FNN_SOFTPLUS] = FN(fnn_softplus_backward),
-        [FNN_GELU] = FN(fnn_gelu_backward),
-        [FNN_SILU] = FN(fnn_silu_backward),
-    },
+#define FNN_ACTIVATION(NAME, name, reads) \
+    .activation_forward[FNN_##NAME] = FN(fnn_##name##_forward), \
+    .activation_backward[FNN_##NAME] = FN(fnn_##name##_backward),
+#define FNN_LOSS(NAME, name, kind) .loss[FNN_##NAME] = FN(fnn_##name##_loss),
+#define FNN_OPTIMIZER(NAME, name, states) .update[FNN_##NAME] = FN(fnn_##name##_update),
+#include "fnn_families.def"
     .softmax_forward = FN(fnn_softmax_forward),
     .softmax_backward = FN(fnn_softmax_backward),
     .log_sum_exp = FN(fnn_log_sum_exp),
@@ -56,30 +50,6 @@ const fnn_kernels FN(fnn_kernels) = {
     .product_input_gradient = FN(fnn_product_input_gradient),
     .product_weight_gradient = FN(fnn_product_weight_gradient),
     .product_row_gradients = FN(fnn_product_row_gradients),
-    .loss = {
-        [FNN_SQUARED_ERROR] = FN(fnn_squared_error_loss),
-        [FNN_DISTANCE] = FN(fnn_distance_loss),
-        [FNN_ABSOLUTE_ERROR] = FN(fnn_absolute_error_loss),
-        [FNN_HUBER] = FN(fnn_huber_loss),
-        [FNN_QUANTILE] = FN(fnn_quantile_loss),
-        [FNN_LOG_COSH] = FN(fnn_log_cosh_loss),
-        [FNN_POISSON] = FN(fnn_poisson_loss),
-        [FNN_CROSS_ENTROPY] = FN(fnn_cross_entropy_loss),
-        [FNN_CROSS_ENTROPY_LABELS] = FN(fnn_cross_entropy_labels_loss),
-        [FNN_BINARY_CROSS_ENTROPY] = FN(fnn_binary_cross_entropy_loss),
-        [FNN_HINGE] = FN(fnn_hinge_loss),
-        [FNN_HINGE_LABELS] = FN(fnn_hinge_labels_loss),
-    },
-    .update = {
-        [FNN_SGD] = FN(fnn_sgd_update),
-        [FNN_MOMENTUM] = FN(fnn_momentum_update),
-        [FNN_NESTEROV] = FN(fnn_nesterov_update),
-        [FNN_ADAGRAD] = FN(fnn_adagrad_update),
-        [FNN_RMSPROP] = FN(fnn_rmsprop_update),
-        [FNN_ADADELTA] = FN(fnn_adadelta_update),
-        [FNN_ADAM] = FN(fnn_adam_update),
-        [FNN_AMSGRAD] = FN(fnn_amsgrad_update),
-    },
     .add_row_sum = FN(fnn_add_row_sum),
     .add = FN(fnn_add),
     .add_scaled = FN(fnn_add_scaled),
@@ -106,6 +76,3 @@ const fnn_kernels FN(fnn_kernels) = {
     .probe_multiply_add = FN(fnn_probe_multiply_add),
     .probe_read = FN(fnn_probe_read),
 };
-
-#undef FNN_QUOTE
-#undef FNN_QUOTE_

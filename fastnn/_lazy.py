@@ -6,13 +6,15 @@ They stand once, in the package's ``__init__.pyi``, where type checkers find the
     from fastnn.data import *
     interchange = formats
 
-where the second needs a package that has such a file itself, and the third gives a name above a second one.
+where the second needs a package that has such a file itself, or a module that lists its names in ``__all__``, and the
+third gives a name above a second one.
 """
 
 import sys
+from ast import literal_eval
 from collections.abc import Callable
 from importlib import import_module
-from os.path import dirname, join
+from os.path import dirname, isfile, join
 from typing import Any
 
 FOLDER = dirname(__file__)
@@ -21,7 +23,10 @@ FOLDER = dirname(__file__)
 def homes(package: str) -> dict[str, tuple[str, str]]:
     """Return where each name of a package is: its module, and what it is called there."""
     found: dict[str, tuple[str, str]] = {}
-    with open(join(FOLDER, *package.split(".")[1:], "__init__.pyi"), encoding="utf-8") as stub:
+    place = join(FOLDER, *package.split(".")[1:])
+    if not isfile(join(place, "__init__.pyi")):
+        return {name: (package, name) for name in listed(place)}
+    with open(join(place, "__init__.pyi"), encoding="utf-8") as stub:
         for line in stub:
             match line.split():
                 case ["from", module, "import", "*", *_]:
@@ -31,6 +36,14 @@ def homes(package: str) -> dict[str, tuple[str, str]]:
                 case [public, "=", name]:
                     found[public] = found[name]
     return found
+
+
+def listed(place: str) -> list[str]:
+    """Return what a module, or a package, has in ``__all__``, without running it."""
+    with open(f"{place}.py" if isfile(f"{place}.py") else join(place, "__init__.py"), encoding="utf-8") as source:
+        text = source.read()
+    start = text.index("[", text.index("\n__all__ = ["))
+    return list(literal_eval(text[start : text.index("]", start) + 1]))
 
 
 def attach(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:

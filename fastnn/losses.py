@@ -11,6 +11,19 @@ from typing import Any, ClassVar
 from fastnn._spec import Spec, choose, require_number
 from fastnn.links import IDENTITY, LOG, MARGIN, SIGMOID, SOFTMAX, Link
 
+__all__ = [
+    "AbsoluteError",
+    "BinaryCrossEntropy",
+    "CrossEntropy",
+    "Distance",
+    "Hinge",
+    "Huber",
+    "LogCosh",
+    "Poisson",
+    "Quantile",
+    "SquaredError",
+]
+
 
 class Loss(Spec, family="loss"):
     """Base of all losses.

@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 CORE = "fastnn._core."
 FLOORS = [
     # F1: typed Cython
-    ["_lazy", "_source_tree", "errors", "_core", "_core.kernels", "_core.pool", "_core.step", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.products", "_core.ops", "_core.ops.dense",
-     "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom",
+    ["_lazy", "_source_tree", "errors", "_core", "_core.table", "_core.doors", "_core.pool", "_core.step", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.products", "_core.ops.dense",
+     "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom", "_core.ops",
      "_core.plan", "_core.loss", "_core.optimizer", "_core.claim", "_core.trainer", "_core.idle", "_core.rows", "_core.moments", "_core.engine", "_core.stream", "_core.capi"],
     # F2: specifications in plain Python
     ["_version", "_spec", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
@@ -30,7 +30,7 @@ FLOORS = [
     # F4: learning
     ["training.progress", "training.history", "training.callbacks", "training.loop", "training.many", "training"],
     # files, and what other programs read and write; the header of the interface for C
-    ["formats.safetensors", "formats.weights", "formats.activations", "formats.arrays", "formats.gates", "formats.sklearn",
+    ["formats.safetensors", "formats.weights", "formats.activations", "formats.arrays", "formats.gates", "formats.foreign", "formats.sklearn",
      "formats.c.text", "formats.c.products", "formats.c.functions", "formats.c.quantize", "formats.c.program", "formats.c.recurrent", "formats.c.emitters",
      "formats.c.translation", "formats.c.selftest", "formats.c.files", "formats.c.header", "formats.c.source", "formats.c",
      "formats.onnx.write.graph", "formats.onnx.write.activations", "formats.onnx.write.norms", "formats.onnx.write.phase", "formats.onnx.write.scan", "formats.onnx.write.recurrent", "formats.onnx.write.layers",
@@ -240,14 +240,12 @@ def test_blas_has_one_door():
 
 
 def kernels():
-    """Every kernel by name: members of the table, and the rows of its arrays."""
+    """Every kernel by name: members of the table, and the rows of its families."""
     header = (ROOT / "csrc" / "fnn_kernels.h").read_text()
     table = header[header.index("typedef struct fnn_kernels") :]
     names = re.findall(r"\(\*(\w+)\)\(", table)
-    for kind, enum in re.findall(r"enum (\w+) \{([^}]*)\}", header):
-        names += [word[4:].lower() for word in re.findall(r"FNN_\w+", enum)[:-1]]
-        assert kind.startswith("fnn_")
-    return names
+    families = (ROOT / "csrc" / "fnn_families.def").read_text()
+    return names + re.findall(r"^FNN_[A-Z]+\(\w+, (\w+), \w+\)", families, re.MULTILINE)
 
 
 def test_every_kernel_is_named_in_a_test():
@@ -303,11 +301,15 @@ sys.exit(", ".join(failed) or 0)
 
 
 def test_every_compiled_module_has_a_stub():
-    """But those that Python sees nothing of."""
-    stubs = {name_of(path) for path in (ROOT / "fastnn").rglob("*.pyi") if not path.with_suffix(".py").exists()}
-    compiled = {module for module, suffix, _ in sources() if suffix == ".pyx"}
-    assert compiled - stubs == {"_core.products", "_core.views"}
-    assert stubs <= compiled
+    """But those that Python sees nothing of, and the ops: one stub, of their package, has them all."""
+    stubs = {name_of(path) for path in (ROOT / "fastnn").rglob("*.pyi") if not path.with_suffix(".py").exists()} | {"_core.ops"}
+    compiled = {module: text for module, suffix, text in sources() if suffix == ".pyx"}
+    ops = {module for module in compiled if module.startswith("_core.ops.")}
+    assert compiled.keys() - stubs - ops == {"_core.products", "_core.views"}
+    assert stubs <= {*compiled, "_core.ops"} - ops
+    stub = (ROOT / "fastnn/_core/ops/__init__.pyi").read_text()
+    classes = {name for module in ops for name in re.findall(r"^cdef class (\w+)", compiled[module], re.MULTILINE)}
+    assert classes == set(re.findall(r"^class (\w+)", stub, re.MULTILINE))
 
 
 PLANTED = [
@@ -328,7 +330,7 @@ PLANTED = [
     ("_core.plan", ".pyx", "from fastnn._core.engine cimport Engine", "_core.plan: imports _core.engine"),
     ("_core.plan", ".pxd", "from fastnn._core.trainer cimport Trainer", "_core.plan: imports _core.trainer"),
     ("_core.plan", ".pyx", "    from fastnn.network import Network", "_core.plan: imports network"),
-    ("_core.kernels", ".pyx", "from scipy.linalg.cython_blas cimport sgemm", "_core.kernels: imports scipy.linalg.cython_blas at its top"),
+    ("_core.table", ".pyx", "from scipy.linalg.cython_blas cimport sgemm", "_core.table: imports scipy.linalg.cython_blas at its top"),
     ("data", ".pyi", "from fastnn.network import Network as Network", "data: imports network"),
     ("newcomer", ".py", "", "newcomer: has no place in FLOORS"),
     ("metrics", ".py", "import fastnn.gone", "metrics: imports fastnn.gone, which has no place"),

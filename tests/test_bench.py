@@ -15,7 +15,7 @@ from test_architecture import ROOT, kernels  # noqa: E402
 import fastnn as fn  # noqa: E402
 from bench import bench_core, bench_kernels, limits, pipe, problem, reference, report, worker  # noqa: E402
 from bench.peers import case  # noqa: E402
-from fastnn._core import kernels as core_kernels  # noqa: E402
+from fastnn._core import doors, table  # noqa: E402
 from fastnn.layers.base import Layer  # noqa: E402
 
 Workload = workloads.Workload
@@ -132,8 +132,10 @@ def test_tables_name_what_is_missing_and_who_failed():
 
 def test_every_kernel_and_every_layer_has_a_case():
     text = (ROOT / "bench" / "bench_kernels.py").read_text()
-    tables = {*core_kernels.ACTIVATIONS, *core_kernels.LOSSES, *core_kernels.OPTIMIZERS}  # cases run over these
-    missing = [name for name in kernels() if name not in tables and not re.search(rf'(kernels\.|"){name}\b', text)]
+    tables = {*table.ACTIVATIONS, *table.LOSSES, *table.OPTIMIZERS}  # cases run over these
+    missing = [
+        name for name in kernels() if name not in tables and not re.search(rf'(doors\.|table\.|"){name}\b', text)
+    ]
     assert missing == []
     layers = {name for name in dir(fn) if isinstance(getattr(fn, name), type) and issubclass(getattr(fn, name), Layer)}
     assert set(bench_core.LAYERS) == layers - {"Layer"}
@@ -143,14 +145,14 @@ def test_products_timed_in_place_are_those_that_are_tested():
     draw = bench_kernels.draw
     x, w, bias, dy, dw = (draw(*shape, seed=1) for shape in ((3, 20), (20, 33), (33,), (3, 33), (20, 33)))
     place = draw(3, 33)
-    assert core_kernels.product_forward(x, w, bias, out=place) is place
-    np.testing.assert_array_equal(place, core_kernels.product_forward(x, w, bias))
-    place = core_kernels.product_input_gradient(dy, w, out=draw(3, 20))
-    np.testing.assert_array_equal(place, core_kernels.product_input_gradient(dy, w))
-    expected = core_kernels.product_weight_gradient(x, dy, dw, 0.5)
-    np.testing.assert_array_equal(core_kernels.product_weight_gradient(x, dy, dw, 0.5, out=dw), expected)
+    assert doors.product_forward(x, w, bias, out=place) is place
+    np.testing.assert_array_equal(place, doors.product_forward(x, w, bias))
+    place = doors.product_input_gradient(dy, w, out=draw(3, 20))
+    np.testing.assert_array_equal(place, doors.product_input_gradient(dy, w))
+    expected = doors.product_weight_gradient(x, dy, dw, 0.5)
+    np.testing.assert_array_equal(doors.product_weight_gradient(x, dy, dw, 0.5, out=dw), expected)
     with pytest.raises(ValueError, match="expected out to be dw itself"):
-        core_kernels.product_weight_gradient(x, dy, dw, out=draw(20, 33))
+        doors.product_weight_gradient(x, dy, dw, out=draw(20, 33))
 
 
 WORKER = """

@@ -13,34 +13,36 @@ ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "contributing"
 if not PAGES.is_dir():
     pytest.skip("needs docs/ of the source tree", allow_module_level=True)
-EDIT = re.compile(
-    r"\bin `([^`]+)`, (?:a new file|(after|before) the line with `([^`]+)`):\n\n```\w+\n(.*?)^```$",
-    re.DOTALL | re.MULTILINE | re.IGNORECASE,
-)
+BLOCK = re.compile(r"(?:\b[Ii]n (the new file )?`([^`]+)`:)?\n\n```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
-def edits(page):
-    """Yield (file, "after", "before" or "", part of the line, text) for each edit of a page."""
-    text = (PAGES / page).read_text()
-    found = EDIT.findall(text)
-    assert len(found) == text.count("```") // 2, f"{page}: a block without its place"
+def edits(text):
+    """Return (file, old, new) for each edit of a page: ``new`` is the whole of a new file, whose ``old`` is None."""
+    found = []
+    for is_new, name, language, block in BLOCK.findall(text):
+        assert name, f"a block without its file: {block[:60]!r}"
+        assert (language == "diff") != bool(is_new), f"{name}: a new file is given whole, another as a diff"
+        for hunk in [block] if is_new else re.split(r"^@@.*\n", block, flags=re.MULTILINE):
+            lines = [line or " " for line in hunk.splitlines()]
+            old = None if is_new else "".join(f"{line[1:]}\n" for line in lines if line[0] != "+")
+            new = block if is_new else "".join(f"{line[1:]}\n" for line in lines if line[0] != "-")
+            found.append((name, old, new))
     return found
 
 
-def carry_out(root, page):
-    """Make the edits of a page below ``root``, and return the files that they touch."""
-    for name, where, line, text in edits(page):
+def carry_out(root, text):
+    """Make the edits below ``root``, and return the files that they touch."""
+    for name, old, new in edits(text):
         path = root / name
-        if not where:
-            assert not path.exists(), f"{page}: {name} is there already"
-            path.write_text(text)
+        if old is None:
+            assert not path.exists(), f"{name} is there already"
+            path.write_text(new)
             continue
-        lines = path.read_text().splitlines(keepends=True)
-        places = [i for i, one in enumerate(lines) if line in one]
-        assert len(places) == 1, f"{page}: {name} has {len(places)} lines with {line!r}"
-        lines.insert(places[0] + (where == "after"), text)
-        path.write_text("".join(lines))
-    return sorted({name for name, *_ in edits(page)})
+        places = [found.start() for found in re.finditer(f"^{re.escape(old)}", path.read_text(), re.MULTILINE)]
+        assert len(places) == 1, f"{name} has {len(places)} places like this one:\n{old}"
+        before, after = path.read_text()[: places[0]], path.read_text()[places[0] + len(old) :]
+        path.write_text(before + new + after)
+    return sorted({name for name, *_ in edits(text)})
 
 
 def copied(folder):
@@ -139,7 +141,49 @@ for wrong in ({"epsilon": 0}, {"epsilon": "small"}):
 def test_a_layer_without_a_kernel_of_its_own_takes_four_files(tmp_path):
     pytest.importorskip("onnxruntime")
     root = copied(tmp_path)
-    files = carry_out(root, "layer.md")
+    files = carry_out(root, (PAGES / "layer.md").read_text())
     assert len(files) <= 4, files
     tried(root, LAYER)
     python(root, "-m", "pytest", "-q", "--doctest-modules", "fastnn/layers/norm_dense.py", "-p", "no:cacheprovider")
+
+
+PAGE = """\
+Words, in `a.py`:
+
+```diff
+ one
+-two
++2
+@@
++four
+ five
+```
+
+and in the new file `b.py`:
+
+```python
+x
+```
+"""
+
+
+def test_edits_are_made_where_their_lines_are(tmp_path):
+    (tmp_path / "a.py").write_text("one\ntwo\nthree\nfive\n")
+    assert carry_out(tmp_path, PAGE) == ["a.py", "b.py"]
+    assert (tmp_path / "a.py").read_text() == "one\n2\nthree\nfour\nfive\n"
+    assert (tmp_path / "b.py").read_text() == "x\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "page", "message"),
+    [
+        ("one\nthree\nfive\n", PAGE, "a.py has 0 places like this one"),
+        ("one\ntwo\nthree\nfive\nfive\n", PAGE, "a.py has 2 places like this one"),
+        ("", "Words.\n\n```diff\n+one\n```\n", "a block without its file"),
+        ("", "In `a.py`:\n\n```python\none\n```\n", "a new file is given whole"),
+    ],
+)
+def test_edits_that_fit_nowhere_are_refused(written, page, message, tmp_path):
+    (tmp_path / "a.py").write_text(written)
+    with pytest.raises(AssertionError, match=message):
+        carry_out(tmp_path, page)

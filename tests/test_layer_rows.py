@@ -12,6 +12,7 @@ from helpers.cases import CASES
 import fastnn as fn
 from fastnn.formats.c.emitters import EMITTERS, WITHOUT
 from fastnn.formats.onnx.write.layers import LAYERS, REFUSED
+from fastnn.layers import Composite
 
 ROOT = Path(__file__).parents[1]
 if not (ROOT / "bench").is_dir():
@@ -20,15 +21,10 @@ sys.path.insert(0, str(ROOT))
 from bench import bench_core  # noqa: E402
 
 
-def is_composite(layer):
-    """Is it made of other layers, so that no network holds it?"""
-    return layer.build is fn.Layer.build or any(base.__name__ == "Composite" for base in layer.__mro__)
-
-
 def plain_layers():
     """The layers that are neither composite nor code, by name."""
     known = fn.Layer.registry
-    return {name: layer for name, layer in known.items() if not is_composite(layer) and layer is not fn.Custom}
+    return {name: layer for name, layer in known.items() if not issubclass(layer, Composite) and layer is not fn.Custom}
 
 
 def missing_rows():

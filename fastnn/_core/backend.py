@@ -7,7 +7,7 @@ products give the same bits for every batch size, number of threads and instruct
 
 import os
 
-from fastnn._core.kernels import has_fma
+from fastnn._core.table import has_fma
 
 BACKENDS = ("auto", "native", "blas")
 NATIVE_LIMIT = 1 << 16  # weights of a layer, without FMA

@@ -12,7 +12,7 @@ from scipy.linalg.cython_blas cimport dgemm, dgemv, dger, sgemm, sgemv, sger
 
 from fastnn._core.blas_int cimport blas_int
 from fastnn._core.blas_threads cimport hold, let_go
-from fastnn._core.kernels cimport fnn_shape
+from fastnn._core.table cimport fnn_shape
 from fastnn._core.step cimport Products
 
 from scipy.linalg import cython_blas

@@ -2,7 +2,7 @@ from cpython.object cimport PyObject
 
 from libc.stdint cimport int64_t
 
-from fastnn._core.kernels cimport fnn_kernels, fnn_loss_value
+from fastnn._core.table cimport fnn_kernels, fnn_loss_value
 
 # Which real targets a loss allows.
 cdef enum RealTargets:

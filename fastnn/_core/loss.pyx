@@ -7,7 +7,7 @@ from libc.float cimport DBL_MAX
 from libc.math cimport fabs
 from libc.stdint cimport int64_t, uint64_t
 
-from fastnn._core.kernels cimport fnn_kernels
+from fastnn._core.table cimport fnn_kernels
 from fastnn._core.step cimport FAILED, OK
 from fastnn._core.views cimport view
 

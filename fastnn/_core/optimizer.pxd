@@ -1,6 +1,6 @@
 cimport numpy as cnp
 
-from fastnn._core.kernels cimport fnn_kernels, fnn_optimizer_update, fnn_update
+from fastnn._core.table cimport fnn_kernels, fnn_optimizer_update, fnn_update
 
 # A stretch of the parameter vector under one set of rules; penalties, decay and max_norm of 0 do nothing.
 cdef struct Segment:

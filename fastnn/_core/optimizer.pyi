@@ -1,9 +1,7 @@
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from numpy.typing import DTypeLike, NDArray
-
-STATE_VECTORS: Final[dict[str, int]]
 
 class Optimizer:
     def __init__(

@@ -4,18 +4,15 @@ cimport numpy as cnp
 from libc.math cimport pow, sqrt
 from libc.stdlib cimport calloc, free
 
-from fastnn._core.kernels cimport fnn_kernels, fnn_optimizer_update, fnn_update, kernel_table
+from fastnn._core.table cimport fnn_kernels, fnn_optimizer_update, fnn_update, kernel_table
 from fastnn._core.pool cimport run_parts, threads
 
 import numpy as np
 
-from fastnn._core.kernels import OPTIMIZERS
+from fastnn._core.table import OPTIMIZERS, STATE_VECTORS
 from fastnn._core.plan import aligned_zeros
 
 cnp.import_array()
-
-STATE_VECTORS = {"sgd": 0, "momentum": 1, "nesterov": 1, "adagrad": 1, "rmsprop": 1, "adadelta": 2, "adam": 2,
-                 "amsgrad": 3}
 
 cdef enum:
     PART_SIZE = 1 << 15     # parameters that are worth a thread

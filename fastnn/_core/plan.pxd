@@ -1,6 +1,6 @@
 cimport numpy as cnp
 
-from fastnn._core.kernels cimport fnn_kernels
+from fastnn._core.table cimport fnn_kernels
 from fastnn._core.step cimport Frame, Products, Step
 
 # Multiply-adds of a forward pass below which releasing the GIL costs more than it gives.

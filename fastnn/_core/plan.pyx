@@ -10,15 +10,15 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
-from fastnn._core.kernels cimport kernel_table
+from fastnn._core.table cimport kernel_table
 from fastnn._core.pool cimport run_parts, threads
 from fastnn._core.step cimport Frame, OK, Op, Products, Step
 
 import numpy as np
 
 from fastnn._core.backend import uses_blas
-from fastnn._core.kernels import ACTIVATIONS
-from fastnn._core.ops.merge import FanOutOp
+from fastnn._core.table import ACTIVATIONS
+from fastnn._core.ops import FanOutOp
 
 cnp.import_array()
 

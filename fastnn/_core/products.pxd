@@ -1,4 +1,4 @@
-from fastnn._core.kernels cimport fnn_shape
+from fastnn._core.table cimport fnn_shape
 from fastnn._core.step cimport Step
 
 cdef inline fnn_shape whole(Py_ssize_t B, Py_ssize_t I, Py_ssize_t O) noexcept nogil:

@@ -5,7 +5,7 @@ Each element is one chain of sums within one part, so the bits do not depend on 
 are split in the forward product and the weight gradient alike, so that each thread keeps its columns of W in its cache.
 """
 
-from fastnn._core.kernels cimport fnn_shape
+from fastnn._core.table cimport fnn_shape
 from fastnn._core.pool cimport run_parts, threads
 from fastnn._core.step cimport Products, Step
 

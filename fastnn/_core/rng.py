@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 
-from fastnn._core import kernels
+from fastnn._core import table
 
 SHUFFLE = 0xFFFFFFFF
 COTANGENT = 0xFFFFFFFE
@@ -27,12 +27,12 @@ class Stream:
 
     def uniform(self, shape: tuple[int, ...]) -> np.ndarray:
         """Return float64 numbers of ``shape``, uniform in [0, 1)."""
-        return kernels.uniform(int(np.prod(shape)), self.seed, self.stream, self.step).reshape(shape)
+        return table.uniform(int(np.prod(shape)), self.seed, self.stream, self.step).reshape(shape)
 
     def normal(self, shape: tuple[int, ...]) -> np.ndarray:
         """Return float64 numbers of ``shape``, standard normal."""
-        return kernels.normal(int(np.prod(shape)), self.seed, self.stream, self.step).reshape(shape)
+        return table.normal(int(np.prod(shape)), self.seed, self.stream, self.step).reshape(shape)
 
     def permutation(self, n: int, first: int = 0) -> np.ndarray:
         """Return ``first .. first + n - 1`` in random order, int64 of shape (n,)."""
-        return kernels.permutation(n, self.seed, self.stream, self.step, first)
+        return table.permutation(n, self.seed, self.stream, self.step, first)

@@ -19,7 +19,7 @@ return a status.  Where there is a state (a Stream), forward begins with state[i
 
 from libc.stdint cimport uint64_t
 
-from fastnn._core.kernels cimport fnn_kernels, fnn_shape
+from fastnn._core.table cimport fnn_kernels, fnn_shape
 
 cdef enum Status:
     OK = 0

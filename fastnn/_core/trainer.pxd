@@ -1,7 +1,7 @@
 cimport numpy as cnp
 from cpython.object cimport PyObject
 
-from fastnn._core.kernels cimport fnn_kernels
+from fastnn._core.table cimport fnn_kernels
 from fastnn._core.loss cimport LossStep
 from fastnn._core.optimizer cimport Optimizer
 from fastnn._core.plan cimport InputSlot, Plan, Workspace

@@ -8,7 +8,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from fastnn._core.claim cimport claim, let_go
-from fastnn._core.kernels cimport fnn_random, random_permutation
+from fastnn._core.table cimport fnn_random, random_permutation
 from fastnn._core.loss cimport LossStep, run_loss
 from fastnn._core.optimizer cimport Optimizer
 from fastnn._core.plan cimport (GIL_WORK, Plan, Workspace, raise_pending, require_rows, run_backward, run_commit,
@@ -20,7 +20,7 @@ from fastnn._core.views cimport view
 
 import numpy as np
 
-from fastnn._core.kernels import LOSSES
+from fastnn._core.table import LOSSES
 from fastnn._core.plan import aligned_zeros
 from fastnn.errors import DivergenceError
 

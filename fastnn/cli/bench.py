@@ -83,11 +83,12 @@ def _digits(us: float) -> str:
 def machine() -> dict[str, str | int]:
     """Return name and value of what decides speed here."""
     import fastnn as fn
-    from fastnn._core import backend, kernels
+    from fastnn._core import backend
+    from fastnn._core.table import isa
 
     return {
         "processor": processor(),
-        "isa": kernels.isa(),
+        "isa": isa(),
         "threads": fn.get_num_threads(),
         "products": backend.MATMUL,
         "fastnn": fn.__version__,
@@ -128,19 +129,19 @@ def saved(path: str) -> tuple[str, Any]:
 
 def peak_rate(dtype: Any) -> float:
     """Return the multiply-adds of one core, counted as two operations each, in FLOP/s."""
-    from fastnn._core import kernels
+    from fastnn._core.table import probe_multiply_add
 
     n = 1000
     while True:
         began = perf_counter()
-        chains = kernels.probe_multiply_add(n, dtype=dtype)[1]
+        chains = probe_multiply_add(n, dtype=dtype)[1]
         if perf_counter() - began >= SECONDS:
             break
         n *= 2
     rates = []
     for _ in range(ROUNDS):
         began = perf_counter()
-        kernels.probe_multiply_add(n, dtype=dtype)
+        probe_multiply_add(n, dtype=dtype)
         rates.append(2.0 * n * chains / (perf_counter() - began))
     return max(rates)
 

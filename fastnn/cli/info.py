@@ -37,11 +37,11 @@ def versions() -> dict[str, str]:
     import scipy
 
     import fastnn as fn
-    from fastnn._core import kernels
+    from fastnn._core.table import isa, supported_isas
 
     return {
         "fastnn": fn.__version__,
-        "instruction set": f"{kernels.isa()} (of {', '.join(kernels.supported_isas())})",
+        "instruction set": f"{isa()} (of {', '.join(supported_isas())})",
         "processor": f"{platform.machine()}, {os.cpu_count()} logical",
         "system": platform.platform(),
         "python": f"{platform.python_version()} ({platform.python_implementation()})",

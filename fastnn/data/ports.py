@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._core import kernels
+from fastnn._core.table import all_finite
 from fastnn._spec import require_count
 from fastnn.layers.base import Shape, batched
 from fastnn.losses import CallableLoss, Loss
@@ -125,7 +125,7 @@ def packed(who: str, name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarra
     """
     with np.errstate(over="ignore"):
         result = np.require(array, dtype, ["C", "A"])
-    if not kernels.all_finite(result):
+    if not all_finite(result):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
         bad = int(np.count_nonzero(~np.isfinite(result)))
         raise ValueError(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._core import kernels
+from fastnn._core.table import all_finite
 from fastnn.errors import DivergenceError
 from fastnn.estimators.objective import Objective
 from fastnn.estimators.pace import Pace
@@ -168,7 +168,7 @@ def epoch(
         total, weight, penalty, done = total + loss, weight + mass, penalty + trainer.penalty_sum, done + size
     for call in listeners:
         call.on_batch_end(done, n, total / weight if weight else 0.0)
-    if not kernels.all_finite(net.params):  # the last update is followed by no loss that would tell
+    if not all_finite(net.params):  # the last update is followed by no loss that would tell
         raise DivergenceError(NOT_FINITE)
     return objective.report * (total / weight if weight else 0.0) + penalty / n + objective.constant
 

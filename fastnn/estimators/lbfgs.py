@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._core import kernels
+from fastnn._core.table import all_finite
 from fastnn.errors import DivergenceError
 from fastnn.estimators.design import weights_and_biases
 from fastnn.estimators.epochs import NOT_FINITE, Course, Record, Rows
@@ -97,7 +97,7 @@ def minimise(course: Course, net: Sequential, record: Record, rows: Rows, alpha:
     )
     with np.errstate(over="ignore"):
         net.params[function.index] = result.x
-    if not kernels.all_finite(net.params):
+    if not all_finite(net.params):
         raise DivergenceError(NOT_FINITE)
     record.epochs = min(int(result.nit), course.max_iter)
     record.loss = record.best_loss = shown(course.objective, float(result.fun))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._core import kernels
+from fastnn._core.table import all_finite
 
 BLOCK_BYTES = 1 << 25  # of rows of a sparse matrix that are made dense at a time
 
@@ -142,7 +142,7 @@ def _require_shape(who: str, shape: tuple[int, ...]) -> None:
 
 
 def _require_finite(who: str, name: str, array: np.ndarray) -> None:
-    if not kernels.all_finite(array):
+    if not all_finite(array):
         kind = "NaN" if np.isnan(array).any() else "infinity or a value too large for its dtype"
         raise ValueError(f"{who}: Input {name} contains {kind}; remove or impute it")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._core import kernels
+from fastnn._core.table import all_finite
 from fastnn.graph.graph import Graph
 
 
@@ -56,7 +56,7 @@ def assign(who: str, net: Graph, values: Mapping[str, np.ndarray]) -> None:
             raise ValueError(f"{who}: expected {name} of shape {view.shape}, got {given.shape}")
         with np.errstate(over="ignore"):
             ready[name] = np.ascontiguousarray(given, net.dtype)
-        if not kernels.all_finite(ready[name]):
+        if not all_finite(ready[name]):
             raise ValueError(f"{who}: expected {name} to be finite in {net.dtype}, got NaN or inf")
     for name, view in views.items():
         view[...] = ready[name]

@@ -3,17 +3,20 @@
 Columns here: i, f, g, o of an LSTM (g is the cell's input, elsewhere called c), r, u, n of a GRU (u is called z).
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
+from fastnn.layers import GRU, LSTM, SimpleRNN
 from fastnn.layers.base import Layer
-from fastnn.layers.lstm import LSTM
 
 Parameters = dict[str, np.ndarray]
 
 ONNX = {"lstm": "iofg", "gru": "urn", "simple": "h"}
 KERAS = {"lstm": "ifgo", "gru": "urn", "simple": "h"}
 TORCH = {"lstm": "ifgo", "gru": "run", "simple": "h"}
-OWN = {"lstm": "ifgo", "gru": "run", "simple": "h"}
+LAYERS = (GRU, LSTM, SimpleRNN)
 OPEN = 100.0  # of a forget gate that stands open: sigmoid(100) is 1 in float32 and float64
 
 
@@ -23,9 +26,9 @@ def reorder(columns: np.ndarray, had: str, wanted: str) -> np.ndarray:
     return np.concatenate([blocks[gate] for gate in wanted], axis=-1)
 
 
-def to_onnx(layer: Layer, parameters: Parameters) -> Parameters:
+def to_onnx(layer: Any, parameters: Parameters) -> Parameters:
     """Return W, R, B and P of an ONNX operator with one direction."""
-    kind, gates = layer.kind, "".join(layer.gates)  # type: ignore[attr-defined]
+    kind, gates = layer.kind, "".join(layer.gates)
     units = len(parameters["recurrent_weight"])
     weight, recurrent = parameters["weight"], parameters["recurrent_weight"]
     bias = parameters.get("bias", np.zeros(len(gates) * units, weight.dtype))
@@ -48,19 +51,25 @@ def to_onnx(layer: Layer, parameters: Parameters) -> Parameters:
     return {name: np.ascontiguousarray(array) for name, array in result.items()}
 
 
-def from_onnx(layer: Layer, arrays: Parameters) -> Parameters:
+def from_onnx(layer: Any, arrays: Parameters) -> Parameters:
     """Return the parameters of a layer, given W, R, B and P of one direction, without the axis of directions."""
-    kind, gates = layer.kind, "".join(layer.gates)  # type: ignore[attr-defined]
-    result = {
-        "weight": reorder(arrays["W"].T, ONNX[kind], gates),
-        "recurrent_weight": reorder(arrays["R"].T, ONNX[kind], gates),
-    }
-    if layer.bias:  # type: ignore[attr-defined]
-        bias, beside = np.split(arrays["B"], 2)
-        result |= merged_biases(kind, bias, beside, ONNX[kind], gates)
+    biases = np.split(arrays["B"], 2) if layer.bias else []
+    result = parameters_of(layer, ONNX, arrays["W"].T, arrays["R"].T, biases)
     if "P" in arrays:
         i, o, f = np.split(arrays["P"], 3)
-        result["peephole"] = np.stack([i, f, o] if "f" in gates else [i, o])
+        result["peephole"] = np.stack([i, f, o] if "f" in layer.gates else [i, o])
+    return result
+
+
+def parameters_of(
+    layer: Any, order: dict[str, str], weight: np.ndarray, recurrent: np.ndarray, biases: Sequence[np.ndarray]
+) -> Parameters:
+    """Return the parameters of a layer, given weights (inputs, gates), their order, and no or two biases."""
+    had, wanted = order[layer.kind], "".join(layer.gates)
+    result = {"weight": reorder(weight, had, wanted), "recurrent_weight": reorder(recurrent, had, wanted)}
+    if biases:
+        bias, beside = biases
+        result |= merged_biases(layer.kind, bias, beside, had, wanted)
     return result
 
 
@@ -71,32 +80,6 @@ def merged_biases(kind: str, bias: np.ndarray, beside: np.ndarray, had: str, wan
         return {"bias": bias + beside}
     inner = len(bias) * 2 // 3  # r and u add both; n has the one beside U within the reset gate's reach
     return {"bias": np.concatenate([bias[:inner] + beside[:inner], bias[inner:]]), "recurrent_bias": beside[inner:]}
-
-
-def from_torch(layer: Layer, weight: np.ndarray, recurrent: np.ndarray, biases: list[np.ndarray]) -> Parameters:
-    """Return the parameters of a layer, given weight_ih, weight_hh and no or two biases."""
-    kind = layer.kind  # type: ignore[attr-defined]
-    result = {
-        "weight": reorder(weight.T, TORCH[kind], OWN[kind]),
-        "recurrent_weight": reorder(recurrent.T, TORCH[kind], OWN[kind]),
-    }
-    if biases:
-        bias, beside = biases
-        result |= merged_biases(kind, bias, beside, TORCH[kind], OWN[kind])
-    return result
-
-
-def from_keras(layer: Layer, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray | None) -> Parameters:
-    """Return the parameters of a layer, given kernel, recurrent_kernel and bias; that of a GRU has two rows."""
-    kind = layer.kind  # type: ignore[attr-defined]
-    result = {
-        "weight": reorder(kernel, KERAS[kind], OWN[kind]),
-        "recurrent_weight": reorder(recurrent, KERAS[kind], OWN[kind]),
-    }
-    if bias is not None:
-        outer, inner = bias if kind == "gru" else (bias, np.zeros_like(bias))
-        result |= merged_biases(kind, outer, inner, KERAS[kind], OWN[kind])
-    return result
 
 
 def check_plain(who: str, layer: Layer) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._core import kernels
+from fastnn._core.table import all_finite
 from fastnn.errors import ModelFormatError
 from fastnn.graph.graph import KINDS, Graph
 from fastnn.graph.structure import Structure
@@ -56,7 +56,7 @@ def describe(
         "structure": net.structure.to_config(),
         "metadata": net.metadata if metadata is None else metadata,
     }
-    if not kernels.all_finite(net.params):
+    if not all_finite(net.params):
         raise ValueError("save: expected finite parameters, got NaN or inf; train again with a lower learning rate")
     tensors = {name: np.ascontiguousarray(view) for name, view in net.named_parameters()}
     if optimizer:

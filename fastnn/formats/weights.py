@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from fastnn._core import kernels
+from fastnn._core.table import all_finite
 from fastnn.errors import ModelFormatError
 from fastnn.formats.safetensors import write_atomically
 from fastnn.graph.graph import Graph
@@ -16,7 +16,7 @@ from fastnn.graph.graph import Graph
 
 def save_weights(net: Graph, path: str | PathLike[str]) -> None:
     """See ``Network.save_weights``."""
-    if not kernels.all_finite(net.params):
+    if not all_finite(net.params):
         raise ValueError("save_weights: expected finite parameters, got NaN or inf; train again, more slowly")
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:

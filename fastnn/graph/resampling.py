@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._core.ops.phase import basis
+from fastnn._core.ops import basis
 from fastnn.graph.graph import Graph
 from fastnn.layers.phase_dense import PhaseDense
 

@@ -4,7 +4,7 @@ from fastnn.layers.activation import Activation
 from fastnn.layers.base import Layer, Tensor
 from fastnn.layers.batch_norm import BatchNorm
 from fastnn.layers.bidirectional import Bidirectional
-from fastnn.layers.composite import Composite
+from fastnn.layers.composite import Composite as Composite
 from fastnn.layers.custom import Custom
 from fastnn.layers.dense import Dense
 from fastnn.layers.dropconnect import DropConnect
@@ -27,7 +27,6 @@ __all__ = [
     "Add",
     "BatchNorm",
     "Bidirectional",
-    "Composite",
     "Concatenate",
     "Custom",
     "Dense",

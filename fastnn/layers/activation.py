@@ -4,9 +4,9 @@ from dataclasses import KW_ONLY, dataclass
 from math import prod
 from typing import Self
 
-from fastnn._core.kernels import ACTIVATIONS
-from fastnn._core.ops.activation import ActivationOp, SoftmaxOp
+from fastnn._core.ops import ActivationOp, SoftmaxOp
 from fastnn._core.step import Op
+from fastnn._core.table import ACTIVATIONS
 from fastnn._spec import choose, require_number
 from fastnn.layers.base import Built, Layer, Shape, check_name
 

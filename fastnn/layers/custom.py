@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
-from fastnn._core.ops.custom import CustomOp
+from fastnn._core.ops import CustomOp
 from fastnn.initializers import Initializer, as_initializer
 from fastnn.layers.base import Built, Layer, Shape, as_shape, check_name
 

@@ -4,7 +4,7 @@ from dataclasses import KW_ONLY, dataclass
 from math import prod
 from typing import ClassVar
 
-from fastnn._core.ops.dense import DenseOp
+from fastnn._core.ops import DenseOp
 from fastnn._spec import require_count, require_flag
 from fastnn.initializers import Initializer, as_initializer
 from fastnn.layers.activation import Activation, activation_ops, default_initializer

@@ -2,7 +2,7 @@
 
 from dataclasses import KW_ONLY, dataclass
 
-from fastnn._core.ops.dropconnect import DropConnectOp
+from fastnn._core.ops import DropConnectOp
 from fastnn._spec import require_number
 from fastnn.layers.activation import activation_ops
 from fastnn.layers.base import Built, Shape

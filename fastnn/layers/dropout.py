@@ -3,7 +3,7 @@
 from dataclasses import KW_ONLY, dataclass
 from math import prod
 
-from fastnn._core.ops.dropout import DropoutOp
+from fastnn._core.ops import DropoutOp
 from fastnn.layers.base import Built, Layer, Shape, check_name
 from fastnn.layers.dropconnect import check_rate
 

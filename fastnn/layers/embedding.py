@@ -5,7 +5,7 @@ from math import prod
 
 import numpy as np
 
-from fastnn._core.ops.embedding import EmbeddingOp
+from fastnn._core.ops import EmbeddingOp
 from fastnn._core.rng import Stream
 from fastnn._spec import require_count
 from fastnn.initializers import Initializer, as_initializer

@@ -3,7 +3,7 @@
 from dataclasses import KW_ONLY, dataclass
 from math import prod
 
-from fastnn._core.ops.norm import LayerNormOp
+from fastnn._core.ops import LayerNormOp
 from fastnn._spec import require_flag, require_number
 from fastnn.initializers import Initializer, as_initializer
 from fastnn.layers.base import Built, Layer, Shape, check_name

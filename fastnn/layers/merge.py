@@ -5,7 +5,7 @@ from dataclasses import KW_ONLY, dataclass
 from math import prod
 from numbers import Integral
 
-from fastnn._core.ops.merge import AddOp, ConcatenateOp, SliceOp
+from fastnn._core.ops import AddOp, ConcatenateOp, SliceOp
 from fastnn.layers.base import Built, Layer, Shape, Tensor, batched, check_name
 
 

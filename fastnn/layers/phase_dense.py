@@ -3,7 +3,7 @@
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
-from fastnn._core.ops.phase import COUNTING, PhaseDenseOp
+from fastnn._core.ops import COUNTING, PhaseDenseOp
 from fastnn._spec import choose, require_count
 from fastnn.layers.activation import activation_ops
 from fastnn.layers.base import Built, Shape, batched

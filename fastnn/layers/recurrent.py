@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastnn._core.ops.recurrent import RecurrentOp
+from fastnn._core.ops import RecurrentOp
 from fastnn._core.rng import Stream
 from fastnn._spec import require_count, require_flag, require_number
 from fastnn.initializers import Initializer, as_initializer

@@ -147,8 +147,8 @@ def training(net: Network, history: History | None) -> Html:
     import platform
     from time import strftime
 
-    from fastnn._core import kernels
     from fastnn._core.pool import get_threads
+    from fastnn._core.table import isa
 
     rows: list[tuple[object, object]] = [("loss", _short(net.losses[0])), ("optimiser", _short(net.optimizer))]
     if history is not None and history.epochs:
@@ -159,7 +159,7 @@ def training(net: Network, history: History | None) -> Html:
     rows += [("updates", f"{net.trainer.optimizer.step:,}")] if net.trainer.optimizer.step else []
     rows += [
         ("seed", str(net.seed)),
-        ("arithmetic", f"{net.dtype}, {kernels.isa()}, {get_threads()} threads here"),
+        ("arithmetic", f"{net.dtype}, {isa()}, {get_threads()} threads here"),
         ("versions here", f"fastnn {_version()}, NumPy {np.__version__}, Python {platform.python_version()}"),
         ("page made", strftime("%Y-%m-%d %H:%M")),
     ]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn._core import kernels
 from fastnn._core.rng import SHUFFLE
+from fastnn._core.table import all_finite
 from fastnn._core.trainer import NOT_FINITE
 from fastnn._spec import require_count
 from fastnn.data.examples import Examples
@@ -205,7 +205,7 @@ def _epoch(net: "Graph", feed: Feed, shuffle: bool, epochs: int, calls: list[Cal
             call.on_batch_end(done, feed.n, loss_sum / weight_sum if weight_sum else 0.0)
     if not done:
         raise ValueError("fit: expected at least one batch from the iterable, got none")
-    if not kernels.all_finite(net.params):  # the last update of all is followed by no loss that would tell
+    if not all_finite(net.params):  # the last update of all is followed by no loss that would tell
         raise DivergenceError(f"fit, epoch {net.epoch + 1}: {NOT_FINITE}; the network is as it was before fit")
     net.epoch += 1
     return EpochInfo(

@@ -165,8 +165,10 @@ def public():
 
 
 def stub_imports(package):
-    """What type checkers read in a package's stub: the module and the name there of each public name."""
+    """What type checkers read of a package, in its stub or its ``__all__``: the module and the name there of each name."""
     stub = Path(package.__file__).with_suffix(".pyi")
+    if not stub.exists():
+        return {name: (package.__name__, name) for name in package.__all__}
     found = {}
     for node in ast.parse(stub.read_text()).body[1:]:
         if isinstance(node, ast.Assign):

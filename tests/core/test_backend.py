@@ -11,7 +11,7 @@ import pytest
 from helpers.bits import native
 
 import fastnn as fn
-from fastnn._core import kernels
+from fastnn._core import table
 
 BASE_HAS_FMA = platform.machine() in ("aarch64", "arm64")
 TRAIN = """
@@ -41,13 +41,13 @@ def test_the_environment_chooses():
     assert run(FASTNN_MATMUL="blas")[1] == "True"
     assert run(FASTNN_MATMUL="auto") == run(FASTNN_MATMUL="")
     # Without a fused multiply-add, BLAS has the layer of 400 x 400 weights; with one it has none.
-    for isa in kernels.supported_isas():
+    for isa in table.supported_isas():
         assert run(FASTNN_MATMUL="auto", FASTNN_ISA=isa)[1] == str(isa == "base" and not BASE_HAS_FMA)
     expected = "ImportError: FASTNN_MATMUL: expected one of auto, native, blas, got 'mkl'"
     assert run(FASTNN_MATMUL="mkl") == expected
 
 
-@pytest.mark.skipif("avx512" not in kernels.supported_isas(), reason="needs AVX-512")
+@pytest.mark.skipif("avx512" not in table.supported_isas(), reason="needs AVX-512")
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_native_training_gives_the_same_bits_on_avx2_and_avx512(optimizer):
     avx2, avx512 = (run(optimizer, FASTNN_MATMUL="native", FASTNN_ISA=isa) for isa in ("avx2", "avx512"))

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from fastnn._core import kernels
+from fastnn._core import doors, table
 
-ISAS = kernels.supported_isas()
+ISAS = table.supported_isas()
 DTYPES = (np.float32, np.float64)
-NAMES = list(kernels.ACTIVATIONS)
+NAMES = list(table.ACTIVATIONS)
 ALPHA = 0.3
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
@@ -36,11 +36,11 @@ FORMULA = {
 
 
 def forward(name, z, isa, **options):
-    return kernels.activation_forward(name, z, ALPHA, isa=isa, **options)
+    return doors.activation_forward(name, z, ALPHA, isa=isa, **options)
 
 
 def backward(name, z, a, da, isa, **options):
-    return kernels.activation_backward(name, z, a, da, ALPHA, isa=isa, **options)
+    return doors.activation_backward(name, z, a, da, ALPHA, isa=isa, **options)
 
 
 def tolerance(dtype):
@@ -166,8 +166,8 @@ def test_avx2_and_avx512_agree_bit_for_bit(dtype):
         for name in NAMES:
             a = forward(name, z, isa)
             result += [a, backward(name, z, a, da, isa)]
-        a = kernels.softmax_forward(rows, isa=isa)
-        result += [a, kernels.softmax_backward(a, drows, isa=isa), kernels.log_sum_exp(rows, isa=isa)]
+        a = doors.softmax_forward(rows, isa=isa)
+        result += [a, doors.softmax_backward(a, drows, isa=isa), doors.log_sum_exp(rows, isa=isa)]
         results.append(result)
     for left, right in zip(*results, strict=True):
         np.testing.assert_array_equal(left, right)
@@ -186,13 +186,13 @@ def test_softmax_and_log_sum_exp_of_every_width(dtype, isa):
         z = rng.normal(0, 5, (3, columns)).astype(dtype)
         da = rng.normal(size=z.shape).astype(dtype)
         exact = z.astype(np.float64)
-        a = kernels.softmax_forward(z, isa=isa)
+        a = doors.softmax_forward(z, isa=isa)
         p = softmax(exact)
         np.testing.assert_allclose(a, p, rtol=40 * np.finfo(dtype).eps)  # z - m is rounded before exp
         same = z.copy()
-        kernels.softmax_forward(same, isa=isa, out=same)
+        doors.softmax_forward(same, isa=isa, out=same)
         np.testing.assert_array_equal(same, a)
-        dz = kernels.softmax_backward(a, da, isa=isa)
+        dz = doors.softmax_backward(a, da, isa=isa)
         np.testing.assert_allclose(
             dz,
             p * (da - (p * da).sum(1, keepdims=True)),
@@ -200,13 +200,13 @@ def test_softmax_and_log_sum_exp_of_every_width(dtype, isa):
             atol=20 * np.finfo(dtype).eps,
         )
         same = da.copy()
-        kernels.softmax_backward(a, same, isa=isa, out=same)
+        doors.softmax_backward(a, same, isa=isa, out=same)
         np.testing.assert_array_equal(same, dz)
         expected = np.log(np.exp(exact - exact.max(1, keepdims=True)).sum(1)) + exact.max(1)
         np.testing.assert_allclose(
-            kernels.log_sum_exp(z, isa=isa), expected, rtol=4 * np.finfo(dtype).eps, atol=4 * np.finfo(dtype).eps
+            doors.log_sum_exp(z, isa=isa), expected, rtol=4 * np.finfo(dtype).eps, atol=4 * np.finfo(dtype).eps
         )
-        one = kernels.softmax_forward(z[1:2].copy(), isa=isa)
+        one = doors.softmax_forward(z[1:2].copy(), isa=isa)
         np.testing.assert_array_equal(one, a[1:2])
 
 
@@ -215,10 +215,10 @@ def test_softmax_and_log_sum_exp_of_every_width(dtype, isa):
 def test_softmax_rows_at_the_edge(dtype, isa):
     top, inf, nan = np.finfo(dtype).max, np.inf, np.nan
     z = np.array([[top, -top, 0], [1e4, 1e4, -1e4], [-inf, 0, 0], [inf, 0, 0], [-inf, -inf, -inf], [0, nan, 1]], dtype)
-    a = kernels.softmax_forward(z, isa=isa)
+    a = doors.softmax_forward(z, isa=isa)
     np.testing.assert_array_equal(a[:3], np.array([[1, 0, 0], [0.5, 0.5, 0], [0, 0.5, 0.5]], dtype))
     assert np.isnan(a[3:]).all()
-    total = kernels.log_sum_exp(z, isa=isa)
+    total = doors.log_sum_exp(z, isa=isa)
     expected = np.array([top, 1e4 + np.log(2), np.log(2), inf, -inf, nan], np.float64).astype(dtype)
     np.testing.assert_allclose(total, expected, rtol=2 * np.finfo(dtype).eps)
 
@@ -226,17 +226,17 @@ def test_softmax_rows_at_the_edge(dtype, isa):
 def test_the_door_refuses_what_a_kernel_cannot_take():
     z = np.zeros((4, 4))
     with pytest.raises(ValueError, match="expected one of identity"):
-        kernels.activation_forward("swish", z)
+        doors.activation_forward("swish", z)
     with pytest.raises(ValueError, match="contiguous"):
-        kernels.activation_forward("relu", z.T[:, :2])
+        doors.activation_forward("relu", z.T[:, :2])
     with pytest.raises(TypeError, match="float32 or float64"):
-        kernels.activation_forward("relu", z.astype(int))
+        doors.activation_forward("relu", z.astype(int))
     with pytest.raises(TypeError, match="float64"):
-        kernels.activation_backward("relu", None, z.astype(np.float32), z)
+        doors.activation_backward("relu", None, z.astype(np.float32), z)
     with pytest.raises(ValueError, match="shape"):
-        kernels.activation_backward("relu", None, z[:2], z)
+        doors.activation_backward("relu", None, z[:2], z)
     with pytest.raises(ValueError, match="isa"):
-        kernels.activation_forward("relu", z, isa="mmx")
+        doors.activation_forward("relu", z, isa="mmx")
     z.flags.writeable = False
     with pytest.raises(ValueError, match="writable"):
-        kernels.activation_forward("relu", z, out=z)
+        doors.activation_forward("relu", z, out=z)

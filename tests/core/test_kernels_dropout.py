@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from fastnn._core import kernels
+from fastnn._core import doors, table
 
-ISAS = kernels.supported_isas()
+ISAS = table.supported_isas()
 DTYPES = (np.float32, np.float64)
 SEED, STEP, STREAM = 0x123456789ABCDEF0, 0x1_0000_0007, 42
 
@@ -16,12 +16,12 @@ def expected_mask(first, n, keep, seed=SEED, step=STEP, stream=STREAM):
     for i in range(n):
         block, word = divmod(first + i, 4)
         counter = (block % 2**32, stream, step % 2**32, (step >> 32) ^ (block >> 32))
-        mask[i] = kernels.philox(counter, (seed % 2**32, seed >> 32))[word] / 2**32 < keep
+        mask[i] = doors.philox(counter, (seed % 2**32, seed >> 32))[word] / 2**32 < keep
     return mask
 
 
 def forward(x, first, keep, isa, scale=1.0, **options):
-    return kernels.dropout_forward(x, SEED, STEP, STREAM, first, keep, scale, isa=isa, **options)
+    return doors.dropout_forward(x, SEED, STEP, STREAM, first, keep, scale, isa=isa, **options)
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -70,21 +70,21 @@ def test_backward_and_add_masked(dtype, isa):
         dy, y = rng.normal(size=(2, n)).astype(dtype)
         mask = rng.integers(0, 2, n).astype(np.uint8)
         expected = mask * dtype(1.25) * dy
-        np.testing.assert_array_equal(kernels.dropout_backward(mask, dy, 1.25, isa=isa), expected)
+        np.testing.assert_array_equal(doors.dropout_backward(mask, dy, 1.25, isa=isa), expected)
         store = np.full(n + 20, 7, dtype)
         store[:n] = y
-        kernels.add_masked(mask, dy, store[:n], 1.25, isa=isa)
+        doors.add_masked(mask, dy, store[:n], 1.25, isa=isa)
         np.testing.assert_allclose(store[:n], y + expected, rtol=2e-7 if dtype == np.float32 else 4e-16, atol=2e-7)
         np.testing.assert_array_equal(store[:n][mask == 0], y[mask == 0])
         np.testing.assert_array_equal(store[n:], 7)
         same = dy.copy()
-        np.testing.assert_array_equal(kernels.dropout_backward(mask, same, 1.25, isa=isa, out=same), expected)
+        np.testing.assert_array_equal(doors.dropout_backward(mask, same, 1.25, isa=isa, out=same), expected)
 
 
 def test_seed_step_and_stream_each_change_the_mask():
     x = np.ones(1000)
     masks = [
-        kernels.dropout_forward(x, *key, 0, 0.5, 1.0)[1]
+        doors.dropout_forward(x, *key, 0, 0.5, 1.0)[1]
         for key in [(0, 0, 0), (1, 0, 0), (2**32, 0, 0), (0, 1, 0), (0, 2**32, 0), (0, 0, 1)]
     ]
     for i, left in enumerate(masks):

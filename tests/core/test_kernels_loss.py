@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from fastnn._core import kernels
+from fastnn._core import doors, table
 
-ISAS = kernels.supported_isas()
+ISAS = table.supported_isas()
 DTYPES = (np.float32, np.float64)
 PARAMETER = {
     "huber": 0.8,
@@ -14,7 +14,7 @@ PARAMETER = {
     "cross_entropy_labels": 0.1,
     "binary_cross_entropy": 0.1,
 }
-NAMES = list(kernels.LOSSES)
+NAMES = list(table.LOSSES)
 
 
 def log_softmax(y):
@@ -78,7 +78,7 @@ def wide(array):
 
 
 def value(name, y, target, **options):
-    return kernels.loss(name, y, target, parameter=PARAMETER.get(name, 0.0), **options)
+    return doors.loss(name, y, target, parameter=PARAMETER.get(name, 0.0), **options)
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -158,7 +158,7 @@ def test_at_the_kinks(dtype, isa):
     total, dy = value("hinge_labels", np.array([[2, 5, 5, 0]], dtype), np.array([0]), isa=isa)
     assert total == 4
     np.testing.assert_array_equal(dy, [[-1, 1, 0, 0]])
-    total, dy = kernels.loss("huber", np.array([[1.0]], dtype), np.array([[0.5]], dtype), parameter=0.5, isa=isa)
+    total, dy = doors.loss("huber", np.array([[1.0]], dtype), np.array([[0.5]], dtype), parameter=0.5, isa=isa)
     assert (total, dy[0, 0]) == (0.125, 0.5)
 
 
@@ -168,16 +168,16 @@ def test_stable_for_large_outputs(dtype, isa):
     y = np.array([[1e4, -1e4, 0], [-1e4, 1e4, 1e4]], dtype)
     p = np.array([[1, 0, 0], [0, 0.5, 0.5]])
     labels = np.array([0, 0])
-    total, dy = kernels.loss("cross_entropy_labels", y, labels, isa=isa)
+    total, dy = doors.loss("cross_entropy_labels", y, labels, isa=isa)
     np.testing.assert_allclose(total, 2e4 + np.log(2), rtol=1e-12)
     np.testing.assert_array_equal(dy, p - np.eye(3)[labels])
-    total, dy = kernels.loss("cross_entropy", y, np.eye(3, dtype=dtype)[labels], isa=isa)
+    total, dy = doors.loss("cross_entropy", y, np.eye(3, dtype=dtype)[labels], isa=isa)
     np.testing.assert_allclose(total, 2e4 + np.log(2), rtol=1e-12)
     np.testing.assert_array_equal(dy, p - np.eye(3)[labels])
-    total, dy = kernels.loss("binary_cross_entropy", y, np.array([[1, 0, 1], [1, 1, 0]], dtype), isa=isa)
+    total, dy = doors.loss("binary_cross_entropy", y, np.array([[1, 0, 1], [1, 1, 0]], dtype), isa=isa)
     np.testing.assert_allclose(total, (np.log(2) + 2e4) / 3, rtol=1e-6)
     np.testing.assert_allclose(dy * 3, [[0, 0, -0.5], [-1, 0, 1]], rtol=1e-6)
-    total, dy = kernels.loss("log_cosh", y, np.zeros_like(y), isa=isa)
+    total, dy = doors.loss("log_cosh", y, np.zeros_like(y), isa=isa)
     np.testing.assert_allclose(total, 5 * (1e4 - np.log(2)) / 3, rtol=1e-6)
     np.testing.assert_allclose(dy * 3, np.sign(y), rtol=1e-6)
 
@@ -188,9 +188,9 @@ def test_small_errors_and_confident_rows_keep_their_digits(isa):
     for row in e:
         expected = np.log1p(2 * np.sinh(row[0] / 2) ** 2)
         np.testing.assert_allclose(
-            kernels.loss("log_cosh", row[None], np.zeros((1, 1)), isa=isa)[0], expected, rtol=1e-14
+            doors.loss("log_cosh", row[None], np.zeros((1, 1)), isa=isa)[0], expected, rtol=1e-14
         )
-    total, _ = kernels.loss("binary_cross_entropy", np.array([[40.0]]), np.ones((1, 1)), isa=isa)
+    total, _ = doors.loss("binary_cross_entropy", np.array([[40.0]]), np.ones((1, 1)), isa=isa)
     np.testing.assert_allclose(total, np.exp(-40.0), rtol=1e-13)
 
 
@@ -203,7 +203,7 @@ def test_nan_and_a_switched_off_class(dtype, isa):
             y[0, o] = np.nan
             assert np.isnan(value(name, y, target, isa=isa)[0]), (name, o)
     y = np.array([[0, -np.inf, 0]], dtype)
-    total, dy = kernels.loss("cross_entropy_labels", y, np.array([2]), isa=isa)
+    total, dy = doors.loss("cross_entropy_labels", y, np.array([2]), isa=isa)
     np.testing.assert_allclose(total, np.log(2), rtol=1e-6)
     np.testing.assert_allclose(dy, [[0.5, 0, -0.5]])
 
@@ -228,4 +228,4 @@ def test_no_rows_is_no_loss():
 def test_the_door_refuses_labels_out_of_range():
     for label in (-1, 3):
         with pytest.raises(ValueError, match="labels"):
-            kernels.loss("cross_entropy_labels", np.zeros((1, 3)), np.array([label]))
+            doors.loss("cross_entropy_labels", np.zeros((1, 3)), np.array([label]))

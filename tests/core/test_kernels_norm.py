@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from fastnn._core import kernels
+from fastnn._core import doors, table
 
-ISAS = kernels.supported_isas()
+ISAS = table.supported_isas()
 DTYPES = (np.float32, np.float64)
 SIZES = [(1, 1), (2, 1), (1, 7), (3, 5), (7, 16), (20, 33), (5, 255), (4, 256), (3, 300), (130, 67)]
 EPSILON = 1e-3
@@ -43,7 +43,7 @@ def input_gradient(g, n, deviation, axis):
 def test_column_moments(R, C, dtype, isa):
     x, *_ = draw(R, C, dtype)
     kept = x.copy()
-    mean, variance = kernels.column_moments(x, isa=isa)
+    mean, variance = doors.column_moments(x, isa=isa)
     np.testing.assert_allclose(mean, wide(x)[0].mean(0), **tolerance(dtype, 2))
     np.testing.assert_allclose(variance, wide(x)[0].var(0), **tolerance(dtype, 2))
     np.testing.assert_array_equal(x, kept)
@@ -54,10 +54,10 @@ def test_column_moments(R, C, dtype, isa):
 def test_moments_of_many_rows_far_from_zero(dtype, isa):
     """10,000 rows at 1,000 +- 1: a float sum, or a difference of squares, would lose all digits of the variance."""
     x = (1000 + np.random.default_rng(0).normal(size=(10_000, 3))).astype(dtype)
-    mean, variance = kernels.column_moments(x, isa=isa)
+    mean, variance = doors.column_moments(x, isa=isa)
     np.testing.assert_allclose(mean, wide(x)[0].mean(0), rtol=np.finfo(dtype).eps)
     np.testing.assert_allclose(variance, wide(x)[0].var(0), rtol=max(np.finfo(dtype).eps, 1e-12))
-    assert kernels.column_moments(np.full((10_000, 1), 0.1, dtype), isa=isa)[1] <= 1e-25
+    assert doors.column_moments(np.full((10_000, 1), 0.1, dtype), isa=isa)[1] <= 1e-25
 
 
 @over_isas
@@ -69,11 +69,11 @@ def test_batch_norm_forward(R, C, dtype, isa):
     n = (wide(x)[0] - mean) / np.sqrt(wide(variance)[0] + EPSILON)
     for scale, shift in ((gamma, beta), (None, beta), (gamma, None), (None, None)):
         expected = n * (1 if scale is None else scale) + (0 if shift is None else shift)
-        y = kernels.batch_norm_forward(x, mean, variance, scale, shift, EPSILON, isa=isa)
+        y = doors.batch_norm_forward(x, mean, variance, scale, shift, EPSILON, isa=isa)
         np.testing.assert_allclose(y, expected, **tolerance(dtype))
     same = x.copy()
-    kernels.batch_norm_forward(same, mean, variance, gamma, beta, EPSILON, isa=isa, out=same)
-    np.testing.assert_array_equal(same, kernels.batch_norm_forward(x, mean, variance, gamma, beta, EPSILON, isa=isa))
+    doors.batch_norm_forward(same, mean, variance, gamma, beta, EPSILON, isa=isa, out=same)
+    np.testing.assert_array_equal(same, doors.batch_norm_forward(x, mean, variance, gamma, beta, EPSILON, isa=isa))
 
 
 @over_isas
@@ -82,7 +82,7 @@ def test_batch_norm_forward(R, C, dtype, isa):
 @pytest.mark.parametrize("coupled", [True, False])
 def test_batch_norm_backward(R, C, coupled, dtype, isa):
     x, dy, gamma, beta = draw(R, C, dtype)
-    mean, variance = kernels.column_moments(x, isa=isa)
+    mean, variance = doors.column_moments(x, isa=isa)
     wx, wdy, wgamma, wbeta = wide(x, dy, gamma, beta)
     deviation = np.sqrt(wx.var(0) + EPSILON)
     n = (wx - wx.mean(0)) / deviation
@@ -90,24 +90,24 @@ def test_batch_norm_backward(R, C, coupled, dtype, isa):
         g = wdy * (1 if scale is None else wgamma)
         expected = input_gradient(g, n, deviation, 0) if coupled else g / deviation
         dgamma, dbeta = gamma.copy(), beta.copy()
-        dx = kernels.batch_norm_backward(
+        dx = doors.batch_norm_backward(
             x, mean, variance, dy, scale, dgamma, dbeta, EPSILON, coupled=coupled, scale=0.3, isa=isa
         )
         # Few rows have a small deviation, which the difference is divided by.
         np.testing.assert_allclose(dx, expected, **tolerance(dtype, 100 / deviation.min()))
         np.testing.assert_allclose(dgamma, wgamma + 0.3 * (wdy * n).sum(0), **tolerance(dtype, 100))
         np.testing.assert_allclose(dbeta, wbeta + 0.3 * wdy.sum(0), **tolerance(dtype))
-    alone = kernels.batch_norm_backward(x, mean, variance, dy, gamma, epsilon=EPSILON, coupled=coupled, isa=isa)
+    alone = doors.batch_norm_backward(x, mean, variance, dy, gamma, epsilon=EPSILON, coupled=coupled, isa=isa)
     in_place = gamma.copy()  # plain SGD adds to the parameters themselves
     np.testing.assert_array_equal(
-        kernels.batch_norm_backward(
+        doors.batch_norm_backward(
             x, mean, variance, dy, in_place, in_place, None, EPSILON, coupled=coupled, scale=0.3, isa=isa
         ),
         alone,
     )
     without = gamma.copy()
     assert (
-        kernels.batch_norm_backward(
+        doors.batch_norm_backward(
             x, mean, variance, dy, without, without, epsilon=EPSILON, scale=0.3, isa=isa, gradient=False
         )
         is None
@@ -120,9 +120,9 @@ def test_batch_norm_backward(R, C, coupled, dtype, isa):
 def test_the_gradient_of_a_batch_norm_sums_many_rows_in_double(dtype, isa):
     x, dy, gamma, _ = draw(10_000, 2, dtype)
     dy += dtype(1)
-    mean, variance = kernels.column_moments(x, isa=isa)
+    mean, variance = doors.column_moments(x, isa=isa)
     dgamma, dbeta = np.zeros((2, 2), dtype)
-    kernels.batch_norm_backward(x, mean, variance, dy, gamma, dgamma, dbeta, 0.0, isa=isa)
+    doors.batch_norm_backward(x, mean, variance, dy, gamma, dgamma, dbeta, 0.0, isa=isa)
     wx, wdy = wide(x, dy)
     size = np.abs(wdy).sum(0)
     assert (np.abs(dgamma - (wdy * (wx - wx.mean(0)) / wx.std(0)).sum(0)) <= 2 * np.finfo(dtype).eps * size).all()
@@ -139,25 +139,25 @@ def test_layer_norm(R, C, dtype, isa):
     n = (wx - mean) / deviation
     for scale, shift in ((gamma, beta), (None, beta), (gamma, None), (None, None)):
         moments = np.empty((R, 2), dtype)
-        y = kernels.layer_norm_forward(x, scale, shift, EPSILON, isa=isa, moments=moments)
+        y = doors.layer_norm_forward(x, scale, shift, EPSILON, isa=isa, moments=moments)
         expected = n * (1 if scale is None else scale) + (0 if shift is None else shift)
         np.testing.assert_allclose(y, expected, **tolerance(dtype, 100))
-        np.testing.assert_array_equal(kernels.layer_norm_forward(x, scale, shift, EPSILON, isa=isa), y)
+        np.testing.assert_array_equal(doors.layer_norm_forward(x, scale, shift, EPSILON, isa=isa), y)
         np.testing.assert_allclose(moments, np.hstack([mean, 1 / deviation]), **tolerance(dtype))
         g = wdy * (1 if scale is None else wgamma)
         dgamma, dbeta = gamma.copy(), beta.copy()
-        dx = kernels.layer_norm_backward(x, moments, dy, scale, dgamma, dbeta, 0.3, isa=isa)
+        dx = doors.layer_norm_backward(x, moments, dy, scale, dgamma, dbeta, 0.3, isa=isa)
         np.testing.assert_allclose(dx, input_gradient(g, n, deviation, 1), **tolerance(dtype, 100 / deviation.min()))
         np.testing.assert_allclose(dgamma, wgamma + 0.3 * (wdy * n).sum(0), **tolerance(dtype, 100))
         np.testing.assert_allclose(dbeta, wbeta + 0.3 * wdy.sum(0), **tolerance(dtype))
     same = x.copy()
-    kernels.layer_norm_forward(same, gamma, beta, EPSILON, isa=isa, out=same)
-    np.testing.assert_array_equal(same, kernels.layer_norm_forward(x, gamma, beta, EPSILON, isa=isa))
+    doors.layer_norm_forward(same, gamma, beta, EPSILON, isa=isa, out=same)
+    np.testing.assert_array_equal(same, doors.layer_norm_forward(x, gamma, beta, EPSILON, isa=isa))
     in_place = gamma.copy()
-    dx = kernels.layer_norm_backward(x, moments, dy, in_place, in_place, None, 0.3, isa=isa)
-    np.testing.assert_array_equal(dx, kernels.layer_norm_backward(x, moments, dy, gamma, isa=isa))
+    dx = doors.layer_norm_backward(x, moments, dy, in_place, in_place, None, 0.3, isa=isa)
+    np.testing.assert_array_equal(dx, doors.layer_norm_backward(x, moments, dy, gamma, isa=isa))
     without = gamma.copy()
-    assert kernels.layer_norm_backward(x, moments, dy, without, without, None, 0.3, isa=isa, gradient=False) is None
+    assert doors.layer_norm_backward(x, moments, dy, without, without, None, 0.3, isa=isa, gradient=False) is None
     np.testing.assert_array_equal(without, in_place)
 
 
@@ -167,12 +167,12 @@ def test_a_row_of_a_layer_norm_depends_on_itself_alone(dtype, isa):
     for C in (1, 15, 16, 67, 300):
         x, dy, gamma, beta = draw(9, C, dtype)
         moments = np.empty((9, 2), dtype)
-        y = kernels.layer_norm_forward(x, gamma, beta, isa=isa, moments=moments)
-        dx = kernels.layer_norm_backward(x, moments, dy, gamma, isa=isa)
+        y = doors.layer_norm_forward(x, gamma, beta, isa=isa, moments=moments)
+        dx = doors.layer_norm_backward(x, moments, dy, gamma, isa=isa)
         for r in range(9):
             one, own = slice(r, r + 1), np.empty((1, 2), dtype)
-            np.testing.assert_array_equal(kernels.layer_norm_forward(x[one], gamma, beta, isa=isa, moments=own), y[one])
-            np.testing.assert_array_equal(kernels.layer_norm_backward(x[one], own, dy[one], gamma, isa=isa), dx[one])
+            np.testing.assert_array_equal(doors.layer_norm_forward(x[one], gamma, beta, isa=isa, moments=own), y[one])
+            np.testing.assert_array_equal(doors.layer_norm_backward(x[one], own, dy[one], gamma, isa=isa), dx[one])
 
 
 @over_isas
@@ -180,16 +180,16 @@ def test_a_row_of_a_layer_norm_depends_on_itself_alone(dtype, isa):
 def test_a_constant_row_or_column_and_nan(dtype, isa):
     """A variance of 0 divides by the root of epsilon alone; NaN is not hidden, and stays in its column or row."""
     x = np.full((4, 5), 3, dtype)
-    mean, variance = kernels.column_moments(x, isa=isa)
-    np.testing.assert_array_equal(kernels.batch_norm_forward(x, mean, variance, isa=isa), 0)
-    np.testing.assert_array_equal(kernels.layer_norm_forward(x, isa=isa), 0)
+    mean, variance = doors.column_moments(x, isa=isa)
+    np.testing.assert_array_equal(doors.batch_norm_forward(x, mean, variance, isa=isa), 0)
+    np.testing.assert_array_equal(doors.layer_norm_forward(x, isa=isa), 0)
     x = draw(4, 5, dtype)[0]
     x[1, 2] = np.nan
-    mean, variance = kernels.column_moments(x, isa=isa)
-    y = kernels.batch_norm_forward(x, mean, variance, isa=isa)
+    mean, variance = doors.column_moments(x, isa=isa)
+    y = doors.batch_norm_forward(x, mean, variance, isa=isa)
     assert np.isnan(y[:, 2]).all()
     assert np.isfinite(np.delete(y, 2, 1)).all()
-    y = kernels.layer_norm_forward(x, isa=isa)
+    y = doors.layer_norm_forward(x, isa=isa)
     assert np.isnan(y[1]).all()
     assert np.isfinite(np.delete(y, 1, 0)).all()
 
@@ -201,14 +201,14 @@ def test_avx2_and_avx512_agree_bit_for_bit(dtype):
         x, dy, gamma, beta = draw(R, C, dtype)
         results = []
         for isa in ("avx2", "avx512"):
-            mean, variance = kernels.column_moments(x, isa=isa)
+            mean, variance = doors.column_moments(x, isa=isa)
             sums, moments = np.zeros((4, C), dtype), np.empty((R, 2), dtype)
             results.append([
                 mean, variance, sums, moments,
-                kernels.batch_norm_forward(x, mean, variance, gamma, beta, isa=isa),
-                kernels.batch_norm_backward(x, mean, variance, dy, gamma, sums[0], sums[1], scale=0.3, isa=isa),
-                kernels.layer_norm_forward(x, gamma, beta, isa=isa, moments=moments),
-                kernels.layer_norm_backward(x, moments, dy, gamma, sums[2], sums[3], scale=0.3, isa=isa),
+                doors.batch_norm_forward(x, mean, variance, gamma, beta, isa=isa),
+                doors.batch_norm_backward(x, mean, variance, dy, gamma, sums[0], sums[1], scale=0.3, isa=isa),
+                doors.layer_norm_forward(x, gamma, beta, isa=isa, moments=moments),
+                doors.layer_norm_backward(x, moments, dy, gamma, sums[2], sums[3], scale=0.3, isa=isa),
             ])  # fmt: skip
         for left, right in zip(*results, strict=True):
             np.testing.assert_array_equal(left, right)

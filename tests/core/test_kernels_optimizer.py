@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from fastnn._core import kernels
+from fastnn._core import doors, table
 
-ISAS = kernels.supported_isas()
+ISAS = table.supported_isas()
 DTYPES = (np.float32, np.float64)
-NAMES = list(kernels.OPTIMIZERS)
+NAMES = list(table.OPTIMIZERS)
 H, B1, B2, EPS = 0.01, 0.9, 0.99, 1e-6
 
 
@@ -52,7 +52,7 @@ def scalars(t):
 
 
 def states(name, n, dtype):
-    return [np.zeros(n, dtype) for _ in range(kernels.STATES[name])]
+    return [np.zeros(n, dtype) for _ in range(table.STATE_VECTORS[name])]
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -64,7 +64,7 @@ def test_thousand_steps_equal_the_recurrence(name, isa):
     for t in range(1, 1001):
         g = w + rng.normal(0, 0.3, 13)
         w = step(name, t, w, g, s)
-        kernels.update(name, ours, g, own, isa=isa, **scalars(t))
+        doors.update(name, ours, g, own, isa=isa, **scalars(t))
     np.testing.assert_allclose(ours, w, rtol=1e-12, atol=1e-12)
     for left, right in zip(own, s, strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-11, atol=1e-14)
@@ -80,13 +80,13 @@ def test_every_length_and_canaries(name, dtype, isa):
         store = np.full((5, n + 20), 7, dtype)
         w, g, *s = store[:, :n]
         w[:], g[:] = rng.normal(size=(2, n))
-        s = s[: kernels.STATES[name]]
+        s = s[: table.STATE_VECTORS[name]]
         for state in s:
             state[:] = rng.uniform(0.1, 1, n)
         expected_states = [state.astype(np.float64) for state in s]
         expected = step(name, 3, w.astype(np.float64), g.astype(np.float64), expected_states)
         kept = g.copy()
-        kernels.update(name, w, g, s, isa=isa, **scalars(3))
+        doors.update(name, w, g, s, isa=isa, **scalars(3))
         np.testing.assert_allclose(w, expected, rtol=8 * eps, atol=8 * eps)
         for state, value in zip(s, expected_states, strict=True):
             np.testing.assert_allclose(state, value, rtol=8 * eps, atol=4 * eps)
@@ -99,10 +99,10 @@ def test_every_length_and_canaries(name, dtype, isa):
 @pytest.mark.parametrize("name", NAMES)
 def test_zero_gradient_moves_nothing_and_nan_shows(name, isa):
     w = np.ones(5)
-    kernels.update(name, w, np.zeros(5), states(name, 5, np.float64), isa=isa, **scalars(1))
+    doors.update(name, w, np.zeros(5), states(name, 5, np.float64), isa=isa, **scalars(1))
     np.testing.assert_array_equal(w, 1)
     s = states(name, 5, np.float64)
-    kernels.update(name, w, np.full(5, np.nan), s, isa=isa, **scalars(1))
+    doors.update(name, w, np.full(5, np.nan), s, isa=isa, **scalars(1))
     assert np.isnan(w).all()
     assert all(np.isnan(state).all() for state in s)
 
@@ -116,7 +116,7 @@ def test_avx2_and_avx512_agree_bit_for_bit(name, dtype):
         rng = np.random.default_rng(10)
         w, s = rng.normal(size=1003).astype(dtype), states(name, 1003, dtype)
         for t in range(1, 21):
-            kernels.update(name, w, rng.normal(size=1003).astype(dtype), s, isa=isa, **scalars(t))
+            doors.update(name, w, rng.normal(size=1003).astype(dtype), s, isa=isa, **scalars(t))
         results.append([w, *s])
     for left, right in zip(*results, strict=True):
         np.testing.assert_array_equal(left, right)
@@ -124,4 +124,4 @@ def test_avx2_and_avx512_agree_bit_for_bit(name, dtype):
 
 def test_the_door_counts_states():
     with pytest.raises(ValueError, match="keeps 2 state vectors, got 1"):
-        kernels.update("adam", np.ones(3), np.ones(3), [np.ones(3)])
+        doors.update("adam", np.ones(3), np.ones(3), [np.ones(3)])

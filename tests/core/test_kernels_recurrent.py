@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from helpers import reference as ref
 
-from fastnn._core import kernels
+from fastnn._core import doors, table
 
-ISAS = kernels.supported_isas()
+ISAS = table.supported_isas()
 FMA = [isa for isa in ISAS if isa != "base"]
 SIZES = [(1, 1), (3, 5), (2, 16), (4, 33)]
 
@@ -53,7 +53,7 @@ def slope(function, x, weight, step=1e-6):
 @pytest.mark.parametrize(("B", "H"), SIZES)
 def test_lstm_forward(B, H, forgets, dtype, isa):
     z, c, p = (a.astype(dtype) for a in (draw(B, (3 + forgets) * H), draw(B, H, seed=1), draw(2 + forgets, H)))
-    a, cell, squashed, h = kernels.lstm_forward(z, c, p, forgets, isa=isa)
+    a, cell, squashed, h = doors.lstm_forward(z, c, p, forgets, isa=isa)
     expected, expected_cell = lstm_step(*(x.astype(np.float64) for x in (z, c, p)), forgets)
     assert close(h, expected, dtype)
     assert close(cell, expected_cell, dtype)
@@ -67,8 +67,8 @@ def test_lstm_forward(B, H, forgets, dtype, isa):
 def test_lstm_backward(B, H, forgets, isa):
     z, c, p = draw(B, (3 + forgets) * H), draw(B, H, seed=1), draw(2 + forgets, H)
     dh, dc = draw(B, H, seed=2), draw(B, H, seed=3)
-    a, _, squashed, _ = kernels.lstm_forward(z, c, p, forgets, isa=isa)
-    dz, dc_before = kernels.lstm_backward(a, c, squashed, dh, dc, p, forgets, isa=isa)
+    a, _, squashed, _ = doors.lstm_forward(z, c, p, forgets, isa=isa)
+    dz, dc_before = doors.lstm_backward(a, c, squashed, dh, dc, p, forgets, isa=isa)
     weight = np.stack([dh, dc])
     assert np.allclose(dz, slope(lambda z: np.stack(lstm_step(z, c, p, forgets)), z, weight), rtol=0, atol=1e-8)
     assert np.allclose(dc_before, slope(lambda c: np.stack(lstm_step(z, c, p, forgets)), c, weight), rtol=0, atol=1e-8)
@@ -79,7 +79,7 @@ def test_lstm_backward(B, H, forgets, isa):
 @pytest.mark.parametrize(("B", "H"), SIZES)
 def test_gru_forward(B, H, dtype, isa):
     z, q, h = (a.astype(dtype) for a in (draw(B, 3 * H), draw(B, H), draw(B, H, seed=1)))
-    _, after = kernels.gru_forward(z, q, h, isa=isa)
+    _, after = doors.gru_forward(z, q, h, isa=isa)
     assert close(after, gru_step(*(x.astype(np.float64) for x in (z, q, h))), dtype)
 
 
@@ -87,8 +87,8 @@ def test_gru_forward(B, H, dtype, isa):
 @pytest.mark.parametrize(("B", "H"), SIZES)
 def test_gru_backward(B, H, isa):
     z, q, h, dh = draw(B, 3 * H), draw(B, H), draw(B, H, seed=1), draw(B, H, seed=2)
-    a, _ = kernels.gru_forward(z, q, h, isa=isa)
-    dz, dq, dh_before = kernels.gru_backward(a, q, h, dh, isa=isa)
+    a, _ = doors.gru_forward(z, q, h, isa=isa)
+    dz, dq, dh_before = doors.gru_backward(a, q, h, dh, isa=isa)
     assert np.allclose(dz, slope(lambda z: gru_step(z, q, h), z, dh), rtol=0, atol=1e-8)
     assert np.allclose(dq, slope(lambda q: gru_step(z, q, h), q, dh), rtol=0, atol=1e-8)
     assert np.allclose(dh_before, slope(lambda h: gru_step(z, q, h), h, dh), rtol=0, atol=1e-8)
@@ -99,7 +99,7 @@ def test_gru_backward(B, H, isa):
 def test_add_products(dtype, isa):
     x, y, out = (a.astype(dtype) for a in (draw(7, 9), draw(7, 5), draw(5)))
     expected = out + 0.5 * (x[:, :5].astype(np.float64) * y).sum(axis=0)
-    kernels.add_products(x, y, out, 0.5, isa=isa)
+    doors.add_products(x, y, out, 0.5, isa=isa)
     assert close(out, expected, dtype)
 
 
@@ -109,13 +109,13 @@ def test_instruction_sets_with_fma_agree_bit_for_bit(dtype):
     z, c, p, dh = (a.astype(dtype) for a in (draw(3, 4 * 21), draw(3, 21), draw(3, 21), draw(3, 21, seed=5)))
     results = []
     for isa in FMA:
-        a, cell, squashed, h = kernels.lstm_forward(z, c, p, isa=isa)
-        gates, after = kernels.gru_forward(z[:, :63].copy(), c, dh, isa=isa)
+        a, cell, squashed, h = doors.lstm_forward(z, c, p, isa=isa)
+        gates, after = doors.gru_forward(z[:, :63].copy(), c, dh, isa=isa)
         results.append(
             [
                 *(a, cell, squashed, h, gates, after),
-                *kernels.lstm_backward(a, c, squashed, dh, c, p, isa=isa),
-                *kernels.gru_backward(gates, c, dh, c, isa=isa),
+                *doors.lstm_backward(a, c, squashed, dh, c, p, isa=isa),
+                *doors.gru_backward(gates, c, dh, c, isa=isa),
             ]
         )
     for other in results[1:]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fastnn._core import kernels
+from fastnn._core import table
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [*sorted((ROOT / "csrc").glob("fnn_kernels_*.c")), ROOT / "csrc/fnn_dispatch.c"]
@@ -57,12 +57,12 @@ def native(tmp_path_factory):
 
 
 def fma_isas():
-    return [isa for isa in kernels.supported_isas() if isa != "base"]
+    return [isa for isa in table.supported_isas() if isa != "base"]
 
 
 def test_the_digests_see_a_difference(native):
     """Without a fused multiply-add most sums round differently; what rounds once anyway stays the same."""
-    if "avx2" not in kernels.supported_isas():
+    if "avx2" not in table.supported_isas():
         pytest.skip("needs AVX2")
     base, avx2 = digests(native, "base"), digests(native, "avx2")
     assert base.keys() == avx2.keys()

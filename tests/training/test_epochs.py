@@ -8,7 +8,7 @@ import pytest
 from helpers.bits import native
 
 import fastnn as fn
-from fastnn._core import kernels
+from fastnn._core import table
 from fastnn.training import loop
 
 
@@ -97,7 +97,7 @@ def test_shuffles_are_those_of_the_stream():
     history = net.fit(X, y, epochs=4, batch_size=8, verbose=0)
     w, losses = np.zeros((4, 1)), []
     for epoch in range(4):
-        order, total = kernels.permutation(50, 5, 0xFFFFFFFF, epoch), 0.0
+        order, total = table.permutation(50, 5, 0xFFFFFFFF, epoch), 0.0
         for start in range(0, 50, 8):
             x, t = X[order[start : start + 8]], y[order[start : start + 8]]
             error = x @ w - t

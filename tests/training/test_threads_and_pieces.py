@@ -5,7 +5,7 @@ import pytest
 from helpers.bits import native
 
 import fastnn as fn
-from fastnn._core import kernels
+from fastnn._core import doors
 
 OPTIMIZERS = {
     "sgd": lambda: fn.SGD(0.01),
@@ -111,7 +111,7 @@ def test_the_masks_of_dropout_do_not_know_of_pieces():
     net.compile(loss="absolute_error", optimizer=fn.SGD(1.0))
     y = np.where(np.arange(n) % 2, 1.0, -1.0).astype(np.float32)[:, None]
     net.train_step(X, y)
-    masks = kernels.dropout_forward(X, 1, 0, 0, 0, 0.5, 2.0)[0]  # seed 1, step 0, stream 0, from its start
+    masks = doors.dropout_forward(X, 1, 0, 0, 0, 0.5, 2.0)[0]  # seed 1, step 0, stream 0, from its start
     expected = (masks * y).mean(0)
     np.testing.assert_allclose(net.layers[-1].weight[:, 0], expected, atol=1e-6)
 

@@ -1,0 +1,13 @@
+"""The ops, by name; each family of them is a compiled module here."""
+# ruff: noqa: F401  (what the stub beside it names)
+
+from fastnn._core.ops.activation import ActivationOp, SoftmaxOp
+from fastnn._core.ops.custom import CustomOp
+from fastnn._core.ops.dense import DenseOp
+from fastnn._core.ops.dropconnect import DropConnectOp
+from fastnn._core.ops.dropout import DropoutOp
+from fastnn._core.ops.embedding import EmbeddingOp
+from fastnn._core.ops.merge import AddOp, ConcatenateOp, FanOutOp, SliceOp
+from fastnn._core.ops.norm import BatchNormOp, LayerNormOp
+from fastnn._core.ops.phase import COUNTING, PhaseDenseOp, basis
+from fastnn._core.ops.recurrent import RecurrentOp

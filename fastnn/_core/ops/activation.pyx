@@ -1,9 +1,8 @@
 """Elementwise activation a = sigma(z), and softmax over each vector."""
 
-from fastnn._core.kernels cimport FNN_GELU, FNN_SILU
 from fastnn._core.step cimport Frame, OK, Op, Step
 
-from fastnn._core.kernels import ACTIVATIONS
+from fastnn._core.table import ACTIVATIONS, READS_INPUT
 
 
 cdef struct Dims:
@@ -41,7 +40,7 @@ cdef class ActivationOp(Op):
         self.dims = Dims(N=width, vectors=1, kind=ACTIVATIONS[activation], alpha=alpha)
         self.input_widths = self.output_widths = (width,)
         self.in_place = self.reads_output = True
-        self.reads_input = self.dims.kind == FNN_GELU or self.dims.kind == FNN_SILU
+        self.reads_input = name in READS_INPUT
 
     cdef void bind(self, Step* step) noexcept:
         step.forward, step.backward, step.config = forward, backward, &self.dims

@@ -1,6 +1,6 @@
 """Fully connected: y = x W + b, with b as the last row of W[I+1, O]: the weight of a constant-1 input."""
 
-from fastnn._core.kernels cimport FNN_IDENTITY, fnn_shape
+from fastnn._core.table cimport FNN_IDENTITY, fnn_shape
 from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
 from fastnn._core.step cimport Frame, OK, Op, Step, dparams_of
 

@@ -7,7 +7,7 @@ per row, so that the product stays one matrix product.
 from libc.stdint cimport uint8_t
 from libc.string cimport memset
 
-from fastnn._core.kernels cimport fnn_random, fnn_shape
+from fastnn._core.table cimport fnn_random, fnn_shape
 from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
 from fastnn._core.step cimport Frame, OK, Op, Step, dparams_of
 

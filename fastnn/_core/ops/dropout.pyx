@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t
 
-from fastnn._core.kernels cimport fnn_random
+from fastnn._core.table cimport fnn_random
 from fastnn._core.step cimport Frame, OK, Op, Step
 
 

@@ -1,6 +1,6 @@
 """Normalisation: of each channel over a batch, of each row over its channels.  y = gamma n + beta."""
 
-from fastnn._core.kernels cimport fnn_norm
+from fastnn._core.table cimport fnn_norm
 from fastnn._core.step cimport Frame, OK, Op, Step, dparams_of
 
 from fastnn._core.step import Parameter

@@ -8,7 +8,7 @@ coefficients are 0, rows go one by one instead, through the slices that count fo
 from libc.math cimport floor
 from libc.string cimport memset
 
-from fastnn._core.kernels cimport fnn_shape
+from fastnn._core.table cimport fnn_shape
 from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
 from fastnn._core.step cimport Frame, OK, Op, Step, dparams_of
 

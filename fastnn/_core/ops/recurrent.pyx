@@ -11,13 +11,13 @@ An inference workspace saves nothing: there the steps go through in blocks that 
 from libc.stdint cimport uint8_t
 from libc.string cimport memcpy, memset
 
-from fastnn._core.kernels cimport fnn_shape
+from fastnn._core.table cimport fnn_shape
 from fastnn._core.ops.recurrent_memory cimport Dims, FLOATS, GRU, LSTM, Memory, SIMPLE, Scratch, lay_out, lay_out_scratch
 from fastnn._core.pool cimport run_parts, threads
 from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
 from fastnn._core.step cimport Frame, OK, Op, Step, dparams_of
 
-from fastnn._core.kernels import ACTIVATIONS
+from fastnn._core.table import ACTIVATIONS
 from fastnn._core.step import Parameter
 
 KINDS = {"simple": SIMPLE, "lstm": LSTM, "gru": GRU}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._core import kernels
+from fastnn._core.table import all_finite
 from fastnn.data import Standardizer
 from fastnn.formats.c import selftest as testing
 from fastnn.formats.c.files import write_together
@@ -80,7 +80,7 @@ def export_c(
     chosen = net.dtype if dtype is None or int8 else as_precision(dtype)
     with np.errstate(over="ignore"):
         plain = exported = net if chosen == net.dtype else net.astype(chosen)
-    if not kernels.all_finite(plain.params):
+    if not all_finite(plain.params):
         raise ValueError(
             f"export_c: expected finite parameters in {chosen}, got NaN or inf; train again with a lower learning rate"
         )

@@ -6,34 +6,17 @@ new layer needs a function here and its row in ``EMITTERS``, or its reason in ``
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from fastnn import layers
 from fastnn.formats.activations import alpha_of, without
 from fastnn.formats.c.functions import ACTIVATIONS
 from fastnn.formats.c.program import Site, Value
 from fastnn.formats.c.recurrent import gru, lstm, simple_rnn
-from fastnn.layers import (
-    GRU,
-    LSTM,
-    Activation,
-    Add,
-    BatchNorm,
-    Concatenate,
-    Custom,
-    Dense,
-    DropConnect,
-    Dropout,
-    Embedding,
-    Flatten,
-    LayerNorm,
-    PhaseDense,
-    Reshape,
-    SimpleRNN,
-    Slice,
-)
 from fastnn.layers.activation import DEFAULT_ALPHA
 from fastnn.layers.base import Layer
 
@@ -57,8 +40,7 @@ def emit(site: Site) -> Emitted:
 
 def activation(site: Site) -> Emitted:
     """An activation function, in place where that disturbs no one."""
-    spec: Any = site.layer
-    name, x = spec.function, site.reads[0]
+    name, x = site.layer.function, site.reads[0]
     if name == "identity":
         return site.inputs[0], x
     out = site.in_place()
@@ -67,20 +49,20 @@ def activation(site: Site) -> Emitted:
         site.call("softmax", prod(leading), columns, site.inputs[0], out)
         return out, f"softmax({x})"
     if name not in ACTIVATIONS:
-        raise without("export_c", spec, "C")
-    alpha = [alpha_of(spec)] if name in DEFAULT_ALPHA else []
+        raise without("export_c", site.layer, "C")
+    alpha = [alpha_of(site.layer)] if name in DEFAULT_ALPHA else []
     site.call(name, out.size, *alpha, site.inputs[0], out)
     return out, f"{name}({x})" if not alpha else f"{name}({x}, alpha = {alpha[0]:g})"
 
 
 def activated(site: Site, z: Value, formula: str) -> Emitted:
     """What the activation of a layer makes of its weighted input: a name, a layer without parameters, or none."""
-    given: Any = site.layer.activation  # type: ignore[attr-defined]
+    given: Any = site.layer.activation
     if given is None:
         return z, formula
-    layer = given if isinstance(given, Layer) else Activation(given)
-    shape = (site.output_shape,)
-    return emit(Site(site.program, layer, site.name, site.node, [z], shape, site.output_shape, {}, [formula]))
+    layer = given if isinstance(given, Layer) else layers.Activation(given)
+    shapes = (site.output_shape,)
+    return emit(replace(site, layer=layer, inputs=[z], input_shapes=shapes, parameters={}, reads=[formula]))
 
 
 def affine(site: Site) -> str:
@@ -99,43 +81,39 @@ def dense(site: Site, factor: float = 1.0) -> Emitted:
 
 def dropconnect(site: Site) -> Emitted:
     """A Dense layer: all connections count now, by 1 - rate where training did not scale them."""
-    spec: Any = site.layer
-    return dense(site, 1.0 if spec.inverted else 1 - spec.rate)
+    return dense(site, 1.0 if site.layer.inverted else 1 - site.layer.rate)
 
 
 def phase_dense(site: Site) -> Emitted:
     """``activation(sum_k c_k(p) (x W_k + b_k))``."""
-    spec: Any = site.layer
     x, phase = site.inputs
     z, weight, bias = site.new(), site.constant("weight"), site.constant("bias")
-    basis, product = site.use(f"phase_{spec.phase_function}"), site.use("phase_product")
+    basis, product = site.use(f"phase_{site.layer.phase_function}"), site.use("phase_product")
     site.say("{")
     site.say("int point[4];")
     site.say(f"{site.program.real} c[4];")
-    site.say(f"const int count = {basis}({spec.control_points}, *({phase.c}), point, c);")
+    site.say(f"const int count = {basis}({site.layer.control_points}, *({phase.c}), point, c);")
     site.say(f"{product}({x.size}, {z.size}, count, point, c, {x.c}, {weight}, {bias}, {z.c});")
     site.say("}")
-    formula = f"{site.reads[0]} W(p){' + b(p)' * spec.bias}, p = {site.reads[1]}, {spec.phase_function}"
+    formula = f"{site.reads[0]} W(p){' + b(p)' * site.layer.bias}, p = {site.reads[1]}, {site.layer.phase_function}"
     return activated(site, z, formula)
 
 
 def dropout(site: Site) -> Emitted:
     """Nothing; or a factor, for units that training did not scale."""
-    spec: Any = site.layer
-    if spec.inverted or not spec.rate:
+    if site.layer.inverted or not site.layer.rate:
         return site.inputs[0], site.reads[0]
     out = site.in_place()
-    site.call("scale", out.size, float(1 - spec.rate), site.inputs[0], out)
-    return out, f"{1 - spec.rate:g} {site.reads[0]}"
+    site.call("scale", out.size, float(1 - site.layer.rate), site.inputs[0], out)
+    return out, f"{1 - site.layer.rate:g} {site.reads[0]}"
 
 
 def batch_norm(site: Site) -> Emitted:
     """By the running statistics; gamma and the deviation become one factor."""
-    spec: Any = site.layer
     *leading, columns = site.output_shape
     out = site.in_place()
     gamma = site.parameters.get("gamma", np.ones(columns)).astype(np.float64)
-    gain = gamma / np.sqrt(site.parameters["running_variance"].astype(np.float64) + spec.epsilon)
+    gain = gamma / np.sqrt(site.parameters["running_variance"].astype(np.float64) + site.layer.epsilon)
     mean, beta = site.constant("running_mean"), site.constant("beta")
     arguments = site.inputs[0], mean, site.constant("gain", gain), beta, out
     site.call("batch_norm", prod(leading), columns, *arguments)
@@ -144,28 +122,26 @@ def batch_norm(site: Site) -> Emitted:
 
 def layer_norm(site: Site) -> Emitted:
     """By mean and variance of each row."""
-    spec: Any = site.layer
     *leading, columns = site.output_shape
     out = site.in_place()
-    arguments = float(spec.epsilon), site.inputs[0], site.constant("gamma"), site.constant("beta"), out
+    arguments = float(site.layer.epsilon), site.inputs[0], site.constant("gamma"), site.constant("beta"), out
     site.call("layer_norm", prod(leading), columns, *arguments)
-    formula = f"({site.reads[0]} - mean) / sqrt(variance + {spec.epsilon:g})"
+    formula = f"({site.reads[0]} - mean) / sqrt(variance + {site.layer.epsilon:g})"
     return out, "gamma " * ("gamma" in site.parameters) + formula + " + beta" * ("beta" in site.parameters)
 
 
 def embedding(site: Site) -> Emitted:
     """The vector of each index; the function of the network gives 1 for what is no index."""
-    spec: Any = site.layer
     out, table = site.new(), site.parameters["weight"]
-    if spec.padding_index is not None:
+    if site.layer.padding_index is not None:
         table = table.copy()
-        table[spec.padding_index] = 0
-    sizes = f"{prod(site.input_shapes[0])}, {spec.vocabulary}, {spec.units}"
+        table[site.layer.padding_index] = 0
+    sizes = f"{prod(site.input_shapes[0])}, {site.layer.vocabulary}, {site.layer.units}"
     weight = site.constant("weight", table)
     site.say(f"if ({site.use('embedding')}({sizes}, {site.inputs[0].c}, {weight}, {out.c}))")
     site.say("    return 1;")
     site.program.can_fail = True
-    return out, f"the vectors of the indices {site.reads[0]}, whole numbers from 0 to {spec.vocabulary - 1}"
+    return out, f"the vectors of the indices {site.reads[0]}, whole numbers from 0 to {site.layer.vocabulary - 1}"
 
 
 def same_numbers(site: Site) -> Emitted:
@@ -195,29 +171,28 @@ def concatenate(site: Site) -> Emitted:
 
 def slice_(site: Site) -> Emitted:
     """A part of a vector: a pointer into it."""
-    spec: Any = site.layer
-    start, stop, _ = slice(spec.start, spec.stop).indices(site.inputs[0].size)
+    start, stop, _ = slice(site.layer.start, site.layer.stop).indices(site.inputs[0].size)
     return site.inputs[0].part(start, stop - start), f"{site.reads[0]}[{start}:{stop}]"
 
 
 EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
-    Activation: activation,
-    Add: add,
-    BatchNorm: batch_norm,
-    Concatenate: concatenate,
-    Dense: dense,
-    DropConnect: dropconnect,
-    Dropout: dropout,
-    Embedding: embedding,
-    Flatten: same_numbers,
-    GRU: gru,
-    LSTM: lstm,
-    LayerNorm: layer_norm,
-    PhaseDense: phase_dense,
-    Reshape: same_numbers,
-    SimpleRNN: simple_rnn,
-    Slice: slice_,
+    layers.Activation: activation,
+    layers.Add: add,
+    layers.BatchNorm: batch_norm,
+    layers.Concatenate: concatenate,
+    layers.Dense: dense,
+    layers.DropConnect: dropconnect,
+    layers.Dropout: dropout,
+    layers.Embedding: embedding,
+    layers.Flatten: same_numbers,
+    layers.GRU: gru,
+    layers.LSTM: lstm,
+    layers.LayerNorm: layer_norm,
+    layers.PhaseDense: phase_dense,
+    layers.Reshape: same_numbers,
+    layers.SimpleRNN: simple_rnn,
+    layers.Slice: slice_,
 }
 WITHOUT: dict[type[Layer], str] = {
-    Custom: "its functions are Python; build it of other layers, or export the parts before and after it",
+    layers.Custom: "its functions are Python; build it of other layers, or export the parts before and after it",
 }

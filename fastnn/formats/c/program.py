@@ -15,7 +15,7 @@ import numpy as np
 from fastnn.formats.c import text
 from fastnn.formats.c.quantize import Quantized
 from fastnn.graph.structure import Structure
-from fastnn.layers.base import Layer, Shape
+from fastnn.layers.base import Shape
 
 MOST = (1 << 31) - 1  # elements that the int of the usual C compilers can count
 
@@ -160,7 +160,7 @@ class Site:
     """One application of a layer, as its emitter sees it."""
 
     program: Program
-    layer: Layer
+    layer: Any  # Layer, of the class that the emitter is for
     name: str
     node: int
     inputs: list[Value]

@@ -8,41 +8,38 @@ from fastnn.formats.c.program import Site, Value
 
 def simple_rnn(site: Site) -> tuple[Value, str]:
     """``h = activation(x_t W + h U + b)``."""
-    spec: Any = site.layer
-    name = spec.activation
-    z, state = site.new(spec.units, "z"), site.new(spec.units, "state")
+    name = site.layer.activation
+    z, state = site.new(site.layer.units, "z"), site.new(site.layer.units, "state")
 
     def cell() -> None:
         if name == "identity":
-            site.call("copy", spec.units, z, state)
+            site.call("copy", site.layer.units, z, state)
         else:
-            site.call(name, spec.units, z, state)
+            site.call(name, site.layer.units, z, state)
 
-    formula = f"h = {'' if name == 'identity' else name}(x_t W + h U{' + b' * spec.bias})"
-    return over_steps(site, z, state, spec.units, cell), described(site, formula)
+    formula = f"h = {'' if name == 'identity' else name}(x_t W + h U{' + b' * site.layer.bias})"
+    return over_steps(site, z, state, site.layer.units, cell), described(site, formula)
 
 
 def lstm(site: Site) -> tuple[Value, str]:
     """The gates i, f, g, o, then c and h."""
-    spec: Any = site.layer
-    units, width = spec.units, len(spec.gates) * spec.units
+    units, width = site.layer.units, len(site.layer.gates) * site.layer.units
     z, state = site.new(width, "z"), site.new(2 * units, "state")
     h, c = state.part(0, units), state.part(units, units)
 
     def cell() -> None:
-        site.call("lstm_cell", units, int(spec.forget_gate), site.constant("peephole"), z, h, c)
+        site.call("lstm_cell", units, int(site.layer.forget_gate), site.constant("peephole"), z, h, c)
 
-    gates = "i, f, o" if spec.forget_gate else "i, o"
-    seen = ", seen c through peepholes" if spec.peepholes else ""
-    formula = f"{gates} = sigmoid(x_t W + h U{' + b' * spec.bias}{seen}), g = tanh(likewise), "
-    formula += f"c = {'f c' if spec.forget_gate else 'c'} + i g, h = o tanh(c)"
+    gates = "i, f, o" if site.layer.forget_gate else "i, o"
+    seen = ", seen c through peepholes" if site.layer.peepholes else ""
+    formula = f"{gates} = sigmoid(x_t W + h U{' + b' * site.layer.bias}{seen}), g = tanh(likewise), "
+    formula += f"c = {'f c' if site.layer.forget_gate else 'c'} + i g, h = o tanh(c)"
     return over_steps(site, z, state, width, cell), described(site, formula)
 
 
 def gru(site: Site) -> tuple[Value, str]:
     """The gates r and u, the candidate n, then h."""
-    spec: Any = site.layer
-    units = spec.units
+    units = site.layer.units
     z, q, state = site.new(3 * units, "z"), site.new(units, "q"), site.new(units, "state")
 
     def cell() -> None:
@@ -50,29 +47,28 @@ def gru(site: Site) -> tuple[Value, str]:
         site.call("product", *arguments, site.constant("recurrent_bias"), q)
         site.call("gru_cell", units, z, q, state)
 
-    formula = f"r, u = sigmoid(x_t W + h U{' + b' * spec.bias}), n = tanh(x_t W + r (h U), likewise), "
+    formula = f"r, u = sigmoid(x_t W + h U{' + b' * site.layer.bias}), n = tanh(x_t W + r (h U), likewise), "
     return over_steps(site, z, state, 2 * units, cell), described(site, f"{formula}h = (1 - u) n + u h")
 
 
 def over_steps(site: Site, z: Value, state: Value, columns: int, cell: Any) -> Value:
     """Emit the loop: products into z (of the state: into its first ``columns``), ``cell``, and what is to be kept."""
-    spec: Any = site.layer
     steps, inputs = site.input_shapes[0]
-    units, x = spec.units, site.inputs[0]
+    units, x = site.layer.units, site.inputs[0]
     if len(site.inputs) == 2:
         site.call("copy", state.size, site.inputs[1], state)
     else:
         site.call("zero", state.size, state)
-    kept = spec.return_sequences or spec.return_state
+    kept = site.layer.return_sequences or site.layer.return_state
     out = site.new(prod(site.output_shape)) if kept else state.part(0, units)
-    order = f"t = {steps - 1}; t >= 0; t--" if spec.go_backwards else f"t = 0; t < {steps}; t++"
+    order = f"t = {steps - 1}; t >= 0; t--" if site.layer.go_backwards else f"t = 0; t < {steps}; t++"
     site.say("{")
     site.say("int t;")
     site.say(f"for ({order}) {{")
-    if spec.mask_value is not None:
-        masked, value = site.use("masked"), site.argument(float(spec.mask_value))
+    if site.layer.mask_value is not None:
+        masked, value = site.use("masked"), site.argument(float(site.layer.mask_value))
         site.say(f"if ({masked}({inputs}, {x.c} + {inputs} * t, {value})) {{")
-        if spec.return_sequences:
+        if site.layer.return_sequences:
             site.call("zero", units, f"{out.c} + {units} * t")
         site.say("continue;")
         site.say("}")
@@ -80,29 +76,28 @@ def over_steps(site: Site, z: Value, state: Value, columns: int, cell: Any) -> V
     site.call("product", inputs, row, row, 0, f"{x.c} + {inputs} * t", site.matrix("weight"), site.constant("bias"), z)
     site.call("product", units, columns, row, 0, state.part(0, units), site.matrix("recurrent_weight"), z, z)
     cell()
-    if spec.return_sequences:
+    if site.layer.return_sequences:
         site.call("copy", units, state.part(0, units), f"{out.c} + {units} * t")
     site.say("}")
     site.say("}")
-    if kept and not spec.return_sequences:
+    if kept and not site.layer.return_sequences:
         site.call("copy", units, state.part(0, units), out)
-    if spec.return_state:
-        at = (steps if spec.return_sequences else 1) * units
+    if site.layer.return_state:
+        at = (steps if site.layer.return_sequences else 1) * units
         site.call("copy", state.size, state, out.part(at, state.size))
     return out
 
 
 def described(site: Site, formula: str) -> str:
     """The formula with what it is applied to."""
-    spec: Any = site.layer
     steps, _ = site.input_shapes[0]
-    kept = "h of each" if spec.return_sequences else "h of the last"
-    ahead = "backwards " if spec.go_backwards else ""
-    parts = [f"{type(spec).__name__} {ahead}over the {steps} steps of {site.reads[0]}, {kept}"]
-    if spec.return_state:
+    kept = "h of each" if site.layer.return_sequences else "h of the last"
+    ahead = "backwards " if site.layer.go_backwards else ""
+    parts = [f"{type(site.layer).__name__} {ahead}over the {steps} steps of {site.reads[0]}, {kept}"]
+    if site.layer.return_state:
         parts.append("then the last state")
     if len(site.inputs) == 2:
         parts.append(f"from the state {site.reads[1]}")
-    if spec.mask_value is not None:
-        parts.append(f"steps of nothing but {spec.mask_value:g} left out")
+    if site.layer.mask_value is not None:
+        parts.append(f"steps of nothing but {site.layer.mask_value:g} left out")
     return f"{', '.join(parts)}: {formula}"

@@ -1,25 +1,17 @@
 """Keras's models and weights as networks and weights; Keras itself is not imported."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastnn.formats import gates
 from fastnn.formats.arrays import as_array, assign, common_dtype
+from fastnn.formats.foreign import Arrays, Library, check_into
+from fastnn.formats.keras.layers import layers_of
 from fastnn.graph.graph import Graph
 from fastnn.graph.structure import chain
-from fastnn.layers.base import Layer
-from fastnn.layers.batch_norm import BatchNorm
-from fastnn.layers.dense import Dense
-from fastnn.layers.dropconnect import DropConnect
-from fastnn.layers.embedding import Embedding
-from fastnn.layers.gru import GRU
-from fastnn.layers.layer_norm import LayerNorm
-from fastnn.layers.lstm import LSTM
-from fastnn.layers.simple_rnn import SimpleRNN
-
-Arrays = dict[str, np.ndarray]
+from fastnn.layers import BatchNorm, Dense, DropConnect, Embedding, LayerNorm
 
 
 def from_keras(
@@ -75,10 +67,7 @@ def from_keras(
     is_model = callable(getattr(source, "get_weights", None))
     if not is_model and not isinstance(source, list | tuple):
         raise TypeError(f"from_keras: expected a model or a list of arrays, got {type(source).__name__}")
-    if into is not None and not isinstance(into, Graph):
-        raise TypeError(f"from_keras: expected into to be a Network, got {type(into).__name__}")
-    if into is not None and (input_shape is not None or seed is not None):
-        raise ValueError("from_keras: input_shape and seed are of a new network, and into is there already")
+    check_into("from_keras", into, input_shape, seed)
     if into is None and not is_model:
         raise ValueError(
             "from_keras: expected a network to load the arrays into, which are weights alone; pass "
@@ -87,8 +76,6 @@ def from_keras(
     given = source.get_weights() if is_model else source
     arrays = [as_array("from_keras", f"weights[{i}]", array) for i, array in enumerate(given)]
     if into is None:
-        from fastnn.formats.keras.layers import layers_of  # now: import fastnn stays quick
-
         layers, shape = layers_of(source, input_shape)
         into = Graph.of(chain(layers, shape), kind="Sequential", seed=seed, dtype=common_dtype(arrays))
     load_arrays(into, arrays)
@@ -97,13 +84,7 @@ def from_keras(
 
 def load_arrays(net: Graph, arrays: Sequence[np.ndarray]) -> None:
     """Set all parameters of a network, or none."""
-    plan = []  # (layer, its arrays' names, what turns them into parameters)
-    for view in net.layers:
-        if not view.parameters:
-            continue
-        if type(view.spec) not in READ:
-            raise ValueError(f"from_keras: expected layers that Keras has, got {view.spec.title} ({view.name})")
-        plan.append((view, *READ[type(view.spec)](view.spec)))
+    plan = [(view, *KERAS.reading(view)) for view in net.layers if view.parameters]
     expected = [f"{view.name}: {', '.join(names)}" for view, names, _ in plan]
     if sum(len(names) for _, names, _ in plan) != len(arrays):
         raise ValueError(
@@ -124,49 +105,24 @@ def load_arrays(net: Graph, arrays: Sequence[np.ndarray]) -> None:
     assign("from_keras", net, values)
 
 
-Reading = tuple[list[str], Callable[[Arrays], Arrays]]
+def recurrent(layer: Any, arrays: Arrays) -> Arrays:
+    """Return the parameters of LSTM, GRU or SimpleRNN; the bias of a GRU has two rows."""
+    biases: tuple[np.ndarray, ...] = ()
+    if layer.bias:
+        bias = arrays["bias"]
+        outer, inner = bias if layer.kind == "gru" else (bias, np.zeros_like(bias))
+        biases = outer, inner
+    return gates.parameters_of(layer, gates.KERAS, arrays["kernel"], arrays["recurrent_kernel"], biases)
 
 
-def renamed(**names: str) -> Reading:
-    """Return what gives arrays their names here."""
-    return list(names), lambda arrays: {names[name]: array for name, array in arrays.items()}
-
-
-def read_dense(layer: Any) -> Reading:
-    """Dense: the same."""
-    return renamed(kernel="weight", **({"bias": "bias"} if layer.bias else {}))
-
-
-def read_norm(layer: Any) -> Reading:
-    """BatchNormalization or LayerNormalization."""
-    own = {"gamma": "gamma"} if layer.scale else {}
-    own |= {"beta": "beta"} if layer.shift else {}
-    if isinstance(layer, BatchNorm):
-        own |= {"moving_mean": "running_mean", "moving_variance": "running_variance"}
-    return renamed(**own)
-
-
-def read_embedding(layer: Any) -> Reading:
-    """Embedding: the same."""
-    return renamed(embeddings="weight")
-
-
-def read_recurrent(layer: Any) -> Reading:
-    """LSTM, GRU or SimpleRNN."""
-    gates.check_plain("from_keras", layer)
-    names = ["kernel", "recurrent_kernel", *(["bias"] if layer.bias else [])]
-    return names, lambda arrays: gates.from_keras(
-        layer, arrays["kernel"], arrays["recurrent_kernel"], arrays.get("bias")
-    )
-
-
-READ: dict[type[Layer], Callable[[Any], Reading]] = {
-    BatchNorm: read_norm,
-    Dense: read_dense,
-    DropConnect: read_dense,
-    Embedding: read_embedding,
-    GRU: read_recurrent,
-    LayerNorm: read_norm,
-    LSTM: read_recurrent,
-    SimpleRNN: read_recurrent,
-}
+NORM = {"gamma": "gamma", "beta": "beta", "running_mean": "moving_mean", "running_variance": "moving_variance"}
+DENSE = {"weight": "kernel", "bias": "bias"}
+KERAS = Library(
+    "from_keras",
+    "Keras",
+    {BatchNorm: NORM, Dense: DENSE, DropConnect: DENSE, Embedding: {"weight": "embeddings"}, LayerNorm: NORM},
+    transposed=False,
+    recurrent=("kernel", "recurrent_kernel"),
+    biases=("bias",),
+    convert=recurrent,
+)

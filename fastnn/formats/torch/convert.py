@@ -1,27 +1,18 @@
 """PyTorch's modules and state dicts as networks and weights; PyTorch itself is not imported."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 from fastnn.formats import gates
 from fastnn.formats.arrays import as_array, assign, common_dtype
+from fastnn.formats.foreign import Arrays, Library, check_into
+from fastnn.formats.torch.modules import layers_of
 from fastnn.graph.graph import Graph
 from fastnn.graph.layer_view import LayerView
 from fastnn.graph.structure import chain
-from fastnn.layers.base import Layer
-from fastnn.layers.batch_norm import BatchNorm
-from fastnn.layers.dense import Dense
-from fastnn.layers.dropconnect import DropConnect
-from fastnn.layers.embedding import Embedding
-from fastnn.layers.gru import GRU
-from fastnn.layers.layer_norm import LayerNorm
-from fastnn.layers.lstm import LSTM
-from fastnn.layers.simple_rnn import SimpleRNN
+from fastnn.layers import BatchNorm, Dense, DropConnect, Embedding, LayerNorm
 
-Arrays = dict[str, np.ndarray]
 RECURRENT = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)(_l\d+(?:_reverse)?)")
 
 
@@ -91,16 +82,11 @@ def from_torch(
             )
         if names is not None:
             raise ValueError("from_torch: names goes with into; a module alone needs none")
-        from fastnn.formats.torch.modules import layers_of  # now: import fastnn stays quick
-
         layers, shape, state = layers_of(source, input_shape)
         arrays = [value for group in groups_of(state).values() for value in group.values()]
         into = Graph.of(chain(layers, shape), kind="Sequential", seed=seed, dtype=common_dtype(arrays))
     else:
-        if not isinstance(into, Graph):
-            raise TypeError(f"from_torch: expected into to be a Network, got {type(into).__name__}")
-        if input_shape is not None or seed is not None:
-            raise ValueError("from_torch: input_shape and seed are of a new network, and into is there already")
+        check_into("from_torch", into, input_shape, seed)
         state = source.state_dict() if is_module else source
     load_state(into, groups_of(state), names)
     return into
@@ -149,9 +135,7 @@ def parameters_of(view: LayerView, prefix: str, arrays: Arrays) -> Arrays:
     ValueError
         If they are those of another kind of module.
     """
-    if type(view.spec) not in READ:
-        raise ValueError(f"from_torch: expected layers that PyTorch has, got {view.spec.title} ({view.name})")
-    expected, convert = READ[type(view.spec)](view.spec)
+    expected, convert = TORCH.reading(view)
     if set(arrays) != set(expected):
         raise ValueError(
             f"from_torch: expected {', '.join(expected)} for {type(view.spec).__name__} {view.name!r}, got "
@@ -167,41 +151,6 @@ def parameters_of(view: LayerView, prefix: str, arrays: Arrays) -> Arrays:
     return result
 
 
-Reading = tuple[list[str], Callable[[Arrays], Arrays]]
-
-
-def read_dense(layer: Any) -> Reading:
-    """Linear: the weight lies the other way round."""
-    names = ["weight", "bias"] if layer.bias else ["weight"]
-    return names, lambda arrays: {name: array.T for name, array in arrays.items()}
-
-
-def read_norm(layer: Any) -> Reading:
-    """BatchNorm1d or LayerNorm."""
-    own = {"weight": "gamma"} if layer.scale else {}
-    own |= {"bias": "beta"} if layer.shift else {}
-    if isinstance(layer, BatchNorm):
-        own |= {"running_mean": "running_mean", "running_var": "running_variance"}
-    return list(own), lambda arrays: {own[name]: array for name, array in arrays.items()}
-
-
-def read_embedding(layer: Any) -> Reading:
-    """Embedding: the same."""
-    return ["weight"], dict
-
-
-def read_recurrent(layer: Any) -> Reading:
-    """One layer and direction of LSTM, GRU or RNN."""
-    gates.check_plain("from_torch", layer)
-    biases = ["bias_ih", "bias_hh"] if layer.bias else []
-
-    def convert(arrays: Arrays) -> Arrays:
-        check_gates(layer, arrays)
-        return gates.from_torch(layer, arrays["weight_ih"], arrays["weight_hh"], [arrays[name] for name in biases])
-
-    return ["weight_ih", "weight_hh", *biases], convert
-
-
 def check_gates(layer: Any, arrays: Arrays) -> None:
     """Raise ValueError unless every array has so many rows as the gates have units together."""
     rows = len(layer.gates) * layer.units
@@ -212,13 +161,21 @@ def check_gates(layer: Any, arrays: Arrays) -> None:
             )
 
 
-READ: dict[type[Layer], Callable[[Any], Reading]] = {
-    BatchNorm: read_norm,
-    Dense: read_dense,
-    DropConnect: read_dense,
-    Embedding: read_embedding,
-    GRU: read_recurrent,
-    LayerNorm: read_norm,
-    LSTM: read_recurrent,
-    SimpleRNN: read_recurrent,
-}
+def recurrent(layer: Any, arrays: Arrays) -> Arrays:
+    """Return the parameters of one layer and direction of LSTM, GRU or RNN."""
+    check_gates(layer, arrays)
+    biases = [arrays[name] for name in TORCH.biases] if layer.bias else []
+    return gates.parameters_of(layer, gates.TORCH, arrays["weight_ih"].T, arrays["weight_hh"].T, biases)
+
+
+NORM = {"gamma": "weight", "beta": "bias", "running_mean": "running_mean", "running_variance": "running_var"}
+DENSE = {"weight": "weight", "bias": "bias"}
+TORCH = Library(
+    "from_torch",
+    "PyTorch",
+    {BatchNorm: NORM, Dense: DENSE, DropConnect: DENSE, Embedding: DENSE, LayerNorm: NORM},
+    transposed=True,
+    recurrent=("weight_ih", "weight_hh"),
+    biases=("bias_ih", "bias_hh"),
+    convert=recurrent,
+)

@@ -6,21 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from fastnn import layers
 from fastnn.formats.activations import TABLE
 from fastnn.formats.arrays import as_array
-from fastnn.layers.activation import Activation
+from fastnn.formats.foreign import Unsupported, layers_for
 from fastnn.layers.base import Layer, Shape, as_shape
-from fastnn.layers.batch_norm import BatchNorm
-from fastnn.layers.bidirectional import Bidirectional
-from fastnn.layers.dense import Dense
-from fastnn.layers.dropout import Dropout
-from fastnn.layers.embedding import Embedding
-from fastnn.layers.gru import GRU
-from fastnn.layers.input import Input
-from fastnn.layers.layer_norm import LayerNorm
-from fastnn.layers.lstm import LSTM
-from fastnn.layers.reshape import Flatten, Reshape
-from fastnn.layers.simple_rnn import SimpleRNN
 
 Convert = Callable[[Any, Shape], list[Layer]]
 
@@ -37,8 +27,8 @@ def layers_of(module: Any, input_shape: int | Shape | None) -> tuple[list[Layer]
     if not leaves:
         raise ValueError("from_torch: expected at least one module, got an empty Sequential")
     first = as_shape("from_torch", first_shape(leaves) if input_shape is None else input_shape)
-    x: Any = Input(first)
-    layers: list[Layer] = []
+    x: Any = layers.Input(first)
+    found: list[Layer] = []
     made: dict[int, list[Layer]] = {}  # the same module twice is the same layers twice
     state: dict[str, Any] = {}
     for place, (name, leaf) in enumerate(leaves):
@@ -49,19 +39,12 @@ def layers_of(module: Any, input_shape: int | Shape | None) -> tuple[list[Layer]
                 "then from_torch(state_dict, into=net)"
             )
         if id(leaf) not in made:
-            try:
-                made[id(leaf)] = MODULES[kind](leaf, x.shape)
-            except KeyError:
-                raise ValueError(
-                    f"from_torch: fastnn has no layer for module {name!r} ({kind}); known: {KNOWN}"
-                ) from None
-            except Unlike as error:
-                raise ValueError(f"from_torch: module {name!r} ({kind}): {error}") from error
+            made[id(leaf)] = layers_for("from_torch", f"module {name!r}", kind, MODULES, leaf, x.shape)
             state |= {f"{place}.{key}": value for key, value in leaf.state_dict().items()}
         for layer in made[id(leaf)]:
             x = layer(x)
-        layers += made[id(leaf)]
-    return layers or [Activation("identity")], first, state
+        found += made[id(leaf)]
+    return found or [layers.Activation("identity")], first, state
 
 
 def leaves_of(module: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -85,54 +68,35 @@ def first_shape(leaves: list[tuple[str, Any]]) -> Shape:
     raise ValueError("from_torch: expected input_shape, the shape of one row, which the first module does not say")
 
 
-class Unlike(ValueError):
-    """What a module does that its layer here does not."""
-
-
-def linear(module: Any, shape: Shape) -> list[Layer]:
-    """Linear."""
-    return [Dense(module.out_features, bias=module.bias is not None)]
-
-
 def function(name: str) -> Convert:
     """Return what makes an activation without numbers."""
-    return lambda module, shape: [Activation(name)]
+    return lambda module, shape: [layers.Activation(name)]
 
 
 def gelu(module: Any, shape: Shape) -> list[Layer]:
     """GELU in its tanh form."""
     if module.approximate != "tanh":
-        raise Unlike("it is the form with erf, up to 5e-4 from fastnn's; use GELU(approximate='tanh')")
-    return [Activation("gelu")]
+        raise Unsupported("it is the form with erf, up to 5e-4 from fastnn's; use GELU(approximate='tanh')")
+    return [layers.Activation("gelu")]
 
 
 def softplus(module: Any, shape: Shape) -> list[Layer]:
     """Softplus; what it gives above the threshold is the same within 2e-9."""
     if module.beta != 1 or module.threshold < 20:
-        raise Unlike(f"expected beta=1 and a threshold of at least 20, got {module.beta} and {module.threshold}")
-    return [Activation("softplus")]
+        raise Unsupported(f"expected beta=1 and a threshold of at least 20, got {module.beta} and {module.threshold}")
+    return [layers.Activation("softplus")]
 
 
 def softmax(module: Any, shape: Shape) -> list[Layer]:
     """Softmax along the last axis."""
     if module.dim not in (-1, len(shape), *([None] if len(shape) == 1 else [])):
-        raise Unlike(f"expected dim=-1, got {module.dim}")
-    return [Activation("softmax")]
+        raise Unsupported(f"expected dim=-1, got {module.dim}")
+    return [layers.Activation("softmax")]
 
 
 def log_softmax(module: Any, shape: Shape) -> list[Layer]:
     """LogSoftmax, which no layer is."""
-    raise Unlike("losses here take logits: leave it out, and train with loss='cross_entropy'")
-
-
-def identity(module: Any, shape: Shape) -> list[Layer]:
-    """Nothing."""
-    return []
-
-
-def dropout(module: Any, shape: Shape) -> list[Layer]:
-    """Dropout."""
-    return [Dropout(float(module.p))]
+    raise Unsupported("losses here take logits: leave it out, and train with loss='cross_entropy'")
 
 
 def flatten(module: Any, shape: Shape) -> list[Layer]:
@@ -140,89 +104,88 @@ def flatten(module: Any, shape: Shape) -> list[Layer]:
     rank = len(shape) + 1
     start, end = module.start_dim % rank - 1, module.end_dim % rank - 1
     if start < 0:
-        raise Unlike("it merges the batch with something else")
+        raise Unsupported("it merges the batch with something else")
     if (start, end) == (0, rank - 2):
-        return [Flatten()]
-    return [Reshape((*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :]))]
+        return [layers.Flatten()]
+    return [layers.Reshape((*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :]))]
 
 
 def unflatten(module: Any, shape: Shape) -> list[Layer]:
     """Unflatten of one axis."""
     axis = module.dim % (len(shape) + 1) - 1
     if axis < 0:
-        raise Unlike("it splits the batch")
+        raise Unsupported("it splits the batch")
     sizes = [int(size) for size in module.unflattened_size]
     known = prod(size for size in sizes if size != -1)
     sizes = [shape[axis] // known if size == -1 else size for size in sizes]
-    return [Reshape((*shape[:axis], *sizes, *shape[axis + 1 :]))]
+    return [layers.Reshape((*shape[:axis], *sizes, *shape[axis + 1 :]))]
 
 
 def batch_norm(module: Any, shape: Shape) -> list[Layer]:
     """BatchNorm1d of vectors."""
     if len(shape) != 1:
-        raise Unlike(f"its channels are axis 1 of (B, {', '.join(map(str, shape))}), fastnn's the last")
+        raise Unsupported(f"its channels are axis 1 of (B, {', '.join(map(str, shape))}), fastnn's the last")
     if module.running_mean is None:
-        raise Unlike("expected track_running_stats=True")
+        raise Unsupported("expected track_running_stats=True")
     momentum = 0.9 if module.momentum is None else 1 - float(module.momentum)
     scale, shift = module.weight is not None, module.bias is not None
-    return [BatchNorm(momentum=momentum, epsilon=float(module.eps), scale=scale, shift=shift)]
+    return [layers.BatchNorm(momentum=momentum, epsilon=float(module.eps), scale=scale, shift=shift)]
 
 
 def layer_norm(module: Any, shape: Shape) -> list[Layer]:
     """LayerNorm over the last axis."""
     if len(module.normalized_shape) != 1:
-        raise Unlike(f"expected it over the last axis, got normalized_shape={tuple(module.normalized_shape)}")
-    return [LayerNorm(epsilon=float(module.eps), scale=module.weight is not None, shift=module.bias is not None)]
+        raise Unsupported(f"expected it over the last axis, got normalized_shape={tuple(module.normalized_shape)}")
+    return [layers.LayerNorm(epsilon=float(module.eps), scale=module.weight is not None, shift=module.bias is not None)]
 
 
 def embedding(module: Any, shape: Shape) -> list[Layer]:
     """Embedding; a padding whose vector is not 0 is an index like any other."""
     if module.max_norm is not None:
-        raise Unlike("it has max_norm")
+        raise Unsupported("it has max_norm")
     padding = module.padding_idx
     if padding is not None and as_array("from_torch", "weight", module.weight)[padding].any():
         padding = None
-    return [Embedding(module.num_embeddings, module.embedding_dim, padding_index=padding)]
+    return [layers.Embedding(module.num_embeddings, module.embedding_dim, padding_index=padding)]
 
 
 def recurrent(module: Any, shape: Shape) -> list[Layer]:
     """LSTM, GRU or RNN of any number of layers, in one or both directions."""
     kind = type(module).__name__
     if getattr(module, "proj_size", 0):
-        raise Unlike("it has proj_size")
+        raise Unsupported("it has proj_size")
     options: dict[str, Any] = {"return_sequences": True, "bias": bool(module.bias)}
     if kind == "RNN":
         options["activation"] = module.nonlinearity
-    layers: list[Layer] = []
+    found: list[Layer] = []
     for number in range(module.num_layers):
         if number and module.dropout:
-            layers.append(Dropout(float(module.dropout)))
+            found.append(layers.Dropout(float(module.dropout)))
         layer = RECURRENT[kind](module.hidden_size, **options)
-        layers.append(Bidirectional(layer) if module.bidirectional else layer)
-    return layers
+        found.append(layers.Bidirectional(layer) if module.bidirectional else layer)
+    return found
 
 
-RECURRENT: dict[str, Callable[..., Layer]] = {"GRU": GRU, "LSTM": LSTM, "RNN": SimpleRNN}
+RECURRENT: dict[str, Callable[..., Layer]] = {"GRU": layers.GRU, "LSTM": layers.LSTM, "RNN": layers.SimpleRNN}
 SIZES = {"Linear": "in_features", "BatchNorm1d": "num_features", "LayerNorm": "normalized_shape"}
 ACTIVATIONS: dict[str, Convert] = {
     **{row.torch: function(name) for name, row in TABLE.items() if row.torch},
-    "ELU": lambda module, shape: [Activation("elu", alpha=float(module.alpha))],
+    "ELU": lambda module, shape: [layers.Activation("elu", alpha=float(module.alpha))],
     "GELU": gelu,
-    "LeakyReLU": lambda module, shape: [Activation("leaky_relu", alpha=float(module.negative_slope))],
+    "LeakyReLU": lambda module, shape: [layers.Activation("leaky_relu", alpha=float(module.negative_slope))],
     "Softmax": softmax,
     "Softplus": softplus,
 }
 MODULES: dict[str, Convert] = {
     **ACTIVATIONS,
     "BatchNorm1d": batch_norm,
-    "Dropout": dropout,
+    "Dropout": lambda module, shape: [layers.Dropout(float(module.p))],
     "Embedding": embedding,
     "Flatten": flatten,
-    "Identity": identity,
+    "Identity": lambda module, shape: [],
     "LayerNorm": layer_norm,
-    "Linear": linear,
+    "Linear": lambda module, shape: [layers.Dense(module.out_features, bias=module.bias is not None)],
     "LogSoftmax": log_softmax,
     "Unflatten": unflatten,
     **dict.fromkeys(RECURRENT, recurrent),
 }
-KNOWN = ", ".join(sorted(["Sequential", *MODULES]))

@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from fastnn._core import kernels
+from fastnn._core.table import all_finite
 from fastnn.formats.safetensors import write_atomically
 from fastnn.graph import graph as graphs
 from fastnn.layers.base import Shape, check_name
@@ -71,7 +71,7 @@ def to_onnx(
 
     if not isinstance(net, graphs.Graph):
         raise TypeError(f"to_onnx: expected a Network, got {type(net).__name__}")
-    if not kernels.all_finite(net.params):
+    if not all_finite(net.params):
         raise ValueError("to_onnx: expected finite parameters, got NaN or inf; train again with a lower learning rate")
     if net.params.nbytes > LIMIT:
         raise ValueError(

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnn.layers.base import Layer, Shape
+from fastnn.layers.base import Shape
 
 OPSET = 17  # the least that has everything but Gelu
 IR_VERSION = 8
@@ -15,7 +15,7 @@ class Applied(NamedTuple):
     """One application of a layer: the tensors that it reads, by name, and its parameters."""
 
     name: str
-    layer: Layer
+    layer: Any  # Layer, of the class that the function is for
     parameters: dict[str, np.ndarray]
     inputs: tuple[str, ...]
     input_shapes: tuple[Shape, ...]

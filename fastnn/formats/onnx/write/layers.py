@@ -4,30 +4,16 @@ A new layer has one function here, or a reason in REFUSED.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from fastnn import layers
 from fastnn.formats.onnx.write.activations import activation
 from fastnn.formats.onnx.write.graph import Applied, Graph
 from fastnn.formats.onnx.write.norms import batch_norm, layer_norm
 from fastnn.formats.onnx.write.phase import phase_coefficients
 from fastnn.formats.onnx.write.recurrent import recurrent
-from fastnn.layers.activation import Activation
 from fastnn.layers.base import Layer
-from fastnn.layers.batch_norm import BatchNorm
-from fastnn.layers.custom import Custom
-from fastnn.layers.dense import Dense
-from fastnn.layers.dropconnect import DropConnect
-from fastnn.layers.dropout import Dropout
-from fastnn.layers.embedding import Embedding
-from fastnn.layers.gru import GRU
-from fastnn.layers.layer_norm import LayerNorm
-from fastnn.layers.lstm import LSTM
-from fastnn.layers.merge import Add, Concatenate, Slice
-from fastnn.layers.phase_dense import PhaseDense
-from fastnn.layers.reshape import Flatten, Reshape
-from fastnn.layers.simple_rnn import SimpleRNN
 
 
 def write_layer(graph: Graph, applied: Applied) -> str:
@@ -47,10 +33,10 @@ def write_layer(graph: Graph, applied: Applied) -> str:
 
 def activated(graph: Graph, applied: Applied, z: str) -> str:
     """Add the activation that Dense layers have, a name or a layer."""
-    chosen = applied.layer.activation  # type: ignore[attr-defined]
+    chosen = applied.layer.activation
     if chosen is None:
         return z
-    layer = Activation(chosen) if isinstance(chosen, str) else chosen
+    layer = layers.Activation(chosen) if isinstance(chosen, str) else chosen
     shape = applied.output_shape
     return write_layer(graph, Applied(applied.name, layer, {}, (z,), (shape,), shape))
 
@@ -71,18 +57,16 @@ def product(graph: Graph, applied: Applied, weight: str) -> str:
 
 def dropconnect(graph: Graph, applied: Applied) -> str:
     """Dense, with smaller weights where training did not scale them."""
-    layer: Any = applied.layer
     weight = graph.parameter(applied, "weight")
-    if not layer.inverted:
-        weight = graph.node("Mul", weight, graph.constant(1 - layer.rate))
+    if not applied.layer.inverted:
+        weight = graph.node("Mul", weight, graph.constant(1 - applied.layer.rate))
     return activated(graph, applied, product(graph, applied, weight))
 
 
 def phase_dense(graph: Graph, applied: Applied) -> str:
     """``sum_k c_k(p) (x W_k + b_k)``, as one product of the rows ``[c_0 x, c_1 x, ...]``."""
-    layer: Any = applied.layer
     (x, phase), (points, inputs, units) = applied.inputs, applied.parameters["weight"].shape
-    c = phase_coefficients(graph, phase, points, layer.phase_function)
+    c = phase_coefficients(graph, phase, points, applied.layer.phase_function)
     pair = graph.node("Unsqueeze", c, graph.sizes(2)), graph.node("Unsqueeze", x, graph.sizes(1))
     stacked = graph.node("Reshape", graph.node("Mul", *pair), graph.sizes(-1, points * inputs))
     flat = applied.parameters["weight"].reshape(points * inputs, units)
@@ -94,15 +78,13 @@ def phase_dense(graph: Graph, applied: Applied) -> str:
 
 def activation_layer(graph: Graph, applied: Applied) -> str:
     """An activation by itself."""
-    layer: Any = applied.layer
-    return activation(graph, layer, applied.inputs[0])
+    return activation(graph, applied.layer, applied.inputs[0])
 
 
 def dropout(graph: Graph, applied: Applied) -> str:
     """Dropout, which does nothing after training; the form of the original paper scales then."""
-    layer: Any = applied.layer
-    y = graph.node("Dropout", applied.inputs[0], graph.constant(layer.rate, np.float32))
-    return y if layer.inverted else graph.node("Mul", y, graph.constant(1 - layer.rate))
+    y = graph.node("Dropout", applied.inputs[0], graph.constant(applied.layer.rate, np.float32))
+    return y if applied.layer.inverted else graph.node("Mul", y, graph.constant(1 - applied.layer.rate))
 
 
 def flatten(graph: Graph, applied: Applied) -> str:
@@ -130,8 +112,7 @@ def concatenate(graph: Graph, applied: Applied) -> str:
 
 def part(graph: Graph, applied: Applied) -> str:
     """Elements start to stop."""
-    layer: Any = applied.layer
-    start, stop, _ = slice(layer.start, layer.stop).indices(applied.input_shapes[0][0])
+    start, stop, _ = slice(applied.layer.start, applied.layer.stop).indices(applied.input_shapes[0][0])
     return graph.node("Slice", applied.inputs[0], graph.sizes(start), graph.sizes(stop), graph.sizes(1))
 
 
@@ -139,33 +120,32 @@ def embedding(graph: Graph, applied: Applied) -> str:
     """``weight[x]``; indices come as numbers of the network's dtype."""
     from onnx import TensorProto
 
-    layer: Any = applied.layer
     weight = applied.parameters["weight"]
-    if layer.padding_index is not None:
+    if applied.layer.padding_index is not None:
         weight = weight.copy()
-        weight[layer.padding_index] = 0
+        weight[applied.layer.padding_index] = 0
     indices = graph.node("Cast", applied.inputs[0], to=TensorProto.INT64)
     return graph.node("Gather", graph.parameter(applied, "weight", weight), indices, axis=0)
 
 
 LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
-    Activation: activation_layer,
-    Add: add,
-    BatchNorm: batch_norm,
-    Concatenate: concatenate,
-    Dense: dense,
-    DropConnect: dropconnect,
-    Dropout: dropout,
-    Embedding: embedding,
-    Flatten: flatten,
-    GRU: recurrent,
-    LayerNorm: layer_norm,
-    LSTM: recurrent,
-    PhaseDense: phase_dense,
-    Reshape: reshape,
-    SimpleRNN: recurrent,
-    Slice: part,
+    layers.Activation: activation_layer,
+    layers.Add: add,
+    layers.BatchNorm: batch_norm,
+    layers.Concatenate: concatenate,
+    layers.Dense: dense,
+    layers.DropConnect: dropconnect,
+    layers.Dropout: dropout,
+    layers.Embedding: embedding,
+    layers.Flatten: flatten,
+    layers.GRU: recurrent,
+    layers.LayerNorm: layer_norm,
+    layers.LSTM: recurrent,
+    layers.PhaseDense: phase_dense,
+    layers.Reshape: reshape,
+    layers.SimpleRNN: recurrent,
+    layers.Slice: part,
 }
 REFUSED: dict[type[Layer], str] = {
-    Custom: "it is code in Python, which ONNX cannot hold; put layers of fastnn in its place",
+    layers.Custom: "it is code in Python, which ONNX cannot hold; put layers of fastnn in its place",
 }

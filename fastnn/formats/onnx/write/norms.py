@@ -1,7 +1,5 @@
 """Normalisation as ONNX nodes: the operators in float32; in float64 written out, for ONNX keeps epsilon in float32."""
 
-from typing import Any
-
 import numpy as np
 
 from fastnn.formats.onnx.write.graph import Applied, Graph
@@ -9,30 +7,28 @@ from fastnn.formats.onnx.write.graph import Applied, Graph
 
 def batch_norm(graph: Graph, applied: Applied) -> str:
     """By running statistics; ONNX has the channels second, so that other shapes become rows of channels."""
-    layer: Any = applied.layer
     x, (*leading, channels) = applied.inputs[0], applied.output_shape
     mean, variance = (graph.parameter(applied, f"running_{name}") for name in ("mean", "variance"))
     if graph.is_double:
-        return scaled(graph, applied, graph.node("Sub", x, mean), deviation(graph, variance, layer.epsilon))
+        return scaled(graph, applied, graph.node("Sub", x, mean), deviation(graph, variance, applied.layer.epsilon))
     scales = [scale_or(graph, applied, name, value) for name, value in (("gamma", 1), ("beta", 0))]
     x = graph.rows(x, (channels,)) if leading else x
-    options = {"epsilon": layer.epsilon, "momentum": float(layer.momentum)}
+    options = {"epsilon": applied.layer.epsilon, "momentum": float(applied.layer.momentum)}
     y = graph.node("BatchNormalization", x, *scales, mean, variance, **options)
     return graph.rows(y, applied.output_shape) if leading else y
 
 
 def layer_norm(graph: Graph, applied: Applied) -> str:
     """Along the last axis."""
-    layer: Any = applied.layer
     x = applied.inputs[0]
     if graph.is_double:
         centred = graph.node("Sub", x, graph.node("ReduceMean", x, axes=[-1], keepdims=1))
         variance = graph.node("ReduceMean", graph.node("Mul", centred, centred), axes=[-1], keepdims=1)
-        return scaled(graph, applied, centred, deviation(graph, variance, layer.epsilon))
+        return scaled(graph, applied, centred, deviation(graph, variance, applied.layer.epsilon))
     scales = [scale_or(graph, applied, "gamma", 1)]
     if "beta" in applied.parameters:
         scales.append(graph.parameter(applied, "beta"))
-    return graph.node("LayerNormalization", x, *scales, axis=-1, epsilon=layer.epsilon)
+    return graph.node("LayerNormalization", x, *scales, axis=-1, epsilon=applied.layer.epsilon)
 
 
 def deviation(graph: Graph, variance: str, epsilon: float) -> str:

@@ -16,7 +16,7 @@ OPERATORS = {"lstm": "LSTM", "gru": "GRU", "simple": "RNN"}
 
 def recurrent(graph: Graph, applied: Applied) -> str:
     """Return every h, or the last, and the final state beside it if the layer gives one."""
-    layer: Any = applied.layer
+    layer = applied.layer
     states = initial_states(graph, applied)
     by_operator = layer.mask_value is None and not graph.is_double and getattr(layer, "activation", "") != "identity"
     sequence, finals = operator(graph, applied, states) if by_operator else scan(graph, applied, states)
@@ -30,7 +30,7 @@ def recurrent(graph: Graph, applied: Applied) -> str:
 
 def initial_states(graph: Graph, applied: Applied) -> list[str]:
     """Return the states that the layer is given, each (B, H)."""
-    layer: Any = applied.layer
+    layer = applied.layer
     if len(applied.inputs) == 1:
         return []
     return [
@@ -40,7 +40,7 @@ def initial_states(graph: Graph, applied: Applied) -> list[str]:
 
 def operator(graph: Graph, applied: Applied, states: list[str]) -> tuple[str, list[str]]:
     """Add LSTM, GRU or RNN; return every h (T, B, H) and the final states, each (B, H)."""
-    layer: Any = applied.layer
+    layer = applied.layer
     arrays = gates.to_onnx(layer, applied.parameters)
     constants = {name: graph.parameter(applied, name, array) for name, array in arrays.items()}
     x = graph.node("Transpose", applied.inputs[0], perm=(1, 0, 2))

@@ -12,7 +12,7 @@ def scan(graph: Graph, applied: Applied, states: list[str]) -> tuple[str, list[s
     """Return every h (T, B, H) and the final states, each (B, H)."""
     from onnx import TensorProto
 
-    layer: Any = applied.layer
+    layer = applied.layer
     x, count = applied.inputs[0], layer.states
     z = graph.node("MatMul", x, graph.parameter(applied, "weight"))
     if layer.bias:
@@ -56,7 +56,7 @@ def step(graph: Graph, applied: Applied, series: list[tuple[int, int]]) -> Any:
     """Return the body: states, ``x W + b`` of one step and whether it counts, to new states and what is shown."""
     from onnx import helper
 
-    layer: Any = applied.layer
+    layer = applied.layer
     inner = graph.body()
     states = [inner.unique(f"{inner.scope}/state_{i}") for i in range(layer.states)]
     inputs = [inner.unique(f"{inner.scope}/input_{i}") for i in range(len(series))]
@@ -81,14 +81,14 @@ def split(graph: Graph, z: str, parts: int, units: int) -> list[str]:
 
 def simple_step(graph: Graph, applied: Applied, z: str, states: list[str]) -> list[str]:
     """``activation(z + h U)``."""
-    layer: Any = applied.layer
+    layer = applied.layer
     z = graph.node("Add", z, graph.node("MatMul", states[0], graph.parameter(applied, "recurrent_weight")))
     return [graph.node(str(TABLE[layer.activation].onnx), z)]
 
 
 def lstm_step(graph: Graph, applied: Applied, z: str, states: list[str]) -> list[str]:
     """``c = f c + i g``, ``h = o tanh(c)``."""
-    layer: Any = applied.layer
+    layer = applied.layer
     h, c = states
     z = graph.node("Add", z, graph.node("MatMul", h, graph.parameter(applied, "recurrent_weight")))
     i, *f, g, o = split(graph, z, len(layer.gates), layer.units)
@@ -113,7 +113,7 @@ def peepholes(graph: Graph, applied: Applied) -> list[str]:
 
 def gru_step(graph: Graph, applied: Applied, z: str, states: list[str]) -> list[str]:
     """``h = (1 - u) n + u h`` as ``n + u (h - n)``."""
-    layer: Any = applied.layer
+    layer = applied.layer
     (h,), units = states, layer.units
     q = graph.node("MatMul", h, graph.parameter(applied, "recurrent_weight"))
     (zr, zu, zn), (qr, qu, qn) = split(graph, z, 3, units), split(graph, q, 3, units)

@@ -24,8 +24,4 @@
 #define FNN_FMA 0
 #endif
 
-#include "fnn_philox.h"
-#include "fnn_store.h"
-#include "fnn_turn.h"
-
-#include "fnn_kernels.tmpl.h"
+#include "fnn_table.tmpl.h"

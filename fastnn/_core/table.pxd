@@ -4,43 +4,10 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 
 cdef extern from "fnn_kernels.h" nogil:
-    cdef enum fnn_activation:
-        FNN_IDENTITY
-        FNN_SIGMOID
-        FNN_TANH
-        FNN_RELU
-        FNN_LEAKY_RELU
-        FNN_ELU
-        FNN_SELU
-        FNN_SOFTPLUS
-        FNN_GELU
-        FNN_SILU
-        FNN_ACTIVATIONS
-
-    cdef enum fnn_loss:
-        FNN_SQUARED_ERROR
-        FNN_DISTANCE
-        FNN_ABSOLUTE_ERROR
-        FNN_HUBER
-        FNN_QUANTILE
-        FNN_LOG_COSH
-        FNN_POISSON
-        FNN_CROSS_ENTROPY
-        FNN_CROSS_ENTROPY_LABELS
-        FNN_BINARY_CROSS_ENTROPY
-        FNN_HINGE
-        FNN_HINGE_LABELS
+    cdef enum:
+        FNN_IDENTITY        # an activation by its number
+        FNN_ACTIVATIONS     # how many there are
         FNN_LOSSES
-
-    cdef enum fnn_optimizer:
-        FNN_SGD
-        FNN_MOMENTUM
-        FNN_NESTEROV
-        FNN_ADAGRAD
-        FNN_RMSPROP
-        FNN_ADADELTA
-        FNN_ADAM
-        FNN_AMSGRAD
         FNN_OPTIMIZERS
 
     ctypedef struct fnn_update:
@@ -139,7 +106,10 @@ cdef extern from "fnn_kernels.h" nogil:
         double (*probe_read)(Py_ssize_t repeats, Py_ssize_t N, const void* x) noexcept nogil
 
 
-cdef const fnn_kernels* kernel_table(Py_ssize_t itemsize) except NULL
+cdef const fnn_kernels* kernel_table(Py_ssize_t itemsize, isa=*) except NULL
+cdef const fnn_kernels* table_for(array, isa=*) except NULL
+cdef void* address(array, dtype, shape, bint writable=*) except? NULL
+cdef void philox(const uint32_t* counter, const uint32_t* key, uint32_t* out) noexcept nogil
 cdef void random_uniform(Py_ssize_t N, const fnn_random* random, double* out) noexcept nogil
 cdef void random_normal(Py_ssize_t N, const fnn_random* random, double* out) noexcept nogil
 cdef void random_permutation(Py_ssize_t N, const fnn_random* random, int64_t first, int64_t* out) noexcept nogil

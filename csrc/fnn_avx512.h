@@ -22,11 +22,7 @@
 #define FNN_NARROW_VECTORS 4
 #define FNN_FMA 1
 
-#include "fnn_philox.h"
-#include "fnn_store.h"
-#include "fnn_turn.h"
-
-#include "fnn_kernels.tmpl.h"
+#include "fnn_table.tmpl.h"
 
 #if defined(__clang__)
 #pragma clang attribute pop

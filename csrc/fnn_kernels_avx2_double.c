@@ -1,0 +1,2 @@
+#define FNN_BITS 64
+#include "fnn_avx2.h"

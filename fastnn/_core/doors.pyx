@@ -1,0 +1,436 @@
+"""Single kernels as functions of NumPy arrays, for tests and benchmarks: checked arguments, no other logic.
+
+A function is named after its kernel, whose formula stands in ``csrc/fnn_kernels.h`` or ``csrc/fnn_families.def``.
+``isa``: an instruction set by name, None for the one in use.  ``out``: where the result goes, None for a new array.
+"""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from fastnn._core.table cimport (
+    address, fnn_kernels, fnn_norm, fnn_random, fnn_shape, fnn_update, philox as philox_block, table_for,
+)
+
+import numpy as np
+
+from fastnn._core.table import ACTIVATIONS, LABEL_LOSSES, LOSSES, OPTIMIZERS, READS_INPUT, STATE_VECTORS
+
+
+cdef class Call:
+    """One call of a kernel.  All arrays have the dtype of ``first``, and its shape where no other is asked for."""
+
+    cdef const fnn_kernels* kernels
+    cdef object dtype
+    cdef tuple shape
+    cdef Py_ssize_t N, rows, columns
+
+    def __init__(self, first, isa, bint matrix=False):
+        self.kernels = table_for(first, isa)
+        self.dtype, self.shape, self.N = first.dtype, first.shape, first.size
+        if matrix:
+            if first.ndim != 2:
+                raise ValueError(f"expected a matrix, got shape {first.shape}")
+            self.rows, self.columns = first.shape
+
+    cdef object new(self, out=None, shape=None):
+        """``out``, or for None an array for results."""
+        return np.empty(self.shape if shape is None else shape, self.dtype) if out is None else out
+
+    cdef void* read(self, array, shape=None, Py_ssize_t skip=0, bint writable=False) except? NULL:
+        """Address of an array's element number ``skip``; NULL for None."""
+        start = <char*> address(array, self.dtype, self.shape if shape is None else shape, writable)
+        return NULL if start == NULL else start + skip * self.kernels.itemsize
+
+    cdef void* write(self, array, shape=None, Py_ssize_t skip=0) except? NULL:
+        """The same of an array that the kernel writes."""
+        return self.read(array, shape, skip, True)
+
+
+cdef Py_ssize_t number(dict names, name) except -1:
+    if name not in names:
+        raise ValueError(f"expected one of {', '.join(names)}, got {name!r}")
+    return names[name]
+
+
+# ---- activations, losses, optimisers ----
+
+def activation_forward(name, z, double alpha=1.0, isa=None, out=None):
+    """a = sigma(z)."""
+    c = Call(z, isa)
+    out = c.new(out)
+    c.kernels.activation_forward[number(ACTIVATIONS, name)](c.N, alpha, c.read(z), c.write(out))
+    return out
+
+
+def activation_backward(name, z, a, da, double alpha=1.0, isa=None, out=None):
+    """dz = da * sigma'(z); z or a may be None where the activation does not read it."""
+    c = Call(da, isa)
+    if (z if name in READS_INPUT else a) is None and name != "identity":
+        raise ValueError(f"{name} reads {'z' if name in READS_INPUT else 'a'}, got None")
+    out = c.new(out)
+    a = da if a is None and name == "identity" else a
+    c.kernels.activation_backward[number(ACTIVATIONS, name)](c.N, alpha, c.read(z), c.read(a), c.read(da), c.write(out))
+    return out
+
+
+def softmax_forward(z, isa=None, out=None):
+    """Softmax of each row."""
+    c = Call(z, isa, True)
+    out = c.new(out)
+    c.kernels.softmax_forward(c.rows, c.columns, c.read(z), c.write(out))
+    return out
+
+
+def softmax_backward(a, da, isa=None, out=None):
+    """dz from the output a and its gradient."""
+    c = Call(a, isa, True)
+    out = c.new(out)
+    c.kernels.softmax_backward(c.rows, c.columns, c.read(a), c.read(da), c.write(out))
+    return out
+
+
+def log_sum_exp(z, isa=None):
+    """log sum_o exp z_bo of each row."""
+    c = Call(z, isa, True)
+    out = c.new(None, (c.rows,))
+    c.kernels.log_sum_exp(c.rows, c.columns, c.read(z), c.write(out, out.shape))
+    return out
+
+
+def loss(name, y, target, weight=None, double parameter=0.0, double scale=1.0, isa=None, bint gradient=True, out=None):
+    """Return (sum_b weight_b L_b, dy); dy is None where gradient is false."""
+    c = Call(y, isa, True)
+    if name in LABEL_LOSSES:
+        goal = address(target, np.int64, (c.rows,))
+        if target.size and not 0 <= target.min() <= target.max() < c.columns:
+            raise ValueError(f"expected labels in [0, {c.columns})")
+    else:
+        goal = c.read(target)
+    dy = c.new(out) if gradient else None
+    value = c.kernels.loss[number(LOSSES, name)](
+        c.rows, c.columns, parameter, c.read(y), goal, c.read(weight, (c.rows,)), scale, c.write(dy))
+    return value, dy
+
+
+def update(name, w, g, states=(), isa=None, double learning_rate=0.01, double beta1=0.9, double beta2=0.999,
+           double epsilon=1e-8, double correction1=1.0, double correction2=1.0):
+    """One step of an optimiser, in place."""
+    c = Call(w, isa)
+    cdef fnn_update u = fnn_update(learning_rate, beta1, beta2, epsilon, correction1, correction2)
+    cdef Py_ssize_t rule = number(OPTIMIZERS, name)
+    if len(states) != STATE_VECTORS[name]:
+        raise ValueError(f"{name} keeps {STATE_VECTORS[name]} state vectors, got {len(states)}")
+    s0, s1, s2 = (*states, None, None, None)[:3]
+    c.kernels.update[rule](c.N, &u, c.read(g), c.write(w), c.write(s0), c.write(s1), c.write(s2))
+
+
+# ---- products: with ``out`` the arrays go to the kernel as they are, and the caller keeps 64 bytes to spare after each
+
+cdef object roomy(array, fill=None):
+    """A copy with the 64 bytes after it that products may read; what stands there is NaN, and must not matter."""
+    cdef Py_ssize_t n = array.size, spare = 64 // array.itemsize
+    block = np.full(n + spare, np.nan, array.dtype)
+    block[:n] = array.ravel() if fill is None else fill
+    return block[:n].reshape(array.shape)
+
+
+cdef fnn_shape packed(left, right) except *:
+    """The whole product of packed matrices (B, I) and (I, O), given by their shapes."""
+    if len(left) != 2 or len(right) != 2 or left[1] != right[0]:
+        raise ValueError(f"expected matrices (B, I) and (I, O), got {left} and {right}")
+    return fnn_shape(batch=left[0], inputs=right[0], outputs=right[1], x_row=right[0], w_row=right[1], y_row=right[1],
+                     bias_row=0)
+
+
+cdef tuple narrow(fnn_shape* shape, axis, part):
+    """Keep the range ``part`` of one axis, all of it for None; the arrays keep their rows.  Return where b, i, o start."""
+    if part is None:
+        return 0, 0, 0
+    if axis not in ("B", "I", "O"):
+        raise ValueError(f"expected axis B, I or O, got {axis!r}")
+    size = {"B": shape.batch, "I": shape.inputs, "O": shape.outputs}[axis]
+    if not 0 <= part.start < part.stop <= size:
+        raise ValueError(f"expected a range within 0 .. {size}, got {part}")
+    if axis == "B":
+        shape.batch = len(part)
+    elif axis == "I":
+        shape.inputs = len(part)
+    else:
+        shape.outputs = len(part)
+    return tuple(part.start if axis == each else 0 for each in "BIO")
+
+
+def product_forward(x, w, bias=None, activation="identity", double alpha=0.0, isa=None, axis="O", part=None,
+                    out=None):
+    """activation(x w + bias): x (B, I), w (I, O), bias (O,) or (B, O); a ``part`` (range) of B or O leaves NaN elsewhere."""
+    c = Call(x, isa)
+    cdef fnn_shape shape = packed(x.shape, w.shape)
+    outputs, y = (len(x), w.shape[1]), out
+    if out is None:
+        w, y = roomy(w), roomy(c.new(None, outputs), np.nan)
+        bias = None if bias is None else roomy(bias)
+    if activation not in ("identity", "relu", "leaky_relu"):
+        raise ValueError(f"expected activation identity, relu or leaky_relu, got {activation!r}")
+    b, _, o = narrow(&shape, axis, part)
+    if bias is not None and bias.ndim == 2:
+        shape.bias_row = w.shape[1]
+    c.kernels.product_forward(
+        &shape, c.read(x, x.shape, b * shape.x_row), c.read(w, w.shape, o),
+        c.read(bias, None if bias is None else outputs[-bias.ndim:], b * shape.bias_row + o), ACTIVATIONS[activation],
+        alpha, c.write(y, outputs, b * shape.y_row + o))
+    return y
+
+
+def product_input_gradient(dy, w, isa=None, axis="I", part=None, out=None):
+    """dy w^T: dy (B, O), w (I, O); a ``part`` (range) of B or I leaves NaN elsewhere."""
+    c, dx = Call(dy, isa), out
+    inputs = (len(dy), len(w))
+    cdef fnn_shape shape = packed(inputs, w.shape)
+    if out is None:
+        w, dx = roomy(w), roomy(c.new(None, inputs), np.nan)
+    b, i, _ = narrow(&shape, axis, part)
+    c.kernels.product_input_gradient(
+        &shape, c.read(dy, (len(dy), w.shape[1]), b * shape.y_row), c.read(w, w.shape, i * shape.w_row),
+        c.write(dx, inputs, b * shape.x_row + i))
+    return dx
+
+
+def product_weight_gradient(x, dy, dw, double scale=1.0, isa=None, axis="O", part=None, out=None):
+    """dw + scale x^T dy: x (B, I), dy (B, O), dw (I, O); ``out`` is dw itself, or None for a new array; a ``part`` (range) of I or O leaves dw elsewhere."""
+    c = Call(x, isa)
+    cdef fnn_shape shape = packed(x.shape, dw.shape)
+    if out is None:
+        dy, dw = roomy(dy), roomy(dw)
+    elif out is not dw:
+        raise ValueError("product_weight_gradient: expected out to be dw itself, or None")
+    _, i, o = narrow(&shape, axis, part)
+    c.kernels.product_weight_gradient(
+        &shape, scale, c.read(x, x.shape, i), c.read(dy, (len(x), dw.shape[1]), o),
+        c.write(dw, dw.shape, i * shape.w_row + o))
+    return dw
+
+
+def product_row_gradients(x, dy, w, double scale=1.0, isa=None, out=None):
+    """(dx, w + scale x^T dy) of one row, the latter in place of w: x (1, I), dy (1, O), w (I, O); ``out`` is for dx."""
+    c, dx = Call(x, isa), out
+    cdef fnn_shape shape = packed(x.shape, w.shape)
+    if len(x) != 1:
+        raise ValueError(f"expected one row, got {len(x)}")
+    if out is None:
+        w, dy, dx = roomy(w), roomy(dy), roomy(c.new(), np.nan)
+    c.kernels.product_row_gradients(&shape, scale, c.read(x), c.read(dy, (1, w.shape[1])), c.read(w, w.shape),
+                                    c.write(dx), c.write(w, w.shape))
+    return dx, w
+
+
+def add_row_sum(x, db, double scale=1.0, isa=None, out=None):
+    """db + scale * sum_b x_b; ``out`` is db itself, or None for a new array."""
+    c = Call(x, isa, True)
+    if out is None:
+        x, db = roomy(x), roomy(db)
+    elif out is not db:
+        raise ValueError("add_row_sum: expected out to be db itself, or None")
+    c.kernels.add_row_sum(c.rows, c.columns, scale, c.read(x), c.write(db, (c.columns,)))
+    return db
+
+
+# ---- vectors ----
+
+def add(x, y, isa=None, out=None):
+    """x + y."""
+    c = Call(x, isa)
+    out = c.new(out)
+    c.kernels.add(c.N, c.read(x), c.read(y), c.write(out))
+    return out
+
+
+def add_scaled(x, y, double scale=1.0, isa=None):
+    """Add to y: scale * x."""
+    c = Call(x, isa)
+    c.kernels.add_scaled(c.N, scale, c.read(x), c.write(y))
+
+
+def scale(x, double factor, isa=None, out=None):
+    """Return factor * x."""
+    c = Call(x, isa)
+    out = c.new(out)
+    c.kernels.scale(c.N, factor, c.read(x), c.write(out))
+    return out
+
+
+def clip(x, double limit, isa=None):
+    """Clip to [-limit, limit], in place."""
+    c = Call(x, isa)
+    c.kernels.clip(c.N, limit, c.write(x))
+
+
+def sum(x, isa=None):
+    """Sum of the elements."""
+    c = Call(x, isa)
+    return c.kernels.sum(c.N, c.read(x))
+
+
+def sum_squares(x, isa=None):
+    """Sum of the squares of the elements."""
+    c = Call(x, isa)
+    return c.kernels.sum_squares(c.N, c.read(x))
+
+
+def add_penalty(w, g, double l1=0.0, double l2=0.0, isa=None):
+    """Add to g: l1 sign(w) + l2 w."""
+    c = Call(w, isa)
+    c.kernels.add_penalty(c.N, l1, l2, c.read(w), c.write(g))
+
+
+def limit_columns(w, double limit, isa=None):
+    """Scale long columns back to norm limit, in place."""
+    c = Call(w, isa, True)
+    work = c.new(None, (c.columns,))
+    c.kernels.limit_columns(c.rows, c.columns, limit, c.write(w), c.write(work, work.shape))
+
+
+# ---- normalisation ----
+
+cdef fnn_norm norm_of(Call c, gamma, beta, double epsilon) except *:
+    cdef tuple columns = (c.columns,)
+    return fnn_norm(rows=c.rows, columns=c.columns, epsilon=epsilon, gamma=c.read(gamma, columns),
+                    beta=c.read(beta, columns))
+
+
+def column_moments(x, isa=None):
+    """Return mean and variance of each column."""
+    c = Call(x, isa, True)
+    mean, variance = c.new(None, x.shape[1:]), c.new(None, x.shape[1:])
+    c.kernels.column_moments(c.rows, c.columns, c.read(x), c.write(mean, mean.shape), c.write(variance, mean.shape))
+    return mean, variance
+
+
+def batch_norm_forward(x, mean, variance, gamma=None, beta=None, double epsilon=1e-5, isa=None, out=None):
+    """gamma (x - mean) / sqrt(variance + epsilon) + beta, by column."""
+    c = Call(x, isa, True)
+    cdef fnn_norm norm = norm_of(c, gamma, beta, epsilon)
+    out, columns = c.new(out), x.shape[1:]
+    c.kernels.batch_norm_forward(&norm, c.read(x), c.read(mean, columns), c.read(variance, columns), c.write(out))
+    return out
+
+
+def batch_norm_backward(x, mean, variance, dy, gamma=None, dgamma=None, dbeta=None, double epsilon=1e-5,
+                        bint coupled=True, double scale=1.0, isa=None, bint gradient=True):
+    """Return dx, None where ``gradient`` is false; adds to dgamma and dbeta where they are given."""
+    c = Call(x, isa, True)
+    cdef fnn_norm norm = norm_of(c, gamma, None, epsilon)
+    dx, columns = c.new() if gradient else None, x.shape[1:]
+    c.kernels.batch_norm_backward(
+        &norm, coupled, scale, c.read(x), c.read(mean, columns), c.read(variance, columns), c.read(dy), c.write(dx),
+        c.write(dgamma, columns), c.write(dbeta, columns))
+    return dx
+
+
+def layer_norm_forward(x, gamma=None, beta=None, double epsilon=1e-5, isa=None, out=None, moments=None):
+    """gamma (x - mean) / sqrt(variance + epsilon) + beta, by row; ``moments`` (R, 2) takes what backward reads."""
+    c = Call(x, isa, True)
+    cdef fnn_norm norm = norm_of(c, gamma, beta, epsilon)
+    out = c.new(out)
+    c.kernels.layer_norm_forward(&norm, c.read(x), c.write(out), c.write(moments, (c.rows, 2)))
+    return out
+
+
+def layer_norm_backward(x, moments, dy, gamma=None, dgamma=None, dbeta=None, double scale=1.0, isa=None,
+                        bint gradient=True):
+    """Return dx, None where ``gradient`` is false; adds to dgamma and dbeta where they are given."""
+    c = Call(x, isa, True)
+    cdef fnn_norm norm = norm_of(c, gamma, None, 0.0)
+    dx, columns = c.new() if gradient else None, x.shape[1:]
+    c.kernels.layer_norm_backward(
+        &norm, scale, c.read(x), c.read(moments, (c.rows, 2)), c.read(dy), c.write(dx), c.write(dgamma, columns),
+        c.write(dbeta, columns))
+    return dx
+
+
+# ---- dropout ----
+
+def dropout_forward(x, uint64_t seed, uint64_t step, uint32_t stream, uint64_t first, double keep, double scale,
+                    isa=None, out=None):
+    """Return (mask * scale * x, mask)."""
+    c = Call(x, isa)
+    cdef fnn_random random = fnn_random(seed, step, stream)
+    out, mask = c.new(out), np.empty(x.shape, np.uint8)
+    c.kernels.dropout_forward(c.N, &random, first, keep, scale, c.read(x), c.write(out),
+                              <uint8_t*> address(mask, np.uint8, x.shape, True))
+    return out, mask
+
+
+def dropout_backward(mask, dy, double scale, isa=None, out=None):
+    """Return mask * scale * dy."""
+    c = Call(dy, isa)
+    out = c.new(out)
+    c.kernels.dropout_backward(c.N, scale, <uint8_t*> address(mask, np.uint8, dy.shape), c.read(dy), c.write(out))
+    return out
+
+
+def add_masked(mask, x, y, double scale, isa=None):
+    """Add to y: mask * scale * x."""
+    c = Call(x, isa)
+    c.kernels.add_masked(c.N, scale, <uint8_t*> address(mask, np.uint8, x.shape), c.read(x), c.write(y))
+
+
+# ---- recurrent cells ----
+
+def lstm_forward(z, c_before, peephole, bint forgets=True, isa=None):
+    """(a, c, tanh c, h) of one step: z (B, gates * H), c_before (B, H), peephole (gates - 1, H)."""
+    k = Call(c_before, isa, True)
+    a, c, s, h = z.copy(), k.new(), k.new(), k.new()
+    k.kernels.lstm_forward(k.rows, k.columns, forgets, k.read(peephole, (2 + forgets, k.columns)), k.read(c_before),
+                           k.write(a, (k.rows, (3 + forgets) * k.columns)), k.write(c), k.write(s), k.write(h))
+    return a, c, s, h
+
+
+def lstm_backward(a, c_before, s, dh, dc, peephole, bint forgets=True, isa=None):
+    """(dz, dc_before) of one step."""
+    c = Call(c_before, isa, True)
+    gates = c.rows, (3 + forgets) * c.columns
+    dz, dc = c.new(None, gates), dc.copy()
+    c.kernels.lstm_backward(c.rows, c.columns, forgets, c.read(peephole, (2 + forgets, c.columns)), c.read(a, gates),
+                            c.read(c_before), c.read(s), c.read(dh), c.write(dc), c.write(dz, gates))
+    return dz, dc
+
+
+def add_products(x, y, out, double scale=1.0, isa=None):
+    """Add to out (N,): scale * sum over rows of x (B, M >= N), its first columns, times y (B, N)."""
+    c = Call(y, isa, True)
+    c.kernels.add_products(c.rows, c.columns, scale, c.read(x, x.shape), x.shape[1], c.read(y),
+                           c.write(out, (c.columns,)))
+
+
+def gru_forward(z, q, h_before, isa=None):
+    """(a, h) of one step: z (B, 3 H), q and h_before (B, H)."""
+    c = Call(h_before, isa, True)
+    a, h = z.copy(), c.new()
+    c.kernels.gru_forward(c.rows, c.columns, c.read(q), c.read(h_before), c.write(a, (c.rows, 3 * c.columns)),
+                          c.write(h))
+    return a, h
+
+
+def gru_backward(a, q, h_before, dh, isa=None):
+    """(dz, dq, dh_before) of one step."""
+    c = Call(h_before, isa, True)
+    gates = c.rows, 3 * c.columns
+    dz, dq, dh_before = c.new(None, gates), c.new(), c.new()
+    c.kernels.gru_backward(c.rows, c.columns, c.read(a, gates), c.read(q), c.read(h_before), c.read(dh),
+                           c.write(dz, gates), c.write(dq), c.write(dh_before))
+    return dz, dq, dh_before
+
+
+# ---- probes and random numbers ----
+
+def probe_read(x, Py_ssize_t repeats=1, isa=None):
+    """Return repeats * sum of the elements, reading them every time."""
+    c = Call(x, isa)
+    return c.kernels.probe_read(repeats, c.N, c.read(x))
+
+
+def philox(counter, key):
+    """One block of Philox4x32-10 as four integers."""
+    cdef uint32_t[4] words = counter, out
+    cdef uint32_t[2] keys = key
+    philox_block(words, keys, out)
+    return tuple(out)

@@ -1,0 +1,90 @@
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn._core.step import Op
+
+class DenseOp(Op):
+    def __init__(self, inputs: int, outputs: int, bias: bool, vectors: int = 1) -> None: ...
+
+class ActivationOp(Op):
+    def __init__(self, width: int, name: str, alpha: float) -> None: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def alpha(self) -> float: ...
+
+class SoftmaxOp(Op):
+    def __init__(self, width: int, vectors: int = 1) -> None: ...
+    @property
+    def name(self) -> str: ...
+
+class DropConnectOp(Op):
+    def __init__(self, inputs: int, outputs: int, bias: bool, rate: float, inverted: bool) -> None: ...
+
+COUNTING: Final[dict[str, int]]
+
+class PhaseDenseOp(Op):
+    def __init__(self, inputs: int, outputs: int, control_points: int, function: str, bias: bool) -> None: ...
+
+def basis(phases: Sequence[float] | NDArray[Any], control_points: int, function: str) -> NDArray[np.float64]: ...
+
+class DropoutOp(Op):
+    def __init__(self, width: int, rate: float, inverted: bool) -> None: ...
+
+class AddOp(Op):
+    def __init__(self, width: int, count: int) -> None: ...
+
+class ConcatenateOp(Op):
+    def __init__(self, widths: Sequence[int], count: int = 1) -> None: ...
+
+class SliceOp(Op):
+    def __init__(self, width: int, start: int, stop: int) -> None: ...
+
+class FanOutOp(Op):
+    def __init__(self, width: int, count: int) -> None: ...
+
+class RecurrentOp(Op):
+    def __init__(
+        self,
+        kind: str,
+        T: int,
+        I: int,
+        H: int,
+        *,
+        bias: bool,
+        sequences: bool,
+        final: bool,
+        initial: bool,
+        reverse: bool,
+        mask_value: float | None,
+        truncate: int,
+        activation: str = "tanh",
+        forgets: bool = True,
+        peepholes: bool = False,
+    ) -> None: ...
+    def state_gradients(self, batch: int, itemsize: int) -> tuple[int, tuple[int, int, int]]: ...
+
+class BatchNormOp(Op):
+    def __init__(
+        self, who: str, rows: int, columns: int, momentum: float, epsilon: float, scale: bool, shift: bool
+    ) -> None: ...
+
+class LayerNormOp(Op):
+    def __init__(self, rows: int, columns: int, epsilon: float, scale: bool, shift: bool) -> None: ...
+
+class EmbeddingOp(Op):
+    def __init__(self, who: str, length: int, vocabulary: int, units: int, padding: int) -> None: ...
+
+class CustomOp(Op):
+    def __init__(
+        self,
+        who: str,
+        forward: Callable[..., Any],
+        backward: Callable[..., Any],
+        input_shape: tuple[int, ...],
+        output_shape: tuple[int, ...],
+        parameters: dict[str, tuple[int, ...]],
+    ) -> None: ...
