@@ -5,7 +5,7 @@ from numpy.typing import DTypeLike, NDArray
 
 STATE_VECTORS: Final[dict[str, int]]
 
-class Optimizer:
+class OptimizerState:
     def __init__(
         self,
         rule: str,
