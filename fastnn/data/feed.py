@@ -182,7 +182,9 @@ class RowsFeed:
         """Yield them in one block."""
         assert self.whole is not None
         order = (
-            self.order if shuffle is None else self.order[RandomStream(shuffle[0], SHUFFLE, shuffle[1]).permutation(self.n)]
+            self.order
+            if shuffle is None
+            else self.order[RandomStream(shuffle[0], SHUFFLE, shuffle[1]).permutation(self.n)]
         )
         yield self.whole._replace(order=order)
 

@@ -68,7 +68,8 @@ def gradcheck(
     random = RandomStream(seed, COTANGENT)
     if y is None:
         dys = [
-            2 * RandomStream(seed, COTANGENT, 1 + i).uniform((n, *shape)) - 1 for i, shape in enumerate(copy.output_shapes)
+            2 * RandomStream(seed, COTANGENT, 1 + i).uniform((n, *shape)) - 1
+            for i, shape in enumerate(copy.output_shapes)
         ]
         value, gradients = _weighted_sum(copy, inputs, dys)
     else:
