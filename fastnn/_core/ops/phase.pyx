@@ -9,8 +9,9 @@ from libc.math cimport floor
 from libc.string cimport memset
 
 from fastnn._core.kernels cimport fnn_shape
+from fastnn._core.pool cimport fnn_task, run_parts, threads
 from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
-from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.step cimport Frame, OK, Op, SCRATCH_PARTS, Step, part_scratch
 
 import numpy as np
 
@@ -28,6 +29,7 @@ cdef enum PhaseFunction:
 cdef enum:
     MOST = 4        # control points that count at one phase
     SPARSE = 4      # times as many control points as count: from there on rows go one by one
+    PART_WORK = 1 << 18     # multiply-adds that are worth a thread
 
 FUNCTIONS = {"constant": CONSTANT, "linear": LINEAR, "cubic": CUBIC}
 COUNTING = {"constant": 1, "linear": 2, "cubic": 4}  # control points that count at one phase
@@ -188,57 +190,84 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
 
 # ---- row by row, through the slices that count ----
 
-cdef int sparse_forward(const Step* step, const Frame* frame) noexcept nogil:
-    """y = sum_k c_k (x W_k + b_k), over those k for which c_k is not always 0."""
+# The rows of a batch, in parts with scratch of their own.
+cdef struct Rows:
+    const Step* step
+    const Frame* frame
+    Py_ssize_t parts
+
+
+cdef inline Py_ssize_t row_bytes(const Dims* dims, Py_ssize_t itemsize) noexcept nogil:
+    """Scratch that one row at a time takes."""
+    return max(dims.inputs, dims.outputs) * itemsize
+
+
+cdef void run_rows(fnn_task task, const Step* step, const Frame* frame) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t worth = frame.batch * dims.inputs * dims.outputs // PART_WORK
+    cdef Rows rows = Rows(step=step, frame=frame, parts=max(1, min(worth, frame.batch, threads(), SCRATCH_PARTS)))
+    run_parts(task, &rows, rows.parts)
+
+
+cdef void sparse_forward_rows(void* argument, Py_ssize_t part) noexcept nogil:
+    cdef const Rows* rows = <const Rows*> argument
+    cdef const Step* step = rows.step
+    cdef const Frame* frame = rows.frame
     cdef const Dims* dims = <const Dims*> step.config
     cdef Py_ssize_t I = dims.inputs, O = dims.outputs, itemsize = step.kernels.itemsize, b
     cdef fnn_shape shape = whole(1, I, O)
     cdef const char* w = frame.params + step.params
     cdef const char* biases = w + dims.control_points * I * O * itemsize
-    cdef const char* x = frame.values[step.inputs[0]]
-    cdef char* y = frame.values[step.outputs[0]]
+    cdef char* scratch = part_scratch(frame, row_bytes(dims, itemsize), part)
     cdef Basis basis
     cdef int j
-    for b in range(frame.batch):
+    for b in range(frame.batch * part // rows.parts, frame.batch * (part + 1) // rows.parts):
         row_basis(step, frame, b, &basis)
         for j in range(basis.count):
-            product(step, &shape, x, w + basis.slices[j] * I * O * itemsize,
-                    biases + basis.slices[j] * O * itemsize if dims.bias else NULL, frame.scratch)
-            add_part(step, O, &basis, j, frame.scratch, y)
-        x += I * itemsize
-        y += O * itemsize
+            product(step, &shape, frame.values[step.inputs[0]] + b * I * itemsize,
+                    w + basis.slices[j] * I * O * itemsize,
+                    biases + basis.slices[j] * O * itemsize if dims.bias else NULL, scratch)
+            add_part(step, O, &basis, j, scratch, frame.values[step.outputs[0]] + b * O * itemsize)
+
+
+cdef int sparse_forward(const Step* step, const Frame* frame) noexcept nogil:
+    """y = sum_k c_k (x W_k + b_k), over those k for which c_k is not always 0."""
+    run_rows(sparse_forward_rows, step, frame)
     return OK
 
 
-cdef void sparse_input_gradient(const Step* step, const Frame* frame) noexcept nogil:
+cdef void sparse_input_gradient_rows(void* argument, Py_ssize_t part) noexcept nogil:
     """dx = sum_k c_k dy W_k^T; dp = sum_k c'_k (x . (dy W_k^T) + dy . b_k)."""
+    cdef const Rows* rows = <const Rows*> argument
+    cdef const Step* step = rows.step
+    cdef const Frame* frame = rows.frame
     cdef const Dims* dims = <const Dims*> step.config
     cdef Py_ssize_t I = dims.inputs, O = dims.outputs, itemsize = step.kernels.itemsize, b
     cdef fnn_shape shape = whole(1, I, O)
     cdef const char* w = frame.params + step.params
     cdef const char* biases = w + dims.control_points * I * O * itemsize
-    cdef const char* x = frame.values[step.inputs[0]]
-    cdef const char* dy = frame.gradients[step.outputs[0]]
+    cdef const char* x
+    cdef const char* dy
     cdef char* dx = frame.gradients[step.inputs[0]]
     cdef char* dp = frame.gradients[step.inputs[1]]
+    cdef char* scratch = part_scratch(frame, row_bytes(dims, itemsize), part)
     cdef Basis basis
     cdef double slope
     cdef int j
-    for b in range(frame.batch):
+    for b in range(frame.batch * part // rows.parts, frame.batch * (part + 1) // rows.parts):
+        x, dy = frame.values[step.inputs[0]] + b * I * itemsize, frame.gradients[step.outputs[0]] + b * O * itemsize
         slope = 0.0
         row_basis(step, frame, b, &basis)
         for j in range(basis.count):
-            input_gradient(step, &shape, dy, w + basis.slices[j] * I * O * itemsize, frame.scratch)
+            input_gradient(step, &shape, dy, w + basis.slices[j] * I * O * itemsize, scratch)
             if dx != NULL:
-                add_part(step, I, &basis, j, frame.scratch, dx + b * I * itemsize)
+                add_part(step, I, &basis, j, scratch, dx + b * I * itemsize)
             if dp != NULL and dims.function != CONSTANT:
-                slope += basis.slope[j] * dot(I, itemsize, x, frame.scratch)
+                slope += basis.slope[j] * dot(I, itemsize, x, scratch)
                 if dims.bias:
                     slope += basis.slope[j] * dot(O, itemsize, dy, biases + basis.slices[j] * O * itemsize)
         if dp != NULL:
             put(dp, b, itemsize, slope)
-        x += I * itemsize
-        dy += O * itemsize
 
 
 cdef int sparse_backward(const Step* step, const Frame* frame) noexcept nogil:
@@ -254,7 +283,7 @@ cdef int sparse_backward(const Step* step, const Frame* frame) noexcept nogil:
     cdef double scale = frame.scale * step.rate
     cdef int j
     if frame.gradients[step.inputs[0]] != NULL or frame.gradients[step.inputs[1]] != NULL:
-        sparse_input_gradient(step, frame)
+        run_rows(sparse_input_gradient_rows, step, frame)
     if not step.trainable:
         return OK
     for b in range(frame.batch):
@@ -279,6 +308,7 @@ cdef class PhaseDenseOp(Op):
                          function=<PhaseFunction> <int> FUNCTIONS[function], sparse=K > SPARSE * COUNTING[function])
         self.input_widths, self.output_widths = (inputs, 1), (outputs,)
         self.reads_input, self.product_size = True, K * inputs * outputs
+        self.scratch_parts = SCRATCH_PARTS if self.dims.sparse else 1
         self.parameters = (Parameter("weight", (K, inputs, outputs), inputs, outputs, True),)
         if bias:
             self.parameters += (Parameter("bias", (K, outputs), inputs, outputs, False),)
@@ -292,7 +322,7 @@ cdef class PhaseDenseOp(Op):
 
     cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize, bint training) noexcept:
         if self.dims.sparse:
-            return max(self.dims.inputs, self.dims.outputs) * itemsize
+            return row_bytes(&self.dims, itemsize)
         return batch * self.dims.width * itemsize
 
 
