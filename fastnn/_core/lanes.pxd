@@ -1,6 +1,8 @@
+cimport cython
 cimport numpy as cnp
 
 from fastnn._core.plan cimport Plan
+from fastnn._core.pool cimport threads
 from fastnn._core.step cimport Frame
 from fastnn._core.workspace cimport InputSlot
 
@@ -15,6 +17,7 @@ cdef struct Lane:
     double loss
     int status
 
+@cython.final
 cdef class Lanes:
     cdef Plan plan
     cdef cnp.ndarray params
@@ -32,9 +35,15 @@ cdef class Lanes:
     cdef readonly Py_ssize_t rows       # of a micro-batch, about
     cdef readonly Py_ssize_t least      # rows that are worth a thread
     cdef readonly Py_ssize_t cut_from   # rows of a mini-batch from which on it is cut
-    cdef bint cuts(self, Py_ssize_t size) noexcept nogil
+
+    cdef inline bint cuts(self, Py_ssize_t size) noexcept nogil:
+        """Is a mini-batch of ``size`` rows cut into micro-batches?"""
+        return size >= self.cut_from
+
+    cdef inline bint ready(self, Py_ssize_t size) noexcept nogil:
+        """Is there memory for mini-batches of ``size`` rows, on as many threads as there are?"""
+        return self.capacity >= size and (not self.cuts(size) or self.n_lanes >= min(threads(), <int> GROUPS))
+
     cdef Py_ssize_t micro_batches(self, Py_ssize_t size) noexcept nogil
-    cdef int lanes_for(self, Py_ssize_t size) noexcept nogil
-    cdef bint ready(self, Py_ssize_t size) noexcept nogil
     cdef int reserve(self, Py_ssize_t capacity) except -1
     cdef int add_lane(self, Py_ssize_t rows) except -1

@@ -1,10 +1,11 @@
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, final
 
 from numpy.typing import NDArray
 
 from fastnn._core.plan import Plan
 
+@final
 class Lanes:
     def __init__(
         self,

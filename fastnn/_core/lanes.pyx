@@ -9,7 +9,6 @@ cimport numpy as cnp
 from libc.stdlib cimport calloc, free
 
 from fastnn._core.plan cimport Plan
-from fastnn._core.pool cimport threads
 from fastnn._core.workspace cimport Workspace, rows_by_bytes
 
 import numpy as np
@@ -61,21 +60,9 @@ cdef class Lanes:
         self.least, self.rows = least, max(least, rows_by_bytes(row_bytes, least, MOST_ROWS) // 16 * 16)
         self.cut_from = max(2 * least, (BATCH_WORK + work - 1) // work)
 
-    cdef bint cuts(self, Py_ssize_t size) noexcept nogil:
-        """Is a mini-batch of ``size`` rows cut into micro-batches?"""
-        return size >= self.cut_from
-
     cdef Py_ssize_t micro_batches(self, Py_ssize_t size) noexcept nogil:
         """Of a mini-batch that is cut: an even number, of equal sizes, so that two threads end together."""
         return max(size // self.rows, min(<Py_ssize_t> GROUPS, size // self.least)) // 2 * 2
-
-    cdef int lanes_for(self, Py_ssize_t size) noexcept nogil:
-        """Lanes that a mini-batch of ``size`` rows uses."""
-        return min(threads(), <int> GROUPS) if self.cuts(size) else 1
-
-    cdef bint ready(self, Py_ssize_t size) noexcept nogil:
-        """Is there memory for mini-batches of ``size`` rows, on as many threads as there are?"""
-        return self.capacity >= size and self.n_lanes >= self.lanes_for(size)
 
     cdef int reserve(self, Py_ssize_t capacity) except -1:
         """Have that memory; the first lane also takes the largest mini-batch that is not cut."""
@@ -93,7 +80,7 @@ cdef class Lanes:
                 self.workspaces, self.gathered, self.n_lanes, self.capacity = [], [], 0, 0
                 self.add_lane(first)
             self.weights, self.capacity = <char*> cnp.PyArray_DATA(self.weight_memory), capacity
-        while self.n_lanes < self.lanes_for(capacity):
+        while not self.ready(capacity):
             self.add_lane(rows)
         return 0
 
