@@ -26,7 +26,7 @@ cdef class Engine:
     cdef Py_ssize_t manual_rows         # rows of the last forward, 0: none
     cdef bint uncommitted               # it was one of training, and what it is to leave in the network is not there yet
     cdef readonly Py_ssize_t chunk      # rows run at once
-    cdef readonly Py_ssize_t block      # rows answered between two looks at signals
+    cdef readonly Py_ssize_t block      # rows answered between two checks for signals
     cdef int n_inputs
     cdef int n_outputs
     cdef int output_tensors[MAX_PORTS]

@@ -29,7 +29,7 @@ cnp.import_array()
 cdef enum:
     LEAST_ROWS = 128        # run at once: enough for each weight that is read to be used often
     MOST_ROWS = 512
-    BLOCK_BYTES = 1 << 24   # of rows that are answered between two looks at signals
+    BLOCK_BYTES = 1 << 24   # of rows that are answered between two checks for signals
 
 cdef Row NUMBER             # no axes: a row is one number
 cdef object INT64 = np.int64

@@ -149,7 +149,7 @@ cdef class Plan:
         return getattr(self.ops[index], "name", None)
 
     def index_inputs(self):
-        """Places, among the inputs, of those that some step reads as whole numbers, straight or by way of others."""
+        """Places, among the inputs, of those that some step reads as whole numbers, directly or through other steps."""
         wanted = [self.step_inputs(index)[0] for index, op in enumerate(self.ops) if op.vocabulary]
         for tensor in wanted:   # grows on the way
             if self.producers[tensor] is not None:

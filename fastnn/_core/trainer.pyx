@@ -33,7 +33,7 @@ cdef extern from "time.h" nogil:
     int TIME_UTC
     int timespec_get(timespec* ts, int base)
 
-cdef double TICK = 0.05  # seconds between two looks at signals and the progress display
+cdef double TICK = 0.05  # seconds between two checks for signals and updates of the progress display
 
 NOT_FINITE = ("parameters became NaN or infinite; lower the learning rate, clip the gradient (clip_norm) or standardise "
               "the data")
@@ -62,8 +62,8 @@ cdef class Trainer(Evaluator):
         Evaluator.__init__(self, plan, params, losses)
         self.grads, self.optimizer, self.seed, self.step = grads, optimizer, seed, step
         self.n_inputs = len(plan.inputs)
-        self.rows.inputs = <const char**> calloc(self.n_inputs, sizeof(char*))
-        self.rows.targets = <const char**> calloc(self.n_losses, sizeof(char*))
+        self.rows.inputs = <const char**> calloc(max(self.n_inputs, 1), sizeof(char*))
+        self.rows.targets = <const char**> calloc(max(self.n_losses, 1), sizeof(char*))
         self.sizes = <Py_ssize_t*> calloc(max(plan.n_steps, 1), sizeof(Py_ssize_t))
         self.steps = <Step*> malloc(max(plan.n_steps, 1) * sizeof(Step))
         if not (self.rows.inputs and self.rows.targets and self.sizes and self.steps):

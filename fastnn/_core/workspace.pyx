@@ -48,7 +48,7 @@ cdef Py_ssize_t rows_by_bytes(Py_ssize_t row_bytes, Py_ssize_t least, Py_ssize_t
 def value_roots(Plan plan, bint training, bint share):
     """For each tensor the one whose memory it lies in: in-place ops and fan-out write no array of their own.
 
-    With ``share`` False only fan-out shares, so that every tensor can be looked at after the call.
+    With ``share`` False only fan-out shares, so that every value can be read after the call.
     """
     cdef Op op, before
     roots = list(range(len(plan.widths)))
@@ -121,7 +121,7 @@ cdef class Workspace:
     """The memory of one running call, for up to ``capacity`` rows: one block, and a Frame of pointers into it.
 
     ``gradients``: None for inference (values may share places), else for each tensor whether its gradient is
-    wanted.  ``share`` False keeps every value apart so that it can be looked at afterwards.  ``sources``: tensors
+    wanted.  ``share`` False keeps every value apart, to be read after the call.  ``sources``: tensors
     where gradients start (the outputs, if not said).  Scratch is as much as the step that needs most of it; a step
     that runs in parts has ``scratch_parts`` regions of it.
     """
