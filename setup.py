@@ -55,7 +55,10 @@ C_FLAGS = ["-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping
 # Compiled for speed: the kernels, and the way that one row takes through Cython, where nanoseconds show.  The loops of
 # the kernels say themselves what is to be unrolled; -O3 unrolls the rest too, which gains nothing and takes half as
 # much room again.  Everything else is loops over steps and rows, and doors: compiled for size it is as fast.
-FAST = {Path("csrc"), *(CORE / name for name in ("engine.c", "plan.c", "products.c", "ops/dense.c"))}
+FAST = {
+    Path("csrc"),
+    *(CORE / name for name in ("engine.c", "plan.c", "trainer.c", "workspace.c", "products.c", "ops/dense.c")),
+}
 FOR_SPEED = ["-O2", "-ftree-vectorize"]
 GCC_FOR_SPEED = [*FOR_SPEED, "-fvect-cost-model=dynamic"]
 FOR_SIZE = ["-Os"]

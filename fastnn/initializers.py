@@ -5,14 +5,14 @@ from typing import Literal
 
 import numpy as np
 
-from fastnn._core.rng import Stream
+from fastnn._core.rng import RandomStream
 from fastnn._spec import Spec, choose, require_number
 
 
 class Initializer(Spec, family="initializer"):
     """How to draw the initial values of one parameter."""
 
-    def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, random: Stream) -> np.ndarray:
+    def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, random: RandomStream) -> np.ndarray:
         """Return float64 values of ``shape`` for a neuron of ``fan_in`` inputs that feeds ``fan_out`` outputs."""
         raise NotImplementedError
 
@@ -55,7 +55,7 @@ class VarianceScaling(Initializer):
         choose("VarianceScaling: unknown fan", self.fan, ("fan_in", "fan_out", "fan_avg"))
         choose("VarianceScaling: unknown distribution", self.distribution, ("uniform", "normal"))
 
-    def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, random: Stream) -> np.ndarray:
+    def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, random: RandomStream) -> np.ndarray:
         """Return float64 values of ``shape``."""
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.fan]
         variance = self.scale / fan
@@ -92,7 +92,7 @@ class Orthogonal(Initializer):
     def __post_init__(self) -> None:
         require_number("Orthogonal", "gain", self.gain, low=0, strict=True)
 
-    def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, random: Stream) -> np.ndarray:
+    def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, random: RandomStream) -> np.ndarray:
         """Return float64 values of ``shape``; all axes but the last count as rows."""
         rows, columns = int(np.prod(shape[:-1])), shape[-1]
         q, r = np.linalg.qr(random.normal((max(rows, columns), min(rows, columns))))
@@ -120,7 +120,7 @@ class Constant(Initializer):
     def __post_init__(self) -> None:
         require_number("Constant", "value", self.value)
 
-    def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, random: Stream) -> np.ndarray:
+    def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, random: RandomStream) -> np.ndarray:
         """Return float64 values of ``shape``."""
         return np.full(shape, float(self.value))
 

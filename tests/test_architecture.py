@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[1]
 CORE = "fastnn._core."
 FLOORS = [
     # F1: typed Cython
-    ["_lazy", "_source_tree", "errors", "_core", "_core.table", "_core.doors", "_core.pool", "_core.step", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.products", "_core.ops.dense",
-     "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom", "_core.ops",
-     "_core.plan", "_core.loss", "_core.optimizer", "_core.claim", "_core.trainer", "_core.idle", "_core.rows", "_core.moments", "_core.engine", "_core.stream", "_core.capi"],
+    ["_lazy", "_source_tree", "errors", "_core", "_core.table", "_core.doors", "_core.pool", "_core.step", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.products", "_core.ops", "_core.ops.dense",
+     "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom",
+     "_core.plan", "_core.workspace", "_core.idle", "_core.loss", "_core.optimizer", "_core.claim", "_core.rows", "_core.lanes", "_core.evaluator", "_core.trainer", "_core.moments", "_core.engine", "_core.stream", "_core.capi"],
     # F2: specifications in plain Python
     ["_version", "_spec", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
      "layers.dropconnect", "layers.phase_dense", "layers.dropout", "layers.reshape", "layers.merge", "layers.composite", "layers.residual", "layers.input",
@@ -302,7 +302,9 @@ sys.exit(", ".join(failed) or 0)
 
 def test_every_compiled_module_has_a_stub():
     """But those that Python sees nothing of, and the ops: one stub, of their package, has them all."""
-    stubs = {name_of(path) for path in (ROOT / "fastnn").rglob("*.pyi") if not path.with_suffix(".py").exists()} | {"_core.ops"}
+    stubs = {name_of(path) for path in (ROOT / "fastnn").rglob("*.pyi") if not path.with_suffix(".py").exists()} | {
+        "_core.ops"
+    }
     compiled = {module: text for module, suffix, text in sources() if suffix == ".pyx"}
     ops = {module for module in compiled if module.startswith("_core.ops.")}
     assert compiled.keys() - stubs - ops == {"_core.products", "_core.views"}

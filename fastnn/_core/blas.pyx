@@ -1,4 +1,4 @@
-"""The one door to BLAS: row-major products over ``scipy.linalg.cython_blas``, in single and double precision.
+"""The only module that calls BLAS: row-major products over ``scipy.linalg.cython_blas``, in single and double precision.
 
 The products of a dense layer as ``Products``, without activations, each on the thread that calls (``blas_threads``).
 Importing this module imports scipy.linalg (some 130 ms), so it happens when the first network that needs it is built.

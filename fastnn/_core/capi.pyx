@@ -14,13 +14,14 @@ from libc.stdint cimport int32_t, int64_t
 
 from fastnn._core.claim cimport claim, let_go
 from fastnn._core.loss cimport labels_allowed, reals_allowed
-from fastnn._core.plan cimport Workspace, raise_pending
+from fastnn._core.plan cimport raise_pending
 from fastnn._core.step cimport DIVERGED, OK, Op
 from fastnn._core.trainer cimport Trainer
+from fastnn._core.workspace cimport Workspace
 from fastnn._core.engine cimport Engine, NOT_FINITE
 
 from fastnn._core.loss import REAL_TARGETS
-from fastnn._core.plan import aligned_zeros
+from fastnn._core.workspace import aligned_zeros
 
 cnp.import_array()
 
@@ -213,7 +214,7 @@ cdef class Handle:
             return FNN_WRONG_TARGET
         if not claim(&self.trainer.busy):
             return FNN_BUSY
-        status = FNN_OK if self.trainer.ready(n) else self.reserve(n)
+        status = FNN_OK if self.trainer.lanes.ready(n) else self.reserve(n)
         if status == FNN_OK:
             self.trainer.take_targets(self.trainer.losses, labels)
             self.trainer.rows.inputs[0], self.trainer.rows.targets[0] = x, target
@@ -227,7 +228,7 @@ cdef class Handle:
 
     cdef int reserve(self, Py_ssize_t n) noexcept with gil:
         try:
-            self.trainer.reserve(n)
+            self.trainer.lanes.reserve(n)
             return FNN_OK
         except MemoryError:
             return FNN_NO_MEMORY
@@ -263,7 +264,7 @@ cdef fnn_network* open_network(object net, int32_t threads) except NULL:
     if not isinstance(net, Engine) or (<Engine> net).plan is None:
         raise TypeError(f"fnn_open: expected a Network, got {type(net).__name__}")
     engine = net
-    if engine.straight < 0:
+    if engine.fast_dtype < 0:
         raise ValueError(f"fnn_open: expected a network with one input and one output, got {engine.n_inputs} and "
                          f"{engine.n_outputs}; call net.predict and net.train_step")
     if not 1 <= threads <= MOST_THREADS:

@@ -1,4 +1,5 @@
-# Who comes first may work; the others are told, at once and without a lock, whether they hold the GIL or not.
+# An atomic flag that one call at a time can hold, with or without the GIL.  ``claim`` takes it if it is free and says
+# whether it did, at once and without waiting; ``let_go`` frees it.
 
 cdef extern from *:
     """

@@ -2,9 +2,10 @@ cimport numpy as cnp
 from libc.stdint cimport int64_t
 
 from fastnn._core.idle cimport Idle
-from fastnn._core.plan cimport Plan, Workspace
+from fastnn._core.plan cimport Plan
 from fastnn._core.rows cimport ROW_AXES, Row
 from fastnn._core.trainer cimport Trainer
+from fastnn._core.workspace cimport Workspace
 
 cpdef enum:
     MAX_PORTS = 64  # inputs, and outputs, of a network
@@ -25,16 +26,16 @@ cdef class Engine:
     cdef Py_ssize_t manual_rows         # rows of the last forward, 0: none
     cdef bint uncommitted               # it was one of training, and what it is to leave in the network is not there yet
     cdef readonly Py_ssize_t chunk      # rows run at once
-    cdef readonly Py_ssize_t block      # rows answered between two looks at signals
+    cdef readonly Py_ssize_t block      # rows answered between two checks for signals
     cdef int n_inputs
     cdef int n_outputs
     cdef int output_tensors[MAX_PORTS]
     cdef Py_ssize_t output_bytes[MAX_PORTS]     # per row
-    cdef int straight                   # the dtype's number if there is one input and one output, else -1: no array's
-    cdef Row input                      # the first, and only one of the straight way
+    cdef int fast_dtype                 # number of the dtype that the fast path takes; -1, no array's: not one input and output
+    cdef Row input                      # the first, and only one of the fast path
     cdef Row output                     # likewise
     cdef object scalar                  # NumPy's type of one number of the dtype
-    cdef int reals                      # which real targets the straight way may take
+    cdef int reals                      # which real targets the fast path may take
     cdef Py_ssize_t classes             # if the target may be a label, else 0
     cdef double constant_rate           # the learning rate if it does not change, else -1
     cdef int answer(self, Workspace work, const char** rows, char** answers, Py_ssize_t start,

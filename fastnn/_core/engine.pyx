@@ -1,9 +1,9 @@
 """The compiled base of ``Network``: a plan, its parameters, and the entry points that must cost next to nothing.
 
-``predict``, ``predict_one`` and ``train_step`` first try the straight way: a plain array of the right dtype, shape and
-layout goes to C as it is.  Everything else takes ``_predict_checked``, ``_predict_one_checked`` or
-``_train_step_checked`` of the Python class, which convert or refuse and come back to the same steps: both ways give
-the same numbers, and only the checked way raises for what the caller gave.
+``predict``, ``predict_one`` and ``train_step`` first try the fast path: a plain array of the right dtype, shape and
+layout goes to C as it is.  Everything else takes the slow path, ``_predict_checked``, ``_predict_one_checked`` or
+``_train_step_checked`` of the Python class, which converts or refuses what it is given and runs the same steps.  Both
+paths give the same numbers, and only the slow path raises for what the caller gave.
 """
 
 cimport numpy as cnp
@@ -12,32 +12,27 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from fastnn._core.loss cimport NO_REALS, labels_allowed, reals_allowed
-from fastnn._core.plan cimport (GIL_WORK, Plan, Workspace, raise_pending, require_rows, run_backward, run_commit,
-                                run_forward, take_input)
+from fastnn._core.plan cimport GIL_WORK, Plan, raise_pending, require_rows, run_backward, run_commit, run_forward
 from fastnn._core.idle cimport Idle
 from fastnn._core.rows cimport Row, data_of, fits, row_of
 from fastnn._core.step cimport Frame, OK
 from fastnn._core.trainer cimport Trainer
+from fastnn._core.workspace cimport Workspace, rows_by_bytes, take_input
 
 import numpy as np
 
 from fastnn._core.loss import REAL_TARGETS
-from fastnn._core.plan import aligned_zeros
+from fastnn._core.workspace import aligned_zeros
 
 cnp.import_array()
 
 cdef enum:
-    NEAR_BYTES = 1 << 19    # of the tensors of a chunk, which stay in a core's cache
-    WIDE_BYTES = 1 << 25    # likewise, of rows so wide that they do not
-    BLOCK_BYTES = 1 << 24   # of rows that are answered between two looks at signals
+    LEAST_ROWS = 128        # run at once: enough for each weight that is read to be used often
+    MOST_ROWS = 512
+    BLOCK_BYTES = 1 << 24   # of rows that are answered between two checks for signals
 
 cdef Row NUMBER             # no axes: a row is one number
 cdef object INT64 = np.int64
-
-
-cdef Py_ssize_t chunk_of(Py_ssize_t row_bytes) except -1:
-    """Rows that inference runs at a time: 128 to 512, fewer only where these would take more than WIDE_BYTES."""
-    return max(1, min(128, WIDE_BYTES // (row_bytes + 1)), min(512, NEAR_BYTES // (row_bytes + 1)))
 
 
 cdef class Engine:
@@ -52,15 +47,14 @@ cdef class Engine:
         for i, tensor in enumerate(plan.outputs):
             self.output_tensors[i], self.output_bytes[i] = tensor, plan.widths[tensor] * plan.dtype.itemsize
         self.input, self.output = row_of(input_shapes[0]), row_of(output_shapes[0])
-        self.straight = plan.dtype.num if self.n_inputs == self.n_outputs == 1 else -1
-        # Rows enough for each weight that is read to be used often, and so many as stay in a core's cache.
-        self.chunk = chunk_of(sum(plan.widths) * plan.dtype.itemsize)
+        self.fast_dtype = plan.dtype.num if self.n_inputs == self.n_outputs == 1 else -1
+        self.chunk = rows_by_bytes(sum(plan.widths) * plan.dtype.itemsize, LEAST_ROWS, MOST_ROWS)
         row_bytes = plan.dtype.itemsize * sum(plan.widths[tensor] for tensor in plan.inputs)
         self.block = max(self.chunk, BLOCK_BYTES // row_bytes)
         self.one, self.many = Idle(plan, params, 1), Idle(plan, params, self.chunk)
 
     def _bind_trainer(self, Trainer trainer, reals, Py_ssize_t classes, double constant_rate):
-        """``reals``: which real targets the straight way may take (a key of ``REAL_TARGETS``), or None."""
+        """``reals``: which real targets the fast path may take (a key of ``REAL_TARGETS``), or None."""
         self.trainer, self.classes, self.constant_rate = trainer, classes, constant_rate
         self.reals = NO_REALS if reals is None else REAL_TARGETS[reals]
 
@@ -72,7 +66,7 @@ cdef class Engine:
         for i in range(self.n_inputs):
             take_input(&work.frame, &work.slots[i], rows[i], NULL, start, n)
         work.frame.batch = n
-        status = run_forward(self.plan.joined, self.plan.n_joined, &work.frame)
+        status = run_forward(self.plan.fused, self.plan.n_fused, &work.frame)
         if status != OK:
             return status
         for i in range(self.n_outputs):
@@ -99,7 +93,7 @@ cdef class Engine:
         cdef cnp.npy_intp sizes[MAX_AXES + 1]
         sizes[0] = n
         memcpy(sizes + batched, self.output.axes, self.output.n_axes * sizeof(cnp.npy_intp))
-        return cnp.PyArray_EMPTY(self.output.n_axes + batched, sizes, self.straight, 0)
+        return cnp.PyArray_EMPTY(self.output.n_axes + batched, sizes, self.fast_dtype, 0)
 
     def predict(self, X, out=None):
         """Return the network's answers.
@@ -141,19 +135,19 @@ cdef class Engine:
         cdef int status
         cdef const char* rows
         cdef char* answers
-        if not fits(X, self.straight, &self.input, True):
+        if not fits(X, self.fast_dtype, &self.input, True):
             return self._predict_checked(X, out)
         n = cnp.PyArray_DIM(X, 0)
         if not 0 < n <= self.block:
             return self._predict_checked(X, out)
         # Into the caller's array go whole answers or nothing, so more than one run of the steps would need a copy.
-        if out is not None and not (fits(out, self.straight, &self.output, True) and n <= self.chunk
+        if out is not None and not (fits(out, self.fast_dtype, &self.output, True) and n <= self.chunk
                                     and cnp.PyArray_DIM(out, 0) == n and cnp.PyArray_ISWRITEABLE(out)):
             return self._predict_checked(X, out)
         result = self.empty(n, True) if out is None else out
         cdef Workspace work = self.many.take()
         rows, answers = data_of(X), data_of(result)
-        if n * self.plan.products < GIL_WORK:
+        if n * self.plan.multiply_adds < GIL_WORK:
             status = self.answer_finite(work, rows, answers, n)
         else:
             with nogil:
@@ -202,17 +196,17 @@ cdef class Engine:
         cdef int status
         cdef const char* row
         cdef char* answer
-        if not fits(x, self.straight, &self.input, False):
+        if not fits(x, self.fast_dtype, &self.input, False):
             return self._predict_one_checked(x, out)
         if out is None:
             out = self.empty(1, False)
-        elif not fits(out, self.straight, &self.output, False) or not cnp.PyArray_ISWRITEABLE(out):
+        elif not fits(out, self.fast_dtype, &self.output, False) or not cnp.PyArray_ISWRITEABLE(out):
             return self._predict_one_checked(x, out)
         row, answer = data_of(x), data_of(out)
         if not self.plan.kernels.all_finite(self.input.width, row):
             return self._predict_one_checked(x, out)
         cdef Workspace work = self.one.take()
-        if self.plan.products < GIL_WORK:
+        if self.plan.multiply_adds < GIL_WORK:
             status = self.answer(work, &row, &answer, 0, 1)
         else:
             with nogil:
@@ -273,15 +267,15 @@ cdef class Engine:
         cdef double rate
         if trainer is None or sample_weight is not None:
             return self._train_step_checked(x, y, sample_weight)
-        if not fits(x, self.straight, &self.input, False):
-            if not fits(x, self.straight, &self.input, True):
+        if not fits(x, self.fast_dtype, &self.input, False):
+            if not fits(x, self.fast_dtype, &self.input, True):
                 return self._train_step_checked(x, y, sample_weight)
             batched, n = True, cnp.PyArray_DIM(x, 0)
         row, target = data_of(x), self.target_of(y, n, batched, &number, &labels)
         if n == 0 or target == NULL or not self.plan.kernels.all_finite(n * self.input.width, row):
             return self._train_step_checked(x, y, sample_weight)
         rate = self.constant_rate if self.constant_rate >= 0.0 else self.learning_rate
-        trainer.enter(n, 0)
+        trainer.prepare(n, 0)
         trainer.take_targets(trainer.losses, labels)
         trainer.rows.inputs[0], trainer.rows.targets[0] = row, target
         trainer.rows.weights, trainer.rows.order = NULL, NULL
@@ -299,8 +293,8 @@ cdef class Engine:
             target = data_of(y)
             if batched and self.classes and fits(y, cnp.NPY_INT64, &NUMBER, True):
                 labels[0] = True
-            elif not (fits(y, self.straight, row, batched)
-                      or batched and row.width == 1 and fits(y, self.straight, &NUMBER, True)):
+            elif not (fits(y, self.fast_dtype, row, batched)
+                      or batched and row.width == 1 and fits(y, self.fast_dtype, &NUMBER, True)):
                 return NULL
         elif batched:
             return NULL

@@ -3,19 +3,20 @@
 cimport cython
 cimport numpy as cnp
 
-from fastnn._core.plan cimport Plan, Workspace
+from fastnn._core.plan cimport Plan
+from fastnn._core.workspace cimport Workspace
 
 cnp.import_array()
 
 
 cdef class Idle:
-    """Workspaces for inference with up to ``capacity`` rows, open on ``params``.
+    """Workspaces for inference with up to ``capacity`` rows, open on ``params``; ``share`` as a Workspace has it.
 
     The critical sections are for free-threaded Python; elsewhere the GIL is one, and they compile to nothing.
     """
 
-    def __init__(self, Plan plan, cnp.ndarray params, Py_ssize_t capacity):
-        self.plan, self.params, self.capacity = plan, params, capacity
+    def __init__(self, Plan plan, cnp.ndarray params, Py_ssize_t capacity, bint share=True):
+        self.plan, self.params, self.capacity, self.share = plan, params, capacity, share
         self.idle, self.n_idle = [], 0
 
     cdef Workspace take(self):
@@ -26,7 +27,7 @@ cdef class Idle:
                 self.n_idle -= 1
                 work = <Workspace> self.idle[self.n_idle]
         if work is None:
-            work = Workspace(self.plan, self.capacity)
+            work = Workspace(self.plan, self.capacity, share=self.share)
             work.open(cnp.PyArray_DATA(self.params), False, 0, 0)
         return work
 

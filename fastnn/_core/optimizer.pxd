@@ -13,7 +13,7 @@ cdef struct Segment:
     double weight_decay
     double max_norm
 
-cdef class Optimizer:
+cdef class OptimizerState:
     cdef readonly str rule
     cdef readonly unsigned long long step       # updates done
     cdef readonly cnp.ndarray state             # (kept vectors, n_params)

@@ -3,7 +3,7 @@ from typing import Any
 
 from numpy.typing import DTypeLike, NDArray
 
-class Optimizer:
+class OptimizerState:
     def __init__(
         self,
         rule: str,

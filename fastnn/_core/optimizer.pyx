@@ -10,7 +10,7 @@ from fastnn._core.pool cimport run_parts, threads
 import numpy as np
 
 from fastnn._core.table import OPTIMIZERS, STATE_VECTORS
-from fastnn._core.plan import aligned_zeros
+from fastnn._core.workspace import aligned_zeros
 
 cnp.import_array()
 
@@ -69,7 +69,7 @@ cdef void update_slice(void* argument, Py_ssize_t part) noexcept nogil:
         slices.update(n, &scalars, g, w, s[0], s[1], s[2])
 
 
-cdef class Optimizer:
+cdef class OptimizerState:
     """``rule`` is a key of ``OPTIMIZERS``; ``segments`` are dicts with the fields of ``Segment``, in order, without
     overlap: what no segment covers is frozen."""
 
@@ -90,7 +90,7 @@ cdef class Optimizer:
         self.work = aligned_zeros(max((segment["columns"] for segment in segments), default=0), dtype)
         self.segments = <Segment*> calloc(max(len(segments), 1), sizeof(Segment))
         if self.segments == NULL:
-            raise MemoryError(f"Optimizer: no memory for {len(segments)} parameters")
+            raise MemoryError(f"optimizer: no memory for {len(segments)} parameters")
         self.n_segments = len(segments)
         for i, segment in enumerate(segments):
             self.segments[i] = segment

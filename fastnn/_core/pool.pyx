@@ -1,4 +1,4 @@
-"""The thread pool: the parts of a task on the calling thread and on workers, and a thin door for tests and benchmarks.
+"""The thread pool: the parts of a task on the calling thread and on workers, and functions for tests and benchmarks.
 
 There is one pool per process.  How many threads it may use is set by ``fastnn.threads``; until then it is one.  A thread
 may have a lower limit of its own.
@@ -51,7 +51,7 @@ def limit_threads(int count):
     return fnn_pool_limit(count)
 
 
-# ---- the door for tests and benchmarks ----
+# ---- for tests and benchmarks ----
 
 cdef extern from "pythread.h" nogil:
     unsigned long PyThread_get_thread_ident()

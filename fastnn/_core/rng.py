@@ -19,7 +19,7 @@ def fresh_seed() -> int:
     return int.from_bytes(os.urandom(8), "little") >> 1
 
 
-class Stream:
+class RandomStream:
     """One stream of a seed, at one step (0, or an epoch for shuffles)."""
 
     def __init__(self, seed: int, stream: int, step: int = 0) -> None:

@@ -15,6 +15,8 @@ commit    (NULL: there is nothing to do) runs once a whole training step has suc
 Forward and backward accept any batch in 1..capacity (training: from least_rows), never read memory that was not written
 (scratch holds garbage), never write to their inputs (an in_place op may share one array between input and output), and
 return a status.  Where there is a state (a Stream), forward begins with state[index] and leaves its last state there.
+Parts of a step that run at once on several threads must not share scratch: an op that has ``scratch_parts`` of it, at most
+SCRATCH_PARTS, runs in no more parts than that, and part p writes to part_scratch(frame, scratch_bytes(...), p) alone.
 """
 
 from libc.stdint cimport uint64_t
@@ -52,6 +54,17 @@ cdef struct Frame:
     char** state            # by step, what a stream keeps between its steps; NULL: this is no stream
     char* scratch
 
+cdef enum:
+    SCRATCH_PARTS = 16      # of one step
+
+cdef inline Py_ssize_t whole_lines(Py_ssize_t nbytes) noexcept nogil:
+    """Bytes, rounded up to whole cache lines."""
+    return (nbytes + 63) // 64 * 64
+
+cdef inline char* part_scratch(const Frame* frame, Py_ssize_t nbytes, Py_ssize_t part) noexcept nogil:
+    """The scratch of one part of a step whose parts have ``nbytes`` each."""
+    return frame.scratch + part * whole_lines(nbytes)
+
 ctypedef int (*step_fn)(const Step* step, const Frame* frame) noexcept nogil
 ctypedef void (*commit_fn)(const Step* step, const Frame* frame, char* params) noexcept nogil
 
@@ -70,7 +83,7 @@ cdef struct Step:
     Py_ssize_t params       # byte offset of the op's parameters
     bint trainable
     double rate             # factor on the learning rate
-    int activation          # of a step that another was joined to, else FNN_IDENTITY
+    int activation          # of a step that an activation was fused into, else FNN_IDENTITY
     double alpha            # its parameter
     int preactivation       # the tensor between the two; it has a gradient but no value of its own
 
@@ -99,6 +112,7 @@ cdef class Op:
     cdef readonly bint backward_may_fail
     cdef readonly bint couples_rows
     cdef readonly Py_ssize_t least_rows     # of a training batch
+    cdef readonly int scratch_parts         # that scratch_bytes is for each of
     cdef readonly Py_ssize_t vocabulary     # the input holds whole numbers below this; 0: any numbers
     cdef void bind(self, Step* step) noexcept
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept

@@ -4,11 +4,12 @@ cimport numpy as cnp
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-from fastnn._core.plan cimport GIL_WORK, Plan, Workspace, raise_pending, run_forward, take_input
+from fastnn._core.plan cimport GIL_WORK, Plan, raise_pending, run_forward
 from fastnn._core.rows cimport Row, data_of, fits, row_of
 from fastnn._core.step cimport OK
+from fastnn._core.workspace cimport Workspace, take_input
 
-from fastnn._core.plan import aligned_zeros
+from fastnn._core.workspace import aligned_zeros
 
 cnp.import_array()
 
@@ -86,11 +87,11 @@ cdef class StreamCore:
         if not self.plan.kernels.all_finite(self.input.width, row):
             return self._step_checked(x, out)
         take_input(&self.work.frame, self.work.slots, row, NULL, 0, 1)
-        if self.plan.products < GIL_WORK:
-            status = run_forward(self.plan.joined, self.plan.n_joined, &self.work.frame)
+        if self.plan.multiply_adds < GIL_WORK:
+            status = run_forward(self.plan.fused, self.plan.n_fused, &self.work.frame)
         else:
             with nogil:
-                status = run_forward(self.plan.joined, self.plan.n_joined, &self.work.frame)
+                status = run_forward(self.plan.fused, self.plan.n_fused, &self.work.frame)
         if status != OK:
             raise_pending()
         memcpy(data_of(out), self.work.frame.values[<int> self.plan.outputs[0]],

@@ -3,12 +3,15 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from fastnn._core.optimizer import Optimizer
-from fastnn._core.plan import Plan, Workspace
+from fastnn._core.evaluator import Evaluator
+from fastnn._core.lanes import Lanes
+from fastnn._core.optimizer import OptimizerState
+from fastnn._core.plan import Plan
+from fastnn._core.workspace import Workspace
 
 NOT_FINITE: Final[str]
 
-class Trainer:
+class Trainer(Evaluator):
     seed: int
     step: int
     def __init__(
@@ -16,7 +19,7 @@ class Trainer:
         plan: Plan,
         params: NDArray[Any],
         grads: NDArray[Any],
-        optimizer: Optimizer,
+        optimizer: OptimizerState,
         losses: Sequence[dict[str, Any]],
         skip: Collection[int],
         rates: Sequence[float],
@@ -26,11 +29,9 @@ class Trainer:
         step: int = 0,
     ) -> None: ...
     @property
-    def plan(self) -> Plan: ...
+    def optimizer(self) -> OptimizerState: ...
     @property
-    def optimizer(self) -> Optimizer: ...
-    @property
-    def params(self) -> NDArray[Any]: ...
+    def lanes(self) -> Lanes: ...
     @property
     def grads(self) -> NDArray[Any]: ...
     @property
@@ -77,12 +78,4 @@ class Trainer:
     def state_gradients(
         self, inputs: Sequence[NDArray[Any]], targets: Sequence[NDArray[Any]], weights: NDArray[Any] | None, n: int
     ) -> dict[int, NDArray[Any]]: ...
-    def evaluate(
-        self,
-        inputs: Sequence[NDArray[Any]],
-        targets: Sequence[NDArray[Any]],
-        weights: NDArray[Any] | None,
-        outputs: Sequence[NDArray[Any]],
-        n: int,
-    ) -> tuple[float, float]: ...
     def apply_gradients(self, rate: float) -> None: ...

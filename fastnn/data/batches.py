@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastnn._core.rng import SHUFFLE, Stream
+from fastnn._core.rng import SHUFFLE, RandomStream
 from fastnn._spec import require_count, require_flag
 from fastnn.data.table_files import Column, Columns, Part, listed, open_tables, texts_of
 
@@ -77,7 +77,7 @@ class TableBatches:
         """Yield stretches of encoded rows, pieces of files in a new order every epoch."""
         parts = self._parts
         if self.shuffle:
-            parts = [parts[i] for i in Stream(self.seed, SHUFFLE, epoch).permutation(len(parts))]
+            parts = [parts[i] for i in RandomStream(self.seed, SHUFFLE, epoch).permutation(len(parts))]
         for part in parts:
             for record in part.records(self._read.names):
                 if len(record):
@@ -105,7 +105,7 @@ class TableBatches:
         if not self.shuffle:
             return np.arange(count)
         # Stream SHUFFLE orders the pieces of an epoch; the streams below it order the rows of each buffer.
-        return Stream(self.seed, SHUFFLE - 2 - mixed % (1 << 20), epoch).permutation(count)
+        return RandomStream(self.seed, SHUFFLE - 2 - mixed % (1 << 20), epoch).permutation(count)
 
     def _cut(self, rows: Rows, order: Array, ready: int) -> Iterator[tuple[Array, ...]]:
         """Yield the first ``ready`` rows in mini-batches."""

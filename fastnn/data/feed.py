@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from fastnn._core.rng import SHUFFLE, Stream
+from fastnn._core.rng import SHUFFLE, RandomStream
 from fastnn._spec import require_count
 from fastnn.data.examples import MADE_BYTES, Examples
 from fastnn.data.ports import Ports, as_list, as_numeric, as_targets, packed, release
@@ -152,19 +152,19 @@ class ArrayFeed:
     def blocks(self, shuffle: tuple[int, int] | None) -> Iterator[Block]:
         """Yield the whole in one block, or a buffer of rows at a time."""
         if self.whole is not None:
-            order = None if shuffle is None else Stream(shuffle[0], SHUFFLE, shuffle[1]).permutation(self.n)
+            order = None if shuffle is None else RandomStream(shuffle[0], SHUFFLE, shuffle[1]).permutation(self.n)
             yield self.whole._replace(order=order)
             return
         rows = max(self.batch_size, BUFFER_BYTES // self.row_bytes // self.batch_size * self.batch_size)
         run = max(1, rows // PIECES) if shuffle is not None else rows
         starts = np.arange(0, self.n, run)
         if shuffle is not None:
-            starts = starts[Stream(shuffle[0], SHUFFLE, shuffle[1]).permutation(len(starts))]
+            starts = starts[RandomStream(shuffle[0], SHUFFLE, shuffle[1]).permutation(len(starts))]
         for position, pieces in enumerate(_portions(starts, run, self.n, rows)):
             block = self._load(pieces)
             if shuffle is not None:
                 # Stream SHUFFLE orders the runs of an epoch; the streams below it order the rows of each buffer.
-                order = Stream(shuffle[0], SHUFFLE - 2 - position % (1 << 20), shuffle[1]).permutation(block.n)
+                order = RandomStream(shuffle[0], SHUFFLE - 2 - position % (1 << 20), shuffle[1]).permutation(block.n)
                 block = block._replace(order=order)
             yield block
             for array in (*self.inputs, *self.targets):
@@ -182,7 +182,9 @@ class RowsFeed:
         """Yield them in one block."""
         assert self.whole is not None
         order = (
-            self.order if shuffle is None else self.order[Stream(shuffle[0], SHUFFLE, shuffle[1]).permutation(self.n)]
+            self.order
+            if shuffle is None
+            else self.order[RandomStream(shuffle[0], SHUFFLE, shuffle[1]).permutation(self.n)]
         )
         yield self.whole._replace(order=order)
 
@@ -252,7 +254,7 @@ class ExamplesFeed:
         """Return the numbers of the examples of an epoch: the next ``n`` of a sequence of permutations of all."""
         first, stop = epoch * self.n, (epoch + 1) * self.n
         passes = range(first // self.total, (stop - 1) // self.total + 1)
-        orders = [Stream(seed, SHUFFLE, number).permutation(self.total) for number in passes]
+        orders = [RandomStream(seed, SHUFFLE, number).permutation(self.total) for number in passes]
         start = first - passes[0] * self.total
         return np.concatenate(orders)[start : start + self.n]
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastnn._core.loss import CustomLoss
-from fastnn._core.optimizer import Optimizer as BoundOptimizer
+from fastnn._core.optimizer import OptimizerState
 from fastnn._core.plan import Plan
 from fastnn._core.trainer import Trainer
 from fastnn._spec import choose
@@ -72,7 +72,7 @@ def as_metrics(metrics: Any, outputs: int) -> tuple[Any, ...]:
     return result
 
 
-def bind_optimizer(spec: Optimizer, places: list[Place], n_params: int, dtype: np.dtype) -> BoundOptimizer:
+def bind_optimizer(spec: Optimizer, places: list[Place], n_params: int, dtype: np.dtype) -> OptimizerState:
     """Return the optimiser's state and rules for each stretch of the parameter vector.
 
     Raises
@@ -99,7 +99,7 @@ def bind_optimizer(spec: Optimizer, places: list[Place], n_params: int, dtype: n
             last["size"] += place.size
         else:
             segments.append({"start": place.start, "size": place.size, **rules})
-    return BoundOptimizer(
+    return OptimizerState(
         spec.kernel,
         n_params,
         dtype,

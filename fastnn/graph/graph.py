@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from fastnn._core.engine import Engine
-from fastnn._core.plan import aligned_zeros
-from fastnn._core.rng import PARAMETERS, Stream, fresh_seed
+from fastnn._core.rng import PARAMETERS, RandomStream, fresh_seed
+from fastnn._core.workspace import aligned_zeros
 from fastnn._spec import choose, require_count, require_flag
 from fastnn.data.examples import MADE_BYTES, Examples
 from fastnn.data.ports import Ports, as_list, as_row, as_rows, check_out, release
@@ -150,7 +150,7 @@ class Graph(Engine):
         """Draw the initial value of every parameter, each from a random stream of its own that ``seed`` decides."""
         for i, place in enumerate(self.assembly.places):
             initializer = self.assembly.layers[place.layer].layer.initializer(place.name)
-            random = Stream(self.seed, PARAMETERS + i)
+            random = RandomStream(self.seed, PARAMETERS + i)
             place.of(self.params)[...] = initializer.draw(place.shape, place.fan_in, place.fan_out, random)
 
     # ---- looking ---------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._core.rng import COTANGENT, Stream
+from fastnn._core.rng import COTANGENT, RandomStream
 from fastnn.data.ports import as_list
 from fastnn.network import Network
 
@@ -65,10 +65,11 @@ def gradcheck(
     copy = net.astype("float64")
     inputs, n = copy.ports.rows("gradcheck", X)
     inputs = [x.copy() for x in inputs]
-    random = Stream(seed, COTANGENT)
+    random = RandomStream(seed, COTANGENT)
     if y is None:
         dys = [
-            2 * Stream(seed, COTANGENT, 1 + i).uniform((n, *shape)) - 1 for i, shape in enumerate(copy.output_shapes)
+            2 * RandomStream(seed, COTANGENT, 1 + i).uniform((n, *shape)) - 1
+            for i, shape in enumerate(copy.output_shapes)
         ]
         value, gradients = _weighted_sum(copy, inputs, dys)
     else:
@@ -128,7 +129,7 @@ def _loss(
 
 
 def _compare(
-    value: Callable[[], float], array: np.ndarray, gradient: np.ndarray, random: Stream, samples: int
+    value: Callable[[], float], array: np.ndarray, gradient: np.ndarray, random: RandomStream, samples: int
 ) -> float:
     """Relative error of the gradient with respect to some elements of an array."""
     flat, exact = array.reshape(-1), gradient.reshape(-1)

@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from fastnn._core.ops import EmbeddingOp
-from fastnn._core.rng import Stream
+from fastnn._core.rng import RandomStream
 from fastnn._spec import require_count
 from fastnn.initializers import Initializer, as_initializer
 from fastnn.layers.base import Built, Layer, Shape, as_shape, check_name
@@ -95,7 +95,7 @@ class _Padded(Initializer):
     others: Initializer
     row: int
 
-    def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, random: Stream) -> np.ndarray:
+    def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, random: RandomStream) -> np.ndarray:
         """Return float64 values of ``shape``."""
         values = self.others.draw(shape, fan_in, fan_out, random)
         values[self.row] = 0

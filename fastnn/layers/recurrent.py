@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastnn._core.ops import RecurrentOp
-from fastnn._core.rng import Stream
+from fastnn._core.rng import RandomStream
 from fastnn._spec import require_count, require_flag, require_number
 from fastnn.initializers import Initializer, as_initializer
 from fastnn.layers.base import Built, Layer, Shape, Tensor, batched, check_name, check_tensors
@@ -22,7 +22,7 @@ class _Gates(Initializer):
 
     parts: tuple[Initializer, ...]
 
-    def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, random: Stream) -> np.ndarray:
+    def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, random: RandomStream) -> np.ndarray:
         """Return float64 values of ``shape``."""
         own = (*shape[:-1], shape[-1] // len(self.parts))
         return np.concatenate([part.draw(own, fan_in, fan_out, random) for part in self.parts], axis=-1)

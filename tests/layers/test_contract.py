@@ -22,7 +22,7 @@ from helpers.cases import (
 )
 
 import fastnn as fn
-from fastnn._core import plan as plan_module
+from fastnn._core import workspace
 
 GRADIENT = 1e-7  # relative error of a float64 gradient against difference quotients, as the project demands
 BATCHES = (1, 2, 7)
@@ -77,7 +77,7 @@ def mean_gradient(dys):
 @pytest.fixture
 def poisoned(monkeypatch):
     """Every workspace made from now on starts as NaN, masks included."""
-    clean, made = plan_module.aligned_zeros, []
+    clean, made = workspace.aligned_zeros, []
 
     def filled(n, dtype):
         array = clean(n, dtype)
@@ -85,7 +85,7 @@ def poisoned(monkeypatch):
         made.append(n)
         return array
 
-    monkeypatch.setattr(plan_module, "aligned_zeros", filled)
+    monkeypatch.setattr(workspace, "aligned_zeros", filled)
     yield
     assert (
         len(made) >= 3

@@ -1,4 +1,7 @@
-"""The bits of training and of answers do not depend on threads; mini-batches cut into pieces have the same gradient."""
+"""Bits of training and of answers do not depend on threads; micro-batches have the gradient of the mini-batch."""
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -43,7 +46,7 @@ def data(widths, n, dtype="float32"):
 @pytest.mark.parametrize(
     ("widths", "n", "batch_size"),
     [((200, 300, 70), 300, 128), ((6, 20, 5), 5000, 2500), ((30, 64, 10), 4100, 2048)],
-    ids=["wide", "pieces", "pieces of a wider net"],
+    ids=["wide", "micro-batches", "micro-batches of a wider net"],
 )
 def test_threads_change_no_bit(widths, n, batch_size, optimizer):
     X, y, weight = data(widths, n)
@@ -72,7 +75,7 @@ def test_one_row_of_a_wide_net_on_threads():
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("n", [2500, 2501, 5000])
-def test_the_gradient_in_pieces_is_that_of_the_whole(n, weighted):
+def test_the_gradient_by_micro_batches_is_that_of_the_whole(n, weighted):
     """Against the sum over rows of a plain network in NumPy."""
     widths = (6, 20, 5)
     X, y, weight = data(widths, n, "float64")
@@ -103,7 +106,7 @@ def layer_names(parameters):
     return list(dict.fromkeys(name.rsplit(".", 1)[0] for name in parameters))
 
 
-def test_the_masks_of_dropout_do_not_know_of_pieces():
+def test_the_masks_of_dropout_do_not_know_of_micro_batches():
     """Of a network that drops out and adds up, the gradient shows the masks."""
     n, width = 6000, 8
     X = np.ones((n, width), np.float32)
@@ -116,7 +119,7 @@ def test_the_masks_of_dropout_do_not_know_of_pieces():
     np.testing.assert_allclose(net.layers[-1].weight[:, 0], expected, atol=1e-6)
 
 
-def test_a_loss_that_is_not_finite_in_one_piece_changes_nothing():
+def test_a_loss_that_is_not_finite_in_one_micro_batch_changes_nothing():
     widths = (6, 20, 5)
     X, y, _ = data(widths, 5000)
     for count in (1, 3):
@@ -144,6 +147,103 @@ def test_a_function_of_the_user_s_sees_whole_mini_batches():
     assert seen == [5000]
 
 
+@pytest.mark.parametrize(
+    ("widths", "dtype", "rows"),
+    [
+        # 512 KB of values and gradients, in whole sixteens of rows: 2^19 / (2 itemsize (10 + 20 + 40 + 4))
+        ((10, 20, 40, 4), "float32", 880),
+        ((10, 20, 40, 4), "float64", 432),
+        ((2, 1), "float32", 1024),  # no more than so many
+        ((64, 64), "float32", 512),
+        ((784, 32, 10), "float32", 64),  # 2^19 / 6608 is 79: whole sixteens
+        ((4000, 6, 5), "float64", 64),  # 8, but no fewer than 64 unless these are 32 MB
+    ],
+)
+def test_micro_batches_of_dense_networks(widths, dtype, rows):
+    """A network of n parameters is cut from 2^17 multiply-adds on, and from 128 rows."""
+    lanes = chain(widths, dtype).trainer.lanes
+    n_params = sum((i + 1) * o for i, o in pairwise(widths))
+    assert (lanes.least, lanes.rows, lanes.cut_from) == (64, rows, max(128, -(-(2**17) // n_params)))
+
+
+def chain(widths, dtype="float32", optimizer="adam"):
+    net = fn.Sequential([fn.Dense(width) for width in widths[1:]], input_shape=widths[0], seed=0, dtype=dtype)
+    net.compile(loss="squared_error", optimizer=OPTIMIZERS[optimizer]())
+    return net
+
+
+def test_networks_with_gradients_too_large_for_sixteen_are_not_cut():
+    assert chain((254, 128)).trainer.lanes.rows  # 255 * 128 parameters, fewer than 2^15
+    assert chain((255, 128)).trainer.lanes.rows  # 2^15
+    assert not chain((256, 128)).trainer.lanes.rows
+
+
+def wide(channels, places):
+    """A network of few parameters whose rows take many bytes: the same layer at many places."""
+    layers = [fn.Dense(channels), fn.Dense(1)]
+    net = fn.Sequential(layers, input_shape=(places, channels), seed=0)
+    net.compile(loss="squared_error", optimizer="adam")
+    return net
+
+
+@pytest.mark.parametrize("places", [100, 5000, 300_000, 3_000_000])
+def test_wide_rows_go_few_at_a_time(places):
+    """In training and in evaluation alike, so that memory stays within bounds."""
+    net, channels = wide(4, places), 4
+    row_bytes = 4 * places * (2 * channels + 1)
+    lanes, chunk = net.trainer.lanes, net.trainer.chunk
+    multiply_adds = places * net.n_params
+    assert lanes.least == max(1, min(64, 2**25 // multiply_adds, 2**25 // (2 * row_bytes)))
+    assert lanes.rows == lanes.least or 2 * row_bytes * lanes.rows <= 2**19
+    assert chunk == max(1, min(256, 2**25 // row_bytes))
+    assert net.chunk <= 512
+    assert net.chunk * row_bytes <= max(2**25, row_bytes)
+
+
+def test_a_cut_mini_batch_of_wide_rows_learns_what_numpy_does():
+    """A few rows to a thread: the gradient of the squared error of a linear layer at many places."""
+    n, places = 32, 60_000
+    net = fn.Sequential([fn.Dense(1)], input_shape=(places, 2), seed=0, dtype="float64")
+    net.compile(loss="squared_error", optimizer=fn.SGD(1.0))
+    random = np.random.default_rng(0)
+    X, y = random.standard_normal((n, places, 2)), random.standard_normal((n, places, 1))
+    assert n >= net.trainer.lanes.cut_from
+    w, b = net.layers[0].weight.copy(), net.layers[0].bias.copy()
+    e = X @ w + b - y
+    dw, db = 2 * (X * e).mean((0, 1)), 2 * e.mean((0, 1))
+    loss = net.train_step(X, y)
+    assert abs(loss - (e * e).mean()) <= 1e-12
+    np.testing.assert_allclose(net.layers[0].weight[:, 0], w[:, 0] - dw, rtol=1e-12)
+    np.testing.assert_allclose(net.layers[0].bias, b - db, rtol=1e-10, atol=1e-13)
+
+
+def test_a_mini_batch_that_is_not_cut_may_be_larger_than_a_micro_batch():
+    """Of a tiny network, after a larger one that is cut: 9,000 rows of 3 multiply-adds."""
+    X = np.random.default_rng(0).standard_normal((59_000, 2)).astype(np.float32)
+    y = X[:, :1] - 2 * X[:, 1:]
+    net, fresh = chain((2, 1), optimizer="momentum"), chain((2, 1), optimizer="momentum")
+    lanes = net.trainer.lanes
+    assert 2 * lanes.rows < 9000 < lanes.cut_from <= 50_000
+    assert net.trainer.workspace(50_000).capacity >= lanes.cut_from - 1
+    net.fit(X, y, batch_size=50_000, epochs=2, shuffle=False, verbose=0)
+    for _ in range(2):
+        for rows in (slice(50_000), slice(50_000, None)):
+            fresh.train_step(X[rows], y[rows])
+    assert net.params.tobytes() == fresh.params.tobytes()
+
+
+def test_evaluation_from_many_threads():
+    """Each call has memory of its own: the sums of one thread, while others evaluate other rows."""
+    widths = (6, 20, 5)
+    X, y, _ = data(widths, 3000)
+    net = network(widths)
+    parts = [(X[i : i + 700], y[i : i + 700]) for i in range(0, 2300, 100)]
+    alone = [net.evaluate(*part) for part in parts]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(10):
+            assert list(pool.map(lambda part: net.evaluate(*part), parts)) == alone
+
+
 def test_memory_follows_the_batch_and_the_threads():
     X, y, _ = data((6, 20, 5), 20000)
     net = network((6, 20, 5))
@@ -157,15 +257,15 @@ def test_memory_follows_the_batch_and_the_threads():
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "clipped"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_step_has_the_bits_of_one_by_hand(optimizer, activation, dtype):
-    """Joined activations, updates on the way back and fused SGD against forward, backward and apply_gradients."""
+    """Fused activations, and updates in the backward pass, against forward, backward and apply_gradients."""
     widths, n = (30, 70, 9), 40
     X = data(widths, n, dtype)[0]
     target = np.random.default_rng(1).standard_normal((n, 9)).astype(dtype)
-    straight, by_hand = (network(widths, optimizer, 0.0, dtype, activation, loss="squared_error") for _ in range(2))
+    trained, by_hand = (network(widths, optimizer, 0.0, dtype, activation, loss="squared_error") for _ in range(2))
     for _ in range(3):
-        straight.train_step(X, target)
+        trained.train_step(X, target)
         y = by_hand.forward(X, training=True)
         by_hand.backward(np.asarray(1 / n / 9, dtype) * (2 * (y - target)))
         by_hand.apply_gradients()
-    assert straight.params.tobytes() == by_hand.params.tobytes()
-    assert straight.predict(X).tobytes() == by_hand.forward(X).tobytes()
+    assert trained.params.tobytes() == by_hand.params.tobytes()
+    assert trained.predict(X).tobytes() == by_hand.forward(X).tobytes()

@@ -8,9 +8,10 @@ coefficients are 0, rows go one by one instead, through the slices that count fo
 from libc.math cimport floor
 from libc.string cimport memset
 
-from fastnn._core.table cimport fnn_shape
+from fastnn._core.pool cimport fnn_task, run_parts, threads
 from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
-from fastnn._core.step cimport Frame, OK, Op, Step, dparams_of
+from fastnn._core.step cimport Frame, OK, Op, SCRATCH_PARTS, Step, dparams_of, part_scratch
+from fastnn._core.table cimport fnn_shape
 
 import numpy as np
 
@@ -28,6 +29,7 @@ cdef enum PhaseFunction:
 cdef enum:
     MOST = 4        # control points that count at one phase
     SPARSE = 4      # times as many control points as count: from there on rows go one by one
+    PART_WORK = 1 << 18     # multiply-adds that are worth a thread
 
 FUNCTIONS = {"constant": CONSTANT, "linear": LINEAR, "cubic": CUBIC}
 COUNTING = {"constant": 1, "linear": 2, "cubic": 4}  # control points that count at one phase
@@ -139,56 +141,88 @@ cdef void stack(const Step* step, const Frame* frame, char* stacked) noexcept no
         stacked += dims.width * itemsize
 
 
-cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
-    """y = stacked W, or row by row sum_k c_k (x W_k + b_k)."""
+# The rows of a batch, in parts with scratch of their own.
+cdef struct Rows:
+    const Step* step
+    const Frame* frame
+    Py_ssize_t parts
+
+
+cdef inline Py_ssize_t row_bytes(const Dims* dims, Py_ssize_t itemsize) noexcept nogil:
+    """Scratch that one row at a time takes."""
+    return max(dims.inputs, dims.outputs) * itemsize
+
+
+cdef void run_rows(fnn_task task, const Step* step, const Frame* frame) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t worth = frame.batch * dims.inputs * dims.outputs // PART_WORK
+    cdef Rows rows = Rows(step=step, frame=frame, parts=max(1, min(worth, frame.batch, threads(), SCRATCH_PARTS)))
+    run_parts(task, &rows, rows.parts)
+
+
+cdef void forward_rows(void* argument, Py_ssize_t part) noexcept nogil:
+    """y = sum_k c_k (x W_k + b_k), over those k for which c_k is not always 0."""
+    cdef const Rows* rows = <const Rows*> argument
+    cdef const Step* step = rows.step
+    cdef const Frame* frame = rows.frame
     cdef const Dims* dims = <const Dims*> step.config
     cdef Py_ssize_t I = dims.inputs, O = dims.outputs, itemsize = step.kernels.itemsize, b
-    cdef fnn_shape stacked = whole(frame.batch, dims.width, O)
     cdef fnn_shape one = whole(1, I, O)
     cdef const char* w = frame.params + step.params
     cdef const char* biases = w + dims.control_points * I * O * itemsize
     cdef const char* x = frame.values[step.inputs[0]]
     cdef char* y = frame.values[step.outputs[0]]
+    cdef char* scratch = part_scratch(frame, row_bytes(dims, itemsize), part)
     cdef Basis basis
     cdef int j
-    if not dims.sparse:
-        stack(step, frame, frame.scratch)
-        product(step, &stacked, frame.scratch, w, NULL, y)
-        return OK
-    for b in range(frame.batch):
+    for b in range(frame.batch * part // rows.parts, frame.batch * (part + 1) // rows.parts):
         row_basis(step, frame, b, &basis)
         for j in range(basis.count):
-            product(step, &one, x, w + basis.slices[j] * I * O * itemsize,
-                    biases + basis.slices[j] * O * itemsize if dims.bias else NULL, frame.scratch)
-            add_part(step, O, &basis, j, frame.scratch, y)
-        x += I * itemsize
-        y += O * itemsize
+            product(step, &one, x + b * I * itemsize, w + basis.slices[j] * I * O * itemsize,
+                    biases + basis.slices[j] * O * itemsize if dims.bias else NULL, scratch)
+            add_part(step, O, &basis, j, scratch, y + b * O * itemsize)
+
+
+cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
+    """y = stacked W, or row by row through the slices that count."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef fnn_shape stacked = whole(frame.batch, dims.width, dims.outputs)
+    if dims.sparse:
+        run_rows(forward_rows, step, frame)
+    else:
+        stack(step, frame, frame.scratch)
+        product(step, &stacked, frame.scratch, frame.params + step.params, NULL, frame.values[step.outputs[0]])
     return OK
 
 
-cdef void input_gradients(const Step* step, const Frame* frame) noexcept nogil:
-    """G_k = dy W_k^T; dx = sum_k c_k G_k; dp = sum_k c'_k (x . G_k + dy . b_k)."""
+cdef void input_gradient_rows(void* argument, Py_ssize_t part) noexcept nogil:
+    """G_k = dy W_k^T; dx = sum_k c_k G_k; dp = sum_k c'_k (x . G_k + dy . b_k).
+
+    Where rows are stacked, all G_k and dy . b_k lie in scratch already.
+    """
+    cdef const Rows* rows = <const Rows*> argument
+    cdef const Step* step = rows.step
+    cdef const Frame* frame = rows.frame
     cdef const Dims* dims = <const Dims*> step.config
     cdef Py_ssize_t I = dims.inputs, O = dims.outputs, K = dims.control_points, itemsize = step.kernels.itemsize, b, k
-    cdef fnn_shape stacked = whole(frame.batch, dims.width, O)
     cdef fnn_shape one = whole(1, I, O)
     cdef const char* w = frame.params + step.params
-    cdef const char* x = frame.values[step.inputs[0]]
-    cdef const char* dy = frame.gradients[step.outputs[0]]
+    cdef const char* x
+    cdef const char* dy
     cdef char* dx = frame.gradients[step.inputs[0]]
     cdef char* dp = frame.gradients[step.inputs[1]]
-    cdef char* g = frame.scratch    # of one slice; of all, and of the biases' inputs, for each row where it is stacked
+    cdef char* g
     cdef Basis basis
     cdef double slope
     cdef int j
-    if not dims.sparse:
-        input_gradient(step, &stacked, dy, w, frame.scratch)
-    for b in range(frame.batch):
+    for b in range(frame.batch * part // rows.parts, frame.batch * (part + 1) // rows.parts):
+        x, dy = frame.values[step.inputs[0]] + b * I * itemsize, frame.gradients[step.outputs[0]] + b * O * itemsize
         slope = 0.0
         row_basis(step, frame, b, &basis)
         for j in range(basis.count):
             k = basis.slices[j]
             if dims.sparse:
+                g = part_scratch(frame, row_bytes(dims, itemsize), part)
                 input_gradient(step, &one, dy, w + k * I * O * itemsize, g)
             else:
                 g = frame.scratch + (b * dims.width + k * I) * itemsize
@@ -202,8 +236,6 @@ cdef void input_gradients(const Step* step, const Frame* frame) noexcept nogil:
                     slope += basis.slope[j] * number(frame.scratch, b * dims.width + K * I + k, itemsize)
         if dp != NULL:
             put(dp, b, itemsize, slope)
-        x += I * itemsize
-        dy += O * itemsize
 
 
 cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
@@ -220,7 +252,9 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     cdef double scale = frame.scale * step.rate
     cdef int j
     if frame.gradients[step.inputs[0]] != NULL or frame.gradients[step.inputs[1]] != NULL:
-        input_gradients(step, frame)
+        if not dims.sparse:
+            input_gradient(step, &stacked, dy, frame.params + step.params, frame.scratch)
+        run_rows(input_gradient_rows, step, frame)
     if dw == NULL:
         return OK
     if not dims.sparse:
@@ -250,6 +284,7 @@ cdef class PhaseDenseOp(Op):
                          function=<PhaseFunction> <int> FUNCTIONS[function], sparse=K > SPARSE * COUNTING[function])
         self.input_widths, self.output_widths = (inputs, 1), (outputs,)
         self.reads_input, self.product_size = True, K * inputs * outputs
+        self.scratch_parts = SCRATCH_PARTS if self.dims.sparse else 1
         self.parameters = (Parameter("weight", (K, inputs, outputs), inputs, outputs, True),)
         if bias:
             self.parameters += (Parameter("bias", (K, outputs), inputs, outputs, False),)
@@ -259,7 +294,7 @@ cdef class PhaseDenseOp(Op):
 
     cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize, bint training) noexcept:
         if self.dims.sparse:
-            return max(self.dims.inputs, self.dims.outputs) * itemsize
+            return row_bytes(&self.dims, itemsize)
         return batch * self.dims.width * itemsize
 
 

@@ -1,0 +1,18 @@
+cimport numpy as cnp
+
+from fastnn._core.idle cimport Idle
+from fastnn._core.table cimport fnn_kernels
+from fastnn._core.loss cimport LossStep
+from fastnn._core.plan cimport Plan
+
+cdef class Evaluator:
+    cdef readonly Plan plan
+    cdef readonly cnp.ndarray params
+    cdef readonly Py_ssize_t chunk      # rows evaluated at a time
+    cdef const fnn_kernels* kernels
+    cdef list loss_parts                # what the losses were made from; the C structs borrow its objects
+    cdef LossStep* losses
+    cdef int n_losses
+    cdef Idle idle
+    cdef void take_targets(self, LossStep* loss, bint labels) noexcept nogil
+    cdef int expect(self, LossStep* loss, target) except -1

@@ -1,0 +1,104 @@
+"""Evaluation: a plan bound to losses, and what they come to over rows that nothing is learnt from."""
+
+cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.object cimport PyObject
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+from fastnn._core.idle cimport Idle
+from fastnn._core.loss cimport LossStep, run_loss
+from fastnn._core.plan cimport Plan, raise_pending, run_forward
+from fastnn._core.step cimport OK
+from fastnn._core.workspace cimport Workspace, rows_by_bytes, take_input
+
+import numpy as np
+
+from fastnn._core.table import LOSSES
+
+cnp.import_array()
+
+cdef enum:
+    CHUNK_ROWS = 256    # sums are taken over so many rows, then added up: another number changes their last bits
+
+
+cdef class Evaluator:
+    """A plan bound to losses.
+
+    ``losses``: one dict per output with ``kernel`` (a key of ``LOSSES`` or a CustomLoss), ``label_kernel`` (a key or
+    None), ``parameter``, ``share``, ``tensor``, ``steps`` (losses in a row).
+    """
+
+    def __init__(self, Plan plan, cnp.ndarray params, losses):
+        self.plan, self.params, self.kernels, self.loss_parts = plan, params, plan.kernels, list(losses)
+        self.losses = <LossStep*> calloc(max(len(losses), 1), sizeof(LossStep))
+        if self.losses == NULL:
+            raise MemoryError(f"Evaluator: no memory for {len(losses)} losses")
+        self.n_losses = len(losses)
+        for i, loss in enumerate(losses):
+            self.losses[i].tensor, self.losses[i].parameter = loss["tensor"], loss["parameter"]
+            self.losses[i].share, self.losses[i].steps = loss["share"], loss["steps"]
+            self.losses[i].width = plan.widths[loss["tensor"]] // loss["steps"]
+            if isinstance(loss["kernel"], str):
+                self.losses[i].real_value = plan.kernels.loss[<int> LOSSES[loss["kernel"]]]
+            else:
+                self.losses[i].custom = <PyObject*> loss["kernel"]
+            if loss["label_kernel"] is not None:
+                self.losses[i].label_value = plan.kernels.loss[<int> LOSSES[loss["label_kernel"]]]
+            self.take_targets(&self.losses[i], False)
+        self.chunk = rows_by_bytes(sum(plan.widths) * plan.dtype.itemsize, CHUNK_ROWS, CHUNK_ROWS)
+        self.idle = Idle(plan, params, self.chunk, share=False)
+
+    def __dealloc__(self):
+        free(self.losses)
+
+    cdef void take_targets(self, LossStep* loss, bint labels) noexcept nogil:
+        """Expect int64 labels, or one real number per element that the loss reads."""
+        loss.value = loss.label_value if labels else loss.real_value
+        loss.target_bytes = loss.steps * (sizeof(cnp.int64_t) if labels else loss.width * self.kernels.itemsize)
+
+    cdef int expect(self, LossStep* loss, target) except -1:
+        """Expect targets such as this array."""
+        self.take_targets(loss, loss.label_value != NULL and target.dtype == np.int64)
+        return 0
+
+    def evaluate(self, inputs, targets, weights, outputs, Py_ssize_t n):
+        """Return the sum of weighted losses and of weights over ``n`` rows; write the network's outputs to ``outputs``.
+
+        Nothing learns and nothing is dropped out.  Touches nothing that another thread's call could be using.
+        """
+        cdef Py_ssize_t start = 0, size, itemsize = self.kernels.itemsize, row_bytes
+        cdef Py_ssize_t each = 1 if weights is None else weights.size // len(weights)
+        cdef Workspace work = self.idle.take()
+        cdef const char* row_weights = NULL
+        cdef double loss_sum = 0.0, weight_sum = 0.0, total = 0.0
+        cdef LossStep loss
+        cdef int i, status = OK
+        while start < n:
+            size = min(self.chunk, n - start)
+            work.frame.batch = size
+            for i, array in enumerate(inputs):
+                take_input(&work.frame, &work.slots[i], <char*> cnp.PyArray_DATA(array), NULL, start, size)
+            with nogil:
+                status = run_forward(self.plan.steps, self.plan.n_steps, &work.frame)
+            if status != OK:
+                raise_pending()
+            if weights is not None:
+                row_weights = <char*> cnp.PyArray_DATA(weights) + start * each * itemsize
+            for i, array in enumerate(targets):
+                loss = self.losses[i]
+                self.expect(&loss, array)
+                status = run_loss(&loss, itemsize, size, work.frame.values[loss.tensor],
+                                  <char*> cnp.PyArray_DATA(array) + start * loss.target_bytes, row_weights, each, 1.0, NULL, &total)
+                if status != OK:
+                    raise_pending()
+                loss_sum += loss.share * total
+            weight_sum += <double> size if row_weights == NULL else self.kernels.sum(size * each, row_weights)
+            for i, output in enumerate(outputs):
+                row_bytes = self.plan.widths[self.plan.outputs[i]] * itemsize
+                memcpy(<char*> cnp.PyArray_DATA(output) + start * row_bytes, work.frame.values[<int> self.plan.outputs[i]],
+                       size * row_bytes)
+            start += size
+            PyErr_CheckSignals()
+        self.idle.give_back(work)
+        return loss_sum, weight_sum

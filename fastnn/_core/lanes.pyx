@@ -1,0 +1,105 @@
+"""Lanes: the memory of the threads that work on a mini-batch, and where a mini-batch is cut into micro-batches.
+
+A large mini-batch of a small network is cut into micro-batches whose tensors stay in a core's cache.  They fall into at
+most GROUPS groups, each with a gradient of its own, and the threads share the groups, each thread in its own lane.
+Where the cuts are depends on shapes and sizes alone, never on how many threads there are: so do the bits.
+"""
+
+cimport numpy as cnp
+from libc.stdlib cimport calloc, free
+
+from fastnn._core.plan cimport Plan
+from fastnn._core.workspace cimport Workspace, rows_by_bytes
+
+import numpy as np
+
+from fastnn._core.workspace import aligned_zeros
+
+cnp.import_array()
+
+cdef extern from "Python.h":
+    Py_ssize_t PY_SSIZE_T_MAX
+
+cdef enum:
+    BATCH_WORK = 1 << 17    # multiply-adds of a mini-batch that are worth two threads
+    MICRO_WORK = 1 << 25    # multiply-adds of a micro-batch that are worth a thread whatever its rows: about a millisecond
+    MICRO_ROWS = 64         # rows that are worth a thread, whatever their multiply-adds
+    MOST_ROWS = 1024        # of a micro-batch
+    GROUP_BYTES = 1 << 22   # of the gradients of all groups, which stay in the cache until they are added up
+
+
+cdef class Lanes:
+    """``wanted``: by tensor, whether its gradient is; ``losses``: as the Evaluator has them; ``whole``: never cut."""
+
+    def __init__(self, Plan plan, cnp.ndarray params, tuple wanted, list losses, bint whole=False):
+        self.plan, self.params, self.wanted, self.losses = plan, params, wanted, losses
+        self.workspaces, self.gathered, self.cut_from = [], [], PY_SSIZE_T_MAX
+        self.lanes = <Lane*> calloc(GROUPS, sizeof(Lane))
+        if self.lanes == NULL:
+            raise MemoryError("Trainer: no memory for its threads")
+        if not (whole or any(op.may_fail or op.couples_rows for op in plan.ops)
+                or any(not isinstance(loss["kernel"], str) for loss in losses)):
+            self._choose_rows()
+
+    def __dealloc__(self):
+        for i in range(GROUPS if self.lanes != NULL else 0):
+            free(self.lanes[i].targets)
+        free(self.lanes)
+
+    def _choose_rows(self):
+        """Cut by the bytes of a row's values and gradients, and by its multiply-adds.
+
+        Never where the gradients of the groups would take too much: the products of so large a network are worth
+        threads of their own.
+        """
+        cdef Py_ssize_t row_bytes = 2 * sum(self.plan.widths) * self.plan.dtype.itemsize
+        cdef Py_ssize_t work = <Py_ssize_t> self.plan.multiply_adds, least
+        if work == 0 or GROUPS * sizeof(double) * self.plan.n_params > GROUP_BYTES:
+            return
+        least = rows_by_bytes(row_bytes, max(1, min(MICRO_ROWS, MICRO_WORK // work)), 1)
+        self.least, self.rows = least, max(least, rows_by_bytes(row_bytes, least, MOST_ROWS) // 16 * 16)
+        self.cut_from = max(2 * least, (BATCH_WORK + work - 1) // work)
+
+    cdef Py_ssize_t micro_batches(self, Py_ssize_t size) noexcept nogil:
+        """Of a mini-batch that is cut: an even number, of equal sizes, so that two threads end together."""
+        return max(size // self.rows, min(<Py_ssize_t> GROUPS, size // self.least)) // 2 * 2
+
+    cdef int reserve(self, Py_ssize_t capacity) except -1:
+        """Have that memory; the first lane also takes the largest mini-batch that is not cut."""
+        cdef Py_ssize_t rows = capacity, first = capacity
+        if self.cuts(capacity):
+            rows = 2 * self.rows
+            first = max(rows, self.cut_from)
+            if self.gradient_memory is None:
+                self.gradient_memory = aligned_zeros(GROUPS * self.plan.n_params, self.plan.dtype)
+                self.gradients = <char*> cnp.PyArray_DATA(self.gradient_memory)
+        if self.capacity < capacity:
+            steps = max([loss["steps"] for loss in self.losses], default=1)
+            self.weight_memory = aligned_zeros(capacity * steps, self.plan.dtype)
+            if not self.workspaces or (<Workspace> self.workspaces[0]).capacity < first:
+                self.workspaces, self.gathered, self.n_lanes, self.capacity = [], [], 0, 0
+                self.add_lane(first)
+            self.weights, self.capacity = <char*> cnp.PyArray_DATA(self.weight_memory), capacity
+        while not self.ready(capacity):
+            self.add_lane(rows)
+        return 0
+
+    cdef int add_lane(self, Py_ssize_t rows) except -1:
+        """Have one more lane, for ``rows`` rows at a time."""
+        cdef Lane* lane = &self.lanes[self.n_lanes]
+        cdef Workspace work = Workspace(self.plan, rows, self.wanted, sources=[loss["tensor"] for loss in self.losses])
+        # A loss reads real numbers of the network's dtype or labels of 8 bytes.
+        targets = [aligned_zeros(rows * max(self.plan.widths[loss["tensor"]] * self.plan.dtype.itemsize,
+                                            loss["steps"] * sizeof(cnp.int64_t)), np.uint8) for loss in self.losses]
+        if lane.targets == NULL:
+            lane.targets = <char**> calloc(max(len(targets), 1), sizeof(char*))
+            if lane.targets == NULL:
+                raise MemoryError("Trainer: no memory for targets")
+        for i, target in enumerate(targets):
+            lane.targets[i] = <char*> cnp.PyArray_DATA(target)
+        work.open(cnp.PyArray_DATA(self.params), True, 0, 0)
+        lane.frame, lane.slots = &work.frame, work.slots
+        self.workspaces.append(work)
+        self.gathered += targets
+        self.n_lanes += 1
+        return 0

@@ -1,0 +1,26 @@
+cimport numpy as cnp
+
+from fastnn._core.plan cimport Plan
+from fastnn._core.step cimport Frame
+
+# Where one input of the network goes: own memory, or an array of the caller that stands in for a call.
+cdef struct InputSlot:
+    char* own
+    Py_ssize_t row_bytes
+    int* tensors            # all names of the input
+    int n_tensors
+
+cdef class Workspace:
+    cdef readonly Plan plan
+    cdef readonly Py_ssize_t capacity
+    cdef Frame frame
+    cdef InputSlot* slots               # by input
+    cdef cnp.ndarray block
+    cdef int _wire_inputs(self, list roots) except -1
+    cdef void open(self, const void* params, bint training, unsigned long long seed, unsigned long long step) noexcept
+
+cdef const char* take_rows(const char* rows, Py_ssize_t row_bytes, const cnp.int64_t* order, Py_ssize_t start,
+                           Py_ssize_t n, char* own) noexcept nogil
+cdef void take_input(const Frame* frame, const InputSlot* slot, const char* rows, const cnp.int64_t* order,
+                     Py_ssize_t start, Py_ssize_t n) noexcept nogil
+cdef Py_ssize_t rows_by_bytes(Py_ssize_t row_bytes, Py_ssize_t least, Py_ssize_t most) except -1
