@@ -204,9 +204,7 @@ class OnlineClassifier(OnlineModel):
         shares = shares[: len(labels)]
         if self._logits:
             top = max(shares)
-            shares = [
-                exp(z - top) for z in shares
-            ]  # SciPy's softmax takes 5 us for any few numbers
+            shares = [exp(z - top) for z in shares]  # SciPy's softmax takes 5 us for any few numbers
         total = sum(shares)
         shares = [share / total for share in shares] if total > 0 else [1 / len(shares)] * len(shares)
         return dict(zip(labels, shares, strict=True))

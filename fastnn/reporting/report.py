@@ -10,6 +10,7 @@ from typing import Any
 from fastnn._spec import require_count
 from fastnn.formats.safetensors import write_atomically
 from fastnn.layers.base import Shape, as_shape
+from fastnn.plotting.figure import require_matplotlib
 from fastnn.reporting.subject import WHO, Subject, subject_of
 from fastnn.training.history import History
 
@@ -120,7 +121,7 @@ def report(
     >>> found.scores["accuracy"] > 0.9
     True
     """
-    _require_matplotlib()
+    require_matplotlib(WHO)
     require_count(WHO, "rows", rows)
     require_count(WHO, "seed", seed, low=0)
     target = _target(path)
@@ -135,13 +136,6 @@ def report(
     text, scores = content(subject, title or target.stem, past, names, layout, rows=rows, seed=seed, verbose=verbose)
     write_atomically(target, text.encode("utf-8"))
     return Report(target, subject.task, scores)
-
-
-def _require_matplotlib() -> None:
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(f'{WHO} needs matplotlib: pip install "fastnn[plot]"') from error
 
 
 def _target(path: Any) -> Path:
