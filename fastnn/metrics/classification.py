@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn.metrics.base import Array, Metric
-from fastnn.metrics.labels import is_scores, rows_by_class, scores_by_class, sums_to_one, to_labels
+from fastnn.metrics.labels import class_numbers, is_scores, rows_by_class, scores_by_class, sums_to_one, to_labels
 
 
 class Accuracy(Metric):
@@ -199,12 +199,6 @@ def confusion_matrix(
         order = np.arange(output.shape[-1])
     else:
         order = np.unique(np.concatenate([actual, predicted]))
-    index = {value: position for position, value in enumerate(order.tolist())}
-    if order.ndim != 1 or len(index) != len(order):
-        raise ValueError(f"{who}: expected classes as a 1-D list without repeats, got {classes!r:.100}")
-    if unknown := (set(actual.tolist()) | set(predicted.tolist())) - index.keys():
-        raise ValueError(f"{who}: label {min(unknown, key=str)!r} is not among the classes {order.tolist()!r:.200}")
     counts = np.zeros((len(order), len(order)), dtype=np.int64)
-    rows, columns = ([index[value] for value in side.tolist()] for side in (actual, predicted))
-    np.add.at(counts, (rows, columns), 1)
+    np.add.at(counts, tuple(class_numbers(who, side, order) for side in (actual, predicted)), 1)
     return counts

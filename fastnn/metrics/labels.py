@@ -81,3 +81,22 @@ def _whole(who: str, labels: Array) -> npt.NDArray[np.int64]:
     if not (whole == labels).all():
         raise ValueError(f"{who}: expected integer labels, got {labels[whole != labels][0]!r}; use r2 for real targets")
     return whole
+
+
+def class_numbers(who: str, labels: Array, classes: Array) -> npt.NDArray[np.int64]:
+    """Return the place of each label (N,) among the classes (K,), which need no order.
+
+    Raises
+    ------
+    ValueError
+        If a class comes twice, or a label is not among them.
+    """
+    places = {value: place for place, value in enumerate(classes.tolist())} if classes.ndim == 1 else {}
+    if len(places) != len(classes):
+        raise ValueError(f"{who}: expected classes as a 1-D list without repeats, got {classes.tolist()!r:.100}")
+    try:
+        return np.array([places[label] for label in labels.tolist()], dtype=np.int64)
+    except KeyError as error:
+        raise ValueError(
+            f"{who}: label {error.args[0]!r:.80} is not among the classes {classes.tolist()!r:.200}"
+        ) from None
