@@ -72,7 +72,6 @@ class Constant(Schedule):
         self._require_rate()
 
     def __call__(self, step: int) -> float:
-        """Return the learning rate."""
         return float(self.learning_rate)
 
 
@@ -116,7 +115,6 @@ class StepDecay(Schedule):
         require_count("StepDecay", "every", self.every)
 
     def __call__(self, step: int) -> float:
-        """Return the learning rate of update number ``step``."""
         return self.learning_rate * self.factor ** (step // self.every)
 
 
@@ -160,7 +158,6 @@ class ExponentialDecay(Schedule):
         require_count("ExponentialDecay", "every", self.every)
 
     def __call__(self, step: int) -> float:
-        """Return the learning rate of update number ``step``."""
         return self.learning_rate * float(self.factor) ** (step / self.every)
 
 
@@ -205,7 +202,6 @@ class InverseTimeDecay(Schedule):
         require_count("InverseTimeDecay", "every", self.every)
 
     def __call__(self, step: int) -> float:
-        """Return the learning rate of update number ``step``."""
         return self.learning_rate / (1.0 + self.rate * step / self.every)
 
 
@@ -262,7 +258,6 @@ class CosineDecay(Schedule):
             )
 
     def __call__(self, step: int) -> float:
-        """Return the learning rate of update number ``step``."""
         if step < self.warmup_steps:
             return self.learning_rate * (step + 1) / self.warmup_steps
         done = (step - self.warmup_steps) / (self.total_steps - self.warmup_steps)
@@ -321,7 +316,6 @@ class OneCycle(Schedule):
             raise ValueError(f"OneCycle: expected peak_at below 1, got {self.peak_at!r}; it is a part of the cycle")
 
     def __call__(self, step: int) -> float:
-        """Return the learning rate of update number ``step``."""
         done = step / (self.total_steps - 1)
         if done < self.peak_at:
             return _cosine(self.learning_rate / self.start_factor, self.learning_rate, done / self.peak_at)
@@ -539,28 +533,12 @@ def as_schedule(value: object) -> Schedule:
 
 
 def monitor_sign(who: str, monitor: str, mode: str = "auto") -> float:
-    """Return 1.0 where less of the monitored value is better and -1.0 where more is.
-
-    Parameters
-    ----------
-    who : str
-        Name for the error message.
-    monitor : str
-        Name of the value, such as "val_loss" or "val_accuracy".
-    mode : {"auto", "min", "max"}
-        "auto" means more for names with accuracy or r2 in them, less for all others.
-
-    Returns
-    -------
-    float
-        1.0 or -1.0.
+    """Return 1.0 where less of the monitored value is better and -1.0 where more is; mode as in `ReduceOnPlateau`.
 
     Raises
     ------
-    TypeError
-        If the monitor is not a text.
-    ValueError
-        If the mode is unknown.
+    TypeError, ValueError
+        If the monitor is not a text, or the mode is unknown.
     """
     if not isinstance(monitor, str):
         raise TypeError(f"{who}: expected monitor to be a name such as 'val_loss', got {type(monitor).__name__}")
@@ -570,22 +548,7 @@ def monitor_sign(who: str, monitor: str, mode: str = "auto") -> float:
 
 
 def is_gain(value: float, best: float | None, sign: float, min_delta: float) -> bool:
-    """Whether ``value`` beats ``best`` by more than ``min_delta``; not-a-number never does.
-
-    Parameters
-    ----------
-    value, best : float
-        The new value and the best so far, None before the first.
-    sign : float
-        What `monitor_sign` gave.
-    min_delta : float
-        Smallest difference that counts.
-
-    Returns
-    -------
-    bool
-        True if it is a gain.
-    """
+    """Whether ``value`` beats ``best``, None before the first, by more than ``min_delta``; not-a-number never does."""
     if isnan(value):
         return False
     return sign * ((sign * inf if best is None else best) - value) > min_delta

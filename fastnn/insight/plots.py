@@ -247,51 +247,31 @@ def plot_attribution(
     if not all(np.array_equal(one.inputs, given[0].inputs) for one in given):
         raise ValueError(f"{who}: expected attributions of the same inputs, got different ones")
     require_count(who, "rows", rows)
-    count, row_shape = min(rows, len(given[0].inputs)), given[0].inputs.shape[1:]
+    row_shape = given[0].inputs.shape[1:]
     layout, size = _image_shape(who, row_shape, shape), int(np.prod(row_shape))
     _check_names(who, names, size)
-    if layout is None:
-        return draw.finish(_bars(given, count, size, names), path)
-    return draw.finish(_maps(given, count, layout), path)
-
-
-def _maps(given: list[Attribution], count: int, layout: Shape) -> Any:
-    """One line per input: the image, and a heat map per method."""
-    columns = 1 + len(given)
-    figure = draw.new_figure("plot_attribution", 2.0 * columns + 0.4, 2.15 * count + 0.5)
-    grid = figure.subplots(count, columns, squeeze=False)
-    for i in range(count):
-        draw.show_image(grid[i, 0], given[0].inputs[i], layout, cmap="gray")
-        for axes, one in zip(grid[i, 1:], given, strict=True):
-            draw.show_signed(axes, one.values[i], layout)
-        grid[i, 0].set_ylabel(_row_label(given[0], i), fontsize=10)
-    for axes, title in zip(grid[0], ["input", *(one.method for one in given)], strict=True):
-        axes.set_title(title, fontsize=11)
-    return figure
-
-
-def _bars(given: list[Attribution], count: int, size: int, names: Sequence[str] | None) -> Any:
-    """One line per input, one column per method, one bar per element."""
-    width = min(max(4.0, 1.5 + 0.22 * size), 9.0)
-    figure = draw.new_figure("plot_attribution", width * len(given), 2.0 * count + 0.8)
-    grid = figure.subplots(count, len(given), sharex=True, squeeze=False)
-    for i in range(count):
-        for axes, one in zip(grid[i], given, strict=True):
+    count, maps = min(rows, len(given[0].inputs)), layout is not None
+    columns, width = len(given) + maps, 2.0 if maps else min(max(4.0, 1.5 + 0.22 * size), 9.0)
+    height = 2.15 * count + 0.5 if maps else 2.0 * count + 0.8
+    figure = draw.new_figure(who, width * columns + 0.4 * maps, height)
+    grid = figure.subplots(count, columns, sharex=not maps, squeeze=False)
+    for i, line in enumerate(grid):
+        if layout is not None:
+            draw.show_image(line[0], given[0].inputs[i], layout, cmap="gray")
+        for axes, one in zip(line[maps:], given, strict=True):
+            if layout is not None:
+                draw.show_signed(axes, one.values[i], layout)
+                continue
             values = one.values[i].ravel()
-            colors = np.where(values > 0, "#b2182b", "#2166ac")
-            axes.bar(range(size), values, color=colors)
+            axes.bar(range(size), values, color=np.where(values > 0, "#b2182b", "#2166ac"))
             axes.axhline(0, color=draw.BLACK, linewidth=0.8)
             draw.dress(axes, "element" if i == count - 1 and names is None else "")
             if names is not None:
                 draw.name_ticks(axes, range(size), names, rotation=60, size=9)
-        grid[i, 0].set_ylabel(_row_label(given[0], i), fontsize=10)
-    for axes, one in zip(grid[0], given, strict=True):
-        axes.set_title(one.method, fontsize=11)
-    return figure
-
-
-def _row_label(attribution: Attribution, i: int) -> str:
-    return f"output {attribution.targets[i]}: {attribution.outputs[i]:.3g}"
+        line[0].set_ylabel(f"output {given[0].targets[i]}: {given[0].outputs[i]:.3g}", fontsize=10)
+    for axes, title in zip(grid[0], ["input"] * maps + [one.method for one in given], strict=True):
+        axes.set_title(title, fontsize=11)
+    return draw.finish(figure, path)
 
 
 def plot_maximised(found: MaximisedInputs, path: str | Path | None = None, *, shape: Shape | None = None) -> Any:
