@@ -72,6 +72,7 @@ class Constant(Schedule):
         self._require_rate()
 
     def __call__(self, step: int) -> float:
+        """Return the learning rate."""
         return float(self.learning_rate)
 
 
@@ -115,6 +116,7 @@ class StepDecay(Schedule):
         require_count("StepDecay", "every", self.every)
 
     def __call__(self, step: int) -> float:
+        """Return the learning rate of update number ``step``."""
         return self.learning_rate * self.factor ** (step // self.every)
 
 
@@ -158,6 +160,7 @@ class ExponentialDecay(Schedule):
         require_count("ExponentialDecay", "every", self.every)
 
     def __call__(self, step: int) -> float:
+        """Return the learning rate of update number ``step``."""
         return self.learning_rate * float(self.factor) ** (step / self.every)
 
 
@@ -202,6 +205,7 @@ class InverseTimeDecay(Schedule):
         require_count("InverseTimeDecay", "every", self.every)
 
     def __call__(self, step: int) -> float:
+        """Return the learning rate of update number ``step``."""
         return self.learning_rate / (1.0 + self.rate * step / self.every)
 
 
@@ -258,6 +262,7 @@ class CosineDecay(Schedule):
             )
 
     def __call__(self, step: int) -> float:
+        """Return the learning rate of update number ``step``."""
         if step < self.warmup_steps:
             return self.learning_rate * (step + 1) / self.warmup_steps
         done = (step - self.warmup_steps) / (self.total_steps - self.warmup_steps)
@@ -316,6 +321,7 @@ class OneCycle(Schedule):
             raise ValueError(f"OneCycle: expected peak_at below 1, got {self.peak_at!r}; it is a part of the cycle")
 
     def __call__(self, step: int) -> float:
+        """Return the learning rate of update number ``step``."""
         done = step / (self.total_steps - 1)
         if done < self.peak_at:
             return _cosine(self.learning_rate / self.start_factor, self.learning_rate, done / self.peak_at)

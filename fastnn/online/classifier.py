@@ -199,15 +199,17 @@ class OnlineClassifier(OnlineModel):
         labels = self._labels
         if self.net is None or not labels:
             return dict.fromkeys(labels, 1 / max(len(labels), 1))
-        shares = self._output(x).tolist()
-        if self._binary:  # one output is the difference of two logits, or the probability of the second class
-            shares = [0.0 if self._logits else 1.0 - shares[0], shares[0]]
-        shares = shares[: len(labels)]
-        if self._logits:
-            top = max(shares)
-            shares = [exp(z - top) for z in shares]  # SciPy's softmax takes 5 us for any few numbers
-        total = sum(shares)
-        shares = [share / total for share in shares] if total > 0 else [1 / len(shares)] * len(shares)
+        answer = self._output(x).tolist()
+        if self._binary:
+            yes = _sigmoid(answer[0]) if self._logits else answer[0]
+            shares = [1.0 - yes, yes] if len(labels) == 2 else [1.0]
+        else:
+            shares = answer[: len(labels)]
+            if self._logits:
+                top = max(shares)
+                shares = [exp(z - top) for z in shares]  # SciPy's softmax takes 5 us for any few numbers
+            total = sum(shares)
+            shares = [share / total for share in shares] if total > 0 else [1 / len(shares)] * len(shares)
         return dict(zip(labels, shares, strict=True))
 
     def predict_one(self, x: Any) -> Any:
@@ -248,3 +250,8 @@ class OnlineClassifier(OnlineModel):
             raise ValueError(f"expected a class for each output at most, got {labels!r:.80}")
         model._resume(config)
         return model
+
+
+def _sigmoid(z: float) -> float:
+    """1 / (1 + exp(-z)), without overflow."""
+    return 1 / (1 + exp(-z)) if z >= 0 else exp(z) / (1 + exp(z))
