@@ -27,7 +27,7 @@ def _sigmoid(raw: np.ndarray) -> np.ndarray:
     return expit(raw)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Link:
     """How raw outputs are read.
 
@@ -54,6 +54,9 @@ class Link:
     inverse: Callable[[Any], Any] = _same
     activation: str | None = None
     threshold: float = 0.5
+
+    def __repr__(self) -> str:
+        return f"<Link {self.name}>"
 
 
 IDENTITY = Link("identity")  # values; also of decisions learned as the numbers 0 and 1

@@ -31,17 +31,19 @@ class Loss(Spec, family="loss"):
     ``kernel``: name of the C kernel for real targets; ``label_kernel``: for integer class labels, if they are taken.
     ``targets``: which real targets are allowed.  ``link``: how the raw outputs that it takes become answers; a last
     layer with the link's activation is computed together with the loss in training (``predict`` still applies it).
+    ``setting``: the field, if there is one, whose number the kernel takes.
     """
 
     kernel: ClassVar[str]
     label_kernel: ClassVar[str | None] = None
     targets: ClassVar[str] = "any"
     link: ClassVar[Link] = IDENTITY
+    setting: ClassVar[str | None] = None
 
     @property
     def parameter(self) -> float:
         """The one number that the kernel takes."""
-        return 0.0
+        return getattr(self, self.setting) if self.setting else 0.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,15 +96,11 @@ class Huber(Loss):
     """
 
     kernel = "huber"
+    setting = "delta"
     delta: float = 1.0
 
     def __post_init__(self) -> None:
         require_number("Huber", "delta", self.delta, low=0, strict=True)
-
-    @property
-    def parameter(self) -> float:
-        """Return delta."""
-        return self.delta
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -125,17 +123,13 @@ class Quantile(Loss):
     """
 
     kernel = "quantile"
+    setting = "q"
     q: float = 0.5
 
     def __post_init__(self) -> None:
         require_number("Quantile", "q", self.q, low=0, high=1)
         if self.q in (0, 1):
             raise ValueError(f"Quantile: expected q between 0 and 1, got {self.q}")
-
-    @property
-    def parameter(self) -> float:
-        """Return q."""
-        return self.q
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -155,7 +149,22 @@ class Poisson(Loss):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CrossEntropy(Loss):
+class _Smoothed(Loss):
+    """Base of the losses whose targets may be smoothed."""
+
+    setting = "label_smoothing"
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_number(type(self).__name__, "label_smoothing", self.label_smoothing, low=0, high=1)
+        if self.label_smoothing == 1:
+            raise ValueError(
+                f"{type(self).__name__}: expected label_smoothing below 1, got 1: nothing would be left to learn"
+            )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CrossEntropy(_Smoothed):
     """``-sum_o t_o log softmax(y)_o`` from logits y, for one class out of several.
 
     Parameters
@@ -186,19 +195,10 @@ class CrossEntropy(Loss):
     label_kernel = "cross_entropy_labels"
     targets = "probabilities"
     link = SOFTMAX
-    label_smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_smoothing("CrossEntropy", self.label_smoothing)
-
-    @property
-    def parameter(self) -> float:
-        """Return the smoothing."""
-        return self.label_smoothing
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BinaryCrossEntropy(Loss):
+class BinaryCrossEntropy(_Smoothed):
     """Mean over the outputs of ``-t log s - (1 - t) log(1 - s)``, s = sigmoid(y), from logits y: yes or no, O times.
 
     Parameters
@@ -220,15 +220,6 @@ class BinaryCrossEntropy(Loss):
     kernel = "binary_cross_entropy"
     targets = "unit"
     link = SIGMOID
-    label_smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_smoothing("BinaryCrossEntropy", self.label_smoothing)
-
-    @property
-    def parameter(self) -> float:
-        """Return the smoothing."""
-        return self.label_smoothing
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -270,19 +261,6 @@ class CallableLoss(Loss):
             "save: the loss is a function, and files hold no code; save with optimizer=False and compile "
             "again after loading"
         )
-
-
-def check_smoothing(who: str, value: object) -> None:
-    """Raise unless ``value`` is a number in [0, 1).
-
-    Raises
-    ------
-    ValueError, TypeError
-        If it is not.
-    """
-    require_number(who, "label_smoothing", value, low=0, high=1)
-    if value == 1:
-        raise ValueError(f"{who}: expected label_smoothing below 1, got 1: nothing would be left to learn")
 
 
 NAMES: dict[str, type[Loss]] = {

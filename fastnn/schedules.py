@@ -539,28 +539,12 @@ def as_schedule(value: object) -> Schedule:
 
 
 def monitor_sign(who: str, monitor: str, mode: str = "auto") -> float:
-    """Return 1.0 where less of the monitored value is better and -1.0 where more is.
-
-    Parameters
-    ----------
-    who : str
-        Name for the error message.
-    monitor : str
-        Name of the value, such as "val_loss" or "val_accuracy".
-    mode : {"auto", "min", "max"}
-        "auto" means more for names with accuracy or r2 in them, less for all others.
-
-    Returns
-    -------
-    float
-        1.0 or -1.0.
+    """Return 1.0 where less of the monitored value is better and -1.0 where more is; mode as in `ReduceOnPlateau`.
 
     Raises
     ------
-    TypeError
-        If the monitor is not a text.
-    ValueError
-        If the mode is unknown.
+    TypeError, ValueError
+        If the monitor is not a text, or the mode is unknown.
     """
     if not isinstance(monitor, str):
         raise TypeError(f"{who}: expected monitor to be a name such as 'val_loss', got {type(monitor).__name__}")
@@ -570,22 +554,7 @@ def monitor_sign(who: str, monitor: str, mode: str = "auto") -> float:
 
 
 def is_gain(value: float, best: float | None, sign: float, min_delta: float) -> bool:
-    """Whether ``value`` beats ``best`` by more than ``min_delta``; not-a-number never does.
-
-    Parameters
-    ----------
-    value, best : float
-        The new value and the best so far, None before the first.
-    sign : float
-        What `monitor_sign` gave.
-    min_delta : float
-        Smallest difference that counts.
-
-    Returns
-    -------
-    bool
-        True if it is a gain.
-    """
+    """Whether ``value`` beats ``best``, None before the first, by more than ``min_delta``; not-a-number never does."""
     if isnan(value):
         return False
     return sign * ((sign * inf if best is None else best) - value) > min_delta

@@ -21,7 +21,8 @@ FLOORS = [
     ["_version", "_spec", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
      "layers.dropconnect", "layers.phase_dense", "layers.dropout", "layers.reshape", "layers.merge", "layers.composite", "layers.residual", "layers.input",
      "layers.recurrent", "layers.simple_rnn", "layers.lstm", "layers.gru", "layers.bidirectional", "layers.custom",
-     "layers.batch_norm", "layers.layer_norm", "layers.embedding", "layers", "links", "losses", "metrics", "optimizers"],
+     "layers.batch_norm", "layers.layer_norm", "layers.embedding", "layers", "links", "losses", "metrics.base", "metrics.labels", "metrics.classification",
+     "metrics.regression", "metrics", "optimizers"],
     # user data
     ["data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches",
      "data.examples", "data.series", "data.inputs", "data.windows", "data.feed", "data"],
@@ -41,7 +42,7 @@ FLOORS = [
     # F5: the face
     ["network", "capi"],
     # what draws
-    ["plotting.curves", "plotting", "training.range_test"],
+    ["plotting.figure", "plotting.curves", "plotting", "training.range_test"],
     # F6: leaves, each on its own
     ["insight.gradcheck", "insight.score", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.importance", "insight.probes", "insight.flow",
      "insight.histograms", "insight.plots", "insight"],

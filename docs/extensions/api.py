@@ -35,7 +35,9 @@ BY_MODULE = ("_core", "graph", "training")
 # What users meet without importing it from the top: bases to derive from, and what calls give back.
 ALSO = (
     "graph.layer_view.LayerView",
+    "graph.outputs.Output",
     "losses.Loss",
+    "links.Link",
     "optimizers.Optimizer",
     "schedules.Schedule",
     "schedules.Constant",
@@ -51,7 +53,7 @@ ALSO = (
 )
 # Specifications are described by their parameters; only the bases show the methods, for who derives from them.
 BASES = (fn.Layer, fn.losses.Loss, fn.optimizers.Optimizer, fn.schedules.Schedule, fn.initializers.Initializer)
-SHOWN_WITH = {"graph.layer_view": "network"}
+SHOWN_WITH = {"graph.layer_view": "network", "graph.outputs": "network", "links": "losses"}
 
 
 def public_names() -> dict[str, list[str]]:

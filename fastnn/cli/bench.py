@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.graph.summary import aligned
 from fastnn.losses import CrossEntropy, Hinge
 from fastnn.training.progress import track
 
@@ -69,10 +70,7 @@ def table(timings: list[Timing]) -> str:
         quartiles = f"{_digits(one.lower_us)} - {_digits(one.upper_us)}"
         share = "" if one.share_of_peak is None else f"{one.share_of_peak:.0%}"
         rows.append((one.network, one.call, str(one.rows), _digits(one.us), quartiles, share))
-    sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join([*map(str.ljust, row[:2], sizes), *map(str.rjust, row[2:], sizes[2:])]).rstrip() for row in rows
-    )
+    return "\n".join(aligned(rows, 2))
 
 
 def _digits(us: float) -> str:

@@ -63,8 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
     model = folder / "digits.safetensors"
     net.save(model, metadata={"data": "digits of fastnn, pixels from 0 to 1", "classes": list(range(10))})
     print(f"saved {model} ({model.stat().st_size / 1000:.0f} kB)")
-    _draw(history, matrix, folder)
-    _report(net, X_test, y_test, folder)
+    _draw(net, matrix, X_test, y_test, folder)
     _ask(fn.load(model), X_test, y_test)
 
 
@@ -76,27 +75,19 @@ def matrix_text(matrix: Array) -> str:
     return "\n".join("".join(text.rjust(width) for text in row) for row in rows)
 
 
-def _draw(history: Any, matrix: Array, folder: Path) -> None:
-    curves, table = folder / "digits-history.png", folder / "digits-confusion.png"
+def _draw(net: Any, matrix: Array, X: Array, y: Array, folder: Path) -> None:
+    """Draw the learning curves and the confusion matrix, and write a report."""
+    import fastnn as fn
+
+    curves, table, page = (folder / f"digits-{name}" for name in ("history.png", "confusion.png", "report.html"))
     try:
-        plot_history(history, curves)
+        plot_history(net.history, curves)
         plot_confusion_matrix(matrix, table)
+        fn.report(net, page, X, y, shape=(8, 8), title="Handwritten digits")
     except ImportError as error:
         print(f"no pictures: {error}")
         return
-    print(f"saved {curves}\nsaved {table}")
-
-
-def _report(net: Any, X: Array, y: Array, folder: Path) -> None:
-    import fastnn as fn
-
-    page = folder / "digits-report.html"
-    try:
-        fn.report(net, page, X, y, shape=(8, 8), title="Handwritten digits")
-    except ImportError as error:
-        print(f"no report: {error}")
-        return
-    print(f"saved {page}")
+    print(f"saved {curves}\nsaved {table}\nsaved {page}")
 
 
 def _ask(net: Any, X: Array, y: Array) -> None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from fastnn.data import Standardizer
 from fastnn.errors import ModelFormatError
 from fastnn.losses import Loss
+from fastnn.metrics.labels import class_numbers
 from fastnn.optimizers import Optimizer
 from fastnn.training.history import History
 
@@ -117,10 +118,10 @@ class Training:
         return history
 
 
-def network_targets(recipe: Recipe, y: Array) -> Array:
+def network_targets(recipe: Recipe, y: Array, who: str = "report") -> Array:
     """Class numbers (B,), or standardised values (B, O)."""
     if recipe.targets is None:
-        return np.searchsorted(np.asarray(recipe.classes), y)
+        return class_numbers(who, y, np.asarray(recipe.classes))
     return recipe.targets.transform(y).reshape(len(y), -1).astype(np.float32, copy=False)
 
 

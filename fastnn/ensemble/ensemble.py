@@ -10,7 +10,6 @@ import numpy as np
 
 from fastnn._spec import choose
 from fastnn.data.feed import as_row_numbers
-from fastnn.data.ports import as_list, as_numeric
 from fastnn.errors import ModelFormatError
 from fastnn.formats.safetensors import (
     FORMAT,
@@ -225,9 +224,7 @@ class Ensemble:
         >>> fn.accuracy(y[judged], p[judged]) > 0.93
         True
         """
-        parts = [as_numeric("predict_left_out", "X", x) for x in as_list("predict_left_out", "X", X, len(self._inputs))]
-        if parts[0].ndim == 0 or any(len(x) != len(parts[0]) for x in parts):
-            raise ValueError("predict_left_out: expected as many rows in every input")
+        parts = self.models[0].ports.sources("predict_left_out", X)
         if len(rows) != len(self):
             raise ValueError(f"predict_left_out: expected rows of {len(self)} members, got {len(rows)}")
         n = len(parts[0])
@@ -241,10 +238,6 @@ class Ensemble:
                 counts[left] += 1
         counts[counts == 0] = np.nan
         return (total / counts.reshape(n, *(1,) * (total.ndim - 1))).astype(self.models[0].dtype)
-
-    @property
-    def _inputs(self) -> tuple[Any, ...]:
-        return self.models[0].input_shapes
 
     def vote(self, X: Any) -> np.ndarray:
         """Return the class that most members choose; of classes with as many votes, the one of the larger probability.

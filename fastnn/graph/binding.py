@@ -42,12 +42,12 @@ def as_losses(loss: Any, loss_weights: Any, output_shapes: tuple[Shape, ...]) ->
     return losses, shares
 
 
-def straight_targets(losses: list[Loss], output_shapes: tuple[Shape, ...]) -> tuple[str | None, int]:
-    """Return which real targets compiled code may check for the only loss, or None, and how many classes, or 0."""
+def fast_path_targets(losses: list[Loss], output_shapes: tuple[Shape, ...]) -> tuple[str | None, int]:
+    """Return what the fast path of ``train_step`` takes: which real targets, or None, and how many classes, or 0."""
     if len(losses) != 1:
         return None, 0
     loss, outputs = losses[0], output_shapes[0][-1]
-    if len(output_shapes[0]) > 1:  # compiled checks know no steps
+    if len(output_shapes[0]) > 1:  # the fast path knows no time steps
         return None if loss.targets == "probabilities" else loss.targets, 0
     return loss.targets, outputs if loss.label_kernel and outputs > 1 else 0
 

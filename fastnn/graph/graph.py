@@ -18,7 +18,7 @@ from fastnn._spec import choose, require_count, require_flag
 from fastnn.data.examples import MADE_BYTES, Examples
 from fastnn.data.ports import Ports, as_list, as_row, as_rows, check_out, release
 from fastnn.graph.assembly import Application, Assembly, Place, assemble
-from fastnn.graph.binding import as_losses, as_metrics, bind_trainer, straight_targets
+from fastnn.graph.binding import as_losses, as_metrics, bind_trainer, fast_path_targets
 from fastnn.graph.layer_view import LayerView
 from fastnn.graph.outputs import Output, read_outputs
 from fastnn.graph.structure import Structure
@@ -547,7 +547,7 @@ class Graph(Engine):
             self._bind_trainer(None, None, 0, -1.0)
         else:
             rate = float(self.schedule.learning_rate) if isinstance(self.schedule, Constant) else -1.0
-            self._bind_trainer(trainer, *straight_targets(self.losses, self.output_shapes), rate)
+            self._bind_trainer(trainer, *fast_path_targets(self.losses, self.output_shapes), rate)
 
     def require_compiled(self, who: str) -> None:
         """Raise RuntimeError unless the network is compiled, with a loss unless only gradients are to be applied.

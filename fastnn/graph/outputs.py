@@ -11,7 +11,7 @@ from fastnn.layers.base import Shape
 from fastnn.links import MARGIN, SIGMOID, SOFTMAX, Link
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Output:
     """How one output of a network is read.
 

@@ -1,5 +1,7 @@
 """The table that says what a graph is made of."""
 
+from collections.abc import Sequence
+
 from fastnn.graph.graph import Graph
 from fastnn.layers.base import batched
 
@@ -8,11 +10,18 @@ HEAD = ("layer", "type", "reads", "output", "parameters")
 
 def describe(net: Graph) -> str:
     """Return the table as text."""
-    rows = [HEAD, *rows_of(net)]
+    rows: list[tuple[str, ...]] = [HEAD, *rows_of(net)]
+    rows.insert(1, tuple("-" * max(map(len, column)) for column in zip(*rows, strict=True)))
+    return "\n".join([f"{type(net).__name__}, {net.dtype}, seed {net.seed}", *aligned(rows, 4), total(net)])
+
+
+def aligned(rows: Sequence[tuple[str, ...]], texts: int) -> list[str]:
+    """Return a line for each row: the first columns, of texts, to the left, and those of numbers to the right."""
     sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rows.insert(1, ("-" * sizes[0], "-" * sizes[1], "-" * sizes[2], "-" * sizes[3], "-" * sizes[4]))
-    lines = ["  ".join([*map(str.ljust, row[:4], sizes[:4]), row[4].rjust(sizes[4])]) for row in rows]
-    return "\n".join([f"{type(net).__name__}, {net.dtype}, seed {net.seed}", *lines, total(net)])
+    return [
+        "  ".join([*map(str.ljust, row[:texts], sizes), *map(str.rjust, row[texts:], sizes[texts:])]).rstrip()
+        for row in rows
+    ]
 
 
 def rows_of(net: Graph) -> list[tuple[str, str, str, str, str]]:

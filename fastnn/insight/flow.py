@@ -1,6 +1,5 @@
 """How gradients flow: layer by layer, how large gradient, weights and update are, and what is wrong with them."""
 
-from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.errors import DivergenceError
+from fastnn.graph.summary import aligned
 from fastnn.insight.score import output_layers, require_network
 from fastnn.layers.activation import Activation
 from fastnn.network import Network, Sequential
@@ -74,27 +74,16 @@ class GradientFlow:
         return dict(vars(self))
 
     def __str__(self) -> str:
+        head = ("layer", "", "parameters", "gradient", "/ last", "weight", "update", "/ weight", "dead", "saturated")
+        columns = (
+            (self.parameters, ",.0f"), (self.gradient, ".2e"), (self.gradient_ratio, ".1e"), (self.weight, ".3g"),
+            (self.update, ".1e"), (self.update_ratio, ".1e"), (self.dead, ".0%"), (self.saturated, ".0%"),
+        )  # fmt: skip
         rows = [
-            ("layer", "", "parameters", "gradient", "/ last", "weight", "update", "/ weight", "dead", "saturated"),
-            *zip(
-                self.layers,
-                self.kinds,
-                _column(self.parameters, ",.0f"),
-                _column(self.gradient, ".2e"),
-                _column(self.gradient_ratio, ".1e"),
-                _column(self.weight, ".3g"),
-                _column(self.update, ".1e"),
-                _column(self.update_ratio, ".1e"),
-                _column(self.dead, ".0%"),
-                _column(self.saturated, ".0%"),
-                strict=True,
-            ),
+            (name, kind, *("" if np.isnan(values[i]) else format(values[i], form) for values, form in columns))
+            for i, (name, kind) in enumerate(zip(self.layers, self.kinds, strict=True))
         ]
-        sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join([*map(str.ljust, row[:2], sizes), *map(str.rjust, row[2:], sizes[2:])]).rstrip() for row in rows
-        ]
-        return "\n".join([*lines, f"loss {self.loss:.4g}; {self.verdict}"])
+        return "\n".join([*aligned([head, *rows], 2), f"loss {self.loss:.4g}; {self.verdict}"])
 
     __repr__ = __str__
 
@@ -335,8 +324,3 @@ def _kind(spec: Any) -> str:
     """Return type and activation."""
     activation = spec.activation_function
     return type(spec).__name__ if activation is None else f"{type(spec).__name__} {activation.function}"
-
-
-def _column(values: Iterable[float], form: str) -> list[str]:
-    """Write numbers, and nothing for NaN."""
-    return ["" if np.isnan(value) else format(value, form) for value in values]

@@ -14,10 +14,35 @@ from fastnn.insight.importance import PermutationImportance
 from fastnn.insight.maximise import MaximisedInputs
 from fastnn.insight.probes import LinearProbes
 from fastnn.layers.base import Shape
-from fastnn.plotting.curves import _dress, _figure, _finish
+from fastnn.plotting import figure as draw
 
-_BLUE, _ORANGE, _GREEN, _GREY = "#1f5fa8", "#d1541f", "#2f8f4e", "#8a8a8a"
 _MOST_TICKS = 12
+
+
+def _by_title(who: str, given: Any, kind: type, otherwise: str = "") -> dict[str, Any]:
+    """Return what is to be drawn by its title, if it is one of ``kind`` or a dict of such."""
+    found = dict(given) if isinstance(given, Mapping) else {"": given}
+    if not found:
+        raise ValueError(f"{who}: expected at least one {kind.__name__}, got an empty dict")
+    for one in found.values():
+        if not isinstance(one, kind):
+            raise TypeError(
+                f"{who}: expected a {kind.__name__}, a dict of them by title{otherwise}, got {type(one).__name__}"
+            )
+    return found
+
+
+def _image_shape(who: str, own: Shape, shape: Shape | None) -> Shape | None:
+    """Return how elements of the shape ``own`` are an image, or None if they are none."""
+    layout = own if shape is None and len(own) == 2 else shape
+    if layout is not None and (len(layout) != 2 or np.prod(layout) != np.prod(own)):
+        raise ValueError(f"{who}: expected a shape (H, W) of {np.prod(own)} elements, got {layout}")
+    return layout
+
+
+def _check_names(who: str, names: Sequence[str] | None, size: int) -> None:
+    if names is not None and len(names) != size:
+        raise ValueError(f"{who}: expected {size} names, one per element, got {len(names)}")
 
 
 def plot_gradient_flow(
@@ -58,17 +83,9 @@ def plot_gradient_flow(
     """
     if isinstance(flow, tuple) and len(flow) == 3:
         flow = gradient_flow(*flow)
-    flows = dict(flow) if isinstance(flow, Mapping) else {"": flow}
-    for one in flows.values():
-        if not isinstance(one, GradientFlow):
-            raise TypeError(
-                "plot_gradient_flow: expected a GradientFlow, a dict of them by title, or (net, X, y), got "
-                f"{type(one).__name__}"
-            )
-    if not flows:
-        raise ValueError("plot_gradient_flow: expected at least one GradientFlow, got an empty dict")
+    flows = _by_title("plot_gradient_flow", flow, GradientFlow, ", or (net, X, y)")
     over_time = any(one.through_time for one in flows.values())
-    figure = _figure("plot_gradient_flow", max(7.5, 4.0 * len(flows) + 1.0), 9.2 if over_time else 6.4)
+    figure = draw.new_figure("plot_gradient_flow", max(7.5, 4.0 * len(flows) + 1.0), 9.2 if over_time else 6.4)
     heights = [2.4, 1, 1.6] if over_time else [2.4, 1]
     grid = figure.subplots(len(heights), len(flows), sharey="row", squeeze=False, height_ratios=heights)
     for column, (title, one) in enumerate(flows.items()):
@@ -78,26 +95,26 @@ def plot_gradient_flow(
         _draw_norms(norms, one)
         _draw_shares(shares, one)
         norms.set_title(title, fontsize=13)
-        _dress(norms, "", "norm" if column == 0 else "")
-        _dress(shares, "", "share" if column == 0 else "")
+        draw.dress(norms, "", "norm" if column == 0 else "")
+        draw.dress(shares, "", "share" if column == 0 else "")
         _layer_ticks(shares, one.layers)
         if over_time:
             _draw_time(grid[2, column], one)
-            _dress(grid[2, column], "time step", "norm of dh" if column == 0 else "")
+            draw.dress(grid[2, column], "time step", "norm of dh" if column == 0 else "")
     top = [line for axes in grid[0] for line in axes.get_lines() if not line.get_label().startswith("_")]
     bars = [bar for axes in grid[1] for bar in axes.containers]
     handles = {handle.get_label(): handle for handle in (*top, *bars)}
     figure.legend(handles=handles.values(), loc="outside upper center", ncols=len(handles), fontsize=11, frameon=False)
-    return _finish(figure, path)
+    return draw.finish(figure, path)
 
 
 def _draw_norms(axes: Any, flow: GradientFlow) -> None:
     where = np.arange(1, len(flow.layers) + 1)
     marker = "o" if len(where) <= 20 else None
     for name, values, color in (
-        ("gradient", flow.gradient, _ORANGE),
-        ("weights", flow.weight, _BLUE),
-        ("update", flow.update, _GREEN),
+        ("gradient", flow.gradient, draw.ORANGE),
+        ("weights", flow.weight, draw.BLUE),
+        ("update", flow.update, draw.GREEN),
     ):
         drawn = np.isfinite(values) & (values > 0)  # a logarithm has no place for 0
         axes.plot(where[drawn], values[drawn], color=color, label=name, linewidth=2, marker=marker, markersize=4)
@@ -106,7 +123,7 @@ def _draw_norms(axes: Any, flow: GradientFlow) -> None:
 
 def _draw_shares(axes: Any, flow: GradientFlow) -> None:
     where = np.arange(1, len(flow.layers) + 1)
-    for name, values, color in (("dead units", flow.dead, "#444444"), ("saturated", flow.saturated, "#b8860b")):
+    for name, values, color in (("dead units", flow.dead, "#444444"), ("saturated", flow.saturated, draw.GOLD)):
         axes.bar(where, np.nan_to_num(values), width=0.8, color=color, label=name)
     axes.set_ylim(0, 1)
 
@@ -123,11 +140,10 @@ def _draw_time(axes: Any, flow: GradientFlow) -> None:
 def _layer_ticks(axes: Any, layers: Sequence[str]) -> None:
     """Name the layers below the axis; number them where they are many."""
     if len(layers) <= _MOST_TICKS:
-        style = {"rotation": 40, "ha": "right", "rotation_mode": "anchor", "fontsize": 10, "parse_math": False}
-        axes.set_xticks(range(1, len(layers) + 1), layers, **style)
+        draw.name_ticks(axes, range(1, len(layers) + 1), layers, rotation=40, size=10)
     else:
         axes.set_xlabel("layer", fontsize=12)
-        axes.xaxis.set_major_locator(_ticks(6))
+        draw.few_ticks(axes.xaxis, 6)
 
 
 def plot_histograms(counted: Histograms, path: str | Path | None = None) -> Any:
@@ -160,22 +176,16 @@ def plot_histograms(counted: Histograms, path: str | Path | None = None) -> Any:
     parts = {"weights": counted.weights, "activations": counted.activations, "gradients": counted.gradients}
     parts = {title: part for title, part in parts.items() if part}
     tallest = max(map(len, parts.values()))
-    figure = _figure("plot_histograms", 4.4 * len(parts) + 0.6, min(max(3.2, 1.2 + 0.7 * tallest), 14.0))
+    figure = draw.new_figure("plot_histograms", 4.4 * len(parts) + 0.6, min(max(3.2, 1.2 + 0.7 * tallest), 14.0))
     grid = figure.subplots(1, len(parts), squeeze=False)[0]
-    for axes, (title, part), color in zip(grid, parts.items(), (_BLUE, _GREEN, _ORANGE), strict=False):
+    for axes, (title, part), color in zip(grid, parts.items(), (draw.BLUE, draw.GREEN, draw.ORANGE), strict=False):
         _draw_ridges(axes, part, color)
-        _dress(axes, {"weights": "weight", "activations": "activation", "gradients": "gradient"}[title], "")
-        axes.xaxis.set_major_locator(_ticks(5))
+        draw.dress(axes, title.removesuffix("s"))
+        draw.few_ticks(axes.xaxis)
         axes.set_title(title, fontsize=13)
         axes.set_yticks(range(len(part)), list(part), fontsize=10 if tallest <= 20 else 7)
         axes.set_ylim(-0.15, len(part) + 0.1)
-    return _finish(figure, path)
-
-
-def _ticks(most: int) -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10])
+    return draw.finish(figure, path)
 
 
 def _draw_ridges(axes: Any, part: Mapping[str, Histogram], color: str) -> None:
@@ -237,62 +247,31 @@ def plot_attribution(
     if not all(np.array_equal(one.inputs, given[0].inputs) for one in given):
         raise ValueError(f"{who}: expected attributions of the same inputs, got different ones")
     require_count(who, "rows", rows)
-    count, row_shape = min(rows, len(given[0].inputs)), given[0].inputs.shape[1:]
-    layout = row_shape if shape is None and len(row_shape) == 2 else shape
-    size = int(np.prod(row_shape))
-    if layout is not None and (len(layout) != 2 or np.prod(layout) != size):
-        raise ValueError(f"{who}: expected a shape (H, W) of {size} elements, got {layout}")
-    if names is not None and len(names) != size:
-        raise ValueError(f"{who}: expected {size} names, one per element, got {len(names)}")
-    if layout is None:
-        return _finish(_bars(given, count, size, names), path)
-    return _finish(_maps(given, count, layout), path)
-
-
-def _maps(given: list[Attribution], count: int, layout: Shape) -> Any:
-    """One line per input: the image, and a heat map per method."""
-    columns = 1 + len(given)
-    figure = _figure("plot_attribution", 2.0 * columns + 0.4, 2.15 * count + 0.5)
-    grid = figure.subplots(count, columns, squeeze=False)
-    for i in range(count):
-        grid[i, 0].imshow(given[0].inputs[i].reshape(layout), cmap="gray")
-        for axes, one in zip(grid[i, 1:], given, strict=True):
-            values = one.values[i].reshape(layout)
-            limit = float(np.abs(values).max()) or 1.0
-            axes.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit)
-        for axes in grid[i]:
-            axes.set_xticks([])
-            axes.set_yticks([])
-        grid[i, 0].set_ylabel(_row_label(given[0], i), fontsize=10)
-    for axes, title in zip(grid[0], ["input", *(one.method for one in given)], strict=True):
-        axes.set_title(title, fontsize=11)
-    return figure
-
-
-def _bars(given: list[Attribution], count: int, size: int, names: Sequence[str] | None) -> Any:
-    """One line per input, one column per method, one bar per element."""
-    width = min(max(4.0, 1.5 + 0.22 * size), 9.0)
-    figure = _figure("plot_attribution", width * len(given), 2.0 * count + 0.8)
-    grid = figure.subplots(count, len(given), sharex=True, squeeze=False)
-    for i in range(count):
-        for axes, one in zip(grid[i], given, strict=True):
+    row_shape = given[0].inputs.shape[1:]
+    layout, size = _image_shape(who, row_shape, shape), int(np.prod(row_shape))
+    _check_names(who, names, size)
+    count, maps = min(rows, len(given[0].inputs)), layout is not None
+    columns, width = len(given) + maps, 2.0 if maps else min(max(4.0, 1.5 + 0.22 * size), 9.0)
+    height = 2.15 * count + 0.5 if maps else 2.0 * count + 0.8
+    figure = draw.new_figure(who, width * columns + 0.4 * maps, height)
+    grid = figure.subplots(count, columns, sharex=not maps, squeeze=False)
+    for i, line in enumerate(grid):
+        if layout is not None:
+            draw.show_image(line[0], given[0].inputs[i], layout, cmap="gray")
+        for axes, one in zip(line[maps:], given, strict=True):
+            if layout is not None:
+                draw.show_signed(axes, one.values[i], layout)
+                continue
             values = one.values[i].ravel()
-            colors = np.where(values > 0, "#b2182b", "#2166ac")
-            axes.bar(range(size), values, color=colors)
-            axes.axhline(0, color="#222222", linewidth=0.8)
-            last = i == count - 1
-            _dress(axes, "element" if last and names is None else "", "")
+            axes.bar(range(size), values, color=np.where(values > 0, "#b2182b", "#2166ac"))
+            axes.axhline(0, color=draw.BLACK, linewidth=0.8)
+            draw.dress(axes, "element" if i == count - 1 and names is None else "")
             if names is not None:
-                style = {"rotation": 60, "ha": "right", "rotation_mode": "anchor", "fontsize": 9, "parse_math": False}
-                axes.set_xticks(range(size), names, **style)
-        grid[i, 0].set_ylabel(_row_label(given[0], i), fontsize=10)
-    for axes, one in zip(grid[0], given, strict=True):
-        axes.set_title(one.method, fontsize=11)
-    return figure
-
-
-def _row_label(attribution: Attribution, i: int) -> str:
-    return f"output {attribution.targets[i]}: {attribution.outputs[i]:.3g}"
+                draw.name_ticks(axes, range(size), names, rotation=60, size=9)
+        line[0].set_ylabel(f"output {given[0].targets[i]}: {given[0].outputs[i]:.3g}", fontsize=10)
+    for axes, title in zip(grid[0], ["input"] * maps + [one.method for one in given], strict=True):
+        axes.set_title(title, fontsize=11)
+    return draw.finish(figure, path)
 
 
 def plot_maximised(found: MaximisedInputs, path: str | Path | None = None, *, shape: Shape | None = None) -> Any:
@@ -325,29 +304,23 @@ def plot_maximised(found: MaximisedInputs, path: str | Path | None = None, *, sh
     >>> net = fn.Sequential([fn.Dense(32, "tanh"), fn.Dense(10)], input_shape=64, seed=0)
     >>> figure = fn.plot_maximised(fn.maximise_activation(net, range(10)), shape=(8, 8))
     """
-    row_shape, count = found.values.shape[1:], len(found.units)
-    layout = row_shape if shape is None and len(row_shape) == 2 else shape
-    if layout is not None and (len(layout) != 2 or np.prod(layout) != np.prod(row_shape)):
-        raise ValueError(f"plot_maximised: expected a shape (H, W) of {np.prod(row_shape)} elements, got {layout}")
+    count, layout = len(found.units), _image_shape("plot_maximised", found.values.shape[1:], shape)
     columns = min(count, 5 if layout is not None else 2)
     lines = -(-count // columns)
     width = 2.1 if layout is not None else 4.5
-    figure = _figure("plot_maximised", max(width * columns + 0.4, 4.5), 2.45 * lines + 0.4)
+    figure = draw.new_figure("plot_maximised", max(width * columns + 0.4, 4.5), 2.45 * lines + 0.4)
     for i, axes in enumerate(figure.subplots(lines, columns, squeeze=False).flat):
         if i >= count:
             axes.set_axis_off()
             continue
         if layout is None:
-            axes.bar(range(found.values[i].size), found.values[i].ravel(), color=_BLUE)
-            _dress(axes, "element", "")
+            axes.bar(range(found.values[i].size), found.values[i].ravel(), color=draw.BLUE)
+            draw.dress(axes, "element")
         else:
-            limit = float(np.abs(found.values[i]).max()) or 1.0
-            axes.imshow(found.values[i].reshape(layout), cmap="RdBu_r", vmin=-limit, vmax=limit)
-            axes.set_xticks([])
-            axes.set_yticks([])
+            draw.show_signed(axes, found.values[i], layout)
         axes.set_title(f"unit {found.units[i]}: {found.activations[-1, i]:.3g}", fontsize=10)
     figure.suptitle(f"inputs that units of {found.layer} answer to", fontsize=12)
-    return _finish(figure, path)
+    return draw.finish(figure, path)
 
 
 def plot_probes(probes: LinearProbes | Mapping[str, LinearProbes], path: str | Path | None = None) -> Any:
@@ -367,7 +340,7 @@ def plot_probes(probes: LinearProbes | Mapping[str, LinearProbes], path: str | P
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If there are none, or their layers differ.
     ImportError
         If matplotlib is not installed.
@@ -379,24 +352,24 @@ def plot_probes(probes: LinearProbes | Mapping[str, LinearProbes], path: str | P
     >>> net = fn.Sequential([fn.Dense(32, "relu"), fn.Dense(10)], input_shape=64, seed=0)
     >>> figure = fn.plot_probes(fn.linear_probes(net, X[:500], y[:500], epochs=2))
     """
-    several = dict(probes) if isinstance(probes, Mapping) else {"": probes}
-    if not several:
-        raise ValueError("plot_probes: expected at least one LinearProbes, got an empty dict")
+    several = _by_title("plot_probes", probes, LinearProbes)
     first = next(iter(several.values()))
     if any(one.layers != first.layers for one in several.values()):
         raise ValueError("plot_probes: expected probes of the same layers, got different ones; draw them one by one")
-    figure = _figure("plot_probes", 7.5, 4.8)
+    figure = draw.new_figure("plot_probes", 7.5, 4.8)
     axes = figure.add_subplot()
     where = np.arange(1, len(first.layers) + 1)
-    for (title, one), color in zip(several.items(), (_ORANGE, _BLUE, _GREEN, _GREY) * len(several), strict=False):
+    for (title, one), color in zip(
+        several.items(), (draw.ORANGE, draw.BLUE, draw.GREEN, draw.GREY) * len(several), strict=False
+    ):
         prefix = f"{title}, " if title else ""
         axes.plot(where, one.accuracy, "o-", color=color, linewidth=2, label=f"{prefix}held-out rows")
         axes.plot(where, one.training_accuracy, "o--", color=color, linewidth=1.2, markersize=4, alpha=0.6,
                   label=f"{prefix}training rows")  # fmt: skip
-    _dress(axes, "", "accuracy of a linear probe")
+    draw.dress(axes, "", "accuracy of a linear probe")
     _layer_ticks(axes, first.layers)
     figure.legend(loc="outside upper center", ncols=2, fontsize=10, frameon=False)
-    return _finish(figure, path)
+    return draw.finish(figure, path)
 
 
 def plot_importance(
@@ -444,29 +417,26 @@ def plot_importance(
     """
     who, size = "plot_importance", found.values.size
     require_count(who, "most", most)
-    layout = found.values.shape if shape is None and found.values.ndim == 2 else shape
-    if layout is not None and (len(layout) != 2 or np.prod(layout) != size):
-        raise ValueError(f"{who}: expected a shape (H, W) of {size} elements, got {layout}")
-    if names is not None and len(names) != size:
-        raise ValueError(f"{who}: expected {size} names, one per element, got {len(names)}")
+    layout = _image_shape(who, found.values.shape, shape)
+    _check_names(who, names, size)
     if layout is not None:
-        figure = _figure(who, 5.2, 4.2)
+        figure = draw.new_figure(who, 5.2, 4.2)
         axes = figure.add_subplot()
         limit = float(found.values.max())
-        image = axes.imshow(found.values.reshape(layout), cmap="Blues", vmin=0.0, vmax=limit if limit > 0 else 1.0)
-        axes.set_xticks([])
-        axes.set_yticks([])
+        image = draw.show_image(axes, found.values, layout, cmap="Blues", vmin=0.0, vmax=limit if limit > 0 else 1.0)
         figure.colorbar(image, ax=axes).set_label("rise of the loss when shuffled", fontsize=11)
-        return _finish(figure, path)
+        return draw.finish(figure, path)
     order = np.argsort(-found.values.ravel(), kind="stable")[:most][::-1]  # the most important one on top
-    figure = _figure(who, 7.5, 1.0 + 0.3 * len(order))
+    figure = draw.new_figure(who, 7.5, 1.0 + 0.3 * len(order))
     axes = figure.add_subplot()
     where = np.arange(len(order))
-    axes.barh(where, found.values.ravel()[order], xerr=found.deviations.ravel()[order], color=_BLUE, ecolor=_GREY)
-    _dress(axes, "rise of the loss when shuffled", "")
-    axes.xaxis.set_major_locator(_ticks(6))
-    axes.axvline(0, color="#222222", linewidth=0.8)
+    axes.barh(
+        where, found.values.ravel()[order], xerr=found.deviations.ravel()[order], color=draw.BLUE, ecolor=draw.GREY
+    )
+    draw.dress(axes, "rise of the loss when shuffled")
+    draw.few_ticks(axes.xaxis, 6)
+    axes.axvline(0, color=draw.BLACK, linewidth=0.8)
     axes.grid(False, axis="y")
     labels = [str(i if names is None else names[i]) for i in order.tolist()]
     axes.set_yticks(where, labels, fontsize=10, parse_math=False)
-    return _finish(figure, path)
+    return draw.finish(figure, path)

@@ -9,6 +9,7 @@ from fastnn._spec import require_count, require_number
 from fastnn.data.ports import as_numeric
 from fastnn.data.split import split
 from fastnn.data.standardize import Standardizer
+from fastnn.graph.summary import aligned
 from fastnn.insight.score import require_network
 from fastnn.layers.dense import Dense
 from fastnn.network import Sequential
@@ -39,13 +40,10 @@ class LinearProbes:
     chance: float
 
     def __str__(self) -> str:
-        width = max(len("layer"), *map(len, self.layers))
-        lines = [f"{'layer':{width}}  held-out accuracy  training accuracy"]
-        lines += [
-            f"{name:{width}}  {held:17.2%}  {learned:17.2%}"
-            for name, held, learned in zip(self.layers, self.accuracy, self.training_accuracy, strict=True)
-        ]
-        return "\n".join([*lines, f"{'(chance)':{width}}  {self.chance:17.2%}"])
+        shares = zip(self.layers, self.accuracy, self.training_accuracy, strict=True)
+        rows = [("layer", "held-out accuracy", "training accuracy")]
+        rows += [(name, f"{held:.2%}", f"{learned:.2%}") for name, held, learned in shares]
+        return "\n".join(aligned([*rows, ("(chance)", f"{self.chance:.2%}", "")], 1))
 
     __repr__ = __str__
 

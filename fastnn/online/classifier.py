@@ -154,28 +154,29 @@ class OnlineClassifier(OnlineModel):
             place = self._labels.get(y)
         except TypeError:
             raise TypeError(f"learn_one: expected a class that a dict can have as a key, got {y!r:.60}") from None
+        known = place is not None
         if place is None:
-            return self._learn_new(x, y)
-        return self._learn(x, float(place) if self._binary else place)
+            place = self._labels[y] = self._next_output(y)
+        try:
+            return self._learn(x, float(place) if self._binary else place)
+        except Exception:
+            if not known:
+                del self._labels[y]
+            raise
 
-    def _learn_new(self, x: Any, y: Any) -> float:
-        """Learn from a row of a class that has no output yet."""
+    def _next_output(self, y: Any) -> int:
+        """Return the first output that waits for a class, to be that of ``y``."""
         if y is None or y != y:
             raise ValueError(f"learn_one: expected a class, got {y!r}")
-        place, most = len(self._labels), 2 if self._most is None else self._most
+        most = 2 if self._most is None else self._most
         if self.net is not None:
             most = 2 if self._binary else self.net.output_shape[0]
-        if place == most:
+        if len(self._labels) == most:
             raise ValueError(
                 f"learn_one: expected one of the {most} classes {', '.join(map(repr, self._labels))}, got {y!r:.60}; "
                 "name all classes beforehand, or say how many there will be"
             )
-        self._labels[y] = place
-        try:
-            return self._learn(x, float(place) if self._binary else place)
-        except Exception:
-            del self._labels[y]
-            raise
+        return len(self._labels)
 
     def predict_proba_one(self, x: Any) -> dict[Any, float]:
         """Return the probability of each class known so far.
@@ -247,3 +248,8 @@ class OnlineClassifier(OnlineModel):
             raise ValueError(f"expected a class for each output at most, got {labels!r:.80}")
         model._resume(config)
         return model
+
+
+def _sigmoid(z: float) -> float:
+    """1 / (1 + exp(-z)), without overflow."""
+    return 1 / (1 + exp(-z)) if z >= 0 else exp(z) / (1 + exp(z))

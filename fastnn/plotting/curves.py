@@ -7,10 +7,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastnn.plotting.figure import (
+    BLACK,
+    BLUE,
+    GOLD,
+    GREEN,
+    ORANGE,
+    TEAL,
+    VIOLET,
+    dress,
+    finish,
+    new_figure,
+    plain_numbers,
+)
 from fastnn.training.history import History
 
-_LOSS, _VAL_LOSS = "#1f5fa8", "#d1541f"
-_METRICS = ("#2f8f4e", "#7a4fa3", "#b8860b", "#008b8b")
+_METRICS = (GREEN, VIOLET, GOLD, TEAL)
 _NOT_METRICS = {"loss", "val_loss", "learning_rate", "seconds", "samples", "epochs"}
 
 
@@ -56,9 +68,9 @@ def plot_history(
         raise ValueError(f"plot_history: expected a history with a loss, got {', '.join(columns) or 'no columns'}")
     count = len(next(iter(losses.values())))
     epochs = np.asarray(history.epochs if isinstance(history, History) else columns.get("epochs", range(1, count + 1)))
-    figure = _figure("plot_history", 8.0, 4.8)
+    figure = new_figure("plot_history", 8.0, 4.8)
     axes = figure.add_subplot()
-    names = {"loss": ("training loss", _LOSS), "val_loss": ("validation loss", _VAL_LOSS)}
+    names = {"loss": ("training loss", BLUE), "val_loss": ("validation loss", ORANGE)}
     marker = "o" if count <= 30 else None
     for name, values in losses.items():
         text, color = names[name]
@@ -66,8 +78,8 @@ def plot_history(
     finite = np.concatenate([values[np.isfinite(values)] for values in losses.values()])
     if log and finite.size and (finite > 0).all():
         axes.set_yscale("log")
-        _plain_numbers(axes.yaxis)
-    _dress(axes, "epoch", "loss")
+        plain_numbers(axes.yaxis)
+    dress(axes, "epoch", "loss")
     metrics = {name: values for name, values in columns.items() if name not in _NOT_METRICS}
     if metrics:
         _plot_metrics(axes.twinx(), epochs, metrics, marker)
@@ -75,7 +87,7 @@ def plot_history(
     handles = [line for one in figure.axes for line in one.get_legend_handles_labels()[0]]
     columns_of_legend = len(handles) if len(handles) <= 4 else 3
     figure.legend(handles=handles, loc="outside upper center", ncols=columns_of_legend, fontsize=10, frameon=False)
-    return _finish(figure, path)
+    return finish(figure, path)
 
 
 def plot_confusion_matrix(
@@ -118,7 +130,7 @@ def plot_confusion_matrix(
         raise ValueError(f"plot_confusion_matrix: expected {classes} labels, got {len(names)}")
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = min(max(4.5, 1.8 + 0.55 * classes), 14.0)
-    figure = _figure("plot_confusion_matrix", side * 1.18 + 0.5, side)
+    figure = new_figure("plot_confusion_matrix", side * 1.18 + 0.5, side)
     axes = figure.add_subplot()
     image = axes.imshow(share, cmap="Blues", vmin=0.0, vmax=1.0)
     figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03).set_label("share of the true class", fontsize=11)
@@ -130,48 +142,10 @@ def plot_confusion_matrix(
     if classes <= 20:
         for row, column in np.ndindex(classes, classes):
             if counts[row, column]:
-                color = "white" if share[row, column] > 0.55 else "#222222"
+                color = "white" if share[row, column] > 0.55 else BLACK
                 text = f"{counts[row, column]:g}"
                 axes.text(column, row, text, ha="center", va="center", color=color, fontsize=10)
-    return _finish(figure, path)
-
-
-def _figure(who: str, width: float, height: float) -> Any:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-        from matplotlib.layout_engine import ConstrainedLayoutEngine
-    except ImportError as error:
-        raise ImportError(f'{who} needs matplotlib: pip install "fastnn[plot]"') from error
-    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
-    figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _dress(axes: Any, xlabel: str, ylabel: str) -> None:
-    """Readable labels, a light grid, no box."""
-    from matplotlib.ticker import MaxNLocator
-
-    axes.set_xlabel(xlabel, fontsize=12)
-    axes.set_ylabel(ylabel, fontsize=12)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(True, which="major", color="#dddddd", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(labelsize=11)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _plain_numbers(axis: Any) -> None:
-    """Write 0.2 at a logarithmic axis, not 2 x 10^-1, where matplotlib would write anything."""
-    from matplotlib.ticker import LogFormatter
-
-    class Plain(LogFormatter):
-        def __call__(self, x: float, pos: int | None = None) -> str:
-            return f"{x:g}" if super().__call__(x, pos) else ""
-
-    axis.set_major_formatter(Plain())
-    axis.set_minor_formatter(Plain(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
+    return finish(figure, path)
 
 
 def _plot_metrics(axes: Any, epochs: Any, metrics: dict[str, Any], marker: str | None) -> None:
@@ -192,12 +166,6 @@ def _mark_best(axes: Any, epochs: Any, losses: dict[str, Any]) -> None:
     if values is None or not np.isfinite(values).any():
         return
     best = int(np.nanargmin(values))
-    axes.axvline(epochs[best], color=_VAL_LOSS, linewidth=1.0, linestyle=":", alpha=0.8)
+    axes.axvline(epochs[best], color=ORANGE, linewidth=1.0, linestyle=":", alpha=0.8)
     text = f"best: epoch {epochs[best]:g}, {values[best]:.4g}"
-    axes.plot(epochs[best], values[best], "o", color=_VAL_LOSS, markersize=9, markerfacecolor="none", label=text)
-
-
-def _finish(figure: Any, path: str | Path | None) -> Any:
-    if path is not None:
-        figure.savefig(path, dpi=150)
-    return figure
+    axes.plot(epochs[best], values[best], "o", color=ORANGE, markersize=9, markerfacecolor="none", label=text)

@@ -17,7 +17,14 @@ from fastnn.reporting.scores import calibration, class_scores
 from fastnn.reporting.subject import Subject
 from fastnn.training.history import History
 
-Parts = tuple[dict[str, float], list[tuple[object, object]], list[tuple[str, Html]]]
+Sections = list[tuple[str, Html]]
+# What is shown of the scores, first of all, and how.
+SHOWN = {
+    "accuracy": ("accuracy", ".2%"), "most_frequent": ("most frequent class", ".2%"), "macro_f1": ("mean F1", ".3f"),
+    "r2": ("R\u00b2", ".4f"), "mean_absolute_error": ("mean absolute error", ".4g"),
+    "root_mean_squared_error": ("root mean squared error", ".4g"), "loss": ("loss", ".4g"),
+    "calibration_error": ("calibration error", ".4f"),
+}  # fmt: skip
 
 
 def content(
@@ -33,9 +40,7 @@ def content(
 ) -> tuple[str, dict[str, float]]:
     """Return the page, and the scores on it by name."""
     net = subject.net
-    scores, first, parts = (
-        _regressed(subject, seed) if subject.classes is None else _classified(subject, subject.classes)
-    )
+    scores, parts = _regressed(subject, seed) if subject.classes is None else _classified(subject, subject.classes)
     parts += [
         ("Most wrong rows", worst(subject, rows, subject.X, shape)),
         ("Learning curves", sections.learning(history)),
@@ -45,11 +50,12 @@ def content(
         parts.append(("Gradients and spreads", sections.gradients(subject, seed)))
     parts.append(("Importance of the inputs", sections.importance(subject, names, shape, seed, verbose)))
     lead = f"{subject.task.capitalize()}, judged by {subject.rows:,} rows. {total(net)}."
+    first = [(name, format(scores[key], form)) for key, (name, form) in SHOWN.items() if key in scores]
     return page(title, lead, tiles(first), parts), scores
 
 
-def _classified(subject: Subject, classes: list[str]) -> Parts:
-    """Return scores, what of them comes first, and the sections of a classification."""
+def _classified(subject: Subject, classes: list[str]) -> tuple[dict[str, float], Sections]:
+    """Return scores and sections of a classification."""
     counts = confusion_matrix(subject.true, subject.predicted, np.arange(len(classes)))
     found = class_scores(counts)
     scores = {
@@ -58,35 +64,21 @@ def _classified(subject: Subject, classes: list[str]) -> Parts:
         "most_frequent": float(counts.sum(axis=1).max() / counts.sum()),
         "macro_f1": found.macro_f1,
     }
-    first: list[tuple[object, object]] = [
-        ("accuracy", f"{scores['accuracy']:.2%}"),
-        ("most frequent class", f"{scores['most_frequent']:.2%}"),
-        ("mean F1", f"{scores['macro_f1']:.3f}"),
-        ("loss", f"{subject.loss:.4g}"),
-    ]
     curve = None if subject.probabilities is None else calibration(subject.probabilities, subject.true)
     if curve is not None:
         scores["calibration_error"] = curve.error
-        first.append(("calibration error", f"{curve.error:.4f}"))
-    parts = [
+    return scores, [
         ("Confusion", sections.decisions(counts, found, classes)),
         ("Calibration", sections.calibrated(curve)),
     ]
-    return scores, first, parts
 
 
-def _regressed(subject: Subject, seed: int) -> Parts:
-    """Return scores, what of them comes first, and the sections of a regression."""
+def _regressed(subject: Subject, seed: int) -> tuple[dict[str, float], Sections]:
+    """Return scores and sections of a regression."""
     scores = {
         "loss": subject.loss,
         "r2": r2(subject.true, subject.predicted),
         "mean_absolute_error": mean_absolute_error(subject.true, subject.predicted),
         "root_mean_squared_error": sqrt(mean_squared_error(subject.true, subject.predicted)),
     }
-    first: list[tuple[object, object]] = [
-        ("R\u00b2", f"{scores['r2']:.4f}"),
-        ("mean absolute error", f"{scores['mean_absolute_error']:.4g}"),
-        ("root mean squared error", f"{scores['root_mean_squared_error']:.4g}"),
-        ("loss", f"{subject.loss:.4g}"),
-    ]
-    return scores, first, [("Errors", sections.errors(subject, seed))]
+    return scores, [("Errors", sections.errors(subject, seed))]

@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.plotting.curves import _dress, _figure, _plain_numbers
+from fastnn.plotting import figure as draw
 from fastnn.reporting.scores import Calibration
 
 MOST_POINTS = 1000  # of a cloud; more of them say no more, and make the page large
 # Colours of the pictures, and the variables of the page that take their place.
 COLORS = {
-    "#000000": "ink", "#222222": "ink", "#444444": "ink", "#ffffff": "paper", "#dddddd": "line", "#8a8a8a": "soft",
-    "#1f5fa8": "blue", "#d1541f": "orange", "#2f8f4e": "green", "#b8860b": "gold", "#7a4fa3": "violet",
-    "#008b8b": "teal",
+    "#000000": "ink", draw.BLACK: "ink", "#444444": "ink", "#ffffff": "paper", "#dddddd": "line", draw.GREY: "soft",
+    draw.BLUE: "blue", draw.ORANGE: "orange", draw.GREEN: "green", draw.GOLD: "gold", draw.VIOLET: "violet",
+    draw.TEAL: "teal",
 }  # fmt: skip
-_BLUE, _ORANGE, _GREY = "#1f5fa8", "#d1541f", "#8a8a8a"
 
 
 def svg(figure: Any, name: str, alt: str) -> str:
@@ -47,65 +46,53 @@ def _variable(color: str) -> str:
 
 def plot_calibration(found: Calibration) -> Any:
     """Draw how often the network is right over how sure it is, and below how many rows are how sure."""
-    figure = _figure("report", 6.4, 5.2)
+    figure = draw.new_figure("report", 6.4, 5.2)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    above.plot([0, 1], [0, 1], "--", color=_GREY, linewidth=1.2, label="as sure as right")
-    above.plot(found.confidence, found.accuracy, "o-", color=_BLUE, linewidth=2, label="network")
+    above.plot([0, 1], [0, 1], "--", color=draw.GREY, linewidth=1.2, label="as sure as right")
+    above.plot(found.confidence, found.accuracy, "o-", color=draw.BLUE, linewidth=2, label="network")
     above.set_ylim(-0.02, 1.02)
-    _dress(above, "", "share that is right")
+    draw.dress(above, ylabel="share that is right")
     above.legend(frameon=False, fontsize=10, loc="upper left")
-    below.bar(found.confidence, found.counts, width=0.02, color=_BLUE)
+    below.bar(found.confidence, found.counts, width=0.02, color=draw.BLUE)
     below.set_yscale("log")
     below.set_ylim(bottom=0.7)  # one row shows
-    _plain_numbers(below.yaxis)
-    _dress(below, "probability of the predicted class", "rows")
+    draw.plain_numbers(below.yaxis)
+    draw.dress(below, "probability of the predicted class", "rows")
     below.set_xlim(0, 1.02)
-    below.xaxis.set_major_locator(_steps())
+    below.set_xticks(np.arange(0, 1.1, 0.2))
     return figure
-
-
-def _steps() -> Any:
-    from matplotlib.ticker import MultipleLocator
-
-    return MultipleLocator(0.2)
 
 
 def plot_regression(true: np.ndarray, predicted: np.ndarray, names: Sequence[str], seed: int) -> Any:
     """Draw, for each output a line: predicted over true, the error over the predicted, and a histogram of errors."""
     outputs = true.shape[1]
-    figure = _figure("report", 10.5, 3.7 * outputs)
+    figure = draw.new_figure("report", 10.5, 3.7 * outputs)
     some = np.arange(len(true))
     if len(true) > MOST_POINTS:
         some = np.random.default_rng(seed).choice(len(true), MOST_POINTS, replace=False)
     for line, name, t, p in zip(figure.subplots(outputs, 3, squeeze=False), names, true.T, predicted.T, strict=True):
         ends = [float(min(t.min(), p.min())), float(max(t.max(), p.max()))]
-        line[0].plot(ends, ends, color=_GREY, linewidth=1.2)
-        line[0].plot(t[some], p[some], "o", color=_BLUE, markersize=3, alpha=0.5, markeredgewidth=0)
-        line[1].axhline(0, color=_GREY, linewidth=1.2)
-        line[1].plot(p[some], (p - t)[some], "o", color=_BLUE, markersize=3, alpha=0.5, markeredgewidth=0)
-        line[2].hist(p - t, bins=min(50, max(10, int(np.sqrt(len(t))))), color=_BLUE)
-        line[2].axvline(0, color=_GREY, linewidth=1.2)
+        line[0].plot(ends, ends, color=draw.GREY, linewidth=1.2)
+        line[0].plot(t[some], p[some], "o", color=draw.BLUE, markersize=3, alpha=0.5, markeredgewidth=0)
+        line[1].axhline(0, color=draw.GREY, linewidth=1.2)
+        line[1].plot(p[some], (p - t)[some], "o", color=draw.BLUE, markersize=3, alpha=0.5, markeredgewidth=0)
+        line[2].hist(p - t, bins=min(50, max(10, int(np.sqrt(len(t))))), color=draw.BLUE)
+        line[2].axvline(0, color=draw.GREY, linewidth=1.2)
         suffix = f" {name}" if name else ""
         for axes, xlabel, ylabel in zip(
             line, (f"true{suffix}", f"predicted{suffix}", f"error{suffix}"), ("predicted", "error", "rows"), strict=True
         ):
-            _dress(axes, xlabel, ylabel)
-            axes.xaxis.set_major_locator(_few())
-            axes.yaxis.set_major_locator(_few())
+            draw.dress(axes, xlabel, ylabel)
+            draw.few_ticks(axes.xaxis)
+            draw.few_ticks(axes.yaxis)
     return figure
-
-
-def _few() -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10])
 
 
 def plot_images(images: np.ndarray, titles: Sequence[str]) -> Any:
     """Draw rows as images, each below its title."""
     columns = min(len(images), 5)
     lines = -(-len(images) // columns)
-    figure = _figure("report", 1.9 * columns + 0.2, 2.15 * lines + 0.1)
+    figure = draw.new_figure("report", 1.9 * columns + 0.2, 2.15 * lines + 0.1)
     grid = figure.subplots(lines, columns, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()

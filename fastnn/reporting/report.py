@@ -1,6 +1,6 @@
 """``report``: what a network is, how it learned and what it can do, on one page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from os import PathLike, fspath
@@ -10,7 +10,8 @@ from typing import Any
 from fastnn._spec import require_count
 from fastnn.formats.safetensors import write_atomically
 from fastnn.layers.base import Shape, as_shape
-from fastnn.reporting.subject import WHO, Subject, subject_of
+from fastnn.plotting.figure import require_matplotlib
+from fastnn.reporting.subject import WHO, Subject, as_names, subject_of
 from fastnn.training.history import History
 
 
@@ -120,7 +121,7 @@ def report(
     >>> found.scores["accuracy"] > 0.9
     True
     """
-    _require_matplotlib()
+    require_matplotlib(WHO)
     require_count(WHO, "rows", rows)
     require_count(WHO, "seed", seed, low=0)
     target = _target(path)
@@ -128,20 +129,17 @@ def report(
         raise TypeError(f"{WHO}: expected title to be a text, got {title!r:.60}")
     subject = subject_of(model, X, y, classes, standardizer)
     layout = _layout(subject, shape)
-    names = _feature_names(subject, feature_names)
-    past = _history(subject.net, history)
+    names, size = None, prod(subject.net.input_shape)
+    if feature_names is not None:
+        names = as_names("feature_names", feature_names, size, "one for each element of an input")
+    if history is not None and not isinstance(history, History):
+        raise TypeError(f"{WHO}: expected history to be a History, got {type(history).__name__}")
+    past = subject.net.history if history is None else history
     from fastnn.reporting.content import content  # most of what a report takes: importing fastnn stays quick
 
     text, scores = content(subject, title or target.stem, past, names, layout, rows=rows, seed=seed, verbose=verbose)
     write_atomically(target, text.encode("utf-8"))
     return Report(target, subject.task, scores)
-
-
-def _require_matplotlib() -> None:
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(f'{WHO} needs matplotlib: pip install "fastnn[plot]"') from error
 
 
 def _target(path: Any) -> Path:
@@ -163,23 +161,3 @@ def _layout(subject: Subject, shape: Any) -> Shape | None:
     if len(subject.net.input_shapes) > 1 or len(layout) != 2 or prod(layout) != prod(own):
         raise ValueError(f"{WHO}: expected a shape (H, W) of {prod(own)} elements, as a row has, got {shape!r:.60}")
     return layout
-
-
-def _feature_names(subject: Subject, names: Any) -> list[str] | None:
-    """Return the names of the elements of a row."""
-    if names is None:
-        return None
-    size = prod(subject.net.input_shape)
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise TypeError(f"{WHO}: expected feature_names to be a list of names, got {names!r:.60}")
-    texts = [str(name) for name in names]
-    if len(texts) != size:
-        raise ValueError(f"{WHO}: expected {size} feature_names, one for each element of an input, got {len(texts)}")
-    return texts
-
-
-def _history(net: Any, history: Any) -> History | None:
-    """Return the history to show."""
-    if history is not None and not isinstance(history, History):
-        raise TypeError(f"{WHO}: expected history to be a History, got {type(history).__name__}")
-    return net.history if history is None else history

@@ -64,16 +64,8 @@ def by_class(found: ClassScores, names: Sequence[str]) -> Html:
     if len(names) > MOST_CLASSES:
         order = np.argsort(np.nan_to_num(found.f1, nan=2), kind="stable")[:MOST_CLASSES].tolist()
         caption = f"The {MOST_CLASSES} classes of lowest F1, of {len(names)}"
-    rows = [
-        (
-            names[i],
-            number(found.precision[i], ".3f"),
-            number(found.recall[i], ".3f"),
-            number(found.f1[i], ".3f"),
-            f"{found.support[i]:,}",
-        )
-        for i in order
-    ]
+    shares = (found.precision, found.recall, found.f1)
+    rows = [(names[i], *(number(share[i], ".3f") for share in shares), f"{found.support[i]:,}") for i in order]
     what = (
         "Precision: share of the rows taken for this class that belong to it. Recall: share of its rows that were "
         "found. F1: the harmonic mean of both. Rows: how many of them there are."
@@ -196,14 +188,14 @@ def gradients(subject: Subject, seed: int) -> Html:
     else:
         findings = element("ul", *(element("li", line) for line in flow.verdict.split("\n")))
         verdict = element("div", findings, class_="verdict")
+    columns = (
+        (flow.gradient, ".2e"), (flow.gradient_ratio, ".1e"), (flow.weight, ".3g"), (flow.update_ratio, ".1e"),
+        (flow.dead, ".0%"), (flow.saturated, ".0%"),
+    )  # fmt: skip
     rows = [
-        (name, kind, number(g, ".2e"), number(r, ".1e"), number(w, ".3g"), number(u, ".1e"), number(d, ".0%"),
-         number(s, ".0%"))
-        for name, kind, g, r, w, u, d, s in zip(
-            flow.layers, flow.kinds, flow.gradient, flow.gradient_ratio, flow.weight, flow.update_ratio, flow.dead,
-            flow.saturated, strict=True,
-        )
-    ]  # fmt: skip
+        (name, kind, *(number(values[i], form) for values, form in columns))
+        for i, (name, kind) in enumerate(zip(flow.layers, flow.kinds, strict=True))
+    ]
     head = ("layer", "type", "gradient", "/ last layer's", "weights", "update / weights", "dead", "saturated")
     count = min(subject.rows, FLOW_ROWS)
     listed = table(head, rows, caption=f"Norms by layer, on {count:,} rows", texts=2)

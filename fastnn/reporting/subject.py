@@ -9,6 +9,7 @@ import numpy as np
 from fastnn.data.standardize import Standardizer
 from fastnn.layers.base import batched
 from fastnn.links import MARGIN
+from fastnn.metrics.labels import class_numbers, to_labels
 from fastnn.network import Network
 
 WHO = "report"
@@ -62,10 +63,15 @@ def subject_of(model: Any, X: Any, y: Any, classes: Any, standardizer: Any) -> S
     net, known = _network(model)
     if y is None:
         raise ValueError(f"{WHO}: expected targets y, got None; there is nothing to judge the network by")
+    output = net.outputs[0]
     if known is not None:
-        if classes is None:
-            classes = known
-        y = _numbers(net, y, known)
+        classes = known if classes is None else classes
+        labels = np.asarray(y)
+        if np.ndim(known) != 1 or labels.ndim != 1:
+            raise ValueError(f"{WHO}: expected one label per row, got y of shape {labels.shape}")
+        y = class_numbers(WHO, labels, np.asarray(known))
+        if output.link is MARGIN and output.width == 1:
+            y = 2 * y - 1
     if standardizer is not None and not isinstance(standardizer, Standardizer):
         raise TypeError(f"{WHO}: expected standardizer to be a Standardizer, got {type(standardizer).__name__}")
     loss = float(net.evaluate(X, y)["loss"])  # refuses what does not fit
@@ -76,14 +82,26 @@ def subject_of(model: Any, X: Any, y: Any, classes: Any, standardizer: Any) -> S
             f"{WHO}: expected finite outputs, got NaN or infinity in {wrong} of {len(outputs)} rows; has training "
             "diverged?"
         )
-    output = net.outputs[0]
     if classes is None and output.task == "regression":
-        true, predicted = _values(net, targets, outputs, standardizer)
-        return Subject(net, X, y, loss, true, predicted)
+        values = output.answers(outputs.astype(np.float64))
+        true = targets.astype(np.float64).reshape(values.shape)
+        return Subject(net, X, y, loss, _in_units(true, standardizer), _in_units(values, standardizer))
     if standardizer is not None:
         raise ValueError(f"{WHO}: expected no standardizer for a classification, got {standardizer!r}")
-    true = _classes(net, targets, outputs.shape[1], named=classes is not None)
-    names = _names(classes, max(2, outputs.shape[1]))
+    if classes is None and output.task == "labels":
+        raise ValueError(
+            f"{WHO}: expected one class per row, got a network of {output.width} yes-or-no outputs; give classes=[...] "
+            "if exactly one of them holds in each row, or report each output alone"
+        )
+    if output.width > 1:
+        targets = np.maximum(targets, 0)  # of margins, -1 for the other classes
+    true, _ = to_labels(WHO, targets, outputs, output.threshold)
+    count = max(2, output.width)
+    names = (
+        [str(i) for i in range(count)]
+        if classes is None
+        else as_names("classes", classes, count, "as many as the network tells apart")
+    )
     return Subject(net, X, y, loss, true, output.classes(outputs), names, output.probabilities(outputs))
 
 
@@ -99,62 +117,29 @@ def _network(model: Any) -> tuple[Network, Any]:
     return net, None if net is model else getattr(model, "classes_", None)
 
 
-def _numbers(net: Network, y: Any, classes: Any) -> np.ndarray:
-    """Return the targets of an estimator's network for the labels of its user."""
-    known, labels = np.asarray(classes), np.asarray(y)
-    if known.ndim != 1 or labels.ndim != 1:
-        raise ValueError(f"{WHO}: expected one label per row, got y of shape {labels.shape}")
-    order = np.argsort(known)
-    place = np.minimum(np.searchsorted(known, labels, sorter=order), len(known) - 1)
-    if (strange := labels[known[order[place]] != labels]).size:
-        raise ValueError(f"{WHO}: label {strange.tolist()[0]!r:.80} is not among the classes {known.tolist()!r:.200}")
-    numbers = order[place]
-    return 2 * numbers - 1 if net.outputs[0].link is MARGIN and net.output_shape == (1,) else numbers
-
-
-def _classes(net: Network, targets: np.ndarray, width: int, *, named: bool) -> np.ndarray:
-    """Return the true class of each row."""
-    rows = targets.reshape(len(targets), -1)
-    if width == 1:
-        if not (np.isin(rows, (0, 1)).all() or np.isin(rows, (-1, 1)).all()):
-            raise ValueError(f"{WHO}: expected targets 0 and 1, got {np.unique(rows)[:5].tolist()} ...")
-        return (rows[:, 0] > 0).astype(np.int64)
-    if rows.shape[1] == 1:
-        return rows[:, 0].astype(np.int64)
-    if net.outputs[0].task == "labels" and not named:
-        raise ValueError(
-            f"{WHO}: expected one class per row, got a network of {width} yes-or-no outputs; give classes=[...] if "
-            "exactly one of them holds in each row, or report each output alone"
-        )
-    positive = np.maximum(rows, 0)
-    if not np.allclose(positive.sum(axis=1), 1, atol=1e-4):
-        raise ValueError(f"{WHO}: expected targets with one class per row, got rows that do not sum to 1")
-    return np.asarray(positive.argmax(axis=1), np.int64)
-
-
-def _values(
-    net: Network, targets: np.ndarray, outputs: np.ndarray, standardizer: Standardizer | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return true and predicted values in the unit of the data."""
-    predicted = net.outputs[0].answers(outputs.astype(np.float64))
-    true = targets.astype(np.float64).reshape(predicted.shape)
+def _in_units(values: np.ndarray, standardizer: Standardizer | None) -> np.ndarray:
+    """Return values (B, O) in the unit of the data."""
     if standardizer is None:
-        return true, predicted
-    columns: tuple[int, ...] = standardizer.mean.shape
-    shape = (len(true), *columns)
-    if np.prod(shape) != true.size:
-        raise ValueError(f"{WHO}: expected a standardizer of {net.output_shape[0]} columns, got one of shape {columns}")
-    back = [standardizer.inverse_transform(part.reshape(shape)).reshape(true.shape) for part in (true, predicted)]
-    return back[0], back[1]
+        return values
+    shape = (len(values), *standardizer.mean.shape)
+    if np.prod(shape) != values.size:
+        raise ValueError(
+            f"{WHO}: expected a standardizer of {values.shape[1]} columns, got one of shape {standardizer.mean.shape}"
+        )
+    return standardizer.inverse_transform(values.reshape(shape)).reshape(values.shape)
 
 
-def _names(classes: Any, count: int) -> list[str]:
-    """Return the names of the classes."""
-    if classes is None:
-        return [str(i) for i in range(count)]
-    if isinstance(classes, str) or not isinstance(classes, Iterable):
-        raise TypeError(f"{WHO}: expected classes to be a list of names, got {classes!r:.60}")
-    names = [str(name) for name in (classes.tolist() if isinstance(classes, np.ndarray) else classes)]
+def as_names(what: str, given: Any, count: int, why: str) -> list[str]:
+    """Return as many names as there must be, as texts; ``why`` there must be so many.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no list, or of another length.
+    """
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise TypeError(f"{WHO}: expected {what} to be a list of names, got {given!r:.60}")
+    names = [str(name) for name in given]
     if len(names) != count:
-        raise ValueError(f"{WHO}: expected {count} classes, as many as the network tells apart, got {len(names)}")
+        raise ValueError(f"{WHO}: expected {count} {what}, {why}, got {len(names)}")
     return names

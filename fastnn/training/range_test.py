@@ -13,7 +13,7 @@ from fastnn.data.feed import Block, make_feed
 from fastnn.data.ports import require_batch_size
 from fastnn.errors import DivergenceError
 from fastnn.graph.graph import Graph
-from fastnn.plotting.curves import _dress, _figure, _finish
+from fastnn.plotting.figure import dress, finish, new_figure
 
 _LOSS, _SMOOTHED, _SUGGESTION = "#c3d3e6", "#1f5fa8", "#d1541f"
 _TIMES = 3.0  # the fall of the loss, or the loss, by which it may rise
@@ -247,11 +247,11 @@ def plot_lr_find(sweep: RateSweep, path: str | Path | None = None) -> Any:
     """
     if not isinstance(sweep, RateSweep):
         raise TypeError(f"plot_lr_find: expected what lr_find returns, got {type(sweep).__name__}")
-    figure = _figure("plot_lr_find", 8.0, 4.8)
+    figure = new_figure("plot_lr_find", 8.0, 4.8)
     axes = figure.add_subplot()
     axes.plot(sweep.rates, sweep.losses, color=_LOSS, linewidth=1.4, label="loss of each mini-batch")
     axes.plot(sweep.rates, sweep.smoothed, color=_SMOOTHED, linewidth=2.2, label="smoothed")
-    _dress(axes, "learning rate", "loss")
+    dress(axes, "learning rate", "loss")
     axes.set_xscale("log")
     least, first = int(np.argmin(sweep.smoothed)), float(sweep.smoothed[0])
     low, high = float(sweep.losses.min()), float(sweep.losses.max())
@@ -271,4 +271,4 @@ def plot_lr_find(sweep: RateSweep, path: str | Path | None = None) -> Any:
             label=f"least loss, at {sweep.rates[least]:.2g}",
         )  # fmt: skip
     figure.legend(loc="outside upper center", ncols=4, fontsize=10, frameon=False)
-    return _finish(figure, path)
+    return finish(figure, path)

@@ -316,8 +316,8 @@ def test_values_have_no_votes():
 @pytest.mark.parametrize(("x", "rows", "message"), [
     (X, [[1]], "predict_left_out: expected rows of 4 members, got 1"),
     (X, [[60]] * 4, "predict_left_out: expected rows from 0 to 59, got 60 to 60"),
-    (5.0, [[1]] * 4, "predict_left_out: expected as many rows in every input"),
-    (X[:, :4], [[1]] * 4, "predict: "),
+    (5.0, [[1]] * 4, "predict_left_out: expected X of shape (B, 5), got ()"),
+    (X[:, :4], [[1]] * 4, "predict_left_out: expected X of shape (B, 5), got (60, 4)"),
 ])  # fmt: skip
 def test_rows_left_out_that_do_not_fit(x, rows, message):
     with pytest.raises(ValueError) as found:

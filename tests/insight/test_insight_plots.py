@@ -122,5 +122,7 @@ def test_probes(tmp_path):
     assert list(lines(two))[::2] == ["trained, held-out rows", "untrained, held-out rows"]
     with pytest.raises(ValueError, match="expected probes of the same layers"):
         fn.plot_probes({"a": probes, "b": fn.linear_probes(network("relu", "relu"), X, Y, epochs=1)})
+    with pytest.raises(TypeError, match="plot_probes: expected a LinearProbes, a dict of them by title, got int"):
+        fn.plot_probes(3)
     with pytest.raises(ValueError, match="expected at least one LinearProbes"):
         fn.plot_probes({})
