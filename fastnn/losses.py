@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
-from fastnn._spec import Spec, choose, require_number
+from fastnn._spec import Spec, choose, require_fraction, require_number
 
 
 class Loss(Spec, family="loss"):
@@ -264,9 +264,7 @@ def check_smoothing(who: str, value: object) -> None:
     ValueError, TypeError
         If it is not.
     """
-    require_number(who, "label_smoothing", value, low=0, high=1)
-    if value == 1:
-        raise ValueError(f"{who}: expected label_smoothing below 1, got 1: nothing would be left to learn")
+    require_fraction(who, "label_smoothing", value, ": nothing would be left to learn")
 
 
 NAMES: dict[str, type[Loss]] = {

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn._core.rng import SHUFFLE, Stream
-from fastnn._spec import require_count, require_flag
+from fastnn._spec import float_dtype, optional, require_count, require_flag, require_seed
 from fastnn.data.table_files import Column, Columns, Part, listed, open_tables, texts_of
 
 Array = npt.NDArray[Any]
@@ -200,14 +200,9 @@ def read_batches(
     paths = [Path(one) for one in ([path] if isinstance(path, str | Path) else path)]
     require_count("read_batches", "batch_size", batch_size)
     require_flag("read_batches", "shuffle", shuffle)
-    require_count("read_batches", "seed", seed, low=0)
-    if seed >= 1 << 64:
-        raise ValueError(f"read_batches: expected seed below 2**64, got {seed}")
-    if buffer_rows is not None:
-        require_count("read_batches", "buffer_rows", buffer_rows)
-    kind = np.dtype(dtype) if dtype in ("float32", "float64", np.float32, np.float64) else None
-    if kind is None:
-        raise ValueError(f"read_batches: expected dtype float32 or float64, got {dtype!r:.60}")
+    require_seed("read_batches", seed)
+    optional(require_count, "read_batches", "buffer_rows", buffer_rows)
+    kind = float_dtype("read_batches", dtype)
     for name in (target, *(() if weight is None else (weight,))):
         if not isinstance(name, str):
             raise TypeError(f"read_batches: expected the name of a column, got {name!r:.60}")

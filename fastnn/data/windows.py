@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from fastnn._spec import choose, require_count
+from fastnn._spec import choose, float_dtype, optional, require_count
 from fastnn.data.examples import Examples
 from fastnn.data.inputs import Inputs, Lags, Needed, require_known
 from fastnn.data.ports import check_out
@@ -100,18 +100,21 @@ class Windows(Examples):
         epoch_size: int | None = None,
         dtype: Any = "float32",
     ) -> None:
-        for name, value in (("horizon", horizon), ("stride", stride), ("epoch_size", epoch_size)):
-            if value is not None or name != "epoch_size":
-                require_count("Windows", name, value)
+        require_count("Windows", "horizon", horizon)
+        require_count("Windows", "stride", stride)
+        optional(require_count, "Windows", "epoch_size", epoch_size)
         if not isinstance(series, Mapping) or not series:
             raise TypeError(f"Windows: expected series to be a dict of arrays by name, got {type(series).__name__}")
         self.scalers = dict(scalers or {})
         for kind, names in (("target", [target]), ("series of scalers", self.scalers)):
             for name in names:
                 choose(f"Windows: unknown {kind}", name, series)
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"Windows: expected dtype float32 or float64, got {dtype!r:.60}")
-        self.dtype, self.horizon, self.stride, self.epoch_size = np.dtype(dtype), horizon, stride, epoch_size
+        self.dtype, self.horizon, self.stride, self.epoch_size = (
+            float_dtype("Windows", dtype),
+            horizon,
+            stride,
+            epoch_size,
+        )
         self._series = {
             name: Series("Windows", name, values, self.scalers.get(name), self.dtype) for name, values in series.items()
         }
