@@ -185,7 +185,7 @@ def require_count(who: str, name: str, value: Any, *, low: int = 1, high: int | 
         raise TypeError(f"{who}: expected {name} to be an integer, got {type(value).__name__} {value!r:.60}")
     if value < low:
         raise ValueError(f"{who}: expected {name} of at least {low}, got {value}")
-    if high is not None and value > high:
+    if high is not None and int(value) > high:
         raise ValueError(f"{who}: expected {name} of at most {high}, got {value}")
 
 
