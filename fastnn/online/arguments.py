@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._spec import require_count
+from fastnn._spec import require_count, require_flag
 from fastnn.data import RunningStandardizer
 
 NAMES = (str, int, float, bool, type(None))  # what a file can keep as it is
 
 
-def as_standardizer(value: bool | RunningStandardizer, half_life: float | None = None) -> RunningStandardizer | None:
+def as_standardizer(who: str, name: str, value: Any, half_life: float | None = None) -> RunningStandardizer | None:
     """Return ``value`` itself, a new one for True, or None."""
     if isinstance(value, RunningStandardizer):
         return value
+    require_flag(who, name, value)
     return RunningStandardizer(half_life=half_life) if value else None
 
 
