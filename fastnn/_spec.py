@@ -5,7 +5,7 @@ back, choosing the class by name from a closed table: a file can name what fastn
 Comparing and printing are written once, here: what dataclasses would generate for each class costs import time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import field, fields
 from functools import partial
 from numbers import Integral, Real
@@ -85,6 +85,12 @@ class Spec:
     def _field_from_json(cls, name: str, value: Any) -> Any:
         """Turn one JSON value back into the field's value; classes with nested specifications override it."""
         return tuple(value) if isinstance(value, list) else value
+
+
+def listed(names: Iterable[object], most: int = 20) -> str:
+    """Return names for a message, no more than ``most``."""
+    texts = [str(name) for name in names]
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
 
 
 Check = Callable[

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn._core.rng import SHUFFLE, Stream
-from fastnn._spec import float_dtype, optional, require_count, require_flag, require_seed
-from fastnn.data.table_files import Column, Columns, Part, listed, open_tables, texts_of
+from fastnn._spec import float_dtype, listed, optional, require_count, require_flag, require_seed
+from fastnn.data.table_files import Column, Columns, Part, open_tables, texts_of
 
 Array = npt.NDArray[Any]
 Rows = list[Array]  # x, y and perhaps the weights, equally long

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fastnn.data.table import CSV, MOST_CATEGORIES, PARQUET, listed
+from fastnn._spec import listed
+from fastnn.data.table import CSV, MOST_CATEGORIES, PARQUET
 
 Array = npt.NDArray[Any]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from copy import copy
+from math import inf
 from numbers import Integral
 from typing import Any, Self
 
@@ -129,7 +130,7 @@ class Windows(Examples):
         self._inputs = Inputs(self._series, lags, columns, target, sample_weight)
         self._ahead, self._now, self.width = Offsets(range(horizon)), Offsets([0]), self._inputs.width
         self._start = 0
-        self._stop: int | None = None
+        self._stop: float = inf
         self.times: npt.NDArray[np.int64] = self._found(0)
 
     # ---- which examples there are ----------------------------------------------------------------------------------
@@ -145,7 +146,7 @@ class Windows(Examples):
         """Return the times of examples from ``first`` on."""
         first = max(first, self._start)
         first += (self._start - first) % self.stride
-        stop = (self.end if self._stop is None else min(self._stop, self.end)) - self.horizon + 1
+        stop = int(min(self._stop, self.end)) - self.horizon + 1
         known = np.ones(max(stop - first, 0), dtype=bool)
         for series, offsets in self._needed():
             known &= series.known(first, stop, offsets)
@@ -183,12 +184,8 @@ class Windows(Examples):
             start = self._time("between", start)
             part._start = max(self._start, start + (self._start - start) % self.stride)
         if stop is not None:
-            stop = self._time("between", stop)
-            part._stop = stop if self._stop is None else min(stop, self._stop)
-        inside = self.times >= part._start
-        if part._stop is not None:
-            inside &= self.times <= part._stop - self.horizon
-        part.times = self.times[inside]
+            part._stop = min(self._time("between", stop), self._stop)
+        part.times = self.times[(self.times >= part._start) & (self.times + self.horizon <= part._stop)]
         return part
 
     def split(self, at: int) -> tuple[Self, Self]:

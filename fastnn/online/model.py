@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from fastnn._core.moments import Moments
-from fastnn._spec import choose, optional, require_count
+from fastnn._spec import choose, listed, optional, require_count
 from fastnn.data import RunningStandardizer
 from fastnn.errors import ModelFormatError
 from fastnn.formats.safetensors import load
 from fastnn.layers import Dense, Layer
 from fastnn.losses import Loss, as_loss
 from fastnn.network import Network, Sequential
-from fastnn.online.arguments import as_columns, as_hidden, as_json, as_standardizer, listed
+from fastnn.online.arguments import as_columns, as_hidden, as_json, as_standardizer
 
 UNKNOWN = ("raise", "ignore")
 
@@ -140,8 +140,8 @@ class OnlineModel:
             free = moments.width - len(columns)
             if self.unknown == "raise" and len(new) > free:
                 raise ValueError(
-                    f"{who}: expected features out of {listed(columns)}, got the new one {new[free]!r:.60}, for which "
-                    "the network has no input left; give n_features, or unknown='ignore'"
+                    f"{who}: expected features out of {listed(map(repr, columns))}, got the new one {new[free]!r:.60}, "
+                    "for which the network has no input left; give n_features, or unknown='ignore'"
                 )
             if learning:
                 columns = columns | {name: len(columns) + i for i, name in enumerate(new[:free])}
