@@ -1,4 +1,4 @@
-"""Rows of a stream, one at a time: names to columns, running means and variances, standardised values.
+"""Counts, means and squares of columns; rows of a stream, one at a time: names to columns, standardised values.
 
 NaN stands for a value that is missing: it is not learnt from, and becomes 0, the mean, in what is written.
 """
