@@ -84,15 +84,6 @@ class Column:
         return np.asarray(found.to_numpy(zero_copy_only=False)).astype(np.int64)
 
 
-class Columns(NamedTuple):
-    """Which columns are what; ``names``: all that are read."""
-
-    features: list[Column]
-    target: Column
-    weight: Column | None
-    names: list[str]
-
-
 @dataclass(frozen=True)
 class Tables:
     """The row groups of all files, in order, and the columns of each file."""
