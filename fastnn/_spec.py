@@ -98,9 +98,14 @@ Check = Callable[
 ]  # (who, name, value): raises unless that value of that argument of that function or class is right
 
 
+def checked_by(check: Check, **facts: Any) -> dict[str, Any]:
+    """Return the metadata of a field whose values are checked: ``field(metadata=checked_by(require_count))``."""
+    return {"check": check, **facts}
+
+
 def checked(default: Any, check: Check, **facts: Any) -> Any:
-    """Return a field of a specification, with the check of its values and further facts about it."""
-    return field(default=default, metadata={"check": check, **facts})
+    """Return a field with a default value and such metadata."""
+    return field(default=default, metadata=checked_by(check, **facts))
 
 
 def _to_json(value: Any) -> Any:
