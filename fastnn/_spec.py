@@ -5,10 +5,14 @@ back, choosing the class by name from a closed table: a file can name what fastn
 Comparing and printing are written once, here: what dataclasses would generate for each class costs import time.
 """
 
-from dataclasses import fields
+from collections.abc import Callable, Iterable
+from dataclasses import field, fields
+from functools import partial
 from numbers import Integral, Real
 from sys import float_info
 from typing import Any, ClassVar, Self
+
+import numpy as np
 
 from fastnn.errors import ModelFormatError
 
@@ -29,6 +33,12 @@ class Spec:
         elif not (abstract or cls.__name__.startswith("_")) and cls.__module__.startswith("fastnn."):
             cls.registry[cls.__name__] = cls
 
+    def __post_init__(self) -> None:
+        """Check the fields that are ``checked``."""
+        for one in fields(self):  # type: ignore[arg-type]
+            if check := one.metadata.get("check"):
+                check(type(self).__name__, one.name, getattr(self, one.name))
+
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value!r}" for name, value in self._values().items())
         return f"{type(self).__name__}({values})"
@@ -40,7 +50,7 @@ class Spec:
 
     def _values(self) -> dict[str, Any]:
         """Return the fields by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        return {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
 
     def to_config(self) -> dict[str, Any]:
         """Return the specification as a dict of JSON values, ``{"type": class name, field: value, ...}``."""
@@ -65,7 +75,7 @@ class Spec:
         spec = cls.registry.get(config["type"])
         if spec is None:
             raise ModelFormatError(f"unknown {cls.family} {config['type']!r:.80}; known: {', '.join(cls.registry)}")
-        known = {field.name for field in fields(spec)}  # type: ignore[arg-type]
+        known = {one.name for one in fields(spec)}  # type: ignore[arg-type]
         arguments = {name: value for name, value in config.items() if name != "type"}
         if unknown := sorted(set(arguments) - known):
             raise ModelFormatError(f"{cls.family} {config['type']}: unknown field {unknown[0]!r:.80}")
@@ -78,6 +88,27 @@ class Spec:
     def _field_from_json(cls, name: str, value: Any) -> Any:
         """Turn one JSON value back into the field's value; classes with nested specifications override it."""
         return tuple(value) if isinstance(value, list) else value
+
+
+def listed(names: Iterable[object], most: int = 20) -> str:
+    """Return names for a message, no more than ``most``."""
+    texts = [str(name) for name in names]
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
+
+
+Check = Callable[
+    ..., None
+]  # (who, name, value): raises unless that value of that argument of that function or class is right
+
+
+def checked_by(check: Check, **facts: Any) -> dict[str, Any]:
+    """Return the metadata of a field whose values are checked: ``field(metadata=checked_by(require_count))``."""
+    return {"check": check, **facts}
+
+
+def checked(default: Any, check: Check, **facts: Any) -> Any:
+    """Return a field with a default value and such metadata."""
+    return field(default=default, metadata=checked_by(check, **facts))
 
 
 def _to_json(value: Any) -> Any:
@@ -131,23 +162,72 @@ def require_number(
         raise ValueError(f"{who}: expected {name} to be a finite number{bound}, got {value!r}")
 
 
+at_least_0 = partial(require_number, low=0)
+above_0 = partial(require_number, low=0, strict=True)
+
+
+def require_fraction(who: str, name: str, value: object, why: str = "") -> None:
+    """Raise unless ``value`` is a number in [0, 1); ``why`` not 1 ends the message.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not.
+    """
+    require_number(who, name, value, low=0, high=1)
+    if value == 1:
+        raise ValueError(f"{who}: expected {name} below 1, got 1{why}")
+
+
 def require_flag(who: str, name: str, value: object) -> None:
     """Raise TypeError unless ``value`` is True or False."""
     if not isinstance(value, bool):
         raise TypeError(f"{who}: expected {name} to be True or False, got {value!r:.60}")
 
 
-def require_count(who: str, name: str, value: object, *, low: int = 1) -> None:
-    """Raise unless ``value`` is an integer of at least ``low``.
+def require_count(who: str, name: str, value: Any, *, low: int = 1, high: int | None = None) -> None:
+    """Raise unless ``value`` is an integer of at least ``low`` and at most ``high``.
 
     Raises
     ------
     TypeError
         If it is not an integer.
     ValueError
-        If it is below ``low``.
+        If it is out of range.
     """
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{who}: expected {name} to be an integer, got {type(value).__name__} {value!r:.60}")
     if value < low:
         raise ValueError(f"{who}: expected {name} of at least {low}, got {value}")
+    if high is not None and int(value) > high:
+        raise ValueError(f"{who}: expected {name} of at most {high}, got {value}")
+
+
+def require_seed(who: str, seed: Any) -> None:
+    """Raise TypeError or ValueError unless ``seed`` is an integer from 0 to below 2**64."""
+    require_count(who, "seed", seed, low=0)
+    if seed >= 1 << 64:
+        raise ValueError(f"{who}: expected seed below 2**64, got {seed}")
+
+
+def optional(check: Check, who: str, name: str, value: Any, **bounds: Any) -> None:
+    """Make this check unless the value is None."""
+    if value is not None:
+        check(who, name, value, **bounds)
+
+
+def float_dtype(who: str, dtype: Any) -> np.dtype:
+    """Return float32 or float64.
+
+    Raises
+    ------
+    ValueError
+        If it is another dtype.
+    """
+    try:
+        result = np.dtype(dtype)
+    except (TypeError, ValueError, SyntaxError):
+        result = np.dtype(object)
+    if dtype is None or result not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"{who}: expected dtype float32 or float64, got {dtype!r:.60}")
+    return result

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from fastnn._core.rng import RandomStream
-from fastnn._spec import Spec, choose, require_number
+from fastnn._spec import Spec, above_0, checked, choose, require_number
 
 
 class Initializer(Spec, family="initializer"):
@@ -46,12 +46,12 @@ class VarianceScaling(Initializer):
     >>> layer = fn.Dense(8, "relu", kernel_initializer=fn.VarianceScaling(2.0, "fan_in", "normal"))
     """
 
-    scale: float = 1.0
+    scale: float = checked(1.0, above_0)
     fan: Literal["fan_in", "fan_out", "fan_avg"] = "fan_avg"
     distribution: Literal["uniform", "normal"] = "uniform"
 
     def __post_init__(self) -> None:
-        require_number("VarianceScaling", "scale", self.scale, low=0, strict=True)
+        super().__post_init__()
         choose("VarianceScaling: unknown fan", self.fan, ("fan_in", "fan_out", "fan_avg"))
         choose("VarianceScaling: unknown distribution", self.distribution, ("uniform", "normal"))
 
@@ -87,10 +87,7 @@ class Orthogonal(Initializer):
     True
     """
 
-    gain: float = 1.0
-
-    def __post_init__(self) -> None:
-        require_number("Orthogonal", "gain", self.gain, low=0, strict=True)
+    gain: float = checked(1.0, above_0)
 
     def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, random: RandomStream) -> np.ndarray:
         """Return float64 values of ``shape``; all axes but the last count as rows."""
@@ -115,10 +112,7 @@ class Constant(Initializer):
         If value is not finite.
     """
 
-    value: float = 0.0
-
-    def __post_init__(self) -> None:
-        require_number("Constant", "value", self.value)
+    value: float = checked(0.0, require_number)
 
     def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, random: RandomStream) -> np.ndarray:
         """Return float64 values of ``shape``."""

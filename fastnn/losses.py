@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
-from fastnn._spec import Spec, choose, require_number
+from fastnn._spec import Spec, choose, require_fraction, require_number
 from fastnn.links import IDENTITY, LOG, MARGIN, SIGMOID, SOFTMAX, Link
 
 __all__ = [
@@ -156,11 +156,9 @@ class _Smoothed(Loss):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        require_number(type(self).__name__, "label_smoothing", self.label_smoothing, low=0, high=1)
-        if self.label_smoothing == 1:
-            raise ValueError(
-                f"{type(self).__name__}: expected label_smoothing below 1, got 1: nothing would be left to learn"
-            )
+        require_fraction(
+            type(self).__name__, "label_smoothing", self.label_smoothing, ": nothing would be left to learn"
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)

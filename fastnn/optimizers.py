@@ -5,11 +5,12 @@ groups.  Within one update the order is: clip by value, clip by norm, add penalt
 limit norms.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, fields
+from functools import partial
 from numbers import Real
 from typing import Any, ClassVar
 
-from fastnn._spec import Spec, choose, require_number
+from fastnn._spec import Spec, above_0, at_least_0, checked, choose, optional, require_flag, require_fraction
 from fastnn.schedules import Schedule, as_schedule
 
 
@@ -37,20 +38,12 @@ class Group(Spec, family="group"):
     >>> optimizer = fn.Adam(1e-3, groups={"features": fn.Group(frozen=True), "head": fn.Group(rate=10)})
     """
 
-    rate: float = 1.0
-    frozen: bool = False
-    l1: float | None = None
-    l2: float | None = None
-    weight_decay: float | None = None
-    max_norm: float | None = None
-
-    def __post_init__(self) -> None:
-        require_number("Group", "rate", self.rate, low=0)
-        if not isinstance(self.frozen, bool):
-            raise TypeError(f"Group: expected frozen to be True or False, got {self.frozen!r:.60}")
-        for name in ("l1", "l2", "weight_decay", "max_norm"):
-            if getattr(self, name) is not None:
-                require_number("Group", name, getattr(self, name), low=0)
+    rate: float = checked(1.0, at_least_0)
+    frozen: bool = checked(False, require_flag)
+    l1: float | None = checked(None, partial(optional, at_least_0))
+    l2: float | None = checked(None, partial(optional, at_least_0))
+    weight_decay: float | None = checked(None, partial(optional, at_least_0))
+    max_norm: float | None = checked(None, partial(optional, at_least_0))
 
 
 Group.registry["Group"] = Group  # a family of one
@@ -85,24 +78,23 @@ class Optimizer(Spec, family="optimizer"):
 
     rule: ClassVar[str]
     learning_rate: float | Schedule = 0.01
-    l1: float = field(default=0.0, kw_only=True)
-    l2: float = field(default=0.0, kw_only=True)
-    weight_decay: float = field(default=0.0, kw_only=True)
-    clip_norm: float = field(default=0.0, kw_only=True)
-    clip_value: float = field(default=0.0, kw_only=True)
-    max_norm: float = field(default=0.0, kw_only=True)
-    groups: dict[str, Group] = field(default_factory=dict, kw_only=True)
-    penalty_over_rows: bool = field(default=False, kw_only=True)
+    _: KW_ONLY
+    l1: float = checked(0.0, at_least_0)
+    l2: float = checked(0.0, at_least_0)
+    weight_decay: float = checked(0.0, at_least_0)
+    clip_norm: float = checked(0.0, at_least_0)
+    clip_value: float = checked(0.0, at_least_0)
+    max_norm: float = checked(0.0, at_least_0)
+    groups: dict[str, Group] = field(default_factory=dict)
+    penalty_over_rows: bool = checked(False, require_flag)
 
     def __post_init__(self) -> None:
         who = type(self).__name__
         if isinstance(self.learning_rate, Real) or not callable(self.learning_rate):
-            require_number(who, "learning_rate", self.learning_rate, low=0)
-        for name in ("l1", "l2", "weight_decay", "clip_norm", "clip_value", "max_norm"):
-            require_number(who, name, getattr(self, name), low=0)
+            at_least_0(who, "learning_rate", self.learning_rate)
+        super().__post_init__()
         if not isinstance(self.groups, dict) or not all(isinstance(group, Group) for group in self.groups.values()):
             raise TypeError(f"{who}: expected groups to be a dict of layer name to Group, got {self.groups!r:.80}")
-        _flag(who, "penalty_over_rows", self.penalty_over_rows)
 
     @property
     def schedule(self) -> Schedule:
@@ -117,27 +109,13 @@ class Optimizer(Spec, family="optimizer"):
     @property
     def scalars(self) -> dict[str, Any]:
         """Numbers that the kernel takes: beta1, beta2, epsilon, and the initial value of the state."""
-        return {}
+        return {one.metadata["scalar"]: getattr(self, one.name) for one in fields(self) if "scalar" in one.metadata}
 
     @classmethod
     def _field_from_json(cls, name: str, value: Any) -> Any:
         if name == "groups" and isinstance(value, dict):
             return {layer: Group.from_config(group) for layer, group in value.items()}
         return Schedule.from_config(value) if name == "learning_rate" and isinstance(value, dict) else value
-
-
-def _flag(who: str, name: str, value: object) -> None:
-    """Raise unless the value is True or False."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{who}: expected {name} to be True or False, got {value!r:.60}")
-
-
-def _unit(who: str, **values: float) -> None:
-    """Raise unless the values lie in [0, 1)."""
-    for name, value in values.items():
-        require_number(who, name, value, low=0, high=1)
-        if value == 1:
-            raise ValueError(f"{who}: expected {name} below 1, got 1")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -166,12 +144,12 @@ class SGD(Optimizer):
     >>> optimizer = fn.SGD(0.1, momentum=0.9, nesterov=True)
     """
 
-    momentum: float = field(default=0.0, kw_only=True)
-    nesterov: bool = field(default=False, kw_only=True)
+    _: KW_ONLY
+    momentum: float = checked(0.0, require_fraction, scalar="beta1")
+    nesterov: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _unit("SGD", momentum=self.momentum)
         if self.nesterov and not self.momentum:
             raise ValueError("SGD: expected momentum above 0 with nesterov=True, got 0")
 
@@ -179,11 +157,6 @@ class SGD(Optimizer):
     def kernel(self) -> str:
         """Return sgd, momentum or nesterov."""
         return "nesterov" if self.nesterov else "momentum" if self.momentum else "sgd"
-
-    @property
-    def scalars(self) -> dict[str, Any]:
-        """Return the momentum."""
-        return {"beta1": self.momentum}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -211,19 +184,10 @@ class Adagrad(Optimizer):
     Duchi et al. 2011.
     """
 
-    epsilon: float = field(default=1e-7, kw_only=True)
-    initial_accumulator: float = field(default=0.0, kw_only=True)
+    _: KW_ONLY
+    epsilon: float = checked(1e-7, above_0, scalar="epsilon")
+    initial_accumulator: float = checked(0.0, at_least_0, scalar="initial")
     rule = "adagrad"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number("Adagrad", "epsilon", self.epsilon, low=0, strict=True)
-        require_number("Adagrad", "initial_accumulator", self.initial_accumulator, low=0)
-
-    @property
-    def scalars(self) -> dict[str, Any]:
-        """Return epsilon and the start."""
-        return {"epsilon": self.epsilon, "initial": self.initial_accumulator}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -252,19 +216,10 @@ class RMSprop(Optimizer):
     """
 
     learning_rate: float | Schedule = 0.001
-    rho: float = field(default=0.9, kw_only=True)
-    epsilon: float = field(default=1e-7, kw_only=True)
+    _: KW_ONLY
+    rho: float = checked(0.9, require_fraction, scalar="beta2")
+    epsilon: float = checked(1e-7, above_0, scalar="epsilon")
     rule = "rmsprop"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _unit("RMSprop", rho=self.rho)
-        require_number("RMSprop", "epsilon", self.epsilon, low=0, strict=True)
-
-    @property
-    def scalars(self) -> dict[str, Any]:
-        """Return rho and epsilon."""
-        return {"beta2": self.rho, "epsilon": self.epsilon}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -293,19 +248,10 @@ class Adadelta(Optimizer):
     """
 
     learning_rate: float | Schedule = 1.0
-    rho: float = field(default=0.95, kw_only=True)
-    epsilon: float = field(default=1e-6, kw_only=True)
+    _: KW_ONLY
+    rho: float = checked(0.95, require_fraction, scalar="beta2")
+    epsilon: float = checked(1e-6, above_0, scalar="epsilon")
     rule = "adadelta"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _unit("Adadelta", rho=self.rho)
-        require_number("Adadelta", "epsilon", self.epsilon, low=0, strict=True)
-
-    @property
-    def scalars(self) -> dict[str, Any]:
-        """Return rho and epsilon."""
-        return {"beta2": self.rho, "epsilon": self.epsilon}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -343,28 +289,12 @@ class Adam(Optimizer):
     """
 
     learning_rate: float | Schedule = 0.001
-    beta1: float = field(default=0.9, kw_only=True)
-    beta2: float = field(default=0.999, kw_only=True)
-    epsilon: float = field(default=1e-8, kw_only=True)
-    epsilon_hat: bool = field(default=False, kw_only=True)
+    _: KW_ONLY
+    beta1: float = checked(0.9, require_fraction, scalar="beta1")
+    beta2: float = checked(0.999, require_fraction, scalar="beta2")
+    epsilon: float = checked(1e-8, above_0, scalar="epsilon")
+    epsilon_hat: bool = checked(False, require_flag, scalar="epsilon_hat")
     rule = "adam"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        who = type(self).__name__
-        _unit(who, beta1=self.beta1, beta2=self.beta2)
-        require_number(who, "epsilon", self.epsilon, low=0, strict=True)
-        _flag(who, "epsilon_hat", self.epsilon_hat)
-
-    @property
-    def scalars(self) -> dict[str, Any]:
-        """Return the decays, epsilon, and where it is added."""
-        return {
-            "beta1": self.beta1,
-            "beta2": self.beta2,
-            "epsilon": self.epsilon,
-            "epsilon_hat": self.epsilon_hat,
-        }
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -374,7 +304,8 @@ class AdamW(Adam):
     Parameters are those of Adam.
     """
 
-    weight_decay: float = field(default=0.01, kw_only=True)
+    _: KW_ONLY
+    weight_decay: float = checked(0.01, at_least_0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -1,12 +1,18 @@
 """Learning-rate schedules: specifications that map the number of an optimiser update to a learning rate."""
 
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from math import cos, inf, isfinite, isnan, pi
 from numbers import Real
 from typing import Any
 
-from fastnn._spec import Spec, choose, require_count, require_number
+from fastnn._spec import Spec, above_0, at_least_0, checked, checked_by, choose, optional, require_count, require_number
+
+_RATE = checked_by(at_least_0)
+_COUNT = checked_by(require_count)
+_factor = partial(above_0, high=1.0)  # what a rate is multiplied by
+_divisor = partial(require_number, low=1.0)
 
 
 class Schedule(Spec, family="schedule"):
@@ -38,12 +44,6 @@ class Schedule(Spec, family="schedule"):
         """
         raise NotImplementedError
 
-    def _require_rate(self, name: str = "learning_rate") -> None:
-        require_number(type(self).__name__, name, getattr(self, name), low=0.0)
-
-    def _require_factor(self) -> None:
-        require_number(type(self).__name__, "factor", getattr(self, "factor"), low=0.0, high=1.0, strict=True)  # noqa: B009
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Constant(Schedule):
@@ -66,10 +66,7 @@ class Constant(Schedule):
     0.01
     """
 
-    learning_rate: float
-
-    def __post_init__(self) -> None:
-        self._require_rate()
+    learning_rate: float = field(metadata=_RATE)
 
     def __call__(self, step: int) -> float:
         """Return the learning rate."""
@@ -105,15 +102,10 @@ class StepDecay(Schedule):
     0.1
     """
 
-    learning_rate: float
+    learning_rate: float = field(metadata=_RATE)
     _: KW_ONLY
-    factor: float = 0.1
-    every: int
-
-    def __post_init__(self) -> None:
-        self._require_rate()
-        self._require_factor()
-        require_count("StepDecay", "every", self.every)
+    factor: float = checked(0.1, _factor)
+    every: int = field(metadata=_COUNT)
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of update number ``step``."""
@@ -149,15 +141,10 @@ class ExponentialDecay(Schedule):
     0.05
     """
 
-    learning_rate: float
+    learning_rate: float = field(metadata=_RATE)
     _: KW_ONLY
-    factor: float
-    every: int
-
-    def __post_init__(self) -> None:
-        self._require_rate()
-        self._require_factor()
-        require_count("ExponentialDecay", "every", self.every)
+    factor: float = field(metadata=checked_by(_factor))
+    every: int = field(metadata=_COUNT)
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of update number ``step``."""
@@ -194,15 +181,10 @@ class InverseTimeDecay(Schedule):
     0.05
     """
 
-    learning_rate: float
+    learning_rate: float = field(metadata=_RATE)
     _: KW_ONLY
-    rate: float
-    every: int = 1
-
-    def __post_init__(self) -> None:
-        self._require_rate()
-        self._require_rate("rate")
-        require_count("InverseTimeDecay", "every", self.every)
+    rate: float = field(metadata=_RATE)
+    every: int = checked(1, require_count)
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of update number ``step``."""
@@ -244,16 +226,14 @@ class CosineDecay(Schedule):
     [0.01, 0.1, 0.05, 0.0]
     """
 
-    learning_rate: float
+    learning_rate: float = field(metadata=_RATE)
     _: KW_ONLY
-    total_steps: int
-    warmup_steps: int = 0
+    total_steps: int = field(metadata=_COUNT)
+    warmup_steps: int = checked(0, partial(require_count, low=0))
     final: float = 0.0
 
     def __post_init__(self) -> None:
-        self._require_rate()
-        require_count("CosineDecay", "total_steps", self.total_steps)
-        require_count("CosineDecay", "warmup_steps", self.warmup_steps, low=0)
+        super().__post_init__()
         require_number("CosineDecay", "final", self.final, low=0.0, high=self.learning_rate)
         if self.warmup_steps >= self.total_steps:
             raise ValueError(
@@ -304,19 +284,15 @@ class OneCycle(Schedule):
     [0.004, 0.1, 1e-05]
     """
 
-    learning_rate: float
+    learning_rate: float = field(metadata=_RATE)
     _: KW_ONLY
-    total_steps: int
-    start_factor: float = 25.0
-    final_factor: float = 1e4
-    peak_at: float = 0.3
+    total_steps: int = field(metadata=checked_by(partial(require_count, low=2)))
+    start_factor: float = checked(25.0, _divisor)
+    final_factor: float = checked(1e4, _divisor)
+    peak_at: float = checked(0.3, above_0)
 
     def __post_init__(self) -> None:
-        self._require_rate()
-        require_count("OneCycle", "total_steps", self.total_steps, low=2)
-        require_number("OneCycle", "start_factor", self.start_factor, low=1.0)
-        require_number("OneCycle", "final_factor", self.final_factor, low=1.0)
-        require_number("OneCycle", "peak_at", self.peak_at, low=0.0, strict=True)
+        super().__post_init__()
         if self.peak_at >= 1.0:
             raise ValueError(f"OneCycle: expected peak_at below 1, got {self.peak_at!r}; it is a part of the cycle")
 
@@ -371,20 +347,17 @@ class ReduceOnPlateau(Schedule):
     0.05
     """
 
-    learning_rate: float
+    learning_rate: float = field(metadata=_RATE)
     _: KW_ONLY
-    factor: float = 0.1
-    patience: int = 10
-    min_delta: float = 1e-4
+    factor: float = checked(0.1, _factor)
+    patience: int = checked(10, require_count)
+    min_delta: float = checked(1e-4, at_least_0)
     minimum: float = 0.0
     monitor: str = "val_loss"
     mode: str = "auto"
 
     def __post_init__(self) -> None:
-        self._require_rate()
-        self._require_factor()
-        require_count("ReduceOnPlateau", "patience", self.patience)
-        self._require_rate("min_delta")
+        super().__post_init__()
         require_number("ReduceOnPlateau", "minimum", self.minimum, low=0.0, high=self.learning_rate)
         monitor_sign("ReduceOnPlateau", self.monitor, self.mode)
         self.reset()
@@ -431,8 +404,7 @@ class ReduceOnPlateau(Schedule):
             raise ValueError(f"{who}: expected a dict of {', '.join(self._state)}, got {state!r:.100}")
         require_number(who, "multiplier", state["multiplier"], low=0.0, high=1.0)
         require_count(who, "epochs_without_gain", state["epochs_without_gain"], low=0)
-        if state["best"] is not None:
-            require_number(who, "best", state["best"])
+        optional(require_number, who, "best", state["best"])
         self._state.update(state)
 
     @property

@@ -45,9 +45,7 @@ def set_num_threads(n: int) -> None:
     1
     >>> fn.set_num_threads(before)
     """
-    require_count("set_num_threads", "n", n)
-    if n > MAX_THREADS:
-        raise ValueError(f"set_num_threads: expected n of at most {MAX_THREADS}, got {n}")
+    require_count("set_num_threads", "n", n, high=MAX_THREADS)
     set_threads(int(n))
 
 

@@ -1,4 +1,4 @@
-"""Rows of a stream, one at a time: names to columns, running means and variances, standardised values.
+"""Counts, means and squares of columns; rows of a stream, one at a time: names to columns, standardised values.
 
 NaN stands for a value that is missing: it is not learnt from, and becomes 0, the mean, in what is written.
 """
@@ -64,7 +64,7 @@ cdef class Moments:
                 return False
         return True
 
-    def take_named(self, dict x, dict columns):
+    def take_named(self, str who, dict x, dict columns):
         """Take a row of values by name, None or NaN where there is none; returns how many names have no column.
 
         Raises
@@ -91,13 +91,13 @@ cdef class Moments:
                 try:
                     number = value
                 except TypeError:
-                    raise TypeError(f"expected a number for feature {name!r:.60}, got {type(value).__name__} "
+                    raise TypeError(f"{who}: expected a number for feature {name!r:.60}, got {type(value).__name__} "
                                     f"{value!r:.60}; encode it as numbers first") from None
                 except OverflowError:
                     number = LARGEST * 10.0
             if fabs(number) > LARGEST:
-                raise ValueError(f"expected a finite number for feature {name!r:.60}, or NaN where it is missing, got "
-                                 f"{value!r:.60}")
+                raise ValueError(f"{who}: expected a finite number for feature {name!r:.60}, or NaN where it is missing, "
+                                 f"got {value!r:.60}")
             self.values[<Py_ssize_t> column] = number
         return unknown
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn._core.rng import SHUFFLE, RandomStream
-from fastnn._spec import require_count, require_flag
-from fastnn.data.table_files import Column, Columns, Part, listed, open_tables, texts_of
+from fastnn._spec import float_dtype, listed, optional, require_count, require_flag, require_seed
+from fastnn.data.table_files import Column, Part, open_tables, texts_of
 
 Array = npt.NDArray[Any]
 Rows = list[Array]  # x, y and perhaps the weights, equally long
@@ -39,16 +39,14 @@ class TableBatches:
     """
 
     def __init__(
-        self, parts: list[Part], columns: Columns, *, batch_size: int, shuffle: bool, seed: int,
-        buffer_rows: int | None, dtype: np.dtype,
+        self, parts: list[Part], features: list[Column], others: list[Column], *, batch_size: int, shuffle: bool,
+        seed: int, buffer_rows: int | None, dtype: np.dtype,
     ) -> None:  # fmt: skip
-        self._parts, self._read = parts, columns
+        self._parts, self._features, self._others = parts, features, others  # others: the target, perhaps weights
         self.batch_size, self.shuffle, self.seed, self.dtype = batch_size, shuffle, seed, dtype
-        self.columns = [column.name for column in columns.features]
-        self.target_name = columns.target.name
-        texts = [column for column in (*columns.features, columns.target) if column.categories is not None]
-        self.categories = {column.name: list(column.categories or ()) for column in texts}
-        self.feature_names = [name for column in columns.features for name in column.feature_names]
+        self.columns, self.target_name = [column.name for column in features], others[0].name
+        self.categories = {one.name: list(one.categories) for one in (*features, *others) if one.categories is not None}
+        self.feature_names = [name for column in features for name in column.feature_names]
         counts = [part.rows for part in parts]
         self.rows = None if any(count is None for count in counts) else sum(count or 0 for count in counts)
         fitting = _BUFFER_BYTES // (dtype.itemsize * len(self.feature_names))
@@ -78,8 +76,9 @@ class TableBatches:
         parts = self._parts
         if self.shuffle:
             parts = [parts[i] for i in RandomStream(self.seed, SHUFFLE, epoch).permutation(len(parts))]
+        names = [column.name for column in (*self._features, *self._others)]
         for part in parts:
-            for record in part.records(self._read.names):
+            for record in part.records(names):
                 if len(record):
                     yield self._encode(record, part.path)
 
@@ -87,18 +86,15 @@ class TableBatches:
         """Return x, y and perhaps weights of a stretch of a table."""
         x = np.zeros((len(record), len(self.feature_names)), self.dtype)
         at = 0
-        for column in self._read.features:
+        for column in self._features:
             values = column.values(record, path)
             if column.categories is None:
                 x[:, at] = values
             else:
                 x[np.arange(len(x)), at + values] = 1
             at += len(column.feature_names)
-        y = self._read.target.values(record, path)
-        result = [x, y.astype(self.dtype) if y.dtype.kind == "f" else y]
-        if self._read.weight is not None:
-            result.append(self._read.weight.values(record, path).astype(self.dtype))
-        return result
+        y, *weight = (column.values(record, path) for column in self._others)
+        return [x, y.astype(self.dtype) if y.dtype.kind == "f" else y, *(part.astype(self.dtype) for part in weight)]
 
     def _order(self, epoch: int, mixed: int, count: int) -> Array:
         """Return the order of the rows of the buffer."""
@@ -200,40 +196,33 @@ def read_batches(
     paths = [Path(one) for one in ([path] if isinstance(path, str | Path) else path)]
     require_count("read_batches", "batch_size", batch_size)
     require_flag("read_batches", "shuffle", shuffle)
-    require_count("read_batches", "seed", seed, low=0)
-    if seed >= 1 << 64:
-        raise ValueError(f"read_batches: expected seed below 2**64, got {seed}")
-    if buffer_rows is not None:
-        require_count("read_batches", "buffer_rows", buffer_rows)
-    kind = np.dtype(dtype) if dtype in ("float32", "float64", np.float32, np.float64) else None
-    if kind is None:
-        raise ValueError(f"read_batches: expected dtype float32 or float64, got {dtype!r:.60}")
-    for name in (target, *(() if weight is None else (weight,))):
+    require_seed("read_batches", seed)
+    optional(require_count, "read_batches", "buffer_rows", buffer_rows)
+    kind = float_dtype("read_batches", dtype)
+    others = [target] if weight is None else [target, weight]
+    for name in others:
         if not isinstance(name, str):
             raise TypeError(f"read_batches: expected the name of a column, got {name!r:.60}")
     tables = open_tables(paths)
-    wanted = [name for name in tables.names if name not in (target, weight)] if columns is None else list(columns)
-    for name in (target, weight):
-        if name is not None and name in wanted:
+    wanted = [name for name in tables.names if name not in others] if columns is None else list(columns)
+    for name in others:
+        if name in wanted:
             raise ValueError(f"read_batches: expected {name!r} not to be among the feature columns")
     if len(set(wanted)) != len(wanted) or not wanted or weight == target:
         raise ValueError(
             f"read_batches: expected at least one feature column, and none twice, got {listed(wanted)}, target "
             f"{target!r} and weight {weight!r}"
         )
-    read = [*wanted, target, *([] if weight is None else [weight])]
-    kinds = {name: "text" if name in (categories or ()) else kind for name, kind in tables.kinds(read).items()}
+    read = [*wanted, *others]
+    kinds = {name: "text" if name in (categories or ()) else own for name, own in tables.kinds(read).items()}
     if weight is not None and kinds[weight] == "text":
         raise ValueError(f"read_batches: expected numbers in the weight column {weight!r}, got texts")
     parts = tables.read_as(kinds, target)
     known = texts_of(parts, [name for name in read if kinds[name] == "text"], categories)
-    features = [Column(name, known.get(name)) for name in wanted]
-    chosen = Columns(
-        features, Column(target, known.get(target)), None if weight is None else Column(weight, None), read
-    )
     return TableBatches(
-        parts, chosen, batch_size=batch_size, shuffle=shuffle, seed=seed, buffer_rows=buffer_rows, dtype=kind
-    )
+        parts, [Column(name, known.get(name)) for name in wanted], [Column(name, known.get(name)) for name in others],
+        batch_size=batch_size, shuffle=shuffle, seed=seed, buffer_rows=buffer_rows, dtype=kind,
+    )  # fmt: skip
 
 
 def _joined(held: list[Rows]) -> Rows:

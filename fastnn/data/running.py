@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn._core.moments import Moments
-from fastnn._spec import require_number
+from fastnn._spec import above_0, optional
 from fastnn.data.standardize import Array, ColumnScaler, float_type, pieces
 
 _LARGEST = 1e150  # of a value: sums of squares stay finite
@@ -66,9 +66,8 @@ class RunningStandardizer(ColumnScaler):
     _options = ("half_life", "clip")
 
     def __init__(self, *, half_life: float | None = None, clip: float | None = None) -> None:
-        for name, value in (("half_life", half_life), ("clip", clip)):
-            if value is not None:
-                require_number("RunningStandardizer", name, value, low=0.0, strict=True)
+        optional(above_0, self._who, "half_life", half_life)
+        optional(above_0, self._who, "clip", clip)
         self.half_life, self.clip = half_life, clip
 
     def update(self, x: npt.ArrayLike) -> Self:

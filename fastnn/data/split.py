@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastnn._spec import require_number
+from fastnn._spec import above_0
 
 Array = npt.NDArray[Any]
 
@@ -52,7 +52,7 @@ def split(
     inputs, targets = np.asarray(X), np.asarray(y)
     if inputs.ndim == 0 or targets.ndim == 0 or len(inputs) != len(targets):
         raise ValueError(f"split: expected as many rows in X as in y, got shapes {inputs.shape} and {targets.shape}")
-    require_number("split", "fraction", fraction, low=0.0, strict=True)
+    above_0("split", "fraction", fraction)
     rows = len(inputs)
     if rows < 2 or fraction >= 1.0:
         raise ValueError(f"split: expected at least 2 rows and a fraction below 1, got {rows} rows and {fraction!r}")

@@ -91,9 +91,9 @@ class ColumnScaler:
         try:
             scaler, rows = cls(**{name: config[name] for name in cls._options}), config["rows"]
             sums = np.asarray([config[name] for name in cls._sums], dtype=np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ModelFormatError(f"{cls._who}: expected lists of numbers, as many in each: {error}") from error
-        sound = type(rows) is int and rows >= 0 and (rows > 0) == (sums.size > 0) and np.isfinite(sums).all()
+        sound = type(rows) is int and 0 <= rows < 1 << 63 and (rows > 0) == (sums.size > 0) and np.isfinite(sums).all()
         if not sound or (np.delete(sums, -2, axis=0) < 0).any() or (rows and scaler._misfit(sums[:1], True)):
             raise ModelFormatError(
                 f"{cls._who}: expected a number of rows, and of each column finite numbers, counts and squares of at "
@@ -155,9 +155,9 @@ class Standardizer(ColumnScaler):
     ----------
     rows : int
         Rows seen so far.
-    mean, variance : ndarray of shape (I,), float64
-        Of each column, the variance divided by ``rows``; of shape () for 1-D data, and of the shape of one row in
-        general.
+    count, mean, variance : ndarray of shape (I,), float64
+        Of each column, the variance divided by ``count``, the number of rows; of shape () for 1-D data, and of the
+        shape of one row in general.
     scale : ndarray of shape (I,), float64
         Standard deviation of each column; 1 for columns that do not vary.
 

@@ -9,6 +9,8 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 import numpy.typing as npt
 
+from fastnn._spec import listed
+
 Array = npt.NDArray[Any]
 
 MOST_CATEGORIES = 256
@@ -208,9 +210,3 @@ def _require_whole(column: Any) -> None:
 def _require_finite(name: object, values: npt.NDArray[np.float64]) -> None:
     if infinite := int((~np.isfinite(values)).sum()):
         raise ValueError(f"read_table: column {name!r} has {infinite} infinite values; drop those rows")
-
-
-def listed(names: Iterable[object]) -> str:
-    """Return up to 20 names, for a message."""
-    texts = [str(name) for name in names]
-    return ", ".join(texts[:20]) + (f" and {len(texts) - 20} more" if len(texts) > 20 else "")

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fastnn.data.table import CSV, MOST_CATEGORIES, PARQUET, listed
+from fastnn._spec import listed
+from fastnn.data.table import CSV, MOST_CATEGORIES, PARQUET
 
 Array = npt.NDArray[Any]
 
@@ -81,15 +82,6 @@ class Column:
                 f"{listed(self.categories or ())}"
             )
         return np.asarray(found.to_numpy(zero_copy_only=False)).astype(np.int64)
-
-
-class Columns(NamedTuple):
-    """Which columns are what; ``names``: all that are read."""
-
-    features: list[Column]
-    target: Column
-    weight: Column | None
-    names: list[str]
 
 
 @dataclass(frozen=True)

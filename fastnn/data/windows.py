@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from copy import copy
+from math import inf
 from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from fastnn._spec import choose, require_count
+from fastnn._spec import choose, float_dtype, optional, require_count
 from fastnn.data.examples import Examples
 from fastnn.data.inputs import Inputs, Lags, Needed, require_known
 from fastnn.data.ports import check_out
@@ -100,18 +101,21 @@ class Windows(Examples):
         epoch_size: int | None = None,
         dtype: Any = "float32",
     ) -> None:
-        for name, value in (("horizon", horizon), ("stride", stride), ("epoch_size", epoch_size)):
-            if value is not None or name != "epoch_size":
-                require_count("Windows", name, value)
+        require_count("Windows", "horizon", horizon)
+        require_count("Windows", "stride", stride)
+        optional(require_count, "Windows", "epoch_size", epoch_size)
         if not isinstance(series, Mapping) or not series:
             raise TypeError(f"Windows: expected series to be a dict of arrays by name, got {type(series).__name__}")
         self.scalers = dict(scalers or {})
         for kind, names in (("target", [target]), ("series of scalers", self.scalers)):
             for name in names:
                 choose(f"Windows: unknown {kind}", name, series)
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"Windows: expected dtype float32 or float64, got {dtype!r:.60}")
-        self.dtype, self.horizon, self.stride, self.epoch_size = np.dtype(dtype), horizon, stride, epoch_size
+        self.dtype, self.horizon, self.stride, self.epoch_size = (
+            float_dtype("Windows", dtype),
+            horizon,
+            stride,
+            epoch_size,
+        )
         self._series = {
             name: Series("Windows", name, values, self.scalers.get(name), self.dtype) for name, values in series.items()
         }
@@ -126,7 +130,7 @@ class Windows(Examples):
         self._inputs = Inputs(self._series, lags, columns, target, sample_weight)
         self._ahead, self._now, self.width = Offsets(range(horizon)), Offsets([0]), self._inputs.width
         self._start = 0
-        self._stop: int | None = None
+        self._stop: float = inf
         self.times: npt.NDArray[np.int64] = self._found(0)
 
     # ---- which examples there are ----------------------------------------------------------------------------------
@@ -142,7 +146,7 @@ class Windows(Examples):
         """Return the times of examples from ``first`` on."""
         first = max(first, self._start)
         first += (self._start - first) % self.stride
-        stop = (self.end if self._stop is None else min(self._stop, self.end)) - self.horizon + 1
+        stop = int(min(self._stop, self.end)) - self.horizon + 1
         known = np.ones(max(stop - first, 0), dtype=bool)
         for series, offsets in self._needed():
             known &= series.known(first, stop, offsets)
@@ -180,12 +184,8 @@ class Windows(Examples):
             start = self._time("between", start)
             part._start = max(self._start, start + (self._start - start) % self.stride)
         if stop is not None:
-            stop = self._time("between", stop)
-            part._stop = stop if self._stop is None else min(stop, self._stop)
-        inside = self.times >= part._start
-        if part._stop is not None:
-            inside &= self.times <= part._stop - self.horizon
-        part.times = self.times[inside]
+            part._stop = min(self._time("between", stop), self._stop)
+        part.times = self.times[(self.times >= part._start) & (self.times + self.horizon <= part._stop)]
         return part
 
     def split(self, at: int) -> tuple[Self, Self]:

@@ -14,7 +14,7 @@ import numpy as np
 from fastnn._core.engine import Engine
 from fastnn._core.rng import PARAMETERS, RandomStream, fresh_seed
 from fastnn._core.workspace import aligned_zeros
-from fastnn._spec import choose, require_count, require_flag
+from fastnn._spec import choose, float_dtype, require_flag, require_seed
 from fastnn.data.examples import MADE_BYTES, Examples
 from fastnn.data.ports import Ports, as_list, as_row, as_rows, check_out, release
 from fastnn.graph.assembly import Application, Assembly, Place, assemble
@@ -106,9 +106,7 @@ class Graph(Engine):
         """Lay out the plan and the parameter vector."""
         self.dtype = as_dtype(dtype)
         self.seed = fresh_seed() if seed is None else seed
-        require_count("Network", "seed", self.seed, low=0)
-        if self.seed >= 1 << 64:
-            raise ValueError(f"Network: expected seed below 2**64, got {self.seed}")
+        require_seed("Network", self.seed)
         self.structure, self.input_shapes = structure, structure.input_shapes
         self.history: Any = None
         self.metadata: dict[str, Any] = {}
@@ -710,10 +708,4 @@ def as_dtype(dtype: Any) -> np.dtype:
     ValueError
         If it is another dtype.
     """
-    try:
-        result = np.dtype(dtype)
-    except (TypeError, ValueError, SyntaxError):
-        result = np.dtype(object)
-    if dtype is None or result not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"Network: expected dtype float32 or float64, got {dtype!r:.60}")
-    return result
+    return float_dtype("Network", dtype)

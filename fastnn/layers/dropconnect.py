@@ -3,7 +3,7 @@
 from dataclasses import KW_ONLY, dataclass
 
 from fastnn._core.ops import DropConnectOp
-from fastnn._spec import require_number
+from fastnn._spec import require_fraction
 from fastnn.layers.activation import activation_ops
 from fastnn.layers.base import Built, Shape
 from fastnn.layers.dense import Dense
@@ -65,6 +65,4 @@ def check_rate(who: str, rate: object) -> None:
     TypeError, ValueError
         If it is not.
     """
-    require_number(who, "rate", rate, low=0, high=1)
-    if rate == 1:
-        raise ValueError(f"{who}: expected rate below 1, got 1: nothing would be left")
+    require_fraction(who, "rate", rate, ": nothing would be left")

@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._spec import require_count
+from fastnn._spec import listed, require_count, require_flag
 from fastnn.data import RunningStandardizer
 
 NAMES = (str, int, float, bool, type(None))  # what a file can keep as it is
 
 
-def as_standardizer(value: bool | RunningStandardizer, half_life: float | None = None) -> RunningStandardizer | None:
+def as_standardizer(who: str, name: str, value: Any, half_life: float | None = None) -> RunningStandardizer | None:
     """Return ``value`` itself, a new one for True, or None."""
     if isinstance(value, RunningStandardizer):
         return value
+    require_flag(who, name, value)
     return RunningStandardizer(half_life=half_life) if value else None
 
 
@@ -42,7 +43,7 @@ def as_columns(who: str, features: Any) -> dict[Any, int]:
         raise TypeError(f"{who}: expected features to be a list of names, got {features!r:.60}")
     columns = {name: column for column, name in enumerate(features)}
     if len(columns) != len(features):
-        raise ValueError(f"{who}: expected every feature once, got {listed(features)}")
+        raise ValueError(f"{who}: expected every feature once, got {listed(map(repr, features))}")
     return columns
 
 
@@ -55,9 +56,3 @@ def as_hidden(who: str, network: Any) -> tuple[int, ...]:
     for units in network:
         require_count(who, "sizes of hidden layers", units)
     return tuple(int(units) for units in network)
-
-
-def listed(names: Any) -> str:
-    """Return up to ten names, for a message."""
-    texts = [repr(name) for name in names]
-    return ", ".join(texts[:10]) + (f" and {len(texts) - 10} more" if len(texts) > 10 else "")

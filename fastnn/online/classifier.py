@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import exp
-from typing import Any, Self
+from typing import Any
 
 from fastnn._spec import require_count
 from fastnn.data import RunningStandardizer
@@ -238,16 +238,13 @@ class OnlineClassifier(OnlineModel):
     def _config(self) -> dict[str, Any]:
         return {**super()._config(), "classes": [as_json("OnlineClassifier", "class", label) for label in self._labels]}
 
-    @classmethod
-    def _from_config(cls, net: Network, config: dict[str, Any]) -> Self:
-        scaler = config["standardizer"]
-        scaler = False if scaler is None else RunningStandardizer.from_config(scaler)
-        model, labels = cls(net, standardize=scaler, unknown=config["unknown"]), config["classes"]
-        model._labels = {label: place for place, label in enumerate(labels)}
-        if len(model._labels) != len(labels) or len(labels) > (2 if model._binary else net.output_shape[0]):
+    def _resume(self, config: dict[str, Any]) -> None:
+        assert self.net is not None
+        labels = config["classes"]
+        self._labels = {label: place for place, label in enumerate(labels)}
+        if len(self._labels) != len(labels) or len(labels) > (2 if self._binary else self.net.output_shape[0]):
             raise ValueError(f"expected a class for each output at most, got {labels!r:.80}")
-        model._resume(config)
-        return model
+        super()._resume(config)
 
 
 def _sigmoid(z: float) -> float:

@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from fastnn._core.moments import Moments
-from fastnn._spec import choose, require_count, require_flag
+from fastnn._spec import choose, listed, optional, require_count
 from fastnn.data import RunningStandardizer
 from fastnn.errors import ModelFormatError
 from fastnn.formats.safetensors import load
 from fastnn.layers import Dense, Layer
 from fastnn.losses import Loss, as_loss
 from fastnn.network import Network, Sequential
-from fastnn.online.arguments import as_columns, as_hidden, as_json, as_standardizer, listed
+from fastnn.online.arguments import as_columns, as_hidden, as_json, as_standardizer
 
 UNKNOWN = ("raise", "ignore")
 
@@ -25,6 +25,7 @@ class OnlineModel:
 
     kind: ClassVar[str]  # River's name for such a model
     fields: ClassVar[set[str]] = {"type", "by_name", "features", "unknown", "standardizer"}
+    scalers: ClassVar[dict[str, str]] = {"standardizer": "standardize"}  # of these fields: the options
     default_loss: ClassVar[str]
 
     def __init__(
@@ -33,14 +34,11 @@ class OnlineModel:
     ) -> None:  # fmt: skip
         who = type(self).__name__
         choose(f"{who}: unknown rule for unknown features", unknown, UNKNOWN)
-        if n_features is not None:
-            require_count(who, "n_features", n_features)
-        if not isinstance(standardize, RunningStandardizer):
-            require_flag(who, "standardize", standardize)
+        optional(require_count, who, "n_features", n_features)
         self._columns = as_columns(who, features)
         self._by_name: bool | None = True if features is not None else None
         self.unknown = unknown
-        self.standardizer = as_standardizer(standardize)
+        self.standardizer = as_standardizer(who, "standardize", standardize)
         self.net: Network | None = None
         self._moments: Moments | None = None
         self._recipe: dict[str, Any] | None = None
@@ -121,20 +119,11 @@ class OnlineModel:
 
     def _take(self, who: str, x: Any, learning: bool) -> None:
         """Hand a row to the moments."""
-        moments = self._moments
-        if moments is not None:
-            if self._by_name is False and moments.take(x):
-                return
-            if self._by_name and type(x) is dict:
-                try:
-                    if not moments.take_named(x, self._columns):
-                        return
-                except (TypeError, ValueError) as error:
-                    raise type(error)(f"{who}: {error}") from None
-        self._take_checked(who, x, learning)
-
-    def _take_checked(self, who: str, x: Any, learning: bool) -> None:
-        """``_take`` for the first row, and whatever is neither a plain array nor a dict of known features."""
+        if self._moments is not None and (
+            (self._by_name is False and self._moments.take(x))
+            or (self._by_name and type(x) is dict and not self._moments.take_named(who, x, self._columns))
+        ):
+            return  # an array of the columns, or a dict of known features
         by_name = isinstance(x, Mapping)
         if self._by_name is not None and by_name != self._by_name:
             kinds = ("a dict of feature name to number", "an array of the columns")
@@ -151,15 +140,12 @@ class OnlineModel:
             free = moments.width - len(columns)
             if self.unknown == "raise" and len(new) > free:
                 raise ValueError(
-                    f"{who}: expected features out of {listed(columns)}, got the new one {new[free]!r:.60}, for which "
-                    "the network has no input left; give n_features, or unknown='ignore'"
+                    f"{who}: expected features out of {listed(map(repr, columns))}, got the new one {new[free]!r:.60}, "
+                    "for which the network has no input left; give n_features, or unknown='ignore'"
                 )
             if learning:
                 columns = columns | {name: len(columns) + i for i, name in enumerate(new[:free])}
-            try:
-                moments.take_named(row, columns)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"{who}: {error}") from None
+            moments.take_named(who, row, columns)
             if learning:
                 self._columns, self._by_name = columns, True
             return
@@ -276,10 +262,16 @@ class OnlineModel:
     @classmethod
     def _from_config(cls, net: Network, config: dict[str, Any]) -> Self:
         """Return the model of ``_config``."""
-        raise NotImplementedError
+        scalers: dict[str, Any] = {
+            option: config[name] is not None and RunningStandardizer.from_config(config[name])
+            for name, option in cls.scalers.items()
+        }
+        model = cls(net, unknown=config["unknown"], **scalers)
+        model._resume(config)
+        return model
 
     def _resume(self, config: dict[str, Any]) -> None:
-        """Take up the names of the features from a file."""
+        """Take up names from a file."""
         assert self._moments is not None
         columns = as_columns(type(self).__name__, config["features"] or None)
         if config["by_name"] not in (None, True, False) or len(columns) > self._moments.width:

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from math import exp, inf, isfinite
 from numbers import Real
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
-from fastnn._spec import require_flag
+from fastnn._spec import float_dtype
 from fastnn.data import RunningStandardizer
-from fastnn.graph.graph import as_dtype
 from fastnn.losses import Loss
 from fastnn.network import Network
 from fastnn.online.arguments import as_standardizer
@@ -84,6 +83,7 @@ class OnlineRegressor(OnlineModel):
 
     kind = "Regressor"
     fields = OnlineModel.fields | {"target"}
+    scalers: ClassVar = {**OnlineModel.scalers, "target": "standardize_target"}
     default_loss = "squared_error"
 
     def __init__(
@@ -100,13 +100,13 @@ class OnlineRegressor(OnlineModel):
         seed: int | None = None,
         dtype: Any = None,
     ) -> None:
-        if not isinstance(standardize_target, RunningStandardizer):
-            require_flag("OnlineRegressor", "standardize_target", standardize_target)
         half_life = standardize.half_life if isinstance(standardize, RunningStandardizer) else None
-        self.target_standardizer = as_standardizer(standardize_target, half_life)
+        self.target_standardizer = as_standardizer(
+            "OnlineRegressor", "standardize_target", standardize_target, half_life
+        )
         self._target = None if self.target_standardizer is None else self.target_standardizer.begin(1)
         super().__init__(network, 1, features, n_features, loss, optimizer, standardize, unknown, seed, dtype)
-        kind = network.dtype if isinstance(network, Network) else as_dtype("float32" if dtype is None else dtype)
+        kind = network.dtype if isinstance(network, Network) else float_dtype("Network", dtype or "float32")
         self._given, self._wanted = np.zeros(1), np.zeros(1, kind)
 
     def _check_outputs(self, net: Network, loss: Loss) -> None:
@@ -187,16 +187,6 @@ class OnlineRegressor(OnlineModel):
     def _config(self) -> dict[str, Any]:
         target = self.target_standardizer
         return {**super()._config(), "target": None if target is None else target.to_config()}
-
-    @classmethod
-    def _from_config(cls, net: Network, config: dict[str, Any]) -> Self:
-        scaler, target = (
-            False if config[name] is None else RunningStandardizer.from_config(config[name])
-            for name in ("standardizer", "target")
-        )
-        model = cls(net, standardize=scaler, standardize_target=target, unknown=config["unknown"])
-        model._resume(config)
-        return model
 
 
 def _number(y: Any) -> float:

@@ -164,6 +164,9 @@ def test_state_goes_on_with_the_same_bits(carry):
         {"half_life": 0},
         {"extra": 1},
         {"count": [], "mean": [], "squares": []},
+        {"count": [[2.0, 2.0]], "mean": [[0.0, 0.0]], "squares": [[1.0, 1.0]]},
+        {"rows": 1 << 63},
+        {"mean": [10**400, 0.0]},
     ],
 )
 def test_damaged_config(change):

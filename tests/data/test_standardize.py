@@ -1,6 +1,8 @@
 """Standardizer against NumPy on the whole, exact fractions and hand calculation."""
 
+import copy
 import json
+import pickle
 from fractions import Fraction
 
 import numpy as np
@@ -77,6 +79,27 @@ def test_vectors_and_images():
     )
 
 
+def test_rows_of_many_axes():
+    X = np.random.default_rng(0).standard_normal((5, *(1,) * 18, 3))
+    standardizer = Standardizer().fit(X)
+    np.testing.assert_allclose(standardizer.variance, X.var(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(standardizer.transform(X), (X - X.mean(0)) / X.std(0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("carry", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_learns_on_its_own(carry):
+    first, second = np.random.default_rng(3).standard_normal((2, 6, 2, 2))
+    standardizer = Standardizer().fit(first)
+    other = carry(standardizer).partial_fit(second)
+    both = np.concatenate([first, second])
+    np.testing.assert_allclose(other.mean, both.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(other.variance, both.var(axis=0), rtol=1e-12)
+    assert other.count.tolist() == [[12, 12], [12, 12]]
+    np.testing.assert_allclose(standardizer.mean, first.mean(axis=0), rtol=1e-12)
+    assert repr(standardizer) == "Standardizer(rows=6, shape=(2, 2))"
+    assert repr(Standardizer()) == "Standardizer(rows=0, shape=None)"
+
+
 def test_inputs_stay_as_they_are():
     X = np.arange(6.0).reshape(3, 2)
     X.setflags(write=False)
@@ -103,6 +126,9 @@ def test_fit_forgets_and_config_goes_on():
     [
         {"type": "Normalizer"},
         {"rows": -1},
+        {"rows": 0},
+        {"rows": 10**400},
+        {"squares": [10**400, 0.0]},
         {"rows": True},
         {"mean": [0.0]},
         {"squares": [-1.0, 0.0]},

@@ -12,7 +12,8 @@ from pathlib import Path
 MOST_BYTES = 1_500_000  # of a wheel
 OF_SDIST = ("LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "pyproject.toml", "setup.py",
             "csrc/fnn_pool.c", "fastnn/_core/plan.pyx", "fastnn/_core/plan.pxd", "fastnn/data/digits.npz",
-            "fastnn/data/digits.LICENSE", "fastnn/reporting/page.css", "tests/helpers/cases.py", "tests/wheel/contents.py", "bench/__main__.py",
+            "fastnn/data/digits.LICENSE", "fastnn/reporting/page.css",
+            "tests/helpers/cases.py", "tests/wheel/contents.py", "bench/__main__.py",
             "examples/mnist.py", "docs/conf.py", "docs/index.rst")  # fmt: skip
 OF_WHEEL = ("fastnn/__init__.py", "fastnn/__init__.pyi", "fastnn/data/__init__.pyi", "fastnn/py.typed",
             "fastnn/_core/engine.pyi", "fastnn/capi.pxd", "fastnn/include/fastnn.h",
