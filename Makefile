@@ -54,7 +54,7 @@ $(VENV)/documented: $(VENV)/tested
 	touch $@
 
 docs: build $(VENV)/documented  ## the guide and the API reference, all of their code run; warnings are errors
-	$(PY) -m pytest -q --doctest-modules fastnn --doctest-glob='*.rst' docs/index.rst docs/howto docs/switching
+	$(PY) -m pytest -q --doctest-modules fastnn --doctest-glob='*.rst' docs/*.rst docs/howto docs/switching
 	OPENBLAS_NUM_THREADS=1 $(PY) -m sphinx --fail-on-warning --keep-going --fresh-env --quiet \
 		-d build/docs/doctrees docs build/docs/html
 	@echo "build/docs/html/index.html"

@@ -38,6 +38,8 @@ html_theme_options = {
         "howto/*": [],
         "switching/*": [],
         "index": [],
+        "install": [],
+        "features": [],
     },
     "footer_start": [],
     "footer_end": [],

@@ -1,5 +1,9 @@
 """What ``fastnn`` has, each name once: type checkers read this, and so does ``fastnn/_lazy.py``."""
 
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any
+
 from fastnn import data as data
 from fastnn import ensemble as ensemble
 from fastnn import errors as errors
@@ -21,7 +25,7 @@ from fastnn import threads as threads
 from fastnn import training as training
 from fastnn._core.headers import get_include as get_include
 from fastnn._version import __version__ as __version__
-from fastnn.data import *  # noqa: F403
+from fastnn.data import *
 from fastnn.ensemble import Ensemble as Ensemble
 from fastnn.ensemble import Uncertainty as Uncertainty
 from fastnn.errors import DivergenceError as DivergenceError
@@ -29,11 +33,11 @@ from fastnn.errors import ModelFormatError as ModelFormatError
 from fastnn.estimators import MLPClassifier as MLPClassifier
 from fastnn.estimators import MLPRegressor as MLPRegressor
 from fastnn.formats import c as _c
-from fastnn.formats import from_keras as from_keras
-from fastnn.formats import from_onnx as from_onnx
-from fastnn.formats import from_sklearn as from_sklearn
-from fastnn.formats import from_torch as from_torch
-from fastnn.formats.safetensors import load as load
+from fastnn.formats import from_keras as _from_keras
+from fastnn.formats import from_onnx as _from_onnx
+from fastnn.formats import from_sklearn as _from_sklearn
+from fastnn.formats import from_torch as _from_torch
+from fastnn.formats.safetensors import load as _load
 from fastnn.graph import layer_view as layer_view
 from fastnn.graph.resampling import resample_phase as resample_phase
 from fastnn.graph.stream import Stream as Stream
@@ -106,6 +110,26 @@ from fastnn.training.many import fit_many as fit_many
 from fastnn.training.range_test import RateSweep as RateSweep
 from fastnn.training.range_test import lr_find as lr_find
 from fastnn.training.range_test import plot_lr_find as plot_lr_find
+
+# What makes networks of files and of other libraries' models stands below Network and cannot name it: here it does.
+def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -> Network: ...
+def from_keras(
+    source: Any,
+    *,
+    into: Network | None = None,
+    input_shape: int | tuple[int, ...] | None = None,
+    seed: int | None = None,
+) -> Network: ...
+def from_onnx(model: Any, *, outputs: str | Sequence[str] | None = None, seed: int | None = None) -> Network: ...
+def from_sklearn(mlp: Any, *, logits: bool = False, seed: int | None = None) -> Sequential: ...
+def from_torch(
+    source: Any,
+    *,
+    into: Network | None = None,
+    names: Mapping[str, str] | None = None,
+    input_shape: int | tuple[int, ...] | None = None,
+    seed: int | None = None,
+) -> Network: ...
 
 # Modules under the names that they had before.
 diagnostics = _gradcheck

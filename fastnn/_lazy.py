@@ -5,9 +5,10 @@ They stand once, in the package's ``__init__.pyi``, where type checkers find the
     from fastnn.layers import Dense as Dense
     from fastnn.data import *
     interchange = formats
+    def load(path: ...) -> Network: ...
 
-where the second needs a package that has such a file itself, or a module that lists its names in ``__all__``, and the
-third gives a name above a second one.
+The second needs a package that has such a file itself, or a module that lists its names in ``__all__``.  The third
+gives what a line above names a second name, and the fourth says more of the type of what was imported as ``_load``.
 """
 
 import sys
@@ -35,6 +36,9 @@ def homes(package: str) -> dict[str, tuple[str, str]]:
                     found[public] = module, name
                 case [public, "=", name]:
                     found[public] = found[name]
+                case ["def", rest, *_]:
+                    public = rest.partition("(")[0]
+                    found[public] = found[f"_{public}"]
     return found
 
 

@@ -174,7 +174,12 @@ def stub_imports(package):
         if isinstance(node, ast.Assign):
             found[node.targets[0].id] = found[node.value.id]
             continue
+        if isinstance(node, ast.FunctionDef):
+            found[node.name] = found[f"_{node.name}"]
+            continue
         assert isinstance(node, ast.ImportFrom)
+        if not node.module.startswith("fastnn"):
+            continue  # for annotations
         for alias in node.names:
             if alias.name == "*":
                 found |= stub_imports(importlib.import_module(node.module))
@@ -201,6 +206,22 @@ def test_every_name_of_a_stub_is_found(package):
         assert getattr(package, public) is expected, public
     with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'nothing'"):
         package.nothing  # noqa: B018
+
+
+def test_functions_that_the_stub_types_have_those_parameters():
+    functions = [
+        node
+        for node in ast.parse(Path(fn.__file__).with_suffix(".pyi").read_text()).body
+        if isinstance(node, ast.FunctionDef)
+    ]
+    assert len(functions) > 3
+    for node in functions:
+        names = [
+            *(argument.arg for argument in node.args.args),
+            "*",
+            *(argument.arg for argument in node.args.kwonlyargs),
+        ]
+        assert written(getattr(fn, node.name)) == ", ".join(names), node.name
 
 
 @pytest.mark.parametrize("name", [

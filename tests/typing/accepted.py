@@ -38,6 +38,8 @@ def code() -> None:
 
     loaded = fn.load("model.safetensors")
     assert_type(loaded, fn.Network)
+    assert_type(fn.from_onnx("model.onnx"), fn.Network)
+    assert_type(fn.from_sklearn(object()), fn.Sequential)
     include: str = fn.get_include()
 
     class Halve(fn.Callback):
