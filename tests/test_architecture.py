@@ -46,7 +46,7 @@ FLOORS = [
     ["insight.gradcheck", "insight.score", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.importance", "insight.probes", "insight.flow",
      "insight.histograms", "insight.plots", "insight"],
     ["estimators.parameters", "estimators.peers", "estimators.available", "estimators.rows", "estimators.targets",
-     "estimators.holdout", "estimators.design", "estimators.objective", "estimators.pace", "estimators.epochs",
+     "estimators.holdout", "estimators.design", "estimators.objective", "estimators.pace", "estimators.stopping",
      "estimators.lbfgs", "estimators.rules", "estimators.files", "estimators.fitted", "estimators.base",
      "estimators.classifier", "estimators.regressor", "estimators"],
     ["online.arguments", "online.model", "online.regressor", "online.classifier", "online"],

@@ -50,8 +50,9 @@ def class_weights(who: str, class_weight: Any, labels: np.ndarray, known: range 
         classes, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
         return (len(labels) / (len(classes) * counts))[inverse]
     if not isinstance(class_weight, dict):
-        error = ValueError if isinstance(class_weight, str) else TypeError
-        raise error(f"{who}: expected class_weight to be a dict or 'balanced', got {class_weight!r:.60}")
+        text = isinstance(class_weight, str)
+        got = f"{class_weight!r:.60}" if text else type(class_weight).__name__
+        raise (ValueError if text else TypeError)(f"{who}: expected class_weight to be a dict or 'balanced', got {got}")
     result = np.ones(len(labels))
     for label, weight in class_weight.items():
         if not (isinstance(weight, Real) and 0 <= float(weight) < float("inf")):

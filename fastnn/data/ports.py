@@ -184,7 +184,7 @@ def as_parts(who: str, what: str, parts: Any) -> tuple[Any, Any, Any]:
         If it is none of two or three parts.
     """
     if not isinstance(parts, tuple | list) or len(parts) not in (2, 3):
-        got = f"{len(parts)} parts" if isinstance(parts, tuple | list) else type(parts).__name__
+        got = type(parts).__name__ + (f" of {len(parts)}" if isinstance(parts, tuple | list) else "")
         raise TypeError(f"{who}: expected {what} (X, y) or (X, y, sample_weight), got {got}")
     return parts[0], parts[1], parts[2] if len(parts) == 3 else None
 

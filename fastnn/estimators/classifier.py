@@ -4,11 +4,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from fastnn.data.class_weights import class_weights
+from fastnn.data.ports import Block
 from fastnn.errors import ModelFormatError
 from fastnn.estimators import files, parameters, rows
 from fastnn.estimators.available import stochastic_only
 from fastnn.estimators.base import MultilayerPerceptron
-from fastnn.estimators.epochs import Rows
 from fastnn.estimators.objective import Objective, of_classes
 from fastnn.estimators.parameters import one_of
 from fastnn.estimators.targets import Classes, as_labels, find_classes, of_labels
@@ -198,38 +199,23 @@ class MLPClassifier(MultilayerPerceptron):
             return weights
         if classes.type == "multilabel":
             raise ValueError(f"{who}: expected class_weight=None for several labels per row; use sample_weight")
-        numbers = np.searchsorted(classes.labels, labels)
-        if isinstance(given, str) and given == "balanced":
-            counts = np.bincount(numbers, minlength=len(classes.labels))
-            each = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
-        elif isinstance(given, dict):
-            each = np.ones(len(classes.labels))
-            holds = parameters.number(0)[1]
-            for label, weight in given.items():
-                if not holds(weight):
-                    raise ValueError(
-                        f"{who}: expected class weights of at least 0, got {weight!r:.60} for {label!r:.60}"
-                    )
-                each[classes.labels == label] = weight
-        else:
-            raise ValueError(f"{who}: expected class_weight to be None, a dict or 'balanced', got {given!r:.60}")
-        by_class = each[numbers].astype(dtype)
+        by_class = class_weights(who, given, labels).astype(dtype)
         return by_class if weights is None else weights * by_class
 
     def _validation_targets(self, y: Any, n: int, dtype: Any, found: dict[str, Any]) -> np.ndarray:
         who = f"{type(self).__name__}: y_val"
         return found["_classes"].encode(who, as_labels(who, y, n), dtype)
 
-    def _objective(self, found: dict[str, Any], data: Rows) -> Objective:
+    def _objective(self, found: dict[str, Any], data: Block) -> Objective:
         parameters.check(self, {"loss": LOSS})
         return of_classes(self.loss, found["_classes"].type, found["n_outputs_"])
 
-    def _score_outputs(self, outputs: np.ndarray, held: Rows) -> float:
-        if held.targets.ndim == 1:
-            right = outputs.argmax(axis=1) == held.targets
+    def _score_outputs(self, outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> float:
+        if targets.ndim == 1:
+            right = outputs.argmax(axis=1) == targets
         else:
-            right = ((outputs > 0.5) == (held.targets > 0.5)).all(axis=1)
-        return float(np.average(right, weights=held.weights))
+            right = ((outputs > 0.5) == (targets > 0.5)).all(axis=1)
+        return float(np.average(right, weights=weights))
 
     def _describe_targets(self) -> dict[str, Any]:
         labels = self.classes_
@@ -296,13 +282,13 @@ class MLPClassifier(MultilayerPerceptron):
 
     def _rows_of_known(
         self, X: Any, y: Any, sample_weight: Any, known: Classes, first: bool
-    ) -> tuple[dict[str, Any], Rows]:
+    ) -> tuple[dict[str, Any], Block]:
         """Check rows whose classes are known beforehand."""
         who = type(self).__name__
         found, matrix, weights = self._matrix(X, sample_weight, first)
         labels = as_labels(who, y, matrix.shape[0])
         weights = self._by_class(labels, known, weights, matrix.dtype)
-        return found | self._describe(known), Rows(matrix, known.encode(who, labels, matrix.dtype), weights)
+        return found | self._describe(known), rows.block(matrix, known.encode(who, labels, matrix.dtype), weights)
 
     # ---- answering ---------------------------------------------------------------------------------------------------
 
@@ -387,9 +373,9 @@ class MLPClassifier(MultilayerPerceptron):
 
     def _logits(self, X: Any) -> np.ndarray:
         """Return what sigmoid or softmax is applied to (N, n_outputs)."""
-        net = self.network_
-        blocks = rows.dense_blocks(self._rows_to_answer(X), None, 1)
-        return np.concatenate([net.preactivations(block)[net.layers[-1].name] for block, _ in blocks])
+        net, matrix = self.network_, self._rows_to_answer(X)
+        parts = [matrix[start : start + net.block] for start in range(0, matrix.shape[0], net.block)]
+        return np.concatenate([net.preactivations(part)[net.layers[-1].name] for part in parts])
 
     def predict_one(self, x: Any) -> Any:
         """Return the most likely class of one row, without the cost of handling many.

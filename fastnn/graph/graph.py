@@ -334,7 +334,13 @@ class Graph(Engine):
         for start in range(0, n, size):
             stop = min(start + size, n)
             rows = [x[start:stop] for x in sources]
-            X = examples.gather(np.arange(start, stop))[0] if examples is not None else rows if len(rows) > 1 else rows[0]
+            X = (
+                examples.gather(np.arange(start, stop))[0]
+                if examples is not None
+                else rows
+                if len(rows) > 1
+                else rows[0]
+            )
             inputs, made = self.ports.rows("predict", X)
             self._predict_rows(inputs, [y[start : start + made] for y in outputs], made)
             for x in sources:

@@ -69,7 +69,15 @@ def _fit(
     require_batch_size("fit", batch_size)
     require_flag("fit", "shuffle", shuffle)
     feed = make_feed(
-        "fit", net.ports, X, y, sample_weight, class_weight=class_weight, batch_size=batch_size, epochs=epochs, rows=rows
+        "fit",
+        net.ports,
+        X,
+        y,
+        sample_weight,
+        class_weight=class_weight,
+        batch_size=batch_size,
+        epochs=epochs,
+        rows=rows,
     )
     validation = None if validation_data is None else validation_feed("fit", net.ports, validation_data, epochs)
     calls = as_callbacks("fit", callbacks) + _display(verbose)
@@ -157,9 +165,7 @@ def train(
             call.on_fit_end(net, history)
 
 
-def describe(
-    net: "Graph", sums: Sums, epochs: int, measure: Callable[[EpochInfo, Sums], None]
-) -> EpochInfo:
+def describe(net: "Graph", sums: Sums, epochs: int, measure: Callable[[EpochInfo, Sums], None]) -> EpochInfo:
     """Return what there is to tell of an epoch, after the schedule has heard of it."""
     info = EpochInfo(net.epoch, epochs, sums.mean, learning_rate=sums.rate, samples=sums.rows, net=net)
     measure(info, sums)
@@ -168,9 +174,7 @@ def describe(
     return info
 
 
-def sweep(
-    net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequence[Callback], rates: Rates
-) -> Sums:
+def sweep(net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequence[Callback], rates: Rates) -> Sums:
     """Learn from every row of an epoch once.
 
     Raises
