@@ -54,37 +54,47 @@ class Feed(Protocol):
         """Yield one epoch, shuffled or in the order of the data."""
 
 
-class ArrayFeed:
-    """Rows of arrays: used where they lie if dtype and layout are right, else converted a buffer at a time.
+class WholeFeed:
+    """One block that every epoch consists of: rows ready for the Trainer, of which ``order`` says which to take."""
 
-    ``rows``: the numbers of those to take, None: all.  Sparse rows are made dense in the order in which they are
-    needed, so every mini-batch is the one that the same rows have as a packed array, whatever fits into the buffer.
-    """
+    whole: Block | None
 
-    def __init__(self, who: str, ports: Ports, data: Block, batch_size: int, rows: np.ndarray | None = None) -> None:
-        if rows is not None and not (fits(ports, data, data.n) and fits(ports, data, len(rows))):
-            data, rows = data.take(rows), None
-        self.who, self.ports, self.data = who, ports, data
-        self.n: int = data.n if rows is None else len(rows)
-        self.batch_size = min(batch_size, self.n)
-        self.whole: Block | None = None
-        if fits(ports, data, data.n):
-            self.whole = ports.ready(who, data)._replace(n=self.n, order=rows)
+    def __init__(self, block: Block, batch_size: int) -> None:
+        self.whole, self.n, self.batch_size = block, block.n, min(batch_size, block.n)
 
     def blocks(self, shuffle: Shuffle | None) -> Iterator[Block]:
-        """Yield the whole in one block, or some rows at a time."""
-        if self.whole is not None:
-            order = self.whole.order
-            if shuffle is not None:
-                drawn = shuffle.permutation(self.n)
-                order = drawn if order is None else order[drawn]
-            yield self.whole._replace(order=order)
-        elif any(map(is_sparse, self.data.inputs)):
-            rows = multiple(self.batch_size, MADE_BYTES // self.ports.row_bytes)
-            for where in portions(self.n, rows, shuffle):
-                yield self.ports.ready(self.who, self.data, where)
-        else:
+        """Yield it."""
+        assert self.whole is not None
+        order = self.whole.order
+        if shuffle is not None:
+            drawn = shuffle.permutation(self.n)
+            order = drawn if order is None else order[drawn]
+        yield self.whole._replace(order=order)
+
+
+class PartFeed:
+    """Rows that are converted some at a time: of arrays a buffer, which is read in long runs; of sparse ones a few MB.
+
+    Sparse rows are made dense in the order in which they are needed, so every mini-batch is the one that the same rows
+    would have as a packed array.
+    """
+
+    whole: Block | None = None
+
+    def __init__(self, who: str, ports: Ports, data: Block, batch_size: int) -> None:
+        self.who, self.ports, self.data = who, ports, data
+        self.n, self.batch_size = data.n, min(batch_size, data.n)
+
+    def blocks(self, shuffle: Shuffle | None) -> Iterator[Block]:
+        """Yield some rows at a time."""
+        if not any(map(is_sparse, self.data.inputs)):
             yield from self._buffers(shuffle)
+            return
+        order = None if shuffle is None else shuffle.permutation(self.n)
+        rows = multiple(self.batch_size, MADE_BYTES // self.ports.row_bytes)
+        for start in range(0, self.n, rows):
+            part = slice(start, start + rows)
+            yield self.ports.ready(self.who, self.data, part if order is None else order[part])
 
     def _buffers(self, shuffle: Shuffle | None) -> Iterator[Block]:
         """Yield a buffer of rows at a time: of runs of rows in a random order, shuffled within the buffer."""
@@ -172,7 +182,7 @@ def make_feed(
     batch_size: int = 256,
     epochs: int = 1,
     rows: Any = None,
-) -> ArrayFeed | ExamplesFeed | IterableFeed:
+) -> WholeFeed | PartFeed | ExamplesFeed | IterableFeed:
     """Return the feed that suits the data, or the numbered ``rows`` of them.
 
     Raises
@@ -200,7 +210,26 @@ def make_feed(
         rows = as_row_numbers(who, rows, data.n)
     if class_weight is not None:
         data = data._replace(weights=ports.by_class(who, data, class_weight, rows))
-    return ArrayFeed(who, ports, data, batch_size, rows)
+    return feed_of(who, ports, data, batch_size, rows)
+
+
+def feed_of(
+    who: str, ports: Ports, data: Block, batch_size: int, rows: np.ndarray | None = None
+) -> WholeFeed | PartFeed:
+    """Return the feed of checked data, or of the numbered ``rows`` of them: without a copy where these are held whole.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If numbers that are converted now are not finite, or targets not what the loss takes.
+    """
+    whole = fits(ports, data, data.n)
+    if rows is not None and not (whole and fits(ports, data, len(rows))):
+        return feed_of(who, ports, data.take(rows), batch_size)
+    if not whole:
+        return PartFeed(who, ports, data, batch_size)
+    block = ports.ready(who, data)
+    return WholeFeed(block if rows is None else block._replace(n=len(rows), order=rows), batch_size)
 
 
 def validation_feed(who: str, ports: Ports, data: Any, epochs: int) -> Feed:
@@ -283,13 +312,6 @@ def fits(ports: Ports, data: Block, n: int) -> bool:
 def multiple(batch_size: int, rows: int) -> int:
     """Return the largest number of whole mini-batches within some rows, but at least one, in rows."""
     return max(1, rows // batch_size) * batch_size
-
-
-def portions(n: int, rows: int, shuffle: Shuffle | None) -> Iterator[slice | np.ndarray]:
-    """Yield which rows come next, ``rows`` at a time."""
-    order = None if shuffle is None else shuffle.permutation(n)
-    for start in range(0, n, rows):
-        yield slice(start, start + rows) if order is None else order[start : start + rows]
 
 
 def _filled(starts: np.ndarray, run: int, n: int, rows: int) -> Iterator[list[slice]]:

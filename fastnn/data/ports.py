@@ -67,9 +67,8 @@ class Ports:
         """
         values = as_list(who, "X", X, len(self.input_shapes))
         inputs = [self._source(who, value, shape) for value, shape in zip(values, self.input_shapes, strict=True)]
-        lengths = [x.shape[0] for x in inputs]
-        if len(set(lengths)) > 1:
-            raise ValueError(f"{who}: expected as many rows in every input, got {lengths}")
+        if any(x.shape[0] != inputs[0].shape[0] for x in inputs[1:]):
+            raise ValueError(f"{who}: expected as many rows in every input, got {[x.shape[0] for x in inputs]}")
         return inputs
 
     def _source(self, who: str, value: Any, shape: Shape) -> Any:
@@ -237,8 +236,10 @@ def packed(who: str, name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarra
     ValueError
         If a value is NaN or infinite, or too large for the dtype.
     """
-    with np.errstate(over="ignore"):
-        result = np.require(array, dtype, ["C", "A"])
+    result = array
+    if array.dtype != dtype or not (array.flags.c_contiguous and array.flags.aligned) or type(array) is not np.ndarray:
+        with np.errstate(over="ignore"):
+            result = np.require(array, dtype, ["C", "A"])
     if not kernels.all_finite(result):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
         raise not_finite(who, name, dtype, int(np.count_nonzero(~np.isfinite(result))), array[where], where)

@@ -9,7 +9,7 @@ from fastnn._core import kernels
 
 def is_sparse(X: Any) -> bool:
     """Whether it is a sparse matrix or array of SciPy."""
-    return hasattr(X, "toarray") and hasattr(X, "tocsr")
+    return type(X) is not np.ndarray and hasattr(X, "toarray") and hasattr(X, "tocsr")
 
 
 def as_csr(who: str, name: str, X: Any, dtype: np.dtype) -> Any:

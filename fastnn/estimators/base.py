@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from fastnn._core.rng import fresh_seed
-from fastnn.data.feed import ArrayFeed
+from fastnn.data.feed import Feed, WholeFeed, feed_of
 from fastnn.data.ports import Block
+from fastnn.data.sparse import is_sparse
 from fastnn.estimators import parameters, rows
 from fastnn.estimators.design import build_network, draw, per_layer, weights_and_biases
 from fastnn.estimators.fitted import Fitted
@@ -201,8 +202,11 @@ class MultilayerPerceptron(Fitted):
         net.compile(objective.loss, optimizer_for(self), loss_weights=[objective.share])
         return Pace(self, net.schedule)
 
-    def _feed(self, net: Sequential, data: Block, batch_size: int) -> ArrayFeed:
-        return ArrayFeed(type(self).__name__, net.ports, data, batch_size)
+    def _feed(self, net: Sequential, data: Block, batch_size: int) -> Feed:
+        """Return the feed of rows that ``_data`` has packed and checked."""
+        if is_sparse(data.inputs[0]):
+            return feed_of(type(self).__name__, net.ports, data, batch_size)
+        return WholeFeed(data, batch_size)
 
     def _refuse_for_lbfgs(self) -> None:
         who = type(self).__name__

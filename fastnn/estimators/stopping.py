@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.data.feed import ArrayFeed, Feed, Shuffle
+from fastnn.data.feed import Feed, Shuffle
 from fastnn.errors import DivergenceError
 from fastnn.estimators.objective import Objective
 from fastnn.estimators.pace import Pace
@@ -73,7 +73,7 @@ class StoppingRule(Callback):
     def measure(self, info: EpochInfo, sums: Sums) -> None:
         """Bring the loss to scikit-learn's scale, the penalty included, and judge the rows held out."""
         objective, name = self.objective, self.estimator._score_name
-        info.loss = objective.report * sums.mean + sums.penalty / sums.rows + objective.constant
+        info.loss = objective.report * sums.loss + sums.penalty / sums.rows + objective.constant
         if self.held is not None:
             values = measured(info.net, self.held, {name: (0, Whole(self.estimator._score_outputs))})
             info.val_loss, info.metrics = objective.shown(values["loss"]), {f"val_{name}": values[name]}
@@ -129,7 +129,7 @@ class StoppingRule(Callback):
 
     # ---- the ways to train -------------------------------------------------------------------------------------------
 
-    def fit(self, net: Sequential, feed: ArrayFeed, random: np.random.RandomState) -> str:
+    def fit(self, net: Sequential, feed: Feed, random: np.random.RandomState) -> str:
         """Train until it settles; return why it has not, or "".
 
         Raises
@@ -153,7 +153,7 @@ class StoppingRule(Callback):
         what = "loss" if self.held is None else "score"
         return f"{epochs} epochs are over and the {what} has not settled; raise max_iter, or tol"
 
-    def partial_fit(self, net: Sequential, feed: ArrayFeed, random: np.random.RandomState | None) -> None:
+    def partial_fit(self, net: Sequential, feed: Feed, random: np.random.RandomState | None) -> None:
         """Go once through the rows; this counts as no epoch of the network.
 
         Raises
@@ -170,9 +170,9 @@ class StoppingRule(Callback):
         self.on_epoch_end(describe(net, sums, 1, self.measure))
 
 
-def order_of(estimator: Any, feed: ArrayFeed, random: np.random.RandomState) -> Shuffle | None:
+def order_of(estimator: Any, feed: Feed, random: np.random.RandomState) -> Shuffle | None:
     """Return the order of the rows, or None; one mini-batch of all rows has no order to speak of."""
-    return RandomOrder(random) if estimator.shuffle and feed.n > feed.batch_size else None
+    return RandomOrder(random) if estimator.shuffle and feed.n != feed.batch_size else None
 
 
 class RandomOrder(Shuffle):

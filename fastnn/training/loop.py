@@ -101,18 +101,12 @@ def _fit(
 
 
 class Sums(NamedTuple):
-    """What training on an epoch came to: sums over its rows, the penalty that the optimiser adds, the last rate."""
+    """What training on an epoch came to: mean loss as it was met, sum of the optimiser's penalties, rows, last rate."""
 
     loss: float
-    weight: float
     penalty: float
     rows: int
     rate: float
-
-    @property
-    def mean(self) -> float:
-        """Mean loss, as it was met."""
-        return self.loss / self.weight if self.weight else 0.0
 
 
 def train(
@@ -167,7 +161,7 @@ def train(
 
 def describe(net: "Graph", sums: Sums, epochs: int, measure: Callable[[EpochInfo, Sums], None]) -> EpochInfo:
     """Return what there is to tell of an epoch, after the schedule has heard of it."""
-    info = EpochInfo(net.epoch, epochs, sums.mean, learning_rate=sums.rate, samples=sums.rows, net=net)
+    info = EpochInfo(net.epoch, epochs, sums.loss, learning_rate=sums.rate, samples=sums.rows, net=net)
     measure(info, sums)
     if isinstance(net.schedule, ReduceOnPlateau):
         net.schedule.observe(info.value(net.schedule.monitor))
@@ -185,33 +179,29 @@ def sweep(net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequence[Cal
         If there are no rows.
     """
     listeners = [call for call in calls if type(call).on_batch_end is not Callback.on_batch_end]
-    sums = Sums(0.0, 0.0, 0.0, 0, 0.0)
+    done, loss, weight, penalty, rate = 0, 0.0, 0.0, 0.0, 0.0
 
     def tick(rows: int, mean: float) -> None:
         obey()
         for call in listeners:
-            call.on_batch_end(sums.rows + rows, feed.n, mean)
+            call.on_batch_end(done + rows, feed.n, mean)
 
     try:
         for block in feed.blocks(shuffle):
             size = feed.batch_size or block.n
             steps = rates(net, -(-block.n // size))
-            loss, weight = net.trainer.run(
-                block.inputs, block.targets, block.weights, block.order, block.n, size, steps, tick
-            )
-            penalty = net.trainer.penalty_sum
-            sums = Sums(
-                sums.loss + loss, sums.weight + weight, sums.penalty + penalty, sums.rows + block.n, float(steps[-1])
-            )
+            more = net.trainer.run(block.inputs, block.targets, block.weights, block.order, block.n, size, steps, tick)
+            done, loss, weight, rate = done + block.n, loss + more[0], weight + more[1], float(steps[-1])
+            penalty += net.trainer.penalty_sum
             for call in listeners:
-                call.on_batch_end(sums.rows, feed.n, sums.mean)
-        if not sums.rows:
+                call.on_batch_end(done, feed.n, loss / weight if weight else 0.0)
+        if not done:
             raise ValueError("fit: expected at least one batch from the iterable, got none")
         if not kernels.all_finite(net.params):  # the last update of all is followed by no loss that would tell
             raise DivergenceError(NOT_FINITE)
     except DivergenceError as error:
         raise _diverged(net.epoch + 1, error) from None
-    return sums
+    return Sums(loss / weight if weight else 0.0, penalty, done, rate)
 
 
 def _diverged(epoch: int, error: Exception) -> DivergenceError:
