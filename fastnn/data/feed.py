@@ -177,7 +177,6 @@ def make_feed(
     X: Any,
     y: Any = None,
     sample_weight: Any = None,
-    *,
     class_weight: Any = None,
     batch_size: int = 256,
     epochs: int = 1,

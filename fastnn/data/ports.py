@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnn._core import kernels
-from fastnn._spec import require_count
 from fastnn.data.class_weights import class_weights, labels_of
 from fastnn.data.sparse import as_csr, is_sparse, not_finite, require_real
 from fastnn.layers.base import Shape, batched
@@ -26,13 +25,13 @@ class Block(NamedTuple):
     inputs: list[Any]
     targets: list[np.ndarray]
     weights: np.ndarray | None
+    order: np.ndarray | None
     n: int
-    order: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> "Block":
         """Return a copy of some rows, by their numbers."""
         weights = None if self.weights is None else self.weights[rows]
-        return Block([x[rows] for x in self.inputs], [y[rows] for y in self.targets], weights, len(rows))
+        return Block([x[rows] for x in self.inputs], [y[rows] for y in self.targets], weights, None, len(rows))
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class Ports:
         """
         inputs = self.sources(who, X)
         n = inputs[0].shape[0]
-        return Block(inputs, self._targets(who, y, n), self.weights(who, sample_weight, n), n)
+        return Block(inputs, self._targets(who, y, n), self.weights(who, sample_weight, n), None, n)
 
     def ready(self, who: str, data: Block, where: Where = None) -> Block:
         """Return some rows of checked data, packed and checked for the Trainer.
@@ -107,7 +106,7 @@ class Ports:
             for loss, y, shape in zip(self.losses, data.targets, self.output_shapes, strict=True)
         ]
         weights = None if data.weights is None else take(data.weights, where)
-        return Block(inputs, targets, weights, len(inputs[0]))
+        return Block(inputs, targets, weights, None, len(inputs[0]))
 
     def batch(
         self, who: str, x: Any, y: Any, sample_weight: Any
@@ -122,7 +121,8 @@ class Ports:
             y = parts if len(parts) > 1 else parts[0]
             sample_weight = None if sample_weight is None else np.asarray(sample_weight)[None]
         data = self.data(who, values if len(values) > 1 else values[0], y, sample_weight)
-        return self.ready(who, data)[:4]
+        inputs, targets, weights, _, n = self.ready(who, data)
+        return inputs, targets, weights, n
 
     def targets(self, who: str, y: Any, n: int) -> list[np.ndarray]:
         """Return packed targets of ``n`` rows, one array per output."""
@@ -425,17 +425,6 @@ def check_out(who: str, out: Any, answers: list[np.ndarray]) -> None:
         raise TypeError(f"{who}: expected out to be a writable array of {dtype}, got {got}")
     if out.shape != shape:
         raise ValueError(f"{who}: expected out of shape {shape}, got {out.shape}")
-
-
-def require_batch_size(who: str, batch_size: object) -> None:
-    """Raise unless ``batch_size`` is a positive integer.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not.
-    """
-    require_count(who, "batch_size", batch_size)
 
 
 def as_list(who: str, name: str, values: Any, count: int) -> list[Any]:

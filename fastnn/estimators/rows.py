@@ -140,4 +140,4 @@ def as_weights(who: str, sample_weight: Any, n: int, dtype: Any) -> np.ndarray |
 
 def block(X: Any, targets: np.ndarray, weights: np.ndarray | None) -> ports.Block:
     """Return rows, their targets as the loss takes them, and weights, as the data of a network."""
-    return ports.Block([X], [targets], weights, X.shape[0])
+    return ports.Block([X], [targets], weights, None, X.shape[0])

@@ -141,7 +141,10 @@ class StoppingRule(Callback):
         epochs, order = int(estimator.max_iter), order_of(estimator, feed, random)
         calls = [self, *as_callbacks(type(estimator).__name__, estimator.callbacks or ())]
         try:
-            stopped = train(net, feed, epochs, lambda: order, calls, record.history, self.pace.rates, self.measure)
+            stopped = train(
+                net, feed, epochs, record.history, calls,
+                order=lambda: order, rates=self.pace.rates, measure=self.measure,
+            )  # fmt: skip
         except DivergenceError:
             if self.best is None:
                 raise DivergenceError(NOT_FINITE) from None

@@ -12,7 +12,7 @@ from fastnn._core.rng import SHUFFLE
 from fastnn._core.trainer import NOT_FINITE
 from fastnn._spec import require_count, require_flag
 from fastnn.data.feed import Feed, Shuffle, make_feed, validation_feed
-from fastnn.data.ports import Block, require_batch_size
+from fastnn.data.ports import Block
 from fastnn.errors import DivergenceError
 from fastnn.metrics import Metric, get_metric
 from fastnn.schedules import CallableSchedule, Constant, ReduceOnPlateau
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 UPDATES = 1 << 16  # most updates of one call over several epochs: their rates are made beforehand
 
 Rates = Callable[["Graph", int], np.ndarray]  # of a network's next updates, so many
+Measure = Callable[[EpochInfo, "Sums"], None]
 
 
 def fit(
@@ -54,49 +55,28 @@ def fit(
         elif metrics is not None:
             raise ValueError("fit: expected metrics together with loss or optimizer; or give them to compile")
         net.require_compiled("fit")
-        return _fit(
-            net, X, y, epochs, batch_size, sample_weight, class_weight, validation_data, callbacks, shuffle, verbose,
-            rows,
-        )  # fmt: skip
+        require_count("fit", "epochs", epochs)
+        require_count("fit", "batch_size", batch_size)
+        require_flag("fit", "shuffle", shuffle)
+        feed = make_feed("fit", net.ports, X, y, sample_weight, class_weight, batch_size, epochs, rows)
+        validation = None if validation_data is None else validation_feed("fit", net.ports, validation_data, epochs)
+        calls = as_callbacks("fit", callbacks)
+        if wanted("fit", verbose, 2):
+            calls.append(EpochLog() if verbose == 2 else ProgressBar())
+        net.history = history = History()
 
+        def validate(info: EpochInfo, sums: Sums) -> None:
+            if validation is not None:
+                values = measured(net, validation, _metrics(net))
+                info.val_loss = values.pop("loss")
+                info.metrics = {f"val_{name}": value for name, value in values.items()}
 
-def _fit(
-    net: "Graph", X: Any, y: Any, epochs: int, batch_size: int, sample_weight: Any, class_weight: Any,
-    validation_data: Any, callbacks: Any, shuffle: bool, verbose: Any, rows: Any,
-) -> History:  # fmt: skip
-    """Check everything, then train epoch after epoch."""
-    require_count("fit", "epochs", epochs)
-    require_batch_size("fit", batch_size)
-    require_flag("fit", "shuffle", shuffle)
-    feed = make_feed(
-        "fit",
-        net.ports,
-        X,
-        y,
-        sample_weight,
-        class_weight=class_weight,
-        batch_size=batch_size,
-        epochs=epochs,
-        rows=rows,
-    )
-    validation = None if validation_data is None else validation_feed("fit", net.ports, validation_data, epochs)
-    calls = as_callbacks("fit", callbacks) + _display(verbose)
-    net.history = history = History()
-    block = None if calls or validation is not None else _unwatched(net, feed)
-    if block is not None:
-        _epochs(net, block, feed.batch_size or block.n, shuffle, epochs, history)
-        return history
-
-    def measure(info: EpochInfo, sums: Sums) -> None:
-        if validation is not None:
-            values = measured(net, validation, _metrics(net))
-            info.val_loss = values.pop("loss")
-            info.metrics = {f"val_{name}": value for name, value in values.items()}
-
-    def order() -> Shuffle | None:
-        return Shuffle(net.seed, net.epoch) if shuffle else None
-
-    train(net, feed, epochs, order, calls, history, schedule_rates, measure)
+        by_function = isinstance(net.schedule, ReduceOnPlateau | CallableSchedule) or net.trainer.calls_functions
+        if feed.whole is not None and not (calls or validation or by_function):  # nobody looks between two epochs
+            _epochs(net, feed.whole, feed.batch_size or feed.whole.n, shuffle, epochs, history)
+        else:
+            order = (lambda: Shuffle(net.seed, net.epoch)) if shuffle else lambda: None
+            train(net, feed, epochs, history, calls, order=order, measure=validate)
     return history
 
 
@@ -113,32 +93,27 @@ def train(
     net: "Graph",
     feed: Feed,
     epochs: int,
-    order: Callable[[], Shuffle | None],
-    calls: Sequence[Callback],
     history: History,
-    rates: Rates,
-    measure: Callable[[EpochInfo, Sums], None],
+    calls: Sequence[Callback],
+    *,
+    order: Callable[[], Shuffle | None],
+    rates: Rates | None = None,
+    measure: Measure,
 ) -> bool:
-    """Train epoch after epoch; return whether a callback stopped it.
+    """Train a compiled network epoch after epoch; return whether a callback stopped it.
 
     Parameters
     ----------
-    net : Graph
-        Compiled.
-    feed : Feed
-        The rows to learn from.
-    epochs : int
-        How often to go through them.
-    order : callable
-        Gives the order of the rows of the next epoch, or None for that of the data.
+    net, feed, epochs, history
+        What learns, from which rows, how often, and what is written to.
     calls : sequence of Callback
         Every one hears of every epoch.
-    history : History
-        What is written to.
-    rates : callable
-        Gives the rates of the next updates.
+    order : callable
+        Gives the order of the rows of the next epoch; None: as they come.
+    rates : callable, optional
+        Gives the rates of the next updates; the schedule of the network if it is left out.
     measure : callable
-        Completes what is known of an epoch before anybody hears of it: validates, or shows the loss in another scale.
+        Completes what is known of an epoch before anybody hears of it: validates, or puts the loss in another scale.
     """
     for call in calls:
         call.on_fit_begin(net, epochs)
@@ -146,7 +121,7 @@ def train(
         for _ in range(epochs):
             obey()
             began = perf_counter()
-            sums = sweep(net, feed, order(), calls, rates)
+            sums = sweep(net, feed, order(), calls, rates or schedule_rates)
             net.epoch += 1
             info = describe(net, sums, epochs, measure)
             info.seconds = perf_counter() - began
@@ -159,7 +134,7 @@ def train(
             call.on_fit_end(net, history)
 
 
-def describe(net: "Graph", sums: Sums, epochs: int, measure: Callable[[EpochInfo, Sums], None]) -> EpochInfo:
+def describe(net: "Graph", sums: Sums, epochs: int, measure: Measure) -> EpochInfo:
     """Return what there is to tell of an epoch, after the schedule has heard of it."""
     info = EpochInfo(net.epoch, epochs, sums.loss, learning_rate=sums.rate, samples=sums.rows, net=net)
     measure(info, sums)
@@ -190,7 +165,7 @@ def sweep(net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequence[Cal
         for block in feed.blocks(shuffle):
             size = feed.batch_size or block.n
             steps = rates(net, -(-block.n // size))
-            more = net.trainer.run(block.inputs, block.targets, block.weights, block.order, block.n, size, steps, tick)
+            more = net.trainer.run(*block, size, steps, tick)
             done, loss, weight, rate = done + block.n, loss + more[0], weight + more[1], float(steps[-1])
             penalty += net.trainer.penalty_sum
             for call in listeners:
@@ -233,13 +208,6 @@ def _compile(net: "Graph", loss: Any, optimizer: Any, metrics: Any) -> None:
     if optimizer is None:
         optimizer = net.optimizer if compiled else "adam"
     net.compile(loss, optimizer, metrics=metrics if metrics is not None else net.metrics if compiled else ())
-
-
-def _display(verbose: Any) -> list[Callback]:
-    """Return the callback that shows how far training is."""
-    if wanted("fit", verbose, 2):
-        return [EpochLog()] if verbose == 2 else [ProgressBar()]
-    return []
 
 
 @contextmanager
@@ -295,14 +263,8 @@ def schedule_rates(net: "Graph", n: int) -> np.ndarray:
     return rates
 
 
-def _unwatched(net: "Graph", feed: Feed) -> Block | None:
-    """Return the block of every epoch if nothing in Python wants to look between two, so that one call can do many."""
-    by_function = isinstance(net.schedule, ReduceOnPlateau | CallableSchedule) or net.trainer.calls_functions
-    return None if by_function else feed.whole
-
-
 def _epochs(net: "Graph", block: Block, batch_size: int, shuffle: bool, epochs: int, history: History) -> None:
-    """Train all epochs, many in one call of the Trainer; what comes of it is what ``_epoch`` for each would give."""
+    """Train all epochs, many in one call of the Trainer; what comes of it is what ``train`` would give."""
     n_batches = -(-block.n // batch_size)
     while epochs:
         losses = np.empty(min(epochs, max(1, UPDATES // n_batches)))
@@ -310,18 +272,8 @@ def _epochs(net: "Graph", block: Block, batch_size: int, shuffle: bool, epochs: 
         obey()
         began = perf_counter()
         try:
-            net.trainer.run_epochs(
-                block.inputs,
-                block.targets,
-                block.weights,
-                block.order,
-                block.n,
-                batch_size,
-                rates,
-                losses,
-                shuffle=(net.seed, SHUFFLE, net.epoch) if shuffle else None,
-                tick=_tick,
-            )
+            drawn = (net.seed, SHUFFLE, net.epoch) if shuffle else None
+            net.trainer.run_epochs(*block, batch_size, rates, losses, drawn, lambda rows, loss: obey())
         except DivergenceError as error:
             raise _diverged(net.epoch + net.trainer.epochs_done + 1, error) from None
         finally:  # after an interruption too
@@ -331,11 +283,6 @@ def _epochs(net: "Graph", block: Block, batch_size: int, shuffle: bool, epochs: 
                 net.epoch += 1
                 history.append(net.epoch, loss=loss, learning_rate=rate, seconds=seconds)
         epochs -= len(losses)
-
-
-def _tick(rows: int, loss: float) -> None:
-    """Look whether this thread is to stop."""
-    obey()
 
 
 def evaluate(net: "Graph", X: Any, y: Any, sample_weight: Any) -> dict[str, float]:
@@ -355,7 +302,7 @@ def measured(net: "Graph", feed: Feed, metrics: dict[str, tuple[int, Metric]]) -
     loss_sum = weight_sum = 0.0
     for block in feed.blocks(None):
         outputs = net.ports.answers(block.n) if metrics else []
-        loss, weight = net.trainer.evaluate(block.inputs, block.targets, block.weights, outputs, block.n)
+        loss, weight = net.trainer.evaluate(*block[:3], outputs, block.n)
         loss_sum, weight_sum = loss_sum + loss, weight_sum + weight
         for output, metric in metrics.values():
             metric.update(block.targets[output], outputs[output], block.weights)

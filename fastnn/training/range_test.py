@@ -10,7 +10,7 @@ import numpy as np
 
 from fastnn._spec import require_count, require_number
 from fastnn.data.feed import Feed, Shuffle, make_feed
-from fastnn.data.ports import Block, require_batch_size
+from fastnn.data.ports import Block
 from fastnn.errors import DivergenceError
 from fastnn.graph.graph import Graph
 from fastnn.plotting.curves import _dress, _figure, _finish
@@ -154,7 +154,7 @@ def lr_find(
     if not isinstance(net, Graph):
         raise TypeError(f"lr_find: expected a Network, got {type(net).__name__}")
     net.require_compiled("lr_find")
-    require_batch_size("lr_find", batch_size)
+    require_count("lr_find", "batch_size", batch_size)
     require_count("lr_find", "steps", steps, low=2)
     require_number("lr_find", "start", start, low=0.0, strict=True)
     require_number("lr_find", "stop", stop, low=float(start), strict=True)
@@ -163,47 +163,36 @@ def lr_find(
         raise ValueError("lr_find: expected smoothing below 1, got 1")
     copy = deepcopy(net)
     copy.schedule = Constant(start)  # whatever it was, it has no part in this
-    rates, test = np.geomspace(start, stop, steps), RangeTest(float(smoothing))
+    rates, test = np.geomspace(start, stop, steps), RangeTest(copy, float(smoothing))
     feed = UpdateFeed(make_feed("lr_find", copy.ports, X, y, sample_weight, batch_size=batch_size), copy, steps)
-
-    def rate(net: Graph, n: int) -> np.ndarray:
-        return rates[len(test.losses) :][:n]
-
     try:
-        diverged = train(copy, feed, steps, lambda: None, [test], History(), rate, lambda info, sums: None)
+        diverged = train(
+            copy, feed, steps, History(), [test],
+            order=lambda: None, rates=lambda net, n: rates[len(test.losses) :][:n], measure=lambda info, sums: None,
+        )  # fmt: skip
     except DivergenceError:
         diverged = True
     if not test.losses:
         raise DivergenceError("lr_find: the loss is not finite before any update; standardise the data")
-    losses = np.array(list(test.losses.values()))
-    return RateSweep(rates[: len(losses)], losses, np.array(test.smoothed), diverged)
+    return RateSweep(rates[: len(test.losses)], np.array(test.losses), np.array(test.smoothed), diverged)
 
 
 class RangeTest(Callback):
-    """Stops when the smoothed loss has risen too far.  An epoch is one update: see `UpdateFeed`.
+    """Keeps the loss of each update and its moving average, and stops when that has risen too far.
 
-    Attributes
-    ----------
-    losses : dict of int to float
-        The loss of each mini-batch, before its update, by the number of the update.
-    smoothed : list of float
-        Their moving average.
+    An epoch is one update: see `UpdateFeed`.  One after which parameters are infinite counts, though no epoch ends
+    with it.
     """
 
-    def __init__(self, smoothing: float) -> None:
-        self.smoothing, self.average = smoothing, 0.0
-        self.losses: dict[int, float] = {}
+    def __init__(self, net: Graph, smoothing: float) -> None:
+        self.net, self.first, self.smoothing, self.average = net, net.trainer.step, smoothing, 0.0
+        self.losses: list[float] = []
         self.smoothed: list[float] = []
 
-    def on_fit_begin(self, net: Graph, epochs: int) -> None:
-        """Remember the network, which counts its updates."""
-        self.net = net
-
     def on_batch_end(self, done_rows: int, total_rows: int | None, loss: float) -> None:
-        """Note the loss, of an update after which parameters are infinite too: no epoch ends with it."""
-        update = self.net.trainer.step
-        if update not in self.losses:
-            self.losses[update] = loss
+        """Note the loss, if it is that of another update."""
+        if self.net.trainer.step - self.first > len(self.losses):
+            self.losses.append(loss)
             self.average = self.smoothing * self.average + (1 - self.smoothing) * loss
             self.smoothed.append(self.average / (1 - self.smoothing ** len(self.losses)))
 
@@ -241,16 +230,10 @@ class UpdateFeed:
         while before < self.given:
             before = self.given
             for block in self.feed.blocks(Shuffle(self.seed, self.epoch)):
-                size = self.feed.batch_size or block.n
-                for first in range(0, block.n, size):
-                    part = slice(first, min(first + size, block.n))
-                    if block.order is not None:
-                        order = block.order[part]
-                        yield block._replace(order=order, n=len(order))
-                    else:  # rows as they were made, or a batch as the caller gave it
-                        weights = None if block.weights is None else block.weights[part]
-                        inputs, targets = [x[part] for x in block.inputs], [y[part] for y in block.targets]
-                        yield Block(inputs, targets, weights, part.stop - first)
+                order = np.arange(block.n) if block.order is None else block.order
+                for first in range(0, block.n, self.feed.batch_size or block.n):
+                    rows = order[first : first + (self.feed.batch_size or block.n)]
+                    yield block._replace(order=rows, n=len(rows))
             self.epoch += 1
 
 
