@@ -126,14 +126,8 @@ class MultilayerPerceptron(Fitted):
             parameters.check(self, RULES)
             self.__dict__["_checked"] = values
 
-    def _data(self, X: Any, y: Any, sample_weight: Any, first: bool) -> tuple[dict[str, Any], Block]:
+    def _data(self, X: Any, y: Any, sample_weight: Any, first: bool, **known: Any) -> tuple[dict[str, Any], Block]:
         """Check rows, targets and weights; return the attributes that they decide, and the rows."""
-        found, matrix, weights = self._matrix(X, sample_weight, first)
-        more, targets, weights = self._targets(y, weights, matrix.shape[0], matrix.dtype, first)
-        return found | more, rows.block(matrix, targets, weights)
-
-    def _matrix(self, X: Any, sample_weight: Any, first: bool) -> tuple[dict[str, Any], Any, np.ndarray | None]:
-        """Check rows and weights; return the attributes that they decide, the rows and the weights."""
         who = type(self).__name__
         found: dict[str, Any] = {}
         names = rows.feature_names(X)
@@ -143,7 +137,9 @@ class MultilayerPerceptron(Fitted):
             found = {"n_features_in_": matrix.shape[1]} | ({} if names is None else {"feature_names_in_": names})
         else:
             self._check_columns(names, matrix.shape[1])
-        return found, matrix, rows.as_weights(who, sample_weight, matrix.shape[0], matrix.dtype)
+        weights = rows.as_weights(who, sample_weight, matrix.shape[0], matrix.dtype)
+        more, targets, weights = self._targets(y, weights, matrix.shape[0], matrix.dtype, first, **known)
+        return found | more, rows.block(matrix, targets, weights)
 
     def _validation(self, X: Any, y: Any, sample_weight: Any, found: dict[str, Any], data: Block) -> Block | None:
         """Return the caller's rows to validate on, or None."""

@@ -171,12 +171,13 @@ class MLPClassifier(MultilayerPerceptron):
     # ---- what base asks ----------------------------------------------------------------------------------------------
 
     def _targets(
-        self, y: Any, weights: np.ndarray | None, n: int, dtype: Any, first: bool
+        self, y: Any, weights: np.ndarray | None, n: int, dtype: Any, first: bool, classes: Classes | None = None
     ) -> tuple[dict[str, Any], np.ndarray, np.ndarray | None]:
         who = type(self).__name__
-        labels = as_labels(who, y, n)
-        classes = find_classes(who, labels) if first else self._classes
-        if not first and self.warm_start and classes.type != "multilabel":
+        labels, given = as_labels(who, y, n), classes is not None
+        if classes is None:
+            classes = find_classes(who, labels) if first else self._classes
+        if not first and not given and self.warm_start and classes.type != "multilabel":
             new = find_classes(who, labels).labels
             if not np.array_equal(new, classes.labels):
                 raise ValueError(
@@ -276,19 +277,9 @@ class MLPClassifier(MultilayerPerceptron):
             raise ValueError(
                 f"{who}: `classes={classes}` is not the same as on last call to partial_fit, was {known.labels}"
             )
-        found, data = self._rows_of_known(X, y, sample_weight, known, first)
+        found, data = self._data(X, y, sample_weight, first, classes=known)
         self._partial_fit(found, data, first)
         return self
-
-    def _rows_of_known(
-        self, X: Any, y: Any, sample_weight: Any, known: Classes, first: bool
-    ) -> tuple[dict[str, Any], Block]:
-        """Check rows whose classes are known beforehand."""
-        who = type(self).__name__
-        found, matrix, weights = self._matrix(X, sample_weight, first)
-        labels = as_labels(who, y, matrix.shape[0])
-        weights = self._by_class(labels, known, weights, matrix.dtype)
-        return found | self._describe(known), rows.block(matrix, known.encode(who, labels, matrix.dtype), weights)
 
     # ---- answering ---------------------------------------------------------------------------------------------------
 

@@ -13,9 +13,9 @@ from fastnn.estimators.objective import Objective
 from fastnn.estimators.pace import Pace
 from fastnn.metrics import Metric
 from fastnn.network import Sequential
-from fastnn.training.callbacks import Callback, EpochInfo
+from fastnn.training.callbacks import Callback, EpochInfo, as_callback
 from fastnn.training.history import History
-from fastnn.training.loop import Sums, as_callbacks, describe, measured, sweep, train
+from fastnn.training.loop import Sums, describe, measured, sweep, train
 
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
@@ -139,7 +139,7 @@ class StoppingRule(Callback):
         """
         estimator, record = self.estimator, self.record
         epochs, order = int(estimator.max_iter), order_of(estimator, feed, random)
-        calls = [self, *as_callbacks(type(estimator).__name__, estimator.callbacks or ())]
+        calls = [self, *map(as_callback, estimator.callbacks or ())]
         try:
             stopped = train(
                 net, feed, epochs, record.history, calls,

@@ -133,16 +133,12 @@ def as_values(who: str, y: Any, n: int, dtype: Any) -> np.ndarray:
     ValueError
         If they are not as many rows of finite numbers.
     """
-    if y is None:
-        raise ValueError(f"{who}: requires y to be passed, but the target y is None")
+    array = as_labels(who, y, n)
     try:
-        array = np.asarray(y)
-        if array.dtype.kind == "c":
-            raise ValueError("Complex data not supported")
         array = array.astype(np.float64) if array.dtype.kind not in "fiub" else array
     except (TypeError, ValueError) as error:
         raise ValueError(f"{who}: expected y to hold numbers, got something else: {error}") from error
-    return packed(who, "y", flat(who, array, n).reshape(n, -1), np.dtype(dtype))
+    return packed(who, "y", array.reshape(n, -1), np.dtype(dtype))
 
 
 def flat(who: str, array: np.ndarray, n: int) -> np.ndarray:
@@ -163,7 +159,7 @@ def flat(who: str, array: np.ndarray, n: int) -> np.ndarray:
             "A column-vector y was passed when a 1d array was expected. Please change the shape of y to "
             "(n_samples,), for example using ravel().",
             kind("DataConversionWarning"),
-            stacklevel=5,
+            stacklevel=6,
         )
         array = array[:, 0]
     return array

@@ -60,7 +60,10 @@ def fit(
         require_flag("fit", "shuffle", shuffle)
         feed = make_feed("fit", net.ports, X, y, sample_weight, class_weight, batch_size, epochs, rows)
         validation = None if validation_data is None else validation_feed("fit", net.ports, validation_data, epochs)
-        calls = as_callbacks("fit", callbacks)
+        if not isinstance(callbacks, Iterable):
+            got = type(callbacks).__name__
+            raise TypeError(f"fit: expected callbacks to be a list, got {got}; write callbacks=[...]")
+        calls = [as_callback(callback) for callback in callbacks]
         if wanted("fit", verbose, 2):
             calls.append(EpochLog() if verbose == 2 else ProgressBar())
         net.history = history = History()
@@ -182,21 +185,6 @@ def sweep(net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequence[Cal
 def _diverged(epoch: int, error: Exception) -> DivergenceError:
     """Return the error with the epoch in which it happened."""
     return DivergenceError(f"fit, epoch {epoch}: {error}; the network is as it was before fit")
-
-
-def as_callbacks(who: str, callbacks: Any) -> list[Callback]:
-    """Return a list of callbacks, of these and of functions of the EpochInfo.
-
-    Raises
-    ------
-    TypeError
-        If it is not an iterable of such.
-    """
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(
-            f"{who}: expected callbacks to be a list, got {type(callbacks).__name__}; write callbacks=[...]"
-        )
-    return [as_callback(callback) for callback in callbacks]
 
 
 def _compile(net: "Graph", loss: Any, optimizer: Any, metrics: Any) -> None:
