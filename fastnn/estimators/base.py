@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterable
 from copy import deepcopy
+from dataclasses import fields
 from operator import is_
 from typing import Any, ClassVar, Self
 
@@ -173,7 +174,7 @@ class MultilayerPerceptron(Fitted):
             train_on, validate_on = hold_out(data.n, self.validation_fraction, random, classes)
             data, held = data.take(train_on), data.take(validate_on)
         if held is not None:
-            record.best_loss = None
+            record.best_loss_ = None
         batch_size, pace = self._batch_size(data.n), None
         with alone(net), kept_unless_done(net):
             if self.solver == "lbfgs":
@@ -272,8 +273,8 @@ class MultilayerPerceptron(Fitted):
                 pace = self._compile(net, objective)
             require_monitor(net.schedule, ("loss",))
             StoppingRule(self, objective, pace, record).partial_fit(net, self._feed(net, data, batch_size), random)
-        if len(record.losses) > 2 * CURVE:
-            del record.losses[:CURVE]
+        if len(record.loss_curve_) > 2 * CURVE:
+            del record.loss_curve_[:CURVE]
         self._attach(net, record, found, objective, pace)
 
     # ---- what fitting leaves -----------------------------------------------------------------------------------------
@@ -282,17 +283,7 @@ class MultilayerPerceptron(Fitted):
         """Return a fresh record, or the one so far: its lists are the estimator's own."""
         if first or "history_" not in self.__dict__:
             return Record()
-        return Record(
-            loss=self.loss_,
-            losses=self.loss_curve_,
-            scores=self.validation_scores_,
-            validation_losses=self.validation_loss_curve_,
-            best_loss=self.best_loss_,
-            best_score=self.best_validation_score_,
-            rows_seen=self.t_,
-            stalled=self._no_improvement_count,
-            history=self.history_,
-        )
+        return Record(**{part.name: getattr(self, part.name) for part in fields(Record)})
 
     def _attach(
         self, net: Sequential, record: Record, found: dict[str, Any], objective: Objective, pace: Pace | None
@@ -300,20 +291,7 @@ class MultilayerPerceptron(Fitted):
         """Take up a network and what its training left, all at once."""
         if "n_features_in_" in found and "feature_names_in_" not in found:
             self.__dict__.pop("feature_names_in_", None)
-        attributes = found | {
-            "out_activation_": objective.output,
-            "loss_": record.loss,
-            "loss_curve_": record.losses,
-            "validation_scores_": record.scores,
-            "validation_loss_curve_": record.validation_losses,
-            "best_loss_": record.best_loss,
-            "best_validation_score_": record.best_score,
-            "n_iter_": record.epochs,
-            "t_": record.rows_seen,
-            "history_": record.history,
-            "_no_improvement_count": record.stalled,
-            "_optimizer": pace,
-        }
+        attributes = found | vars(record) | {"out_activation_": objective.output, "_optimizer": pace}
         if net is not self.__dict__.get("network_"):
             attributes |= self._network_attributes(net)
         self.__dict__.update(attributes)

@@ -77,12 +77,12 @@ def minimise(estimator: Any, net: Sequential, objective: Objective, record: Reco
     from scipy.optimize import minimize
 
     function, max_iter = LossAndGradient(net, objective, float(estimator.alpha), rows), int(estimator.max_iter)
-    record.losses = []
+    record.loss_curve_ = []
 
     def follow(intermediate_result: Any) -> None:
-        record.losses.append(objective.shown(intermediate_result.fun))
+        record.loss_curve_.append(objective.shown(intermediate_result.fun))
         if estimator.verbose:
-            print(f"Iteration {len(record.losses)}, loss = {record.losses[-1]:.8f}")
+            print(f"Iteration {len(record.loss_curve_)}, loss = {record.loss_curve_[-1]:.8f}")
 
     result = minimize(
         function,
@@ -96,8 +96,8 @@ def minimise(estimator: Any, net: Sequential, objective: Objective, record: Reco
         net.params[function.index] = result.x
     if not kernels.all_finite(net.params):
         raise DivergenceError(NOT_FINITE)
-    record.epochs = min(int(result.nit), max_iter)
-    record.loss = record.best_loss = objective.shown(result.fun)
+    record.n_iter_ = min(int(result.nit), max_iter)
+    record.loss_ = record.best_loss_ = objective.shown(result.fun)
     if not result.status:
         return ""
     return (

@@ -24,18 +24,18 @@ NOT_FINITE = (
 
 @dataclass
 class Record:
-    """What training leaves beside the parameters; a warm start goes on with it."""
+    """What training leaves beside the parameters, by the names of the estimator's attributes; a warm start goes on."""
 
-    loss: float = nan
-    losses: list[float] = field(default_factory=list)
-    scores: Any = None  # lists where rows are held out
-    validation_losses: Any = None
-    best_loss: float | None = inf
-    best_score: float | None = None
-    epochs: int = 0  # of the last call
-    rows_seen: int = 0
-    stalled: int = 0  # epochs in a row without a gain
-    history: History = field(default_factory=History)
+    loss_: float = nan
+    loss_curve_: list[float] = field(default_factory=list)
+    validation_scores_: Any = None  # lists where rows are held out
+    validation_loss_curve_: Any = None
+    best_loss_: float | None = inf
+    best_validation_score_: float | None = None
+    n_iter_: int = 0  # of the last call
+    t_: int = 0  # rows seen
+    _no_improvement_count: int = 0  # epochs in a row
+    history_: History = field(default_factory=History)
 
 
 class StoppingRule(Callback):
@@ -65,10 +65,11 @@ class StoppingRule(Callback):
     def on_fit_begin(self, net: Any, epochs: int) -> None:
         """Begin to count; on a warm start the parameters so far are the best."""
         record = self.record
-        record.epochs = 0
+        record.n_iter_ = 0
         if self.held is not None:
-            self.best = net.params.copy() if record.scores else None
-            record.scores, record.validation_losses = record.scores or [], record.validation_losses or []
+            self.best = net.params.copy() if record.validation_scores_ else None
+            record.validation_scores_ = record.validation_scores_ or []
+            record.validation_loss_curve_ = record.validation_loss_curve_ or []
 
     def measure(self, info: EpochInfo, sums: Sums) -> None:
         """Bring the loss to scikit-learn's scale, the penalty included, and judge the rows held out."""
@@ -81,41 +82,41 @@ class StoppingRule(Callback):
     def on_epoch_end(self, info: EpochInfo) -> bool:
         """Write the epoch down; True if there were too many without a gain, and the rate has no way down."""
         record = self.record
-        record.epochs += 1
-        record.rows_seen += info.samples
-        record.loss = info.loss
-        record.losses.append(info.loss)
-        self._print(f"Iteration {record.epochs}, loss = {info.loss:.8f}")
+        record.n_iter_ += 1
+        record.t_ += info.samples
+        record.loss_ = info.loss
+        record.loss_curve_.append(info.loss)
+        self._print(f"Iteration {record.n_iter_}, loss = {info.loss:.8f}")
         gains = self._gains_in_loss(info) if self.held is None else self._gains_in_score(info)
-        record.stalled = 0 if gains else record.stalled + 1
-        self.pace.epoch_ends(record.rows_seen)
+        record._no_improvement_count = 0 if gains else record._no_improvement_count + 1
+        self.pace.epoch_ends(record.t_)
         patience = self.estimator.n_iter_no_change
-        if record.stalled <= patience:
+        if record._no_improvement_count <= patience:
             return False
         what = "Training loss" if self.held is None else "Validation score"
         reason = f"{what} did not improve more than tol={self.tol:f} for {patience} consecutive epochs."
         stops = self.pace.stops(reason, self._print)
         if not stops:
-            record.stalled = 0
+            record._no_improvement_count = 0
         return stops
 
     def _gains_in_loss(self, info: EpochInfo) -> bool:
         """Whether the training loss fell by ``tol``."""
         record = self.record
-        best = inf if record.best_loss is None else record.best_loss
-        record.best_loss = min(best, info.loss)
+        best = inf if record.best_loss_ is None else record.best_loss_
+        record.best_loss_ = min(best, info.loss)
         return not info.loss > best - self.tol
 
     def _gains_in_score(self, info: EpochInfo) -> bool:
         """Whether the score rose by ``tol``; keep the parameters of the best."""
         record, score = self.record, next(iter(info.metrics.values()))
-        record.scores.append(score)
-        record.validation_losses.append(info.val_loss)
+        record.validation_scores_.append(score)
+        record.validation_loss_curve_.append(info.val_loss)
         self._print(f"Validation score: {score:f}")
-        best = -inf if record.best_score is None else record.best_score
-        record.best_score = best
+        best = -inf if record.best_validation_score_ is None else record.best_validation_score_
+        record.best_validation_score_ = best
         if score > best:
-            record.best_score, self.best = score, info.net.params.copy()
+            record.best_validation_score_, self.best = score, info.net.params.copy()
         return not score < best + self.tol
 
     def on_fit_end(self, net: Any, history: History) -> None:
@@ -142,14 +143,14 @@ class StoppingRule(Callback):
         calls = [self, *map(as_callback, estimator.callbacks or ())]
         try:
             stopped = train(
-                net, feed, epochs, record.history, calls,
+                net, feed, epochs, record.history_, calls,
                 order=lambda: order, rates=self.pace.rates, measure=self.measure,
             )  # fmt: skip
         except DivergenceError:
             if self.best is None:
                 raise DivergenceError(NOT_FINITE) from None
-            record.scores.append(nan)
-            record.validation_losses.append(nan)
+            record.validation_scores_.append(nan)
+            record.validation_loss_curve_.append(nan)
             return "the loss became infinite or NaN; training stopped with the best weights so far"
         if stopped:
             return ""
@@ -169,7 +170,7 @@ class StoppingRule(Callback):
             sums = sweep(net, feed, order, (), self.pace.rates)
         except DivergenceError:
             raise DivergenceError(NOT_FINITE) from None
-        self.record.epochs = 0
+        self.record.n_iter_ = 0
         self.on_epoch_end(describe(net, sums, 1, self.measure))
 
 
