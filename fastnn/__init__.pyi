@@ -67,8 +67,8 @@ from fastnn.insight import plot_probes as plot_probes
 from fastnn.insight import saliency as saliency
 from fastnn.insight import smooth_grad as smooth_grad
 from fastnn.insight.gradcheck import gradcheck as gradcheck
-from fastnn.layers import *  # noqa: F403
-from fastnn.losses import *  # noqa: F403
+from fastnn.layers import *
+from fastnn.losses import *
 from fastnn.metrics import accuracy as accuracy
 from fastnn.metrics import confusion_matrix as confusion_matrix
 from fastnn.metrics import error as error
@@ -112,7 +112,7 @@ from fastnn.training.range_test import lr_find as lr_find
 from fastnn.training.range_test import plot_lr_find as plot_lr_find
 
 # What makes networks of files and of other libraries' models stands below Network and cannot name it: here it does.
-def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -> Network: ...
+def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -> Network: ...  # noqa: F405
 def from_keras(
     source: Any,
     *,

@@ -24,7 +24,7 @@ FLOORS = [
      "layers.batch_norm", "layers.layer_norm", "layers.embedding", "layers", "links", "losses", "metrics.base", "metrics.labels", "metrics.classification",
      "metrics.regression", "metrics", "optimizers"],
     # user data
-    ["data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches",
+    ["data.class_weights", "data.sparse", "data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches",
      "data.examples", "data.series", "data.inputs", "data.windows", "data.feed", "data"],
     # F3: graphs of layers
     ["graph.structure", "graph.layer_view", "graph.assembly", "graph.outputs", "graph.binding", "graph.graph", "graph.summary", "graph.stream", "graph.resampling", "graph"],
@@ -47,7 +47,7 @@ FLOORS = [
     ["insight.gradcheck", "insight.score", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.importance", "insight.probes", "insight.flow",
      "insight.histograms", "insight.plots", "insight"],
     ["estimators.parameters", "estimators.peers", "estimators.available", "estimators.rows", "estimators.targets",
-     "estimators.holdout", "estimators.design", "estimators.objective", "estimators.pace", "estimators.epochs",
+     "estimators.holdout", "estimators.design", "estimators.objective", "estimators.pace", "estimators.stopping",
      "estimators.lbfgs", "estimators.rules", "estimators.files", "estimators.fitted", "estimators.base",
      "estimators.classifier", "estimators.regressor", "estimators"],
     ["online.arguments", "online.model", "online.regressor", "online.classifier", "online"],

@@ -80,6 +80,7 @@ OPTIMIZERS = [
     fn.RMSprop(),
     fn.Adagrad(),
     "adadelta",
+    fn.SGD(fn.ReduceOnPlateau(0.1, monitor="val_loss")),
 ]
 
 
@@ -88,7 +89,8 @@ def test_the_network_stays_as_it_is(optimizer):
     X, y = fn.load_digits()
     layers = [fn.Dense(32), fn.BatchNorm(), fn.Activation("relu"), fn.Dropout(0.2), fn.Dense(10)]
     net = fn.Sequential(layers, 64, seed=0)
-    net.fit(X, y, loss="cross_entropy", optimizer=optimizer, metrics=["accuracy"])
+    more = {"validation_data": (X, y), "verbose": 0}
+    net.fit(X, y, loss="cross_entropy", optimizer=optimizer, metrics=["accuracy"], **more)
     before, twin = net.state(), copy.deepcopy(net)
     found = fn.lr_find(net, X, y)
     after = net.state()
@@ -97,7 +99,7 @@ def test_the_network_stays_as_it_is(optimizer):
     np.testing.assert_array_equal(after["compiled"].pop("state"), before["compiled"].pop("state"))
     assert after == before
     assert fn.lr_find(twin, X, y).losses.tolist() == found.losses.tolist()
-    assert net.fit(X, y)["loss"] == twin.fit(X, y)["loss"]
+    assert net.fit(X, y, **more)["loss"] == twin.fit(X, y, **more)["loss"]
 
 
 @pytest.mark.parametrize(
