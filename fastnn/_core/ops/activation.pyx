@@ -40,7 +40,7 @@ cdef class ActivationOp(Op):
         self.dims = Dims(N=width, vectors=1, kind=ACTIVATIONS[activation], alpha=alpha)
         self.input_widths = self.output_widths = (width,)
         self.in_place = self.reads_output = True
-        self.reads_input = name in READS_INPUT
+        self.reads_input = activation in READS_INPUT
 
     cdef void bind(self, Step* step) noexcept:
         step.forward, step.backward, step.config = forward, backward, &self.dims
