@@ -302,7 +302,9 @@ sys.exit(", ".join(failed) or 0)
 
 def test_every_compiled_module_has_a_stub():
     """But those that Python sees nothing of, and the ops: one stub, of their package, has them all."""
-    stubs = {name_of(path) for path in (ROOT / "fastnn").rglob("*.pyi") if not path.with_suffix(".py").exists()} | {"_core.ops"}
+    stubs = {name_of(path) for path in (ROOT / "fastnn").rglob("*.pyi") if not path.with_suffix(".py").exists()} | {
+        "_core.ops"
+    }
     compiled = {module: text for module, suffix, text in sources() if suffix == ".pyx"}
     ops = {module for module in compiled if module.startswith("_core.ops.")}
     assert compiled.keys() - stubs - ops == {"_core.products", "_core.views"}

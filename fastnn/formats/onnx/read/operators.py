@@ -1,6 +1,6 @@
 """Which ONNX operator becomes which layer: the table of the import.
 
-A new operator has one function here.  It gives one value per output, or raises Misfit with what it cannot take.
+A new operator has one function here.  It gives one value per output, or raises Unsupported with what it cannot take.
 """
 
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fastnn.formats.activations import BY_ONNX
+from fastnn.formats.foreign import Unsupported
 from fastnn.formats.onnx.read.reader import Operator
 from fastnn.formats.onnx.read.sequences import recurrent
 from fastnn.formats.onnx.read.shapes import (
@@ -16,20 +17,18 @@ from fastnn.formats.onnx.read.shapes import (
     flatten,
     gather,
     reshape_operator,
-    same,
     slice_operator,
     split,
-    squeeze,
     transpose,
-    unsqueeze,
 )
 from fastnn.formats.onnx.read.values import (
     BATCH,
-    Misfit,
     Value,
     as_tensor,
     rows,
+    squeezed,
     transposed,
+    unsqueezed,
     written,
 )
 from fastnn.layers.activation import DEFAULT_ALPHA, Activation
@@ -61,7 +60,7 @@ def dense(operator: Operator, x: Tensor, weight: np.ndarray, bias: np.ndarray) -
     """Apply a Dense layer whose bias may be one number for all."""
     units = weight.shape[1]
     if bias.size not in (1, units) or bias.shape[-1:] not in ((), (1,), (units,)):
-        raise Misfit(f"its bias of shape {bias.shape} is not one for each of the {units} units")
+        raise Unsupported(f"its bias of shape {bias.shape} is not one for each of the {units} units")
     full = np.broadcast_to(bias.reshape(-1), (units,))
     return operator.apply(Dense(units), x, weight=weight, bias=full)
 
@@ -70,7 +69,7 @@ def matmul(operator: Operator) -> list[Value]:
     """``x W``, and the constant that the next node adds."""
     x, weight = operator.tensor(0), operator.constant(1)
     if weight.ndim != 2:
-        raise Misfit(f"its constant has the shape {weight.shape}, not (inputs, units)")
+        raise Unsupported(f"its constant has the shape {weight.shape}, not (inputs, units)")
     output = operator.node.output[0]
     following = operator.only_reader("Add")
     if following is not None and following.is_constant(following.other(output)):
@@ -87,9 +86,9 @@ def scaled(operator: Operator, scale: np.ndarray, shift: np.ndarray, place: int)
     width = x.shape[-1]
     for array in (scale, shift):
         if array.size not in (1, width) or array.shape[-1:] not in ((), (1,), (width,)):
-            raise Misfit(f"its constant of shape {array.shape} is not one number for each of the last {width}")
+            raise Unsupported(f"its constant of shape {array.shape} is not one number for each of the last {width}")
     if width > WIDEST:
-        raise Misfit(f"it scales {width} numbers one by one; at most {WIDEST} are taken")
+        raise Unsupported(f"it scales {width} numbers one by one; at most {WIDEST} are taken")
     scale, shift = (np.broadcast_to(array.reshape(-1), (width,)) for array in (scale, shift))
     return [rows(operator.apply(Dense(width), x, weight=np.diag(scale), bias=shift))]
 
@@ -106,7 +105,7 @@ def elementwise(operator: Operator) -> list[Value]:
     if operator.kind == "Sub":
         return scaled(operator, one, -c, place) if place == 0 else scaled(operator, -one, c, place)
     if place == 1 or not c.all():
-        raise Misfit("it divides by what is not a constant, or by 0")
+        raise Unsupported("it divides by what is not a constant, or by 0")
     return scaled(operator, one / c, zero, place)
 
 
@@ -151,14 +150,14 @@ def selu(operator: Operator) -> list[Value]:
     """Selu with its own two numbers."""
     for name, expected in (("alpha", 1.6732632), ("gamma", 1.0507010)):
         if abs(operator.number(name, expected) - expected) > 1e-6:
-            raise Misfit(f"its {name} is {operator.number(name, expected)}, not {expected}")
+            raise Unsupported(f"its {name} is {operator.number(name, expected)}, not {expected}")
     return activation("selu")(operator)
 
 
 def gelu(operator: Operator) -> list[Value]:
     """Gelu in its tanh form."""
     if operator.text("approximate", "none") != "tanh":
-        raise Misfit("it is the form with erf, up to 5e-4 from fastnn's; use the tanh form (approximate='tanh')")
+        raise Unsupported("it is the form with erf, up to 5e-4 from fastnn's; use the tanh form (approximate='tanh')")
     return activation("gelu")(operator)
 
 
@@ -168,13 +167,13 @@ def softmax(operator: Operator) -> list[Value]:
     rank = len(value.axes)
     axis = operator.whole("axis", -1 if operator.reader.opset >= 13 else 1) % rank
     if axis != rank - 1 or (operator.reader.opset < 13 and rank > 2):
-        raise Misfit(f"it is along axis {axis} of {written(value)}, and can be along the last alone")
+        raise Unsupported(f"it is along axis {axis} of {written(value)}, and can be along the last alone")
     return [rows(Activation("softmax")(as_tensor(value)))]
 
 
 def log_softmax(operator: Operator) -> list[Value]:
     """Log-softmax, which no layer is."""
-    raise Misfit("losses here take logits: export the network without it, and train with loss='cross_entropy'")
+    raise Unsupported("losses here take logits: export the network without it, and train with loss='cross_entropy'")
 
 
 def dropout(operator: Operator) -> list[Value]:
@@ -183,7 +182,7 @@ def dropout(operator: Operator) -> list[Value]:
     ratio = operator.constant(1).ravel()[0] if operator.has(1) else operator.attributes.get("ratio", 0.5)
     rate, inverted = float(str(np.float32(ratio))), True
     if operator.has(2) and operator.constant(2).any():
-        raise Misfit("it is in training mode; export the network for inference")
+        raise Unsupported("it is in training mode; export the network for inference")
     following = operator.only_reader("Mul")
     if following is not None and rate:
         place = following.other(operator.node.output[0])
@@ -198,10 +197,10 @@ def batch_norm(operator: Operator) -> list[Value]:
     """BatchNormalization by running statistics, of rows of channels."""
     value = operator.value(0)
     if operator.whole("training_mode", 0) or operator.whole("spatial", 1) != 1:
-        raise Misfit("it is in training mode; export the network for inference")
+        raise Unsupported("it is in training mode; export the network for inference")
     rank = len(value.tensor.shape)
     if value.axes != ((BATCH, *range(rank - 1)), (rank - 1,)):
-        raise Misfit(f"it normalises axis 1 of {written(value)}, and can the last of two alone")
+        raise Unsupported(f"it normalises axis 1 of {written(value)}, and can the last of two alone")
     names = ("gamma", "beta", "running_mean", "running_variance")
     layer = BatchNorm(momentum=operator.number("momentum", 0.9), epsilon=operator.number("epsilon", 1e-5))
     parameters = {name: operator.constant(i + 1) for i, name in enumerate(names)}
@@ -212,7 +211,7 @@ def layer_norm(operator: Operator) -> list[Value]:
     """LayerNormalization over the last axis."""
     x = operator.tensor(0)
     if operator.whole("axis", -1) not in (-1, len(x.shape)):
-        raise Misfit("it normalises more than the last axis")
+        raise Unsupported("it normalises more than the last axis")
     layer = LayerNorm(epsilon=operator.number("epsilon", 1e-5), shift=operator.has(2))
     parameters = {name: operator.constant(i) for i, name in ((1, "gamma"), (2, "beta")) if operator.has(i)}
     return [rows(operator.apply(layer, x, **parameters))]
@@ -231,7 +230,7 @@ OPERATORS: dict[str, Callable[[Operator], list[Value]]] = {
     "Gather": gather,
     "Gelu": gelu,
     "Gemm": gemm,
-    "Identity": same,
+    "Identity": lambda operator: [operator.value(0)],
     "LSTM": recurrent,
     "LayerNormalization": layer_norm,
     "LogSoftmax": log_softmax,
@@ -244,9 +243,9 @@ OPERATORS: dict[str, Callable[[Operator], list[Value]]] = {
     "Slice": slice_operator,
     "Softmax": softmax,
     "Split": split,
-    "Squeeze": squeeze,
+    "Squeeze": lambda operator: [squeezed(operator.value(0), operator.integers(1, "axes"))],
     "Sub": elementwise,
     "Sum": add,
     "Transpose": transpose,
-    "Unsqueeze": unsqueeze,
+    "Unsqueeze": lambda operator: [unsqueezed(operator.value(0), operator.integers(1, "axes") or [])],
 }
