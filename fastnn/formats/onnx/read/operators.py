@@ -7,37 +7,15 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fastnn import layers
 from fastnn.formats.activations import BY_ONNX
 from fastnn.formats.foreign import Unsupported
+from fastnn.formats.onnx.read import shapes
 from fastnn.formats.onnx.read.reader import Operator
 from fastnn.formats.onnx.read.sequences import recurrent
-from fastnn.formats.onnx.read.shapes import (
-    cast,
-    concat,
-    flatten,
-    gather,
-    reshape_operator,
-    slice_operator,
-    split,
-    transpose,
-)
-from fastnn.formats.onnx.read.values import (
-    BATCH,
-    Value,
-    as_tensor,
-    rows,
-    squeezed,
-    transposed,
-    unsqueezed,
-    written,
-)
-from fastnn.layers.activation import DEFAULT_ALPHA, Activation
+from fastnn.formats.onnx.read.values import BATCH, Value, as_tensor, rows, squeezed, transposed, unsqueezed, written
+from fastnn.layers.activation import DEFAULT_ALPHA
 from fastnn.layers.base import Tensor
-from fastnn.layers.batch_norm import BatchNorm
-from fastnn.layers.dense import Dense
-from fastnn.layers.dropout import Dropout
-from fastnn.layers.layer_norm import LayerNorm
-from fastnn.layers.merge import Add
 
 WIDEST = 1024  # vector whose elements are scaled one by one, by a diagonal of weights
 
@@ -51,7 +29,7 @@ def gemm(operator: Operator) -> list[Value]:
     weight = operator.constant(1).T if operator.whole("transB", 0) else operator.constant(1)
     weight = weight * weight.dtype.type(operator.attributes.get("alpha", 1.0))
     if not operator.has(2):
-        return [rows(operator.apply(Dense(weight.shape[1], bias=False), x, weight=weight))]
+        return [rows(operator.apply(layers.Dense(weight.shape[1], bias=False), x, weight=weight))]
     bias = operator.constant(2) * weight.dtype.type(operator.attributes.get("beta", 1.0))
     return [rows(dense(operator, x, weight, bias))]
 
@@ -62,7 +40,7 @@ def dense(operator: Operator, x: Tensor, weight: np.ndarray, bias: np.ndarray) -
     if bias.size not in (1, units) or bias.shape[-1:] not in ((), (1,), (units,)):
         raise Unsupported(f"its bias of shape {bias.shape} is not one for each of the {units} units")
     full = np.broadcast_to(bias.reshape(-1), (units,))
-    return operator.apply(Dense(units), x, weight=weight, bias=full)
+    return operator.apply(layers.Dense(units), x, weight=weight, bias=full)
 
 
 def matmul(operator: Operator) -> list[Value]:
@@ -77,7 +55,7 @@ def matmul(operator: Operator) -> list[Value]:
         if bias.size in (1, weight.shape[1]) and bias.ndim <= 1 + len(x.shape):
             operator.absorb(following)
             return [rows(dense(operator, x, weight, bias))]
-    return [rows(operator.apply(Dense(weight.shape[1], bias=False), x, weight=weight))]
+    return [rows(operator.apply(layers.Dense(weight.shape[1], bias=False), x, weight=weight))]
 
 
 def scaled(operator: Operator, scale: np.ndarray, shift: np.ndarray, place: int) -> list[Value]:
@@ -90,7 +68,7 @@ def scaled(operator: Operator, scale: np.ndarray, shift: np.ndarray, place: int)
     if width > WIDEST:
         raise Unsupported(f"it scales {width} numbers one by one; at most {WIDEST} are taken")
     scale, shift = (np.broadcast_to(array.reshape(-1), (width,)) for array in (scale, shift))
-    return [rows(operator.apply(Dense(width), x, weight=np.diag(scale), bias=shift))]
+    return [rows(operator.apply(layers.Dense(width), x, weight=np.diag(scale), bias=shift))]
 
 
 def elementwise(operator: Operator) -> list[Value]:
@@ -117,7 +95,7 @@ def add(operator: Operator) -> list[Value]:
     values = [operator.value(i) for i in places]
     if len(values) == 1:
         return values
-    return [rows(Add()(*(as_tensor(value) for value in values)))]
+    return [rows(layers.Add()(*(as_tensor(value) for value in values)))]
 
 
 # ---- activations and what training needs ----------------------------------------------------------------------------
@@ -129,7 +107,7 @@ def activation(name: str) -> Callable[[Operator], list[Value]]:
     def read(operator: Operator) -> list[Value]:
         value = operator.value(0)
         given = operator.number("alpha", DEFAULT_ALPHA[name]) if name in DEFAULT_ALPHA else None
-        return [Value(Activation(name, alpha=given)(value.tensor), value.axes)]  # the same in any order of axes
+        return [Value(layers.Activation(name, alpha=given)(value.tensor), value.axes)]  # the same in any order of axes
 
     return read
 
@@ -168,7 +146,7 @@ def softmax(operator: Operator) -> list[Value]:
     axis = operator.whole("axis", -1 if operator.reader.opset >= 13 else 1) % rank
     if axis != rank - 1 or (operator.reader.opset < 13 and rank > 2):
         raise Unsupported(f"it is along axis {axis} of {written(value)}, and can be along the last alone")
-    return [rows(Activation("softmax")(as_tensor(value)))]
+    return [rows(layers.Activation("softmax")(as_tensor(value)))]
 
 
 def log_softmax(operator: Operator) -> list[Value]:
@@ -190,7 +168,7 @@ def dropout(operator: Operator) -> list[Value]:
             inverted = abs(float(following.constant(place).ravel()[0]) - (1 - rate)) > 1e-6
             if not inverted:
                 operator.absorb(following)
-    return [Value(Dropout(rate, inverted=inverted)(value.tensor), value.axes)]
+    return [Value(layers.Dropout(rate, inverted=inverted)(value.tensor), value.axes)]
 
 
 def batch_norm(operator: Operator) -> list[Value]:
@@ -202,7 +180,7 @@ def batch_norm(operator: Operator) -> list[Value]:
     if value.axes != ((BATCH, *range(rank - 1)), (rank - 1,)):
         raise Unsupported(f"it normalises axis 1 of {written(value)}, and can the last of two alone")
     names = ("gamma", "beta", "running_mean", "running_variance")
-    layer = BatchNorm(momentum=operator.number("momentum", 0.9), epsilon=operator.number("epsilon", 1e-5))
+    layer = layers.BatchNorm(momentum=operator.number("momentum", 0.9), epsilon=operator.number("epsilon", 1e-5))
     parameters = {name: operator.constant(i + 1) for i, name in enumerate(names)}
     return [Value(operator.apply(layer, value.tensor, **parameters), value.axes)]
 
@@ -212,7 +190,7 @@ def layer_norm(operator: Operator) -> list[Value]:
     x = operator.tensor(0)
     if operator.whole("axis", -1) not in (-1, len(x.shape)):
         raise Unsupported("it normalises more than the last axis")
-    layer = LayerNorm(epsilon=operator.number("epsilon", 1e-5), shift=operator.has(2))
+    layer = layers.LayerNorm(epsilon=operator.number("epsilon", 1e-5), shift=operator.has(2))
     parameters = {name: operator.constant(i) for i, name in ((1, "gamma"), (2, "beta")) if operator.has(i)}
     return [rows(operator.apply(layer, x, **parameters))]
 
@@ -221,13 +199,13 @@ OPERATORS: dict[str, Callable[[Operator], list[Value]]] = {
     **{operator: activation(name) for operator, name in BY_ONNX.items()},  # below those that are not that simple
     "Add": add,
     "BatchNormalization": batch_norm,
-    "Cast": cast,
-    "Concat": concat,
+    "Cast": shapes.cast,
+    "Concat": shapes.concat,
     "Div": elementwise,
     "Dropout": dropout,
-    "Flatten": flatten,
+    "Flatten": shapes.flatten,
     "GRU": recurrent,
-    "Gather": gather,
+    "Gather": shapes.gather,
     "Gelu": gelu,
     "Gemm": gemm,
     "Identity": lambda operator: [operator.value(0)],
@@ -237,15 +215,15 @@ OPERATORS: dict[str, Callable[[Operator], list[Value]]] = {
     "MatMul": matmul,
     "Mul": elementwise,
     "RNN": recurrent,
-    "Reshape": reshape_operator,
+    "Reshape": shapes.reshape,
     "Selu": selu,
     "Sigmoid": sigmoid,
-    "Slice": slice_operator,
+    "Slice": shapes.slice_,
     "Softmax": softmax,
-    "Split": split,
+    "Split": shapes.split,
     "Squeeze": lambda operator: [squeezed(operator.value(0), operator.integers(1, "axes"))],
     "Sub": elementwise,
     "Sum": add,
-    "Transpose": transpose,
+    "Transpose": shapes.transpose,
     "Unsqueeze": lambda operator: [unsqueezed(operator.value(0), operator.integers(1, "axes") or [])],
 }

@@ -165,8 +165,8 @@ class Reader:
                 raise ValueError(f"from_onnx: input {entry.name!r:.80}: expected float32, float64, int32 or int64")
             if len(sizes) < 2 or min(sizes[1:]) < 1:
                 raise ValueError(
-                    f"from_onnx: input {entry.name!r:.80}: expected a batch, and sizes that are known for all axes beside it, got "
-                    f"({', '.join('?' if size < 1 else str(size) for size in sizes)})"
+                    f"from_onnx: input {entry.name!r:.80}: expected a batch, and sizes that are known for all axes "
+                    f"beside it, got ({', '.join('?' if size < 1 else str(size) for size in sizes)})"
                 )
             if sizes[0] > 0:
                 self.batch = sizes[0]

@@ -5,16 +5,9 @@ from math import prod
 import numpy as np
 
 from fastnn.formats.foreign import Unsupported
+from fastnn.formats.onnx.read import values
 from fastnn.formats.onnx.read.reader import Operator
-from fastnn.formats.onnx.read.values import (
-    Value,
-    part,
-    reshape,
-    reshaped,
-    rows,
-    squeezed,
-    transposed,
-)
+from fastnn.formats.onnx.read.values import Value, part, reshaped, rows, squeezed, transposed
 from fastnn.layers.embedding import Embedding
 from fastnn.layers.merge import Concatenate
 
@@ -41,12 +34,12 @@ def flatten(operator: Operator) -> list[Value]:
     return [rows(reshaped(x, (prod(x.shape),)))]
 
 
-def reshape_operator(operator: Operator) -> list[Value]:
+def reshape(operator: Operator) -> list[Value]:
     """Another shape."""
     target = operator.integers(1, "shape")
     if target is None or (operator.whole("allowzero", 0) and 0 in target):
         raise Unsupported("its shape is missing, or that of an empty array")
-    return [reshape(operator.value(0), target, operator.reader.batch)]
+    return [values.reshape(operator.value(0), target, operator.reader.batch)]
 
 
 def transpose(operator: Operator) -> list[Value]:
@@ -71,7 +64,7 @@ def concat(operator: Operator) -> list[Value]:
     return [rows(reshaped(flat, (sum(shape[0] for shape in shapes), *shapes[0][1:])))]
 
 
-def slice_operator(operator: Operator) -> list[Value]:
+def slice_(operator: Operator) -> list[Value]:
     """A part of an axis."""
     value = operator.value(0)
     starts, stops = operator.integers(1, "starts"), operator.integers(2, "ends")
