@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.formats.c.functions import ACTIVATIONS
 from fastnn.formats.c.program import Site, Value
 from fastnn.formats.c.recurrent import gru, lstm, simple_rnn
 from fastnn.layers import (
@@ -56,11 +57,20 @@ def emit(site: Site) -> Emitted:
 
 
 def activation(site: Site) -> Emitted:
-    """An activation function, in place where that disturbs no one."""
+    """An activation function, in place where that disturbs no one.
+
+    Raises
+    ------
+    ValueError
+        If the function has no form in C.
+    """
     spec: Any = site.layer
     name, x = spec.function, site.reads[0]
     if name == "identity":
         return site.inputs[0], x
+    if name not in (*ACTIVATIONS, "softmax"):
+        reason = "it has no form in C yet: add it to ACTIVATIONS in fastnn/formats/c/functions.py"
+        raise ValueError(f"export_c: {site.layer.title} cannot be exported: {name!r}: {reason}")
     out = site.in_place()
     if name == "softmax":
         *leading, columns = site.output_shape

@@ -91,6 +91,17 @@ FUNCTIONS: dict[str, Callable[[Graph, str, float], str]] = {
 
 
 def activation(graph: Graph, layer: Activation, z: str) -> str:
-    """Add an activation and return what comes out."""
+    """Add an activation and return what comes out.
+
+    Raises
+    ------
+    ValueError
+        If ONNX has no form for it.
+    """
+    if layer.function not in FUNCTIONS:
+        raise ValueError(
+            f"to_onnx: expected activations that ONNX can hold, got {layer.function!r}: it is not in FUNCTIONS of "
+            f"{__name__}"
+        )
     alpha = DEFAULT_ALPHA.get(layer.function, 0.0) if layer.alpha is None else float(layer.alpha)
     return FUNCTIONS[layer.function](graph, z, alpha)
