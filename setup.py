@@ -159,8 +159,7 @@ class build_core(build_ext):
         else:
             self.add_flags()
             self.compile_each_with_its_own()
-        self.parallel = JOBS
-        with ThreadPoolExecutor(JOBS) as pool:
+        with ThreadPoolExecutor(self.parallel) as pool:
             self.compile_files_in(pool)
             super().build_extensions()
 
@@ -203,6 +202,7 @@ if __name__ == "__main__":  # the processes that write the C files import this o
     write_blas_int()
     setup(
         cmdclass={"build_ext": build_core},
+        options={"build_ext": {"parallel": JOBS}},
         ext_modules=cythonize(
             extensions(),
             nthreads=JOBS,

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "contributing"
 if not PAGES.is_dir():
     pytest.skip("needs docs/ of the source tree", allow_module_level=True)
-BLOCK = re.compile(r"(?:\b[Ii]n (the new file )?`([^`]+)`:)?\n\n```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"(?:\b[Ii]n\s+(the\s+new\s+file\s+)?`([^`]+)`:)?\n\n```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def edits(text):
@@ -145,6 +145,113 @@ def test_a_layer_without_a_kernel_of_its_own_takes_four_files(tmp_path):
     assert len(files) <= 4, files
     tried(root, LAYER)
     python(root, "-m", "pytest", "-q", "--doctest-modules", "fastnn/layers/norm_dense.py", "-p", "no:cacheprovider")
+
+
+ACTIVATION = """
+from fastnn.formats.onnx.write.export import KEY
+
+for dtype in ("float64", "float32"):
+    net = fn.Sequential([fn.Dense(6, "softsign"), fn.Activation("softsign"), fn.Dense(2)], 5, seed=0, dtype=dtype)
+    X = rng.normal(scale=3, size=(40, 5)).astype(dtype)
+    p = {name: view.astype(np.float64) for name, view in net.named_parameters()}
+    a = X @ p["dense_1.weight"] + p["dense_1.bias"]
+    for _ in range(2):
+        a = a / (1 + np.abs(a))
+    expected = a @ p["dense_2.weight"] + p["dense_2.bias"]
+    np.testing.assert_allclose(net.predict(X), expected, rtol=1e-5, atol=1e-6)
+    if dtype == "float64":
+        assert fn.gradcheck(net, X) < 1e-6
+    learns(net, X, np.sin(X[:, :2]))
+    comes_back(net, X)
+    runs_as_c(net, X)
+    runs_as_onnx(net, X)
+    model = net.to_onnx()
+    del model.metadata_props[:]
+    again = fn.from_onnx(model)  # node by node
+    assert [layer.function for layer in again.structure.layers if isinstance(layer, fn.Activation)] == ["softsign"] * 2
+    np.testing.assert_allclose(again.predict(X), net.predict(X), rtol=1e-5, atol=1e-6)
+assert [op for op in map(lambda node: node.op_type, model.graph.node)].count("Softsign") == 2
+"""
+LOSS = """
+
+def loss_of(y, t, delta):
+    return (delta**2 * (np.sqrt(1 + ((y - t) / delta) ** 2) - 1)).mean(axis=1)
+
+
+for dtype in ("float64", "float32"):
+    for loss, delta in (("pseudo_huber", 1.0), (fn.PseudoHuber(0.3), 0.3)):
+        net = fn.Sequential([fn.Dense(6, "tanh"), fn.Dense(2)], 5, seed=0, dtype=dtype)
+        X = rng.normal(size=(40, 5)).astype(dtype)
+        y = np.stack([3 * np.sin(X[:, 0]), X[:, 1]], axis=1)
+        weight = rng.uniform(0.5, 2, size=40)
+        net.compile(loss=loss, optimizer=fn.SGD(0.1))
+        each = loss_of(net.predict(X).astype(np.float64), y, delta)
+        found = net.evaluate(X, y, sample_weight=weight)["loss"]
+        np.testing.assert_allclose(found, np.average(each, weights=weight), rtol=1e-5)
+        if dtype == "float64":
+            assert fn.gradcheck(net, X, y) < 1e-6
+            before, step = net.params.copy(), 1e-6
+            net.train_step(X, y)
+            taken = (before - net.params) / 0.1
+            for k in range(0, net.n_params, 7):  # central differences of the formula
+                values = []
+                for sign in (1, -1):
+                    net.params[:] = before
+                    net.params[k] += sign * step
+                    values.append(loss_of(net.predict(X), y, delta).mean())
+                np.testing.assert_allclose(taken[k], (values[0] - values[1]) / (2 * step), rtol=1e-5, atol=1e-8)
+            net.params[:] = before
+        learns(net, X, y, loss)
+        again = comes_back(net, X)
+        assert net.train_step(X, y) == again.train_step(X, y)  # the file knows the loss and its parameter
+        np.testing.assert_array_equal(again.params, net.params)
+    runs_as_c(net, X)
+    runs_as_onnx(net, X)
+for wrong in (0, "wide"):
+    try:
+        fn.PseudoHuber(wrong)
+    except (ValueError, TypeError) as error:
+        assert "PseudoHuber: expected delta" in str(error)
+    else:
+        raise AssertionError("delta was taken")
+"""
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A copy with both the activation and the loss, compiled once, and the files that each touches."""
+    pytest.importorskip("Cython")
+    root = copied(tmp_path_factory.mktemp("compiled"))
+    touched = {page: carry_out(root, (PAGES / f"{page}.md").read_text()) for page in ("activation", "loss")}
+    python(root, "setup.py", "--quiet", "build_ext", "--inplace")
+    return root, touched
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("page", "code"), [("activation", ACTIVATION), ("loss", LOSS)], ids=["activation", "loss"])
+def test_what_takes_a_kernel_takes_three_files(page, code, compiled):
+    pytest.importorskip("onnxruntime")
+    root, touched = compiled
+    assert len(touched[page]) <= 3, touched[page]
+    tried(root, code)
+
+
+@pytest.mark.slow
+def test_what_is_added_changes_no_other_number(compiled):
+    """The same seeds train to the same bits as here."""
+    code = """
+import hashlib, numpy as np, fastnn as fn
+rng = np.random.default_rng(0)
+X = rng.normal(size=(64, 6)).astype("float32")
+for name in ("relu", "softplus", "gelu", "silu", "softmax"):
+    for loss in ("squared_error", "poisson", "binary_cross_entropy", "log_cosh"):
+        net = fn.Sequential([fn.Dense(9, name), fn.Dense(2)], 6, seed=0)
+        net.fit(X, np.abs(np.tanh(X[:, :2])), epochs=2, loss=loss, optimizer="adam", verbose=0)
+        print(name, loss, hashlib.sha256(net.params.tobytes()).hexdigest())
+"""
+    root, _ = compiled
+    (root / "bits.py").write_text(code)
+    assert python(root, "bits.py") == python(ROOT, root / "bits.py")
 
 
 PAGE = """\

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastnn.formats.arrays import assign, common_dtype
 from fastnn.formats.onnx.read.operators import OPERATORS
-from fastnn.formats.onnx.read.reader import Reader, Refused
+from fastnn.formats.onnx.read.reader import Reader
 from fastnn.formats.safetensors import bound_parameters
 from fastnn.graph.graph import Graph
 from fastnn.graph.structure import Structure, trace
@@ -16,14 +16,13 @@ def read_graph(model: Any, outputs: list[str], seed: int | None) -> Any:
     """Return the network that the nodes amount to."""
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     reader = Reader(model.graph, outputs, OPERATORS, opset)
-    try:
-        if opset < 9:
-            raise Refused(f"expected an opset of at least 9, got {opset}; convert it with onnx.version_converter")
-        results = reader.run()
-        if not reader.inputs:
-            raise Refused("no output depends on an input")
-    except Refused as error:
-        raise ValueError(f"from_onnx: {error}") from error
+    if opset < 9:
+        raise ValueError(
+            f"from_onnx: expected an opset of at least 9, got {opset}; convert it with onnx.version_converter"
+        )
+    results = reader.run()
+    if not reader.inputs:
+        raise ValueError("from_onnx: no output depends on an input")
     arrays = [array for owned in reader.parameters.values() for array in owned.values()]
     if odd := {str(array.dtype) for array in arrays if array.dtype not in (np.float32, np.float64)}:
         raise ValueError(f"from_onnx: expected parameters in float32 or float64, got {', '.join(sorted(odd))}")

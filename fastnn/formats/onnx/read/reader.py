@@ -6,14 +6,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastnn.errors import ModelFormatError
-from fastnn.formats.onnx.read.constants import FOLD, Unfit
-from fastnn.formats.onnx.read.values import Misfit, Value, as_tensor, rows
+from fastnn.formats.foreign import Unsupported
+from fastnn.formats.onnx.read.constants import KINDS, fold
+from fastnn.formats.onnx.read.values import Value, as_tensor, rows
 from fastnn.layers.base import Layer, Tensor, check_name
 from fastnn.layers.input import Input
-
-
-class Refused(ValueError):
-    """A node that fastnn has no layer for; the message names it."""
 
 
 class Operator:
@@ -56,15 +53,15 @@ class Operator:
     def constant(self, place: int) -> np.ndarray:
         """Return an input that must be a constant."""
         if not self.is_constant(place):
-            raise Misfit(f"its input {place} is not a constant")
+            raise Unsupported(f"its input {place} is not a constant")
         return self.reader.constants[self.node.input[place]]
 
     def value(self, place: int) -> Value:
         """Return an input that must depend on the inputs of the graph."""
         if not self.has(place):
-            raise Misfit(f"its input {place} is missing")
+            raise Unsupported(f"its input {place} is missing")
         if self.is_constant(place):
-            raise Misfit(f"its input {place} is a constant")
+            raise Unsupported(f"its input {place} is a constant")
         return self.reader.values[self.node.input[place]]
 
     def tensor(self, place: int) -> Tensor:
@@ -147,11 +144,11 @@ class Reader:
         for name in self.outputs:
             if name not in self.values:
                 why = "is a constant" if name in self.constants else "is nothing that fastnn computes"
-                raise Refused(f"output {name!r:.80} {why}; choose others with outputs=[...]")
+                raise ValueError(f"from_onnx: output {name!r:.80} {why}; choose others with outputs=[...]")
             try:
                 results.append(as_tensor(self.values[name]))
-            except Misfit as error:
-                raise Refused(f"output {name!r:.80}: {error}".replace("its input", "what")) from error
+            except Unsupported as error:
+                raise ValueError(f"from_onnx: output {name!r:.80}: {error}".replace("its input", "what")) from error
         return results
 
     def take_inputs(self) -> None:
@@ -165,11 +162,11 @@ class Reader:
             kind = entry.type.tensor_type
             sizes = [d.dim_value if d.HasField("dim_value") else -1 for d in kind.shape.dim]
             if kind.elem_type not in numbers:
-                raise Refused(f"input {entry.name!r:.80}: expected float32, float64, int32 or int64")
+                raise ValueError(f"from_onnx: input {entry.name!r:.80}: expected float32, float64, int32 or int64")
             if len(sizes) < 2 or min(sizes[1:]) < 1:
-                raise Refused(
-                    f"input {entry.name!r:.80}: expected a batch, and sizes that are known for all axes beside it, got "
-                    f"({', '.join('?' if size < 1 else str(size) for size in sizes)})"
+                raise ValueError(
+                    f"from_onnx: input {entry.name!r:.80}: expected a batch, and sizes that are known for all axes "
+                    f"beside it, got ({', '.join('?' if size < 1 else str(size) for size in sizes)})"
                 )
             if sizes[0] > 0:
                 self.batch = sizes[0]
@@ -184,26 +181,32 @@ class Reader:
             shape = self.values[node.input[0]].shape[operator.whole("start", 0) : operator.attributes.get("end")]
             self.constants[node.output[0]] = np.array(shape, np.int64)
             return True
-        if operator.kind not in FOLD or any(name and name not in self.constants for name in node.input):
+        if operator.kind not in KINDS or any(name and name not in self.constants for name in node.input):
             return False
         try:
             arrays = [self.constants[name] if name else None for name in node.input]
-            results = FOLD[operator.kind](operator, *arrays)
-        except (Unfit, ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError) as error:
-            raise Refused(f"{operator.title}: cannot be worked out: {error}") from error
+            results = fold(operator.kind, node, self.opset, arrays)
+        except (
+            ValueError,
+            LookupError,
+            TypeError,
+            ArithmeticError,
+            AttributeError,
+            RuntimeError,
+            MemoryError,
+        ) as error:
+            raise ValueError(f"from_onnx: {operator.title}: cannot be worked out: {error}") from error
         self.constants.update(zip(node.output, results, strict=False))
         return True
 
     def take(self, operator: Operator) -> None:
         """Turn one node into layers."""
         if operator.kind not in self.table:
-            raise Refused(f"{operator.title}: fastnn has no layer for it")
+            raise ValueError(f"from_onnx: {operator.title}: fastnn has no layer for it")
         try:
             results = self.table[operator.kind](operator)
-        except Misfit as error:
-            raise Refused(f"{operator.title}: {error}") from error
-        except (ValueError, TypeError, IndexError, KeyError) as error:
-            raise Refused(f"{operator.title}: {error}") from error
+        except (ValueError, TypeError, LookupError) as error:
+            raise ValueError(f"from_onnx: {operator.title}: {error}") from error
         self.values.update(zip(operator.outputs, results, strict=False))
 
     def apply(

@@ -4,8 +4,9 @@ from typing import Any, NamedTuple
 
 from fastnn.formats import gates
 from fastnn.formats.activations import BY_ONNX
+from fastnn.formats.foreign import Unsupported
 from fastnn.formats.onnx.read.reader import Operator
-from fastnn.formats.onnx.read.values import BATCH, Misfit, Value, as_tensor, reshaped, transposed
+from fastnn.formats.onnx.read.values import BATCH, Value, as_tensor, reshaped, transposed
 from fastnn.layers.base import Tensor
 from fastnn.layers.gru import GRU
 from fastnn.layers.lstm import LSTM
@@ -56,21 +57,21 @@ def recurrent(operator: Operator) -> list[Value]:
 
 
 def check_options(operator: Operator, directions: int) -> None:
-    """Raise Misfit for what fastnn's layers do not compute."""
+    """Raise Unsupported for what fastnn's layers do not compute."""
     given = [name.decode() if isinstance(name, bytes) else name for name in operator.attributes.get("activations", [])]
     expected = DEFAULT[operator.kind] * directions
     if operator.kind == "RNN":
         if any(name not in FUNCTIONS for name in given):
-            raise Misfit(f"its activations are {', '.join(given)}; known: {', '.join(FUNCTIONS)}")
+            raise Unsupported(f"its activations are {', '.join(given)}; known: {', '.join(FUNCTIONS)}")
     elif given and given != expected:
-        raise Misfit(f"its activations are {', '.join(given)}, not {', '.join(expected)}")
+        raise Unsupported(f"its activations are {', '.join(given)}, not {', '.join(expected)}")
     if operator.has(4):
-        raise Misfit("it has sequence_lens; pad with a value and give the layer mask_value instead")
+        raise Unsupported("it has sequence_lens; pad with a value and give the layer mask_value instead")
     if operator.kind == "GRU" and not operator.whole("linear_before_reset", 0):
-        raise Misfit("its reset gate comes before the product (linear_before_reset=0), fastnn's after it")
+        raise Unsupported("its reset gate comes before the product (linear_before_reset=0), fastnn's after it")
     for name in ("clip", "input_forget"):
         if operator.attributes.get(name):
-            raise Misfit(f"it has {name}")
+            raise Unsupported(f"it has {name}")
 
 
 def one_direction(operator: Operator, x: Tensor, place: int, backwards: bool, batch_first: int) -> Outputs:
@@ -117,13 +118,13 @@ def initial_states(operator: Operator, place: int, batch_first: int) -> list[Ten
         if not operator.has(5 + i) or (operator.is_constant(5 + i) and not operator.constant(5 + i).any()):
             continue
         if len(DIRECTIONS[operator.text("direction", "forward")]) > 1:
-            raise Misfit("it has initial states in two directions")
+            raise Unsupported("it has initial states in two directions")
         value = operator.value(5 + i)
         found.append(as_tensor(value if batch_first else transposed(value, (1, 0, 2))))
     if not found:
         return []
     if len(found) < STATES[operator.kind]:
-        raise Misfit("it has an initial h without c, or c without h")
+        raise Unsupported("it has an initial h without c, or c without h")
     units = found[0].shape[-1]
     return [reshaped(joined([reshaped(x, (units,)) for x in found]), (len(found), units))]
 

@@ -4,25 +4,12 @@ from math import prod
 
 import numpy as np
 
+from fastnn.formats.foreign import Unsupported
+from fastnn.formats.onnx.read import values
 from fastnn.formats.onnx.read.reader import Operator
-from fastnn.formats.onnx.read.values import (
-    Misfit,
-    Value,
-    part,
-    reshape,
-    reshaped,
-    rows,
-    squeezed,
-    transposed,
-    unsqueezed,
-)
+from fastnn.formats.onnx.read.values import Value, part, reshaped, rows, squeezed, transposed
 from fastnn.layers.embedding import Embedding
 from fastnn.layers.merge import Concatenate
-
-
-def same(operator: Operator) -> list[Value]:
-    """What comes in."""
-    return [operator.value(0)]
 
 
 def cast(operator: Operator) -> list[Value]:
@@ -33,9 +20,9 @@ def cast(operator: Operator) -> list[Value]:
     readers = operator.reader.readers.get(operator.node.output[0], [])
     if to in (TensorProto.INT64, TensorProto.INT32):
         if operator.node.output[0] in operator.reader.outputs or any(node.op_type != "Gather" for node in readers):
-            raise Misfit("it rounds numbers")
+            raise Unsupported("it rounds numbers")
     elif to not in (TensorProto.FLOAT, TensorProto.DOUBLE):
-        raise Misfit("it casts to something other than float32, float64 or integers")
+        raise Unsupported("it casts to something other than float32, float64 or integers")
     return [operator.value(0)]
 
 
@@ -43,16 +30,16 @@ def flatten(operator: Operator) -> list[Value]:
     """Each row a vector."""
     x = operator.tensor(0)
     if operator.whole("axis", 1) != 1:
-        raise Misfit("it merges the batch with something else")
+        raise Unsupported("it merges the batch with something else")
     return [rows(reshaped(x, (prod(x.shape),)))]
 
 
-def reshape_operator(operator: Operator) -> list[Value]:
+def reshape(operator: Operator) -> list[Value]:
     """Another shape."""
     target = operator.integers(1, "shape")
     if target is None or (operator.whole("allowzero", 0) and 0 in target):
-        raise Misfit("its shape is missing, or that of an empty array")
-    return [reshape(operator.value(0), target, operator.reader.batch)]
+        raise Unsupported("its shape is missing, or that of an empty array")
+    return [values.reshape(operator.value(0), target, operator.reader.batch)]
 
 
 def transpose(operator: Operator) -> list[Value]:
@@ -60,16 +47,6 @@ def transpose(operator: Operator) -> list[Value]:
     value = operator.value(0)
     order = operator.attributes.get("perm", range(len(value.axes))[::-1])
     return [transposed(value, tuple(order))]
-
-
-def squeeze(operator: Operator) -> list[Value]:
-    """Fewer axes."""
-    return [squeezed(operator.value(0), operator.integers(1, "axes"))]
-
-
-def unsqueeze(operator: Operator) -> list[Value]:
-    """More axes."""
-    return [unsqueezed(operator.value(0), operator.integers(1, "axes") or [])]
 
 
 def concat(operator: Operator) -> list[Value]:
@@ -82,20 +59,20 @@ def concat(operator: Operator) -> list[Value]:
     if axis == rank - 1:
         return [rows(Concatenate()(*tensors))]
     if axis != 1 or any(shape[1:] != shapes[0][1:] for shape in shapes):
-        raise Misfit(f"it joins along axis {axis} of {rank}, and can along the last or the first beside the batch")
+        raise Unsupported(f"it joins along axis {axis} of {rank}, and can along the last or the first beside the batch")
     flat = Concatenate()(*(reshaped(x, (prod(x.shape),)) for x in tensors))
     return [rows(reshaped(flat, (sum(shape[0] for shape in shapes), *shapes[0][1:])))]
 
 
-def slice_operator(operator: Operator) -> list[Value]:
+def slice_(operator: Operator) -> list[Value]:
     """A part of an axis."""
     value = operator.value(0)
     starts, stops = operator.integers(1, "starts"), operator.integers(2, "ends")
     if starts is None or stops is None:
-        raise Misfit("it has no begin or no end")
+        raise Unsupported("it has no begin or no end")
     axes = operator.integers(3, "axes") or list(range(len(starts)))
     if any(step != 1 for step in operator.integers(4, "steps") or []):
-        raise Misfit("it takes steps other than 1")
+        raise Unsupported("it takes steps other than 1")
     for axis, start, stop in zip(axes, starts, stops, strict=True):
         if start == 0 and stop >= 1 << 31 - 1:
             continue
@@ -112,7 +89,7 @@ def split(operator: Operator) -> list[Value]:
         size - -(-size // count) * (count - 1)
     ]
     if sum(sizes) != size:
-        raise Misfit(f"it splits {size} elements into {sizes}")
+        raise Unsupported(f"it splits {size} elements into {sizes}")
     stops = np.cumsum(sizes).tolist()
     return [part(value, axis, stop - size, stop) for size, stop in zip(sizes, stops, strict=True)]
 
@@ -123,13 +100,13 @@ def gather(operator: Operator) -> list[Value]:
     if operator.is_constant(0):
         table = operator.constant(0)
         if axis != 0 or table.ndim != 2:
-            raise Misfit(
+            raise Unsupported(
                 f"its table of shape {table.shape}, read along axis {axis}, does not hold one vector per index"
             )
         return [rows(operator.apply(Embedding(*table.shape), operator.tensor(1), weight=table))]
     value, index = operator.value(0), operator.constant(1)
     if index.size != 1:
-        raise Misfit("it takes several elements of an axis; one is taken")
+        raise Unsupported("it takes several elements of an axis; one is taken")
     axis %= len(value.axes)
     at = int(index.ravel()[0])
     taken = part(value, axis, at, at + 1 or None)

@@ -7,16 +7,13 @@ tensor, and for every axis of ONNX the axes of the tensor that it runs over: non
 from math import prod
 from typing import NamedTuple
 
+from fastnn.formats.foreign import Unsupported
 from fastnn.layers.base import Shape, Tensor
 from fastnn.layers.merge import Slice
 from fastnn.layers.reshape import Flatten, Reshape
 
 BATCH = -1  # among axes: that of the rows; others count from 0 after it
 Axes = tuple[tuple[int, ...], ...]
-
-
-class Misfit(ValueError):
-    """What an operator would need of its input and does not find."""
 
 
 class Value(NamedTuple):
@@ -51,9 +48,9 @@ def as_tensor(value: Value) -> Tensor:
     """Return the tensor of a value that has the batch first and the others in order."""
     beside = [i for i in value.axes[0] if i != BATCH]
     if not value.in_order or BATCH not in value.axes[0] or any(value.tensor.shape[i] > 1 for i in beside):
-        raise Misfit(f"its input of shape {written(value)} does not have the batch alone in its first axis")
+        raise Unsupported(f"its input of shape {written(value)} does not have the batch alone in its first axis")
     if len(value.axes) == 1:
-        raise Misfit("its input has one number per row and no axis beside the batch")
+        raise Unsupported("its input has one number per row and no axis beside the batch")
     return reshaped(value.tensor, value.shape[1:])
 
 
@@ -71,7 +68,7 @@ def reshaped(tensor: Tensor, shape: Shape) -> Tensor:
 def transposed(value: Value, order: tuple[int, ...]) -> Value:
     """Return the axes in another order."""
     if sorted(order) != list(range(len(value.axes))):
-        raise Misfit(f"it permutes {len(value.axes)} axes by {order}")
+        raise Unsupported(f"it permutes {len(value.axes)} axes by {order}")
     return Value(value.tensor, tuple(value.axes[i] for i in order))
 
 
@@ -91,7 +88,7 @@ def squeezed(value: Value, places: list[int] | None) -> Value:
         places = [place for place, size in enumerate(shape) if size == 1]
     gone = {place % len(shape) for place in places}
     if any(shape[place] != 1 for place in gone):
-        raise Misfit(f"it removes the axes {sorted(gone)} of the shape {written(value)}, which are not all 1")
+        raise Unsupported(f"it removes the axes {sorted(gone)} of the shape {written(value)}, which are not all 1")
     dropped = {i for place in gone for i in value.axes[place]}
     kept = [axis for place, axis in enumerate(value.axes) if place not in gone]
     return renumbered(value.tensor, kept, dropped)
@@ -101,7 +98,7 @@ def renumbered(tensor: Tensor, axes: list[tuple[int, ...]], dropped: set[int]) -
     """Return a value without the axes ``dropped`` of its tensor, whose sizes are 1."""
     left = [i for i in range(len(tensor.shape)) if i not in dropped]
     if not left and tensor.shape:  # a row of one number keeps its axis
-        raise Misfit("no axis beside the batch would be left")
+        raise Unsupported("no axis beside the batch would be left")
     number = {BATCH: BATCH, **{old: new for new, old in enumerate(left)}}
     smaller = reshaped(tensor, tuple(tensor.shape[i] for i in left)) if dropped else tensor
     return Value(smaller, tuple(tuple(number[i] for i in axis) for axis in axes))
@@ -111,7 +108,7 @@ def reshape(value: Value, target: list[int], batch: int | None) -> Value:
     """Return the value in another shape: 0 keeps a size, -1 is what is left; ``batch`` is a size that stands for it."""
     shape = value.shape
     if any(size == 0 and place >= len(shape) for place, size in enumerate(target)):
-        raise Misfit(f"it reshapes {written(value)} to {target}")
+        raise Unsupported(f"it reshapes {written(value)} to {target}")
     wanted = [shape[place] if size == 0 else size for place, size in enumerate(target)]
     if value.in_order:
         return reshaped_rows(value, wanted, batch)
@@ -123,10 +120,10 @@ def reshape(value: Value, target: list[int], batch: int | None) -> Value:
         while waiting and (last or not filled(value, axis, size, batch)):
             axis += (waiting.pop(0),)
         if not filled(value, axis, size, batch) and size != -1:
-            raise Misfit(f"it reshapes {written(value)} to {target}, which does not only merge axes")
+            raise Unsupported(f"it reshapes {written(value)} to {target}, which does not only merge axes")
         axes.append(axis)
     if waiting:
-        raise Misfit(f"it reshapes {written(value)} to {target}, which does not only merge axes")
+        raise Unsupported(f"it reshapes {written(value)} to {target}, which does not only merge axes")
     return Value(value.tensor, tuple(axes))
 
 
@@ -154,20 +151,20 @@ def reshaped_rows(value: Value, wanted: list[int], batch: int | None) -> Value:
     for count in range(1, len(tensor.shape)):
         if wanted[0] == -1 and tuple(wanted[1:]) == tensor.shape[count:]:
             return Value(tensor, ((BATCH, *range(count)), *((i,) for i in range(count, len(tensor.shape)))))
-    raise Misfit(f"it reshapes {written(value)} to {wanted}, which is not one row to one row")
+    raise Unsupported(f"it reshapes {written(value)} to {wanted}, which is not one row to one row")
 
 
 def part(value: Value, place: int, start: int | None, stop: int | None) -> Value:
     """Return elements start to stop of one axis: the first beside the batch, or any of a vector."""
     axis = value.axes[place]
     if axis != (0,):
-        raise Misfit(
+        raise Unsupported(
             f"it takes a part of axis {place} of {written(value)}, and can of the first beside the batch alone"
         )
     size, *rest = value.tensor.shape
     first, last, _ = slice(start, stop).indices(size)
     if first >= last:
-        raise Misfit(f"it takes the empty part {start}:{stop} of {written(value)}")
+        raise Unsupported(f"it takes the empty part {start}:{stop} of {written(value)}")
     if (first, last) == (0, size):
         return value
     step = prod(rest)
