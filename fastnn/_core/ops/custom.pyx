@@ -1,4 +1,4 @@
-"""A layer written in NumPy: its Python functions run inside the Plan, with the GIL for as long as they take."""
+"""A layer written in NumPy: a step of the Plan that takes the GIL and calls Python functions."""
 
 cimport numpy as cnp
 from cpython.exc cimport PyErr_SetObject
