@@ -103,7 +103,7 @@ def improve(
     ratio = np.exp(((actions - before) ** 2 - (actions - mean) ** 2) / (2 * noise**2))
     kept = np.clip(ratio, 1 - CLIP, 1 + CLIP)
     free = ratio * better <= kept * better  # where the minimum depends on the policy
-    policy.backward((-better * free * ratio * (actions - mean) / noise**2 / len(seen))[:, None])
+    policy.backward((-better * free * ratio * (actions - mean) / noise**2 / len(seen))[:, None], inputs=False)
     policy.apply_gradients()
     return float(np.minimum(ratio * better, kept * better).mean())
 

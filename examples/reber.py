@@ -117,7 +117,7 @@ def learn_stream(seed: int, forget_gate: bool, updates: int) -> fn.Network:
         scores, kept = net.forward([chunk[None, :-1], kept])
         likely = np.exp(scores - scores.max(axis=-1, keepdims=True))
         likely /= likely.sum(axis=-1, keepdims=True)
-        net.backward([(likely - chunk[1:]) / CHUNK, None])  # of softmax and cross-entropy
+        net.backward([(likely - chunk[1:]) / CHUNK, None], inputs=False)  # of softmax and cross-entropy
         net.apply_gradients()
     return net
 

@@ -1,8 +1,8 @@
-"""The products of a dense layer on several threads.
+"""The matmuls of a dense layer on several threads.
 
-A product is split along one of its dimensions into as many parts as there are threads, where a part is worth one.
-Each element is one chain of sums within one part, so the bits do not depend on the split.  The outputs of a wide layer
-are split in the forward product and the weight gradient alike, so that each thread keeps its columns of W in its cache.
+A matmul is split along one of its dimensions into one part per thread, or into fewer if parts would be too small.  Each
+element of the result is summed within one part, so its bits do not depend on the split.  A wide layer is split along
+its outputs both in the forward matmul and in the weight gradient, so that each thread keeps its columns of W in cache.
 """
 
 from fastnn._core.table cimport fnn_shape
@@ -10,9 +10,9 @@ from fastnn._core.pool cimport run_parts, threads
 from fastnn._core.step cimport Products, Step
 
 cdef enum:
-    PART_WORK = 1 << 18     # multiply-adds that are worth a thread: some 3 us
-    PART_COLUMNS = 64       # columns that a part needs for whole tiles
-    PART_ROWS = 8           # rows, likewise
+    PART_WORK = 1 << 18     # least multiply-adds of a part: about 3 us
+    PART_COLUMNS = 64       # least columns of a part, for whole tiles
+    PART_ROWS = 8           # least rows of a part, likewise
     CACHE_LINE = 16         # elements of the smaller dtype
 
 cdef enum Product:
@@ -49,7 +49,7 @@ cdef void run(const Job* job, const fnn_shape* shape, char* x, char* w, const ch
 
 
 cdef inline Py_ssize_t cut(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t parts, Py_ssize_t part) noexcept nogil:
-    """Where a part begins: whole units, so that no two parts write to one cache line of a row."""
+    """Where a part begins, a multiple of ``unit``: no two parts write to one cache line of a row."""
     return n if part == parts else n * part // parts // unit * unit
 
 
@@ -77,7 +77,7 @@ cdef void run_part(void* argument, Py_ssize_t part) noexcept nogil:
 
 
 cdef void split(Job* job, Axis wide, Py_ssize_t columns, Axis other, Py_ssize_t rows, Py_ssize_t unit) noexcept nogil:
-    """Run along ``wide`` if each part gets columns enough, else along ``other``, of which a part needs ``unit``."""
+    """Split along ``wide`` if each part gets enough of its ``columns``, else along ``other`` in units of ``unit``."""
     cdef const fnn_shape* shape = job.shape
     cdef Py_ssize_t parts = shape.batch * shape.inputs * shape.outputs // PART_WORK
     if parts > 1:

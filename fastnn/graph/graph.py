@@ -429,7 +429,7 @@ class Graph(Engine):
         accumulate : bool
             Add to ``grads`` instead of replacing them.
         parameters : bool
-            Whether gradients of the parameters are wanted.  False saves a third of the work or more, and leaves
+            Whether gradients of the parameters are wanted.  False saves about half of the work, and leaves
             ``grads`` as it is: for explanations, or to train another network through this one.
         inputs : bool
             Whether the gradient of the inputs is wanted; False saves the work of the first layers for it.

@@ -4,11 +4,11 @@ from dataclasses import KW_ONLY, dataclass
 from math import prod
 from typing import Self
 
-from fastnn._core.ops import ActivationOp, SoftmaxOp
+from fastnn._core.ops import ActivationOp
 from fastnn._core.step import Op
 from fastnn._core.table import ACTIVATIONS
 from fastnn._spec import choose, require_number
-from fastnn.layers.base import Built, Layer, Shape, check_name
+from fastnn.layers.base import Built, Layer, Shape
 
 NAMES = (*ACTIVATIONS, "softmax")
 DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
@@ -51,7 +51,7 @@ class Activation(Layer):
     name: str | None = None
 
     def __post_init__(self) -> None:
-        check_name("Activation", self.name)
+        super().__post_init__()
         choose("Activation: unknown function", self.function, NAMES)
         if self.alpha is None:
             return
@@ -67,12 +67,10 @@ class Activation(Layer):
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return one op over all elements, or softmax over the last axis."""
         shape = self.one_input(input_shapes)
-        if self.function == "softmax":
-            return Built((SoftmaxOp(shape[-1], prod(shape[:-1])),), shape)
         if self.function == "identity":
             return Built((), shape)
         alpha = DEFAULT_ALPHA.get(self.function, 0.0) if self.alpha is None else self.alpha
-        return Built((ActivationOp(prod(shape), self.function, alpha),), shape)
+        return Built((ActivationOp(shape[-1], self.function, alpha, prod(shape[:-1])),), shape)
 
 
 def activation_ops(who: str, activation: str | Layer | None, shape: Shape) -> tuple[Op, ...]:

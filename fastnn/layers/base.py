@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 from fastnn._core.engine import MAX_AXES
 from fastnn._core.step import Op
 from fastnn._spec import Spec, require_count
-from fastnn.initializers import NAMES, Initializer
+from fastnn.initializers import Initializer, as_initializer
 
 Shape = tuple[int, ...]
 
@@ -93,6 +93,13 @@ class Layer(Spec, family="layer"):
         """Vectors of H numbers that it carries from one time step to the next; 0: it is not recurrent."""
         return 0
 
+    def __post_init__(self) -> None:
+        """Check what layers have in common: their name, and how parameters start."""
+        check_name(type(self).__name__, self.name)
+        for field, value in vars(self).items():
+            if field.endswith("_initializer") and value is not None:
+                as_initializer(self.title, value)
+
     # A layer is itself and no other: the same object twice means shared parameters.
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -115,14 +122,14 @@ class Layer(Spec, family="layer"):
         raise NotImplementedError
 
     def initializer(self, parameter: str) -> Initializer:
-        """Return how the parameter of that name starts.
+        """Return how the parameter of that name starts: as its field ``..._initializer`` says, else at 0.
 
         Parameters
         ----------
         parameter : str
             One of the names that ``build`` gave.
         """
-        return NAMES["zeros"]
+        return as_initializer(self.title, getattr(self, f"{parameter}_initializer", "zeros"))
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """Apply the layer and return what comes out.

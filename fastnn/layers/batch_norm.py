@@ -5,8 +5,8 @@ from math import prod
 
 from fastnn._core.ops import BatchNormOp
 from fastnn._spec import require_flag, require_number
-from fastnn.initializers import NAMES, Initializer, as_initializer
-from fastnn.layers.base import Built, Layer, Shape, check_name
+from fastnn.initializers import NAMES, Initializer
+from fastnn.layers.base import Built, Layer, Shape
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,13 +69,11 @@ class BatchNorm(Layer):
     name: str | None = None
 
     def __post_init__(self) -> None:
-        check_name("BatchNorm", self.name)
+        super().__post_init__()
         require_number(self.title, "momentum", self.momentum, low=0, high=1)
         require_number(self.title, "epsilon", self.epsilon, low=0, strict=True)
         require_flag(self.title, "scale", self.scale)
         require_flag(self.title, "shift", self.shift)
-        for parameter in ("gamma", "beta"):
-            self.initializer(parameter)
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return one op over the last axis."""
@@ -85,8 +83,4 @@ class BatchNorm(Layer):
 
     def initializer(self, parameter: str) -> Initializer:
         """Return how a parameter starts: running statistics at mean 0 and variance 1."""
-        if parameter == "gamma":
-            return as_initializer(self.title, self.gamma_initializer)
-        if parameter == "beta":
-            return as_initializer(self.title, self.beta_initializer)
-        return NAMES["ones" if parameter == "running_variance" else "zeros"]
+        return NAMES["ones"] if parameter == "running_variance" else super().initializer(parameter)

@@ -3,7 +3,7 @@
 from dataclasses import KW_ONLY, dataclass, replace
 
 from fastnn._spec import choose
-from fastnn.layers.base import Layer, Tensor, check_name
+from fastnn.layers.base import Layer, Tensor
 from fastnn.layers.composite import Composite
 from fastnn.layers.merge import Add, Concatenate
 from fastnn.layers.recurrent import _Recurrent
@@ -47,7 +47,7 @@ class Bidirectional(Composite):
     name: str | None = None
 
     def __post_init__(self) -> None:
-        check_name("Bidirectional", self.name)
+        super().__post_init__()
         choose(f"{self.title}: unknown merge", self.merge, ("concat", "sum"))
         if not isinstance(self.layer, _Recurrent):
             raise TypeError(f"{self.title}: expected a recurrent layer, got {type(self.layer).__name__}")

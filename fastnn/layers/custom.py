@@ -6,7 +6,7 @@ from typing import Any
 
 from fastnn._core.ops import CustomOp
 from fastnn.initializers import Initializer, as_initializer
-from fastnn.layers.base import Built, Layer, Shape, as_shape, check_name
+from fastnn.layers.base import Built, Layer, Shape, as_shape
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,7 +49,7 @@ class Custom(Layer):
     name: str | None = None
 
     def __post_init__(self) -> None:
-        check_name("Custom", self.name)
+        super().__post_init__()
         if not callable(self.forward) or not callable(self.backward):
             raise TypeError(f"{self.title}: expected forward and backward to be functions")
         for parameter, (_, initializer) in self.parameters.items():

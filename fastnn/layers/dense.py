@@ -8,7 +8,7 @@ from fastnn._core.ops import DenseOp
 from fastnn._spec import require_count, require_flag
 from fastnn.initializers import Initializer, as_initializer
 from fastnn.layers.activation import Activation, activation_ops, default_initializer
-from fastnn.layers.base import Built, Layer, Shape, check_name
+from fastnn.layers.base import Built, Layer, Shape
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,13 +63,11 @@ class Dense(Layer):
     matrices: ClassVar[tuple[str, ...]] = ("weight",)
 
     def __post_init__(self) -> None:
-        check_name(type(self).__name__, self.name)
+        super().__post_init__()
         require_count(self.title, "units", self.units)
         object.__setattr__(self, "units", int(self.units))
         require_flag(self.title, "bias", self.bias)
         activation_ops(self.title, self.activation, (self.units,))
-        for parameter in ("weight", "bias"):
-            self.initializer(parameter)
 
     @property
     def activation_function(self) -> Activation | None:
@@ -86,7 +84,6 @@ class Dense(Layer):
 
     def initializer(self, parameter: str) -> Initializer:
         """Return how weight or bias starts."""
-        if parameter == "bias":
-            return as_initializer(self.title, self.bias_initializer)
-        chosen = default_initializer(self.activation) if self.kernel_initializer is None else self.kernel_initializer
-        return as_initializer(self.title, chosen)
+        if parameter != "weight":
+            return super().initializer(parameter)
+        return as_initializer(self.title, self.kernel_initializer or default_initializer(self.activation))

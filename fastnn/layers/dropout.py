@@ -4,7 +4,7 @@ from dataclasses import KW_ONLY, dataclass
 from math import prod
 
 from fastnn._core.ops import DropoutOp
-from fastnn.layers.base import Built, Layer, Shape, check_name
+from fastnn.layers.base import Built, Layer, Shape
 from fastnn.layers.dropconnect import check_rate
 
 
@@ -43,7 +43,7 @@ class Dropout(Layer):
     name: str | None = None
 
     def __post_init__(self) -> None:
-        check_name("Dropout", self.name)
+        super().__post_init__()
         check_rate(self.title, self.rate)
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:

@@ -8,8 +8,8 @@ import numpy as np
 from fastnn._core.ops import EmbeddingOp
 from fastnn._core.rng import RandomStream
 from fastnn._spec import require_count
-from fastnn.initializers import Initializer, as_initializer
-from fastnn.layers.base import Built, Layer, Shape, as_shape, check_name
+from fastnn.initializers import Initializer
+from fastnn.layers.base import Built, Layer, Shape, as_shape
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,7 +61,7 @@ class Embedding(Layer):
     name: str | None = None
 
     def __post_init__(self) -> None:
-        check_name("Embedding", self.name)
+        super().__post_init__()
         for field in ("vocabulary", "units"):
             require_count(self.title, field, getattr(self, field))
             object.__setattr__(self, field, int(getattr(self, field)))
@@ -73,7 +73,6 @@ class Embedding(Layer):
                     f"got {self.padding_index}"
                 )
             object.__setattr__(self, "padding_index", int(self.padding_index))
-        as_initializer(self.title, self.weight_initializer)
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return one op over all indices of a row."""
@@ -84,7 +83,7 @@ class Embedding(Layer):
 
     def initializer(self, parameter: str) -> Initializer:
         """Return how the vectors start, that of padding_index at 0."""
-        chosen = as_initializer(self.title, self.weight_initializer)
+        chosen = super().initializer(parameter)
         return chosen if self.padding_index is None else _Padded(chosen, self.padding_index)
 
 

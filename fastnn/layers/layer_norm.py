@@ -5,8 +5,8 @@ from math import prod
 
 from fastnn._core.ops import LayerNormOp
 from fastnn._spec import require_flag, require_number
-from fastnn.initializers import Initializer, as_initializer
-from fastnn.layers.base import Built, Layer, Shape, check_name
+from fastnn.initializers import Initializer
+from fastnn.layers.base import Built, Layer, Shape
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -56,12 +56,10 @@ class LayerNorm(Layer):
     name: str | None = None
 
     def __post_init__(self) -> None:
-        check_name("LayerNorm", self.name)
+        super().__post_init__()
         require_number(self.title, "epsilon", self.epsilon, low=0, strict=True)
         require_flag(self.title, "scale", self.scale)
         require_flag(self.title, "shift", self.shift)
-        for parameter in ("gamma", "beta"):
-            self.initializer(parameter)
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return one op over the last axis."""
@@ -69,8 +67,3 @@ class LayerNorm(Layer):
         if shape[-1] == 1:
             raise ValueError(f"{self.title}: expected at least 2 channels to normalise over, got shape {shape}")
         return Built((LayerNormOp(prod(shape[:-1]), shape[-1], self.epsilon, self.scale, self.shift),), shape)
-
-    def initializer(self, parameter: str) -> Initializer:
-        """Return how gamma or beta starts."""
-        chosen = self.gamma_initializer if parameter == "gamma" else self.beta_initializer
-        return as_initializer(self.title, chosen)

@@ -6,7 +6,7 @@ from math import prod
 from numbers import Integral
 
 from fastnn._core.ops import AddOp, ConcatenateOp, SliceOp
-from fastnn.layers.base import Built, Layer, Shape, Tensor, batched, check_name
+from fastnn.layers.base import Built, Layer, Shape, Tensor, batched
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,9 +26,6 @@ class Add(Layer):
 
     _: KW_ONLY
     name: str | None = None
-
-    def __post_init__(self) -> None:
-        check_name("Add", self.name)
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return the sum."""
@@ -57,9 +54,6 @@ class Concatenate(Layer):
 
     _: KW_ONLY
     name: str | None = None
-
-    def __post_init__(self) -> None:
-        check_name("Concatenate", self.name)
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return the longer vectors."""
@@ -102,7 +96,7 @@ class Slice(Layer):
     name: str | None = None
 
     def __post_init__(self) -> None:
-        check_name("Slice", self.name)
+        super().__post_init__()
         for value in (self.start, self.stop):
             if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
                 raise TypeError(f"{self.title}: expected start and stop to be integers, got {value!r:.60}")

@@ -11,7 +11,7 @@ from fastnn._core.ops import RecurrentOp
 from fastnn._core.rng import RandomStream
 from fastnn._spec import require_count, require_flag, require_number
 from fastnn.initializers import Initializer, as_initializer
-from fastnn.layers.base import Built, Layer, Shape, Tensor, batched, check_name, check_tensors
+from fastnn.layers.base import Built, Layer, Shape, Tensor, batched, check_tensors
 from fastnn.layers.merge import Slice
 from fastnn.layers.reshape import Reshape
 
@@ -79,7 +79,7 @@ class _Recurrent(Layer):
     matrices: ClassVar[tuple[str, ...]] = ("weight", "recurrent_weight")
 
     def __post_init__(self) -> None:
-        check_name(type(self).__name__, self.name)
+        super().__post_init__()
         require_count(self.title, "units", self.units)
         object.__setattr__(self, "units", int(self.units))
         for option in ("return_sequences", "return_state", "go_backwards", "bias"):
@@ -88,8 +88,6 @@ class _Recurrent(Layer):
             require_number(self.title, "mask_value", self.mask_value)
         if self.truncate is not None:
             require_count(self.title, "truncate", self.truncate)
-        for parameter in ("weight", "recurrent_weight", "bias"):
-            self.initializer(parameter)
 
     @property
     def gates(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from dataclasses import KW_ONLY, dataclass
 from math import prod
 
-from fastnn.layers.base import Built, Layer, Shape, as_shape, batched, check_name
+from fastnn.layers.base import Built, Layer, Shape, as_shape, batched
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -23,9 +23,6 @@ class Flatten(Layer):
 
     _: KW_ONLY
     name: str | None = None
-
-    def __post_init__(self) -> None:
-        check_name("Flatten", self.name)
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return no op, and the flat shape."""
@@ -61,7 +58,7 @@ class Reshape(Layer):
     name: str | None = None
 
     def __post_init__(self) -> None:
-        check_name("Reshape", self.name)
+        super().__post_init__()
         as_shape(self.title, self.shape)
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:

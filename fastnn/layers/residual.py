@@ -2,7 +2,7 @@
 
 from dataclasses import KW_ONLY, dataclass
 
-from fastnn.layers.base import Layer, Tensor, batched, check_name
+from fastnn.layers.base import Layer, Tensor, batched
 from fastnn.layers.composite import Composite
 from fastnn.layers.merge import Add
 
@@ -44,7 +44,7 @@ class Residual(Composite):
     name: str | None = None
 
     def __post_init__(self) -> None:
-        check_name("Residual", self.name)
+        super().__post_init__()
         object.__setattr__(self, "layers", tuple(self.layers))
         if not self.layers:
             raise ValueError(f"{self.title}: expected at least one layer, got none")

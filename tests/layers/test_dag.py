@@ -168,7 +168,6 @@ def test_the_strategy_reaches_everything():
         "shared",
         "activation",
         "FanOutOp",
-        "SoftmaxOp",
         "inputs True",
         "outputs True",
         "shared True",

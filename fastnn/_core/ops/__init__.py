@@ -1,7 +1,7 @@
 """The ops, by name; each family of them is a compiled module here."""
 # ruff: noqa: F401  (what the stub beside it names)
 
-from fastnn._core.ops.activation import ActivationOp, SoftmaxOp
+from fastnn._core.ops.activation import ActivationOp
 from fastnn._core.ops.custom import CustomOp
 from fastnn._core.ops.dense import DenseOp
 from fastnn._core.ops.dropconnect import DropConnectOp

@@ -6,71 +6,57 @@ from fastnn._core.table import ACTIVATIONS, READS_INPUT
 
 
 cdef struct Dims:
-    Py_ssize_t N            # elements of a row; of a vector, for softmax
-    Py_ssize_t vectors
-    int kind
+    Py_ssize_t vectors      # of a row
+    Py_ssize_t width        # of a vector
+    int kind                # of fnn_activation, or -1: softmax
     double alpha
 
 
 cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
+    """a = sigma(z)."""
     cdef const Dims* dims = <const Dims*> step.config
-    step.kernels.activation_forward[dims.kind](frame.batch * dims.N, dims.alpha, frame.values[step.inputs[0]],
-                                               frame.values[step.outputs[0]])
+    cdef Py_ssize_t n = frame.batch * dims.vectors
+    cdef const char* z = frame.values[step.inputs[0]]
+    cdef char* a = frame.values[step.outputs[0]]
+    if dims.kind < 0:
+        step.kernels.softmax_forward(n, dims.width, z, a)
+    else:
+        step.kernels.activation_forward[dims.kind](n * dims.width, dims.alpha, z, a)
     return OK
 
 
 cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
+    """dz = da sigma'(z), of softmax a (da - a . da)."""
     cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t n = frame.batch * dims.vectors
+    cdef const char* a = frame.values[step.outputs[0]]
+    cdef const char* da = frame.gradients[step.outputs[0]]
     cdef char* dz = frame.gradients[step.inputs[0]]
-    if dz != NULL:
-        step.kernels.activation_backward[dims.kind](
-            frame.batch * dims.N, dims.alpha, frame.values[step.inputs[0]], frame.values[step.outputs[0]],
-            frame.gradients[step.outputs[0]], dz)
+    if dz == NULL:
+        return OK
+    if dims.kind < 0:
+        step.kernels.softmax_backward(n, dims.width, a, da, dz)
+    else:
+        step.kernels.activation_backward[dims.kind](n * dims.width, dims.alpha, frame.values[step.inputs[0]], a, da, dz)
     return OK
 
 
 cdef class ActivationOp(Op):
-    """``activation`` is a key of ``ACTIVATIONS``; ``alpha`` is the slope of leaky_relu and the scale of elu."""
+    """Of the ``vectors`` of a row, each of ``width`` numbers: a key of ``ACTIVATIONS``, or softmax.
+
+    ``alpha`` is the slope of leaky_relu and the scale of elu.
+    """
 
     cdef Dims dims
     cdef readonly double alpha
 
-    def __init__(self, Py_ssize_t width, str activation, double alpha):
+    def __init__(self, Py_ssize_t width, str activation, double alpha=0.0, Py_ssize_t vectors=1):
+        cdef int kind = -1 if activation == "softmax" else ACTIVATIONS[activation]
         self.activation, self.alpha = activation, alpha
-        self.dims = Dims(N=width, vectors=1, kind=ACTIVATIONS[activation], alpha=alpha)
-        self.input_widths = self.output_widths = (width,)
+        self.dims = Dims(vectors=vectors, width=width, kind=kind, alpha=alpha)
+        self.input_widths = self.output_widths = (vectors * width,)
         self.in_place = self.reads_output = True
         self.reads_input = activation in READS_INPUT
 
     cdef void bind(self, Step* step) noexcept:
         step.forward, step.backward, step.config = forward, backward, &self.dims
-
-
-cdef int softmax_forward(const Step* step, const Frame* frame) noexcept nogil:
-    cdef const Dims* dims = <const Dims*> step.config
-    step.kernels.softmax_forward(frame.batch * dims.vectors, dims.N, frame.values[step.inputs[0]], frame.values[step.outputs[0]])
-    return OK
-
-
-cdef int softmax_backward(const Step* step, const Frame* frame) noexcept nogil:
-    cdef const Dims* dims = <const Dims*> step.config
-    cdef char* dz = frame.gradients[step.inputs[0]]
-    if dz != NULL:
-        step.kernels.softmax_backward(frame.batch * dims.vectors, dims.N, frame.values[step.outputs[0]],
-                                      frame.gradients[step.outputs[0]], dz)
-    return OK
-
-
-cdef class SoftmaxOp(Op):
-    """Softmax over ``width`` numbers, for each of the ``vectors`` of a row."""
-
-    cdef Dims dims
-
-    def __init__(self, Py_ssize_t width, Py_ssize_t vectors=1):
-        self.activation = "softmax"
-        self.dims = Dims(N=width, vectors=vectors, kind=0, alpha=0.0)
-        self.input_widths = self.output_widths = (width * vectors,)
-        self.in_place = self.reads_output = True
-
-    cdef void bind(self, Step* step) noexcept:
-        step.forward, step.backward, step.config = softmax_forward, softmax_backward, &self.dims

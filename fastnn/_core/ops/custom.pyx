@@ -1,4 +1,4 @@
-"""A layer written in NumPy: its Python functions run inside the Plan, with the GIL for as long as they take."""
+"""A layer written in NumPy: a step of the Plan that takes the GIL and calls Python functions."""
 
 cimport numpy as cnp
 from cpython.exc cimport PyErr_SetObject
@@ -93,19 +93,21 @@ cdef class CustomOp(Op):
         return 0
 
 
-cdef int forward(const Step* step, const Frame* frame) noexcept with gil:
+cdef int call(const Step* step, const Frame* frame, bint back) noexcept with gil:
     try:
-        (<CustomOp> step.config).run_forward(step, frame)
+        if back:
+            (<CustomOp> step.config).run_backward(step, frame)
+        else:
+            (<CustomOp> step.config).run_forward(step, frame)
         return OK
     except BaseException as error:
         PyErr_SetObject(type(error), error)
         return FAILED
 
 
-cdef int backward(const Step* step, const Frame* frame) noexcept with gil:
-    try:
-        (<CustomOp> step.config).run_backward(step, frame)
-        return OK
-    except BaseException as error:
-        PyErr_SetObject(type(error), error)
-        return FAILED
+cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
+    return call(step, frame, False)
+
+
+cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
+    return call(step, frame, True)

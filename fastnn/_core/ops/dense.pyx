@@ -53,7 +53,7 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
 
 
 cdef class DenseOp(Op):
-    """``inputs`` numbers in, ``outputs`` out, for each of the ``vectors`` of a row."""
+    """From ``inputs`` to ``outputs`` numbers, for each of the ``vectors`` of a row."""
 
     cdef Dims dims
 

@@ -18,13 +18,13 @@ cdef struct Dims:
     Py_ssize_t vocabulary
     Py_ssize_t units
     Py_ssize_t padding      # the index that stands for nothing, -1: there is none
-    PyObject* op            # whom messages speak of
+    PyObject* op            # named in error messages
 
 
 cdef Py_ssize_t take_vectors(const Dims* dims, Py_ssize_t N, const floating* x, Py_ssize_t vector_bytes,
                              const char* table, char* y, int64_t* index) noexcept nogil:
-    """Copy the vectors of ``N`` indices and keep these, unless ``index`` is NULL; returns the place of the first that
-    is none, or -1."""
+    """y = the vectors of ``N`` indices x; index = x, unless it is NULL.  Returns the place of the first x that is no
+    index, or -1."""
     cdef Py_ssize_t n
     cdef int64_t k
     cdef double value
@@ -54,7 +54,7 @@ cdef int refuse(const Dims* dims, double value) noexcept with gil:
 
 
 cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
-    """y = table[x]; what backward goes by is saved: x may be memory of the caller, who could change it in between."""
+    """y = table[x]; the indices are saved for backward: x may be memory of the caller, who could change it until then."""
     cdef const Dims* dims = <const Dims*> step.config
     cdef Py_ssize_t N = frame.batch * dims.length, vector_bytes = dims.units * step.kernels.itemsize, bad
     cdef const char* x = frame.values[step.inputs[0]]

@@ -6,14 +6,19 @@ from libc.string cimport memcpy, memset
 from fastnn._core.step cimport Frame, OK, Op, Step
 
 
+cdef inline void add_all(const Step* step, Py_ssize_t N, char** arrays, const int* names, int count,
+                         char* out) noexcept nogil:
+    """The sum of two or more arrays, one after the other."""
+    cdef int i
+    step.kernels.add(N, arrays[names[0]], arrays[names[1]], out)
+    for i in range(2, count):
+        step.kernels.add(N, out, arrays[names[i]], out)
+
+
 cdef int add_forward(const Step* step, const Frame* frame) noexcept nogil:
     """y = x_0 + x_1 + ..."""
     cdef Py_ssize_t N = frame.batch * (<const Py_ssize_t*> step.config)[0]
-    cdef char* y = frame.values[step.outputs[0]]
-    cdef int i
-    step.kernels.add(N, frame.values[step.inputs[0]], frame.values[step.inputs[1]], y)
-    for i in range(2, step.n_inputs):
-        step.kernels.add(N, y, frame.values[step.inputs[i]], y)
+    add_all(step, N, frame.values, step.inputs, step.n_inputs, frame.values[step.outputs[0]])
     return OK
 
 
@@ -146,12 +151,8 @@ cdef int fan_out_backward(const Step* step, const Frame* frame) noexcept nogil:
     """dx = dy_0 + dy_1 + ..."""
     cdef Py_ssize_t N = frame.batch * (<const Py_ssize_t*> step.config)[0]
     cdef char* dx = frame.gradients[step.inputs[0]]
-    cdef int i
-    if dx == NULL:
-        return OK
-    step.kernels.add(N, frame.gradients[step.outputs[0]], frame.gradients[step.outputs[1]], dx)
-    for i in range(2, step.n_outputs):
-        step.kernels.add(N, dx, frame.gradients[step.outputs[i]], dx)
+    if dx != NULL:
+        add_all(step, N, frame.gradients, step.outputs, step.n_outputs, dx)
     return OK
 
 

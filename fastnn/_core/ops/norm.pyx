@@ -38,15 +38,15 @@ cdef inline char* dbeta_of(const Dims* dims, const Step* step, const Frame* fram
 
 
 cdef tuple learned(Py_ssize_t columns, bint scale, bint shift):
-    """gamma and beta, as far as they are there."""
+    """gamma and beta, those of them that the layer has."""
     return tuple(Parameter(name, (columns,), columns, columns, False)
                  for name, there in (("gamma", scale), ("beta", shift)) if there)
 
 
-# ---- batch normalisation: saved are mean and variance of the batch, if it was normalised by its own ----
+# ---- batch normalisation: saves mean and variance of the batch where it normalises by them ----
 
 cdef inline bint coupled(const Step* step, const Frame* frame) noexcept nogil:
-    """By the statistics of the batch?  A frozen step takes the running ones always."""
+    """Does the step normalise by the statistics of the batch?  A frozen one always takes the running statistics."""
     return frame.training and step.trainable
 
 
@@ -116,7 +116,7 @@ cdef class BatchNormOp(Op):
         return 2 * self.dims.columns * itemsize
 
 
-# ---- layer normalisation: saved are mean and 1 / deviation of each row ----
+# ---- layer normalisation: saves mean and 1 / deviation of each row ----
 
 cdef int layer_forward(const Step* step, const Frame* frame) noexcept nogil:
     cdef const Dims* dims = <const Dims*> step.config

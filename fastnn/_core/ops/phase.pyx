@@ -1,8 +1,9 @@
 """Fully connected with weights that are a cyclic function of a phase: y = sum_k c_k(p) (x W_k + b_k).
 
-Holden, Komura & Saito 2017, "Phase-Functioned Neural Networks for Character Control".  No weights are made for a row:
-with x stacked as [c_0 x, ..., c_{K-1} x, c_0, ..., c_{K-1}] all rows are one product with W[K I + K, O].  Where most
-coefficients are 0, rows go one by one instead, through the slices that count for them alone.
+Holden, Komura & Saito 2017, "Phase-Functioned Neural Networks for Character Control".  No row gets a W of its own: with
+x stacked as [c_0 x, ..., c_{K-1} x, c_0, ..., c_{K-1}] all rows are one matmul with W[K I + K, O].  Where most c_k are 0
+(``sparse``) rows run one by one through the few W_k that count: with 4 cubic control points and 32 rows stacking takes
+half the time, with 50 it takes three times as long, linear ones four times and constant ones seven times.
 """
 
 from libc.math cimport floor
@@ -27,14 +28,14 @@ cdef enum PhaseFunction:
     CUBIC
 
 cdef enum:
-    MOST = 4        # control points that count at one phase
-    SPARSE = 4      # times as many control points as count: from there on rows go one by one
+    MOST = 4        # control points, at most, whose coefficients are not 0 at a phase
+    SPARSE = 4      # with more than so many times the control points that count, rows run one by one
     PART_WORK = 1 << 18     # multiply-adds that are worth a thread
 
 FUNCTIONS = {"constant": CONSTANT, "linear": LINEAR, "cubic": CUBIC}
-COUNTING = {"constant": 1, "linear": 2, "cubic": 4}  # control points that count at one phase
+COUNTING = {"constant": 1, "linear": 2, "cubic": 4}  # control points whose coefficients are not 0 at a phase
 
-# What the phase of one row makes of the control points: their coefficients and those coefficients' derivatives.
+# Of one row: the control points that count at its phase, their coefficients, and the derivatives of these.
 cdef struct Basis:
     int count
     Py_ssize_t slices[MOST]
@@ -115,7 +116,7 @@ cdef void row_basis(const Step* step, const Frame* frame, Py_ssize_t b, Basis* b
 
 
 cdef void add_part(const Step* step, Py_ssize_t N, const Basis* basis, int j, const char* x, char* y) noexcept nogil:
-    """y = sum_j c_j x_j, part by part: the first overwrites."""
+    """y = sum_j c_j x_j, one j per call, in order: the first overwrites y."""
     if j == 0:
         step.kernels.scale(N, basis.c[j], x, y)
     else:

@@ -1,11 +1,10 @@
 """Recurrent layers: one cell, SimpleRNN, LSTM or GRU, over all time steps of a sequence.
 
-Inside, time comes first: step s of all rows is one packed matrix, so that the inputs of all steps meet their weights in
-one product and every gradient of the weights is one product too.  What runs step by step is the product with the state
-before it, added to what is there, and the cell.  Rows are independent but for the gradients of the weights, so threads
-share the rows.
+Arrays are time-major inside: time step s of all rows is one packed matrix.  So x W of all time steps is one matmul, and
+so is each gradient of weights; only h U, added to it, and the cell run step by step.  Rows are independent except in the
+gradients of weights, so threads share the rows.
 
-An inference workspace saves nothing: there the steps go through in blocks that take a few megabytes of scratch.
+Inference saves nothing for a backward pass: it works on blocks of time steps that take a few megabytes of scratch.
 """
 
 from libc.stdint cimport uint8_t
@@ -23,9 +22,9 @@ from fastnn._core.step import Parameter
 KINDS = {"simple": SIMPLE, "lstm": LSTM, "gru": GRU}
 
 cpdef enum:
-    BLOCK_BYTES = 1 << 22   # of gates that inference works on at a time
-    PART_ROWS = 8           # rows that are worth a thread
-    PART_WORK = 1 << 18     # multiply-adds, likewise
+    BLOCK_BYTES = 1 << 22   # of gates in a block of inference
+    PART_ROWS = 8           # least rows of a thread
+    PART_WORK = 1 << 18     # least multiply-adds of a thread
 
 cdef struct Job:
     const Step* step
@@ -40,27 +39,27 @@ cdef struct Job:
 
 
 cdef inline Py_ssize_t block_rows(const Dims* dims, Py_ssize_t B, Py_ssize_t itemsize) noexcept nogil:
-    """Steps of rows that inference has memory for at a time."""
+    """Rows times time steps in a block of inference."""
     return min(dims.T * B, max(B, BLOCK_BYTES // (dims.gates * itemsize)))
 
 
-cdef inline bint lies_in_time(const Dims* dims, Py_ssize_t B) noexcept nogil:
-    """Are rows-first and time-first one order?"""
+cdef inline bint is_time_major(const Dims* dims, Py_ssize_t B) noexcept nogil:
+    """Is (B, T, I) in the order of (T, B, I) as it is?"""
     return (B == 1 or dims.T == 1) and not dims.reverse
 
 
-cdef inline Py_ssize_t when(const Dims* dims, Py_ssize_t step) noexcept nogil:
-    """The time of a step: a reversed layer begins at the end."""
+cdef inline Py_ssize_t time_of(const Dims* dims, Py_ssize_t step) noexcept nogil:
+    """The place in the sequence of a step: a reversed layer begins at the end."""
     return dims.T - 1 - step if dims.reverse else step
 
 
-cdef void take_steps(const Dims* dims, const char* x, Py_ssize_t B, Py_ssize_t first, Py_ssize_t T,
+cdef void to_time_major(const Dims* dims, const char* x, Py_ssize_t B, Py_ssize_t first, Py_ssize_t T,
                      Py_ssize_t itemsize, char* out) noexcept nogil:
-    """Steps first .. first + T of x (B, T, I), time first."""
+    """Copy steps first .. first + T of x (B, T, I) to out (T, B, I)."""
     cdef Py_ssize_t s, b, row = dims.inputs * itemsize
     for b in range(B):
         for s in range(T):
-            memcpy(out + (s * B + b) * row, x + (b * dims.T + when(dims, first + s)) * row, row)
+            memcpy(out + (s * B + b) * row, x + (b * dims.T + time_of(dims, first + s)) * row, row)
 
 
 cdef void find_mask(const Dims* dims, const char* x, Py_ssize_t n, Py_ssize_t itemsize, uint8_t* mask) noexcept nogil:
@@ -135,19 +134,19 @@ cdef void forward_rows(void* argument, Py_ssize_t part) noexcept nogil:
 
 
 cdef Py_ssize_t parts_for(const Dims* dims, Py_ssize_t B, Py_ssize_t T) noexcept nogil:
-    """Threads that share the rows."""
+    """How many threads share the rows."""
     return max(<Py_ssize_t> 1, min(<Py_ssize_t> threads(), B // PART_ROWS,
                                    B * T * dims.H * dims.gates // PART_WORK))
 
 
 cdef void write_steps(const Dims* dims, const Memory* m, Py_ssize_t B, Py_ssize_t first, Py_ssize_t T,
                       Py_ssize_t itemsize, char* y) noexcept nogil:
-    """The states after steps first .. first + T to their place in y; 0 where a step does not count."""
+    """Copy the states after steps first .. first + T to their places in y, and 0 where a step is masked."""
     cdef Py_ssize_t s, b, row = dims.H * itemsize
     cdef char* out
     for b in range(B):
         for s in range(T):
-            out = y + b * dims.width * itemsize + when(dims, first + s) * row
+            out = y + b * dims.width * itemsize + time_of(dims, first + s) * row
             if dims.masked and not m.mask[s * B + b]:
                 memset(out, 0, row)
             else:
@@ -156,14 +155,14 @@ cdef void write_steps(const Dims* dims, const Memory* m, Py_ssize_t B, Py_ssize_
 
 cdef void move_rows(char* to, Py_ssize_t to_row, const char* source, Py_ssize_t source_row, Py_ssize_t size,
                     Py_ssize_t B) noexcept nogil:
-    """``size`` bytes of each of B rows."""
+    """Copy ``size`` bytes of each of B rows."""
     cdef Py_ssize_t b
     for b in range(B):
         memcpy(to + b * to_row, source + b * source_row, size)
 
 
 cdef void open_state(const Step* step, const Frame* frame, const Dims* dims, const Memory* m) noexcept nogil:
-    """The state before the first step: an input (B, S, H), what a stream has kept, or 0."""
+    """Set the state before the first step: to an input (B, S, H), to what a stream has kept, or to 0."""
     cdef Py_ssize_t row = dims.H * step.kernels.itemsize, S = 2 if dims.kind == LSTM else 1
     cdef const char* state = frame.state[step.index] if frame.state != NULL else NULL
     if step.n_inputs == 2:
@@ -180,7 +179,7 @@ cdef void open_state(const Step* step, const Frame* frame, const Dims* dims, con
 
 cdef void close_state(const Dims* dims, const Memory* m, Py_ssize_t B, Py_ssize_t last, Py_ssize_t itemsize, char* to,
                       Py_ssize_t to_row) noexcept nogil:
-    """The state after step ``last``, (S, H) for each row."""
+    """Copy the state after step ``last``, (S, H) for each row."""
     cdef Py_ssize_t row = dims.H * itemsize
     move_rows(to, to_row, m.h + last * B * row, row, row, B)
     if dims.kind == LSTM:
@@ -215,10 +214,10 @@ cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
             memcpy(m.h, m.h + job.T * B * row, B * row)
             if dims.kind == LSTM:
                 memcpy(m.c, m.c + job.T * B * row, B * row)
-        if lies_in_time(dims, B):
+        if is_time_major(dims, B):
             m.x = <char*> x + first * dims.inputs * itemsize
         else:
-            take_steps(dims, x, B, first, T, itemsize, m.x)
+            to_time_major(dims, x, B, first, T, itemsize, m.x)
         if dims.masked:
             find_mask(dims, m.x, T * B, itemsize, m.mask)
         shape = whole(T * B, dims.inputs, dims.gates)
@@ -238,7 +237,7 @@ cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
 
 
 cdef void backward_rows(void* argument, Py_ssize_t part) noexcept nogil:
-    """All steps of some rows, the last first: dz, and dh, which holds what comes from outside and gets the rest added."""
+    """All steps of some rows, the last first: dz, and dh, to whose part from outside that from the next step is added."""
     cdef const Job* job = <const Job*> argument
     cdef const Dims* dims = job.dims
     cdef const Memory* m = job.memory
@@ -291,9 +290,9 @@ cdef void backward_rows(void* argument, Py_ssize_t part) noexcept nogil:
                     step.kernels.add(H, before + b * row, dh + b * row, before + b * row)
 
 
-cdef void outside_gradient(const Step* step, const Dims* dims, const Memory* m, const char* dy, Py_ssize_t B,
+cdef void gradient_from_outside(const Step* step, const Dims* dims, const Memory* m, const char* dy, Py_ssize_t B,
                            char* dc) noexcept nogil:
-    """dh: what comes to the state after each step from outside; dc: to the cell after the last."""
+    """dh = the gradient from dy of the state after each step; dc = that of the cell after the last step."""
     cdef Py_ssize_t itemsize = step.kernels.itemsize, row = dims.H * itemsize, width = dims.width * itemsize, s, b
     cdef const char* final = dy + (dims.T if dims.sequences else 1) * row
     cdef char* last = m.dh + dims.T * B * row
@@ -305,7 +304,7 @@ cdef void outside_gradient(const Step* step, const Dims* dims, const Memory* m, 
             continue
         for s in range(dims.T):
             if not dims.masked or m.mask[s * B + b]:
-                memcpy(m.dh + ((s + 1) * B + b) * row, dy + b * width + when(dims, s) * row, row)
+                memcpy(m.dh + ((s + 1) * B + b) * row, dy + b * width + time_of(dims, s) * row, row)
     if dims.final:
         for b in range(B):
             step.kernels.add(dims.H, last + b * row, final + b * width, last + b * row)
@@ -313,8 +312,8 @@ cdef void outside_gradient(const Step* step, const Dims* dims, const Memory* m, 
             move_rows(dc, row, final + row, width, row, B)
 
 
-cdef void turn(const char* w, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t itemsize, char* out) noexcept nogil:
-    """w^T, a few rows of w at a time, so that their cache lines stay near until they are used up."""
+cdef void transpose(const char* w, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t itemsize, char* out) noexcept nogil:
+    """out = w^T, a few rows of w at a time, so that their cache lines stay in the cache until they are used up."""
     cdef Py_ssize_t i, j, block, blocks = (rows + FLOATS - 1) // FLOATS, last
     for block in range(blocks):
         last = min(rows, (block + 1) * FLOATS)
@@ -373,21 +372,21 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     memset(scratch.none, 0, 3 * row)
     job = Job(step=step, dims=dims, memory=&m, scratch=&scratch, params=frame.params + step.params, dy=dy, B=B, T=T,
               parts=parts_for(dims, B, T))
-    outside_gradient(step, dims, &m, dy, B, scratch.dc)
-    turn(recurrent_weight(&job), dims.H, dims.gates, itemsize, scratch.u)
+    gradient_from_outside(step, dims, &m, dy, B, scratch.dc)
+    transpose(recurrent_weight(&job), dims.H, dims.gates, itemsize, scratch.u)
     run_parts(backward_rows, &job, job.parts)
     if dstate != NULL:
         move_rows(dstate, (2 if dims.kind == LSTM else 1) * row, m.dh, row, row, B)
         if dims.kind == LSTM:
             move_rows(dstate + row, 2 * row, scratch.dc, row, row, B)
-    if lies_in_time(dims, B):
+    if is_time_major(dims, B):
         m.x, scratch.dx = frame.values[step.inputs[0]], dx
     if dx != NULL:
         input_gradient(step, &shape, scratch.dz, job.params, scratch.dx)
-        if not lies_in_time(dims, B):
+        if not is_time_major(dims, B):
             for b in range(B):
                 for s in range(T):
-                    memcpy(dx + (b * T + when(dims, s)) * dims.inputs * itemsize,
+                    memcpy(dx + (b * T + time_of(dims, s)) * dims.inputs * itemsize,
                            scratch.dx + (s * B + b) * dims.inputs * itemsize, dims.inputs * itemsize)
     if dparams != NULL:
         add_weight_gradients(step, &job, frame.scale * step.rate, dparams)

@@ -13,7 +13,7 @@ cdef enum Kind:
 cdef struct Dims:
     Kind kind
     Py_ssize_t T
-    Py_ssize_t inputs           # named not as the letter, which complex.h takes
+    Py_ssize_t inputs           # not I, which is a macro of complex.h
     Py_ssize_t H
     Py_ssize_t gates            # H times the number of gates
     Py_ssize_t width            # elements of an output row: the sequence or its last step, then the final state
@@ -41,13 +41,13 @@ cdef struct Memory:
     char* dh        # (T + 1, B, H): the gradient of h, all of it
     uint8_t* mask   # (T, B): 1 where the step counts
 
-# What the backward pass writes on its way.
+# Scratch of the backward pass.
 cdef struct Scratch:
     char* none      # (3, H): zeros in the place of peephole weights
     char* dz        # (T, B, gates)
     char* dx        # (T, B, I)
     char* dq        # (T, B, H), GRU
-    char* u         # (gates, H): the recurrent weights turned over
+    char* u         # (gates, H): the recurrent weights, transposed
     char* dc        # (B, H)
     char* part      # (B, H)
 
