@@ -13,8 +13,8 @@ commit    (NULL: there is nothing to do) runs once a whole training step has suc
 Forward and backward accept any batch in 1..capacity (training: from least_rows), never read what nobody wrote (scratch
 holds garbage), never write to their inputs (an in_place op may share one array between input and output), and return a
 status.  Where there is a state (a Stream), forward begins with state[index] and leaves there what it ends with.
-Parts of a step that run at once on several threads must not share scratch: an op that has ``scratch_parts`` of it, at most
-SCRATCH_PARTS, runs in no more parts than that, and part p writes to part_scratch(frame, scratch_bytes(...), p) alone.
+Parts of a step that run at once on several threads must not share scratch: an op that has ``scratch_parts`` of it, at
+most SCRATCH_PARTS, runs in no more parts than that, and part p writes to part_scratch(frame, scratch_bytes(...), p) alone.
 """
 
 from libc.stdint cimport uint64_t
