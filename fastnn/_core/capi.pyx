@@ -143,7 +143,7 @@ cdef class Handle:
     cdef int answer(self, const Place* place, Py_ssize_t n, const char* x, char* y) noexcept nogil:
         cdef int status
         if n > 1:
-            status = self.engine.answer_finite(<Workspace> place.many, x, y, n)
+            status = self.engine.answer_all(<Workspace> place.many, &x, &y, n, True)
         elif self.engine.plan.kernels.all_finite(self.engine.input.width, x):
             status = self.engine.answer(<Workspace> place.one, &x, &y, 0, 1)
         else:
@@ -331,34 +331,34 @@ cdef int train_step_labels_f64(fnn_network* net, int32_t rows, const double* x, 
     return (<Handle> net.owner).train(sizeof(double), rows, <const char*> x, <const char*> labels, True, rate, loss)
 
 
+cdef const char* MESSAGES[FNN_FAILED + 1]
+MESSAGES[FNN_OK] = b"all went well"
+MESSAGES[FNN_BUSY] = (
+    b"expected no more predictions at once than fnn_open was told, and one training call for each network; open it for "
+    b"more threads, or train a copy.deepcopy")
+MESSAGES[FNN_WRONG_DTYPE] = (
+    b"expected the function of the network's dtype, _f32 or _f64; call the other, or net.astype")
+MESSAGES[FNN_WRONG_ROWS] = (
+    b"expected at least one row, in training as many as each layer needs (BatchNorm: 2); pass more rows")
+MESSAGES[FNN_NO_ARRAY] = b"expected arrays, got NULL"
+MESSAGES[FNN_NOT_FINITE] = b"expected x to be finite, got NaN or infinity; remove or impute them"
+MESSAGES[FNN_WRONG_TARGET] = (
+    b"expected targets that the loss takes: their range, labels from 0 to classes - 1 only where it takes any")
+MESSAGES[FNN_NOT_COMPILED] = (
+    b"expected a compiled network with a loss; call net.compile(loss=..., optimizer=...) first")
+MESSAGES[FNN_WRONG_RATE] = (
+    b"expected a finite learning rate of at least 0, or FNN_OWN_RATE for a network with a constant one; under a "
+    b"schedule pass net.learning_rate")
+MESSAGES[FNN_DIVERGED] = (
+    b"the loss is not finite; the parameters were left as they are; lower the learning rate, clip the gradient "
+    b"(clip_norm) or standardise the data")
+MESSAGES[FNN_NO_MEMORY] = b"no memory for a training step of so many rows; pass fewer"
+MESSAGES[FNN_FAILED] = b"a layer or the loss raised an exception; fnn_check raises it again"
+
+
 cdef const char* message(int status) noexcept nogil:
-    if status == FNN_OK:
-        return b"all went well"
-    if status == FNN_BUSY:
-        return (b"expected no more predictions at once than fnn_open was told, and one training call for each network; "
-                b"open it for more threads, or train a copy.deepcopy")
-    if status == FNN_WRONG_DTYPE:
-        return b"expected the function of the network's dtype, _f32 or _f64; call the other, or net.astype"
-    if status == FNN_WRONG_ROWS:
-        return b"expected at least one row, in training as many as each layer needs (BatchNorm: 2); pass more rows"
-    if status == FNN_NO_ARRAY:
-        return b"expected arrays, got NULL"
-    if status == FNN_NOT_FINITE:
-        return b"expected x to be finite, got NaN or infinity; remove or impute them"
-    if status == FNN_WRONG_TARGET:
-        return b"expected targets that the loss takes: their range, labels from 0 to classes - 1 only where it takes any"
-    if status == FNN_NOT_COMPILED:
-        return b"expected a compiled network with a loss; call net.compile(loss=..., optimizer=...) first"
-    if status == FNN_WRONG_RATE:
-        return (b"expected a finite learning rate of at least 0, or FNN_OWN_RATE for a network with a constant one; "
-                b"under a schedule pass net.learning_rate")
-    if status == FNN_DIVERGED:
-        return (b"the loss is not finite; the parameters were left as they are; lower the learning rate, clip the "
-                b"gradient (clip_norm) or standardise the data")
-    if status == FNN_NO_MEMORY:
-        return b"no memory for a training step of so many rows; pass fewer"
-    if status == FNN_FAILED:
-        return b"a layer or the loss raised an exception; fnn_check raises it again"
+    if FNN_OK <= status <= FNN_FAILED:
+        return MESSAGES[status]
     return b"expected a status of fnn_predict or fnn_train_step"
 
 

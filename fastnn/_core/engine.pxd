@@ -31,7 +31,7 @@ cdef class Engine:
     cdef int n_outputs
     cdef int output_tensors[MAX_PORTS]
     cdef Py_ssize_t output_bytes[MAX_PORTS]     # per row
-    cdef int fast_dtype                 # number of the dtype that the fast path takes; -1, no array's: not one input and output
+    cdef int fast_dtype                 # the dtype's number if there is one input and one output, else -1: no array's
     cdef Row input                      # the first, and only one of the fast path
     cdef Row output                     # likewise
     cdef object scalar                  # NumPy's type of one number of the dtype
@@ -40,7 +40,8 @@ cdef class Engine:
     cdef double constant_rate           # the learning rate if it does not change, else -1
     cdef int answer(self, Workspace work, const char** rows, char** answers, Py_ssize_t start,
                     Py_ssize_t n) noexcept nogil
-    cdef int answer_finite(self, Workspace work, const char* rows, char* answers, Py_ssize_t n) noexcept nogil
+    cdef int answer_all(self, Workspace work, const char** rows, char** answers, Py_ssize_t n,
+                        bint check) noexcept nogil
     cdef object empty(self, Py_ssize_t n, bint batched)
     cdef const char* target_of(self, object y, Py_ssize_t n, bint batched, int64_t* number, bint* labels) noexcept
     cdef object _copy(self, const char* data, int tensor)

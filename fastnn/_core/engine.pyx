@@ -74,15 +74,17 @@ cdef class Engine:
             memcpy(answers[i] + start * row_bytes, work.frame.values[self.output_tensors[i]], n * row_bytes)
         return OK
 
-    cdef int answer_finite(self, Workspace work, const char* rows, char* answers, Py_ssize_t n) noexcept nogil:
-        """Answer ``n`` rows of the only input, ``chunk`` at a time, while they are finite."""
+    cdef int answer_all(self, Workspace work, const char** rows, char** answers, Py_ssize_t n,
+                        bint check) noexcept nogil:
+        """Answer ``n`` rows, ``chunk`` at a time; ``check``: only while those of the one input are finite."""
         cdef Py_ssize_t start = 0, size, width = self.input.width
         cdef int status
         while start < n:
             size = min(self.chunk, n - start)
-            if not self.plan.kernels.all_finite(size * width, rows + start * width * self.plan.kernels.itemsize):
+            if check and not self.plan.kernels.all_finite(
+                    size * width, rows[0] + start * width * self.plan.kernels.itemsize):
                 return NOT_FINITE
-            status = self.answer(work, &rows, &answers, start, size)
+            status = self.answer(work, rows, answers, start, size)
             if status != OK:
                 return status
             start += size
@@ -148,10 +150,10 @@ cdef class Engine:
         cdef Workspace work = self.many.take()
         rows, answers = data_of(X), data_of(result)
         if n * self.plan.multiply_adds < GIL_WORK:
-            status = self.answer_finite(work, rows, answers, n)
+            status = self.answer_all(work, &rows, &answers, n, True)
         else:
             with nogil:
-                status = self.answer_finite(work, rows, answers, n)
+                status = self.answer_all(work, &rows, &answers, n, True)
         self.many.give_back(work)
         if status == NOT_FINITE:
             return self._predict_checked(X, out)
@@ -318,8 +320,7 @@ cdef class Engine:
     def _predict_rows(self, inputs, outputs, Py_ssize_t n):
         """Answer ``n`` rows of packed, finite arrays into packed arrays, ``chunk`` rows at a time, without the GIL."""
         cdef Workspace work = self.many.take()
-        cdef Py_ssize_t start = 0, size
-        cdef int i, status = OK
+        cdef int i, status
         cdef const char* rows[MAX_PORTS]
         cdef char* answers[MAX_PORTS]
         for i in range(self.n_inputs):
@@ -327,10 +328,7 @@ cdef class Engine:
         for i in range(self.n_outputs):
             answers[i] = data_of(outputs[i])
         with nogil:
-            while start < n and status == OK:
-                size = min(self.chunk, n - start)
-                status = self.answer(work, rows, answers, start, size)
-                start += size
+            status = self.answer_all(work, rows, answers, n, False)
         self.many.give_back(work)
         if status != OK:
             raise_pending()

@@ -71,6 +71,8 @@ cdef class Evaluator:
         cdef Py_ssize_t each = 1 if weights is None else weights.size // len(weights)
         cdef Workspace work = self.idle.take()
         cdef const char* row_weights = NULL
+        cdef const char* target
+        cdef char* answers
         cdef double loss_sum = 0.0, weight_sum = 0.0, total = 0.0
         cdef LossStep loss
         cdef int i, status = OK
@@ -88,16 +90,17 @@ cdef class Evaluator:
             for i, array in enumerate(targets):
                 loss = self.losses[i]
                 self.expect(&loss, array)
-                status = run_loss(&loss, itemsize, size, work.frame.values[loss.tensor],
-                                  <char*> cnp.PyArray_DATA(array) + start * loss.target_bytes, row_weights, each, 1.0, NULL, &total)
+                target = <char*> cnp.PyArray_DATA(array) + start * loss.target_bytes
+                status = run_loss(&loss, itemsize, size, work.frame.values[loss.tensor], target, row_weights, each, 1.0,
+                                  NULL, &total)
                 if status != OK:
                     raise_pending()
                 loss_sum += loss.share * total
             weight_sum += <double> size if row_weights == NULL else self.kernels.sum(size * each, row_weights)
             for i, output in enumerate(outputs):
                 row_bytes = self.plan.widths[self.plan.outputs[i]] * itemsize
-                memcpy(<char*> cnp.PyArray_DATA(output) + start * row_bytes, work.frame.values[<int> self.plan.outputs[i]],
-                       size * row_bytes)
+                answers = <char*> cnp.PyArray_DATA(output) + start * row_bytes
+                memcpy(answers, work.frame.values[<int> self.plan.outputs[i]], size * row_bytes)
             start += size
             PyErr_CheckSignals()
         self.idle.give_back(work)

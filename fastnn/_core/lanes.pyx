@@ -22,8 +22,8 @@ cdef extern from "Python.h":
 
 cdef enum:
     BATCH_WORK = 1 << 17    # multiply-adds of a mini-batch that are worth two threads
-    MICRO_WORK = 1 << 25    # multiply-adds of a micro-batch that are worth a thread whatever its rows: about a millisecond
-    MICRO_ROWS = 64         # rows that are worth a thread, whatever their multiply-adds
+    MICRO_WORK = 1 << 25    # multiply-adds of a micro-batch that are worth a thread: about a millisecond
+    MICRO_ROWS = 64         # rows that are, however few their multiply-adds
     MOST_ROWS = 1024        # of a micro-batch
     GROUP_BYTES = 1 << 22   # of the gradients of all groups, which stay in the cache until they are added up
 

@@ -1,6 +1,7 @@
 """One optimiser bound to one parameter vector: its state and the update, without the GIL."""
 
 cimport numpy as cnp
+from cpython.object cimport PyObject
 from libc.math cimport pow, sqrt
 from libc.stdlib cimport calloc, free
 
@@ -19,54 +20,51 @@ cdef enum:
     LINE = 16               # elements of a cache line, of the smaller dtype
 
 # Parameters start .. stop, to be updated in parts.
-cdef struct Slices:
-    const fnn_kernels* kernels
-    fnn_optimizer_update update
-    const fnn_update* scalars
-    const Segment* segments
-    int n_segments
+cdef struct Update:
+    PyObject* optimizer
     char* params
     char* grads
-    char* state
     double learning_rate
-    double share
-    int kept
-    Py_ssize_t n_params
     Py_ssize_t start
     Py_ssize_t stop
     Py_ssize_t parts
 
 
-cdef void update_slice(void* argument, Py_ssize_t part) noexcept nogil:
+cdef void update_part(void* argument, Py_ssize_t part) noexcept nogil:
+    update_segments(<OptimizerState> (<const Update*> argument).optimizer, <const Update*> argument, part)
+
+
+cdef void update_segments(OptimizerState self, const Update* update, Py_ssize_t part) noexcept nogil:
     """Update one part: what lies in it of each segment, by the segment's rules."""
-    cdef const Slices* slices = <const Slices*> argument
-    cdef const fnn_kernels* kernels = slices.kernels
-    cdef Py_ssize_t itemsize = kernels.itemsize, size = slices.stop - slices.start, start, stop, n
-    cdef Py_ssize_t first = slices.start + size * part // slices.parts // LINE * LINE
-    cdef Py_ssize_t last = slices.start + size * (part + 1) // slices.parts // LINE * LINE
-    cdef fnn_update scalars = slices.scalars[0]
+    cdef const fnn_kernels* kernels = self.kernels
+    cdef Py_ssize_t itemsize = kernels.itemsize, size = update.stop - update.start, start, stop, n
+    cdef Py_ssize_t first = update.start + size * part // update.parts // LINE * LINE
+    cdef Py_ssize_t last = update.start + size * (part + 1) // update.parts // LINE * LINE
+    cdef fnn_update scalars = self.scalars
     cdef const Segment* segment
     cdef char* w
     cdef char* g
     cdef char* s[3]
     cdef int i, k
-    if part == slices.parts - 1:
-        last = slices.stop
-    for i in range(slices.n_segments):
-        segment = &slices.segments[i]
+    if part == update.parts - 1:
+        last = update.stop
+    for i in range(self.n_segments):
+        segment = &self.segments[i]
         start, stop = max(first, segment.start), min(last, segment.start + segment.size)
         if start >= stop:
             continue
         n = stop - start
-        w, g = slices.params + start * itemsize, slices.grads + start * itemsize
+        w, g = update.params + start * itemsize, update.grads + start * itemsize
         for k in range(3):
-            s[k] = slices.state + (k * slices.n_params + start) * itemsize if k < slices.kept else NULL
-        scalars.learning_rate = slices.learning_rate * segment.rate
+            s[k] = NULL
+            if k < cnp.PyArray_DIM(self.state, 0):
+                s[k] = <char*> cnp.PyArray_DATA(self.state) + (k * cnp.PyArray_DIM(self.state, 1) + start) * itemsize
+        scalars.learning_rate = update.learning_rate * segment.rate
         if segment.l1 != 0.0 or segment.l2 != 0.0:
-            kernels.add_penalty(n, segment.l1 * slices.share, segment.l2 * slices.share, w, g)
+            kernels.add_penalty(n, segment.l1 * self.share, segment.l2 * self.share, w, g)
         if segment.weight_decay != 0.0:
             kernels.scale(n, 1.0 - scalars.learning_rate * segment.weight_decay, w, w)
-        slices.update(n, &scalars, g, w, s[0], s[1], s[2])
+        self.update(n, &scalars, g, w, s[0], s[1], s[2])
 
 
 cdef class OptimizerState:
@@ -151,16 +149,12 @@ cdef class OptimizerState:
     cdef void apply_part(self, char* params, char* grads, double learning_rate, Py_ssize_t start,
                          Py_ssize_t stop) noexcept nogil:
         """Penalise, decay and update parameters start .. stop, on several threads where they are many, then limit."""
-        cdef Slices slices = Slices(kernels=self.kernels, update=self.update, scalars=&self.scalars,
-                                    segments=self.segments, n_segments=self.n_segments, params=params, grads=grads,
-                                    state=<char*> cnp.PyArray_DATA(self.state), learning_rate=learning_rate,
-                                    share=self.share,
-                                    kept=<int> cnp.PyArray_DIM(self.state, 0),
-                                    n_params=cnp.PyArray_DIM(self.state, 1), start=start, stop=stop,
+        cdef Update update = Update(optimizer=<PyObject*> self, params=params, grads=grads, start=start, stop=stop,
+                                    learning_rate=learning_rate,
                                     parts=max(1, min(<Py_ssize_t> threads(), (stop - start) // PART_SIZE)))
         cdef Segment* segment
         cdef int i
-        run_parts(update_slice, &slices, slices.parts)
+        run_parts(update_part, &update, update.parts)
         for i in range(self.n_segments):
             segment = &self.segments[i]
             if segment.max_norm != 0.0 and start <= segment.start < stop:

@@ -1,8 +1,7 @@
 cimport numpy as cnp
-from cpython.object cimport PyObject
 
 from fastnn._core.evaluator cimport Evaluator
-from fastnn._core.lanes cimport GROUPS, Lane, Lanes
+from fastnn._core.lanes cimport GROUPS, Lanes
 from fastnn._core.optimizer cimport OptimizerState
 from fastnn._core.step cimport Step
 
@@ -13,24 +12,6 @@ cdef struct Rows:
     const char* weights         # NULL: all 1
     Py_ssize_t weights_each     # of a row: one, or one per step
     const cnp.int64_t* order    # NULL: as they lie
-
-# A mini-batch in micro-batches, and the threads that share their groups.
-cdef struct Cut:
-    PyObject* trainer
-    Py_ssize_t start
-    Py_ssize_t size
-    Py_ssize_t micro_batches
-    Py_ssize_t groups
-    Py_ssize_t parts
-    const char* weights
-    double scale
-
-# What comes of going through the rows once.
-cdef struct Sums:
-    double loss                 # of the last mini-batch
-    double loss_sum             # times weights
-    double weight_sum
-    double checked              # when signals were checked last
 
 cdef class Trainer(Evaluator):
     cdef readonly OptimizerState optimizer
@@ -56,18 +37,6 @@ cdef class Trainer(Evaluator):
     cpdef int require_idle(self) except -1
     cdef int begin(self) except -1
     cdef int prepare(self, Py_ssize_t batch_size, Py_ssize_t rest) except -1
-    cdef int set_rows(self, inputs, targets, weights, order) except -1
-    cdef int forward_backward(self, Lane* lane, Py_ssize_t start, Py_ssize_t size, const char* weights, double scale,
-                              char* dparams, double dscale, bint update, double rate) noexcept nogil
-    cdef void backward_and_update(self, Lane* lane, double rate) noexcept nogil
-    cdef void run_groups(self, const Cut* cut, Py_ssize_t part) noexcept nogil
-    cdef int run_micro_batches(self, Py_ssize_t start, Py_ssize_t size, const char* weights, double scale,
-                               double* loss) noexcept nogil
     cdef int batch(self, Py_ssize_t start, Py_ssize_t size, double rate, bint update, double* loss,
                    double* weight) noexcept nogil
     cdef double one_step(self, Py_ssize_t n, double rate, bint update) except? -1.0
-    cdef double loss_of(self, int status, double loss) except? -1.0
-    cdef int run_rows(self, Py_ssize_t n, Py_ssize_t batch_size, const double* rate, tick,
-                      Sums* sums) except -1 nogil
-    cdef int check_signals(self, Py_ssize_t done, tick, Sums* sums) except -1 with gil
-    cdef int require_finite(self, int status, double loss) except -1

@@ -25,6 +25,24 @@ from fastnn.errors import DivergenceError
 
 cnp.import_array()
 
+# A mini-batch in micro-batches, and the threads that share their groups.
+cdef struct Cut:
+    PyObject* trainer
+    Py_ssize_t start
+    Py_ssize_t size
+    Py_ssize_t micro_batches
+    Py_ssize_t groups
+    Py_ssize_t parts
+    const char* weights
+    double scale
+
+# What comes of going through the rows once.
+cdef struct Sums:
+    double loss                 # of the last mini-batch
+    double loss_sum             # times weights
+    double weight_sum
+    double checked              # when signals were checked last
+
 cdef extern from "time.h" nogil:
     cdef struct timespec:
         long tv_sec
@@ -44,8 +62,172 @@ cdef inline double now() noexcept nogil:
     return <double> ts.tv_sec + 1e-9 * <double> ts.tv_nsec
 
 
-cdef void run_groups(void* argument, Py_ssize_t part) noexcept nogil:
-    (<Trainer> (<const Cut*> argument).trainer).run_groups(<const Cut*> argument, part)
+cdef int forward_backward(Trainer self, Lane* lane, Py_ssize_t start, Py_ssize_t size, const char* weights,
+                          double scale, char* dparams, double dscale, bint update, double rate) noexcept nogil:
+    """Forward, loss and backward on rows start .. start + size; leaves the loss, times ``scale``, in the lane.
+
+    The backward pass adds ``dscale`` times the gradient to ``dparams``; with ``update`` each step's parameters are
+    updated at ``rate`` right after it.  Nothing is added or updated if the loss is not finite.
+    """
+    cdef const cnp.int64_t* order = self.rows.order
+    cdef Frame* frame = lane.frame
+    cdef const char* target
+    cdef LossStep* loss
+    cdef double total = 0.0
+    cdef int i, status
+    lane.loss = 0.0
+    for i in range(self.n_inputs):
+        take_input(frame, &lane.slots[i], self.rows.inputs[i], order, start, size)
+    frame.batch, frame.seed, frame.step = size, self.seed, self.step
+    status = run_forward(self.steps, self.n_steps, frame)
+    if status != OK:
+        return status
+    for i in range(self.n_losses):
+        loss = &self.losses[i]
+        target = take_rows(self.rows.targets[i], loss.target_bytes, order, start, size, lane.targets[i])
+        status = run_loss(loss, self.kernels.itemsize, size, frame.values[loss.tensor], target, weights,
+                          self.rows.weights_each, scale * loss.share, frame.gradients[loss.tensor], &total)
+        if status != OK:
+            return status
+        lane.loss += loss.share * scale * total
+    if not isfinite(lane.loss):
+        return DIVERGED
+    frame.dparams, frame.scale = dparams, dscale
+    if update:
+        backward_and_update(self, lane, rate)
+        return OK
+    return run_backward(self.steps, self.n_steps, frame)
+
+
+cdef void backward_and_update(Trainer self, Lane* lane, double rate) noexcept nogil:
+    """Backward, each step's parameters updated while their gradient is in the cache."""
+    cdef Frame* frame = lane.frame
+    cdef Py_ssize_t itemsize = self.kernels.itemsize, start
+    cdef const Step* step
+    cdef int i
+    self.optimizer.begin()
+    for i in range(self.n_steps - 1, -1, -1):
+        step = &self.steps[i]
+        if frame.gradients[step.outputs[0]] == NULL:
+            continue
+        if self.sizes[i] > 0:
+            memset(frame.dparams + step.params, 0, self.sizes[i] * itemsize)
+        step.backward(step, frame)
+        if self.sizes[i] > 0:
+            start = step.params // itemsize
+            self.optimizer.apply_part(<char*> cnp.PyArray_DATA(self.params), frame.dparams, rate, start,
+                                      start + self.sizes[i])
+
+
+cdef void run_groups(Trainer self, const Cut* cut, Py_ssize_t part) noexcept nogil:
+    """Groups part, part + parts, ... of a mini-batch that is cut, in the lane of that number."""
+    cdef Lane* lane = &self.lanes.lanes[part]
+    cdef Py_ssize_t group = part, k, first, size, gradient_bytes = self.plan.n_params * self.kernels.itemsize
+    cdef const char* weights = NULL
+    cdef char* dparams
+    lane.status = OK
+    while group < cut.groups:
+        self.group_losses[group] = 0.0
+        dparams = self.lanes.gradients + group * gradient_bytes
+        memset(dparams, 0, gradient_bytes)
+        for k in range(group * cut.micro_batches // cut.groups, (group + 1) * cut.micro_batches // cut.groups):
+            first = cut.size * k // cut.micro_batches
+            size = cut.size * (k + 1) // cut.micro_batches - first
+            lane.frame.first_row = first
+            if cut.weights != NULL:
+                weights = cut.weights + first * self.rows.weights_each * self.kernels.itemsize
+            lane.status = forward_backward(self, lane, cut.start + first, size, weights, cut.scale, dparams, 1.0, False,
+                                           0.0)
+            if lane.status != OK:
+                return
+            self.group_losses[group] += lane.loss
+        group += cut.parts
+
+
+cdef void run_part(void* argument, Py_ssize_t part) noexcept nogil:
+    run_groups(<Trainer> (<const Cut*> argument).trainer, <const Cut*> argument, part)
+
+
+cdef int run_micro_batches(Trainer self, Py_ssize_t start, Py_ssize_t size, const char* weights, double scale,
+                           double* loss) noexcept nogil:
+    """As ``forward_backward``, by micro-batches and on several threads; leaves the gradient in ``grads``.
+
+    The gradients of the groups are added in order, so that the bits do not depend on how many threads there are.
+    """
+    cdef Py_ssize_t n_params = self.plan.n_params, gradient_bytes = n_params * self.kernels.itemsize
+    cdef Py_ssize_t micro_batches = self.lanes.micro_batches(size), groups = min(micro_batches, <Py_ssize_t> GROUPS)
+    cdef Cut cut = Cut(trainer=<PyObject*> self, start=start, size=size, micro_batches=micro_batches, groups=groups,
+                       parts=min(groups, <Py_ssize_t> min(self.lanes.n_lanes, threads())), weights=weights, scale=scale)
+    cdef int i
+    run_parts(run_part, &cut, cut.parts)
+    for i in range(<int> cut.parts):
+        if self.lanes.lanes[i].status != OK:
+            loss[0] = self.lanes.lanes[i].loss
+            return self.lanes.lanes[i].status
+    loss[0] = self.group_losses[0]
+    memcpy(<char*> cnp.PyArray_DATA(self.grads), self.lanes.gradients, gradient_bytes)
+    for i in range(1, <int> cut.groups):
+        loss[0] += self.group_losses[i]
+        self.kernels.add(n_params, <char*> cnp.PyArray_DATA(self.grads), self.lanes.gradients + i * gradient_bytes,
+                         <char*> cnp.PyArray_DATA(self.grads))
+    return OK if isfinite(loss[0]) else DIVERGED
+
+
+cdef int set_rows(Trainer self, inputs, targets, weights, order) except -1:
+    """Take the next mini-batches from these rows: packed arrays that the caller keeps alive."""
+    for i, array in enumerate(inputs):
+        self.rows.inputs[i] = <char*> cnp.PyArray_DATA(array)
+    for i, array in enumerate(targets):
+        self.rows.targets[i] = <char*> cnp.PyArray_DATA(array)
+        self.expect(&self.losses[i], array)
+    self.rows.weights, self.rows.order = NULL, NULL
+    if weights is not None:
+        self.rows.weights = <char*> cnp.PyArray_DATA(weights)
+        self.rows.weights_each = weights.size // len(weights)
+    if order is not None:
+        self.rows.order = <const cnp.int64_t*> cnp.PyArray_DATA(order)
+    return 0
+
+
+cdef int run_rows(Trainer self, Py_ssize_t n, Py_ssize_t batch_size, const double* rate, tick,
+                  Sums* sums) except -1 nogil:
+    """Learn from ``n`` of the rows set, once; returns a status, and why by ``sums.loss`` if it diverged."""
+    cdef Py_ssize_t start = 0, size
+    cdef double weight = 0.0
+    cdef int status
+    sums.loss_sum = sums.weight_sum = 0.0
+    while start < n:
+        size = min(batch_size, n - start)
+        status = self.batch(start, size, rate[0], True, &sums.loss, &weight)
+        if status != OK:
+            return status
+        rate += 1
+        start += size
+        sums.loss_sum += sums.loss * weight
+        sums.weight_sum += weight
+        if now() - sums.checked > TICK:
+            check_signals(self, start, tick, sums)
+    return OK
+
+
+cdef int check_signals(Trainer self, Py_ssize_t done, tick, Sums* sums) except -1 with gil:
+    """Raise what a signal (Ctrl-C) asks for, and tell how far the training is."""
+    PyErr_CheckSignals()
+    if tick is not None:
+        tick(done, sums.loss_sum / sums.weight_sum if sums.weight_sum > 0.0 else 0.0)
+    sums.checked = now()
+    return 0
+
+
+cdef double loss_or_raise(Trainer self, int status, double loss, bint one_step) except? -1.0:
+    """The loss of a mini-batch, or the exception that its status stands for."""
+    if status == DIVERGED:
+        what = (f"train_step: the loss is {loss}; the parameters were left as they are" if one_step
+                else f"the loss became {loss} after {self.optimizer.step} updates")
+        raise DivergenceError(f"{what}; lower the learning rate, clip the gradient (clip_norm) or standardise the data")
+    if status != OK:
+        raise_pending()
+    return loss
 
 
 cdef class Trainer(Evaluator):
@@ -96,108 +278,6 @@ cdef class Trainer(Evaluator):
         self.lanes.reserve(capacity)
         return self.lanes.workspaces[0]
 
-    cdef int forward_backward(self, Lane* lane, Py_ssize_t start, Py_ssize_t size, const char* weights, double scale,
-                              char* dparams, double dscale, bint update, double rate) noexcept nogil:
-        """Forward, loss and backward on rows start .. start + size; leaves the loss, times ``scale``, in the lane.
-
-        The backward pass adds ``dscale`` times the gradient to ``dparams``; with ``update`` each step's parameters are
-        updated at ``rate`` right after it.  Nothing is added or updated if the loss is not finite.
-        """
-        cdef const cnp.int64_t* order = self.rows.order
-        cdef Frame* frame = lane.frame
-        cdef const char* target
-        cdef LossStep* loss
-        cdef double total = 0.0
-        cdef int i, status
-        lane.loss = 0.0
-        for i in range(self.n_inputs):
-            take_input(frame, &lane.slots[i], self.rows.inputs[i], order, start, size)
-        frame.batch, frame.seed, frame.step = size, self.seed, self.step
-        status = run_forward(self.steps, self.n_steps, frame)
-        if status != OK:
-            return status
-        for i in range(self.n_losses):
-            loss = &self.losses[i]
-            target = take_rows(self.rows.targets[i], loss.target_bytes, order, start, size, lane.targets[i])
-            status = run_loss(loss, self.kernels.itemsize, size, frame.values[loss.tensor], target, weights,
-                              self.rows.weights_each, scale * loss.share, frame.gradients[loss.tensor], &total)
-            if status != OK:
-                return status
-            lane.loss += loss.share * scale * total
-        if not isfinite(lane.loss):
-            return DIVERGED
-        frame.dparams, frame.scale = dparams, dscale
-        if update:
-            self.backward_and_update(lane, rate)
-            return OK
-        return run_backward(self.steps, self.n_steps, frame)
-
-    cdef void backward_and_update(self, Lane* lane, double rate) noexcept nogil:
-        """Backward, each step's parameters updated while their gradient is in the cache."""
-        cdef Frame* frame = lane.frame
-        cdef Py_ssize_t itemsize = self.kernels.itemsize, start
-        cdef const Step* step
-        cdef int i
-        self.optimizer.begin()
-        for i in range(self.n_steps - 1, -1, -1):
-            step = &self.steps[i]
-            if frame.gradients[step.outputs[0]] == NULL:
-                continue
-            if self.sizes[i] > 0:
-                memset(frame.dparams + step.params, 0, self.sizes[i] * itemsize)
-            step.backward(step, frame)
-            if self.sizes[i] > 0:
-                start = step.params // itemsize
-                self.optimizer.apply_part(<char*> cnp.PyArray_DATA(self.params), frame.dparams, rate, start, start + self.sizes[i])
-
-    cdef void run_groups(self, const Cut* cut, Py_ssize_t part) noexcept nogil:
-        """Groups part, part + parts, ... of a mini-batch that is cut, in the lane of that number."""
-        cdef Lane* lane = &self.lanes.lanes[part]
-        cdef Py_ssize_t group = part, k, first, size, gradient_bytes = self.plan.n_params * self.kernels.itemsize
-        cdef const char* weights = NULL
-        cdef char* dparams
-        lane.status = OK
-        while group < cut.groups:
-            self.group_losses[group] = 0.0
-            dparams = self.lanes.gradients + group * gradient_bytes
-            memset(dparams, 0, gradient_bytes)
-            for k in range(group * cut.micro_batches // cut.groups, (group + 1) * cut.micro_batches // cut.groups):
-                first = cut.size * k // cut.micro_batches
-                size = cut.size * (k + 1) // cut.micro_batches - first
-                lane.frame.first_row = first
-                if cut.weights != NULL:
-                    weights = cut.weights + first * self.rows.weights_each * self.kernels.itemsize
-                lane.status = self.forward_backward(lane, cut.start + first, size, weights, cut.scale, dparams, 1.0,
-                                                    False, 0.0)
-                if lane.status != OK:
-                    return
-                self.group_losses[group] += lane.loss
-            group += cut.parts
-
-    cdef int run_micro_batches(self, Py_ssize_t start, Py_ssize_t size, const char* weights, double scale,
-                               double* loss) noexcept nogil:
-        """As ``forward_backward``, by micro-batches and on several threads; leaves the gradient in ``grads``.
-
-        The gradients of the groups are added in order, so that the bits do not depend on how many threads there are.
-        """
-        cdef Py_ssize_t n_params = self.plan.n_params, gradient_bytes = n_params * self.kernels.itemsize
-        cdef Py_ssize_t micro_batches = self.lanes.micro_batches(size), groups = min(micro_batches, <Py_ssize_t> GROUPS)
-        cdef Cut cut = Cut(trainer=<PyObject*> self, start=start, size=size, micro_batches=micro_batches, groups=groups,
-                           parts=min(groups, <Py_ssize_t> min(self.lanes.n_lanes, threads())), weights=weights, scale=scale)
-        cdef int i
-        run_parts(run_groups, &cut, cut.parts)
-        for i in range(<int> cut.parts):
-            if self.lanes.lanes[i].status != OK:
-                loss[0] = self.lanes.lanes[i].loss
-                return self.lanes.lanes[i].status
-        loss[0] = self.group_losses[0]
-        memcpy(<char*> cnp.PyArray_DATA(self.grads), self.lanes.gradients, gradient_bytes)
-        for i in range(1, <int> cut.groups):
-            loss[0] += self.group_losses[i]
-            self.kernels.add(n_params, <char*> cnp.PyArray_DATA(self.grads), self.lanes.gradients + i * gradient_bytes,
-                             <char*> cnp.PyArray_DATA(self.grads))
-        return OK if isfinite(loss[0]) else DIVERGED
-
     cdef int batch(self, Py_ssize_t start, Py_ssize_t size, double rate, bint update, double* loss,
                    double* weight) noexcept nogil:
         """One step on rows start .. start + size; ``loss`` is the mean over rows, ``weight`` the sum of their weights.
@@ -221,12 +301,12 @@ cdef class Trainer(Evaluator):
             self.penalty_sum += self.optimizer.squares(params) * scale * size
         if self.lanes.cuts(size):
             sgd = by_step = False
-            status = self.run_micro_batches(start, size, weights, scale, loss)
+            status = run_micro_batches(self, start, size, weights, scale, loss)
         else:
             if not (sgd or by_step):
                 memset(grads, 0, n_params * itemsize)
             lane.frame.first_row = 0
-            status = self.forward_backward(lane, start, size, weights, scale, params if sgd else grads,
+            status = forward_backward(self, lane, start, size, weights, scale, params if sgd else grads,
                                            -rate if sgd else 1.0, by_step, rate)
             loss[0] = lane.loss
         if status != OK or not update:
@@ -241,58 +321,6 @@ cdef class Trainer(Evaluator):
             run_commit(self.steps, self.n_steps, lane.frame, params)
         self.step += 1
         return OK
-
-    cdef int set_rows(self, inputs, targets, weights, order) except -1:
-        """Take the next mini-batches from these rows: packed arrays that the caller keeps alive."""
-        for i, array in enumerate(inputs):
-            self.rows.inputs[i] = <char*> cnp.PyArray_DATA(array)
-        for i, array in enumerate(targets):
-            self.rows.targets[i] = <char*> cnp.PyArray_DATA(array)
-            self.expect(&self.losses[i], array)
-        self.rows.weights, self.rows.order = NULL, NULL
-        if weights is not None:
-            self.rows.weights = <char*> cnp.PyArray_DATA(weights)
-            self.rows.weights_each = weights.size // len(weights)
-        if order is not None:
-            self.rows.order = <const cnp.int64_t*> cnp.PyArray_DATA(order)
-        return 0
-
-    cdef int run_rows(self, Py_ssize_t n, Py_ssize_t batch_size, const double* rate, tick,
-                      Sums* sums) except -1 nogil:
-        """Learn from ``n`` of the rows set, once; returns a status, and why by ``sums.loss`` if it diverged."""
-        cdef Py_ssize_t start = 0, size
-        cdef double weight = 0.0
-        cdef int status
-        sums.loss_sum = sums.weight_sum = 0.0
-        while start < n:
-            size = min(batch_size, n - start)
-            status = self.batch(start, size, rate[0], True, &sums.loss, &weight)
-            if status != OK:
-                return status
-            rate += 1
-            start += size
-            sums.loss_sum += sums.loss * weight
-            sums.weight_sum += weight
-            if now() - sums.checked > TICK:
-                self.check_signals(start, tick, sums)
-        return OK
-
-    cdef int check_signals(self, Py_ssize_t done, tick, Sums* sums) except -1 with gil:
-        """Raise what a signal (Ctrl-C) asks for, and tell how far the training is."""
-        PyErr_CheckSignals()
-        if tick is not None:
-            tick(done, sums.loss_sum / sums.weight_sum if sums.weight_sum > 0.0 else 0.0)
-        sums.checked = now()
-        return 0
-
-    cdef int require_finite(self, int status, double loss) except -1:
-        """Raise what the status of a run means."""
-        if status == DIVERGED:
-            raise DivergenceError(f"the loss became {loss} after {self.optimizer.step} updates; lower the learning "
-                                  "rate, clip the gradient (clip_norm) or standardise the data")
-        if status != OK:
-            raise_pending()
-        return 0
 
     def run(self, inputs, targets, weights, order, Py_ssize_t n, Py_ssize_t batch_size, rates, tick=None):
         """Learn from ``n`` rows in mini-batches, in ``order`` (int64 row numbers) or as they lie.
@@ -312,14 +340,14 @@ cdef class Trainer(Evaluator):
         cdef int status = OK
         self.prepare(min(batch_size, n), n % batch_size)
         try:
-            self.set_rows(inputs, targets, weights, order)
+            set_rows(self, inputs, targets, weights, order)
             self.penalty_sum = 0.0
             with nogil:
                 sums.checked = now()
-                status = self.run_rows(n, batch_size, rate, tick, &sums)
+                status = run_rows(self, n, batch_size, rate, tick, &sums)
         finally:
             let_go(&self.busy)
-        self.require_finite(status, sums.loss)
+        loss_or_raise(self, status, sums.loss, False)
         return sums.loss_sum, sums.weight_sum
 
     def run_epochs(self, inputs, targets, weights, rows, Py_ssize_t n, Py_ssize_t batch_size, rates, losses,
@@ -352,7 +380,7 @@ cdef class Trainer(Evaluator):
         self.prepare(min(batch_size, n), n % batch_size)
         try:
             drawn = np.empty(n, np.int64) if shuffled else rows
-            self.set_rows(inputs, targets, weights, drawn)
+            set_rows(self, inputs, targets, weights, drawn)
             if shuffled:
                 random = fnn_random(shuffle[0], shuffle[2], shuffle[1])
                 order = <cnp.int64_t*> cnp.PyArray_DATA(drawn)
@@ -365,7 +393,7 @@ cdef class Trainer(Evaluator):
                         if chosen:
                             for i in range(n):
                                 order[i] = chosen_rows[order[i]]
-                    status = self.run_rows(n, batch_size, rate, tick, &sums)
+                    status = run_rows(self, n, batch_size, rate, tick, &sums)
                     finite = self.kernels.all_finite(self.plan.n_params, <char*> cnp.PyArray_DATA(self.params)) != 0
                     if status == OK and finite:
                         loss[self.epochs_done] = sums.loss_sum / sums.weight_sum if sums.weight_sum > 0.0 else 0.0
@@ -373,7 +401,7 @@ cdef class Trainer(Evaluator):
                         rate += n_batches
         finally:
             let_go(&self.busy)
-        self.require_finite(status, sums.loss)
+        loss_or_raise(self, status, sums.loss, False)
         if not finite:
             raise DivergenceError(NOT_FINITE)
 
@@ -419,21 +447,12 @@ cdef class Trainer(Evaluator):
             with nogil:
                 status = self.batch(0, n, rate, update, &loss, &weight)
         let_go(&self.busy)
-        return self.loss_of(status, loss)
-
-    cdef double loss_of(self, int status, double loss) except? -1.0:
-        """The loss of one step, or the exception that its status stands for."""
-        if status == DIVERGED:
-            raise DivergenceError(f"train_step: the loss is {loss}; the parameters were left as they are; lower the "
-                                  "learning rate, clip the gradient (clip_norm) or standardise the data")
-        if status != OK:
-            raise_pending()
-        return loss
+        return loss_or_raise(self, status, loss, True)
 
     def step_on(self, inputs, targets, weights, Py_ssize_t n, double rate, bint update=True):
         """One mini-batch of packed arrays; ``update`` False leaves the gradient in ``grads`` and changes nothing else."""
         self.prepare(n, 0)
-        self.set_rows(inputs, targets, weights, None)
+        set_rows(self, inputs, targets, weights, None)
         return self.one_step(n, rate, update)
 
     def state_gradients(self, inputs, targets, weights, Py_ssize_t n):
@@ -451,10 +470,10 @@ cdef class Trainer(Evaluator):
             require_rows(self.plan, self.steps, self.n_steps, n)
             self.lanes = Lanes(self.plan, self.params, self.wanted, self.loss_parts, whole=True)
             self.lanes.reserve(n)
-            self.set_rows(inputs, targets, weights, None)
+            set_rows(self, inputs, targets, weights, None)
             with nogil:
                 status = self.batch(0, n, 0.0, False, &loss, &weight)
-            self.loss_of(status, loss)
+            loss_or_raise(self, status, loss, True)
             work = self.lanes.workspaces[0]
         finally:
             self.lanes = lanes

@@ -7,7 +7,7 @@ from fastnn._core.step cimport Frame
 cdef struct InputSlot:
     char* own
     Py_ssize_t row_bytes
-    int* tensors            # all names of the input
+    const int* tensors      # all names of the input
     int n_tensors
 
 cdef class Workspace:
@@ -15,6 +15,7 @@ cdef class Workspace:
     cdef readonly Py_ssize_t capacity
     cdef Frame frame
     cdef InputSlot* slots               # by input
+    cdef int* names                     # that the slots point to
     cdef cnp.ndarray block
     cdef int _wire_inputs(self, list roots) except -1
     cdef void open(self, const void* params, bint training, unsigned long long seed, unsigned long long step) noexcept

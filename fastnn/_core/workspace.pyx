@@ -165,29 +165,28 @@ cdef class Workspace:
         self._wire_inputs(roots)
 
     cdef int _wire_inputs(self, list roots) except -1:
-        """Write down for each input all names that it goes by."""
+        """Write down for each input all names that it goes by: tensors that lie in its memory."""
         cdef InputSlot* slot
+        cdef int* name
         self.slots = <InputSlot*> calloc(max(len(self.plan.inputs), 1), sizeof(InputSlot))
-        if self.slots == NULL:
+        self.names = <int*> malloc(len(roots) * sizeof(int))
+        if self.slots == NULL or self.names == NULL:
             raise MemoryError("fastnn: no memory for the inputs of a workspace")
+        name = self.names
         for i, tensor in enumerate(self.plan.inputs):
             slot = &self.slots[i]
-            names = [name for name, root in enumerate(roots) if root == tensor]
-            slot.own = self.frame.values[<int> tensor]
+            slot.own, slot.tensors = self.frame.values[<int> tensor], name
             slot.row_bytes = self.plan.widths[tensor] * self.plan.dtype.itemsize
-            slot.n_tensors = len(names)
-            slot.tensors = <int*> malloc(len(names) * sizeof(int))
-            if slot.tensors == NULL:
-                raise MemoryError("fastnn: no memory for the inputs of a workspace")
-            for place, name in enumerate(names):
-                slot.tensors[place] = name
+            for place, root in enumerate(roots):
+                if root == tensor:
+                    name[0] = place
+                    name += 1
+            slot.n_tensors = <int> (name - slot.tensors)
         return 0
 
     def __dealloc__(self):
-        if self.slots != NULL:
-            for i in range(len(self.plan.inputs)):
-                free(self.slots[i].tensors)
         free(self.slots)
+        free(self.names)
         free(self.frame.values)
         free(self.frame.gradients)
         free(self.frame.saved)
