@@ -67,8 +67,7 @@ def get_metric(metric: str | Metric | Callable[[Array, Array], float], *, thresh
     if isinstance(metric, Metric):
         metric.reset()
         return metric
-    if metric in FUNCTIONS:
-        metric = metric.__name__
+    metric = next((function.__name__ for function in FUNCTIONS if function is metric), metric)
     if not isinstance(metric, str):
         return CallableMetric(metric)
     choose("unknown metric", metric, METRICS)

@@ -97,11 +97,8 @@ def subject_of(model: Any, X: Any, y: Any, classes: Any, standardizer: Any) -> S
         targets = np.maximum(targets, 0)  # of margins, -1 for the other classes
     true, _ = to_labels(WHO, targets, outputs, output.threshold)
     count = max(2, output.width)
-    names = (
-        [str(i) for i in range(count)]
-        if classes is None
-        else as_names("classes", classes, count, "as many as the network tells apart")
-    )
+    given = range(count) if classes is None else classes
+    names = as_names("classes", given, count, "as many as the network tells apart")
     return Subject(net, X, y, loss, true, output.classes(outputs), names, output.probabilities(outputs))
 
 

@@ -220,6 +220,8 @@ def test_scores_without_probabilities_are_not_calibrated(tmp_path, undrawn):
     found = fn.report(net, tmp_path / "r.html", X, y)
     assert "calibration_error" not in found.scores
     assert "nothing to calibrate" in Page(found.path).text
+    signs = fn.report(net, tmp_path / "r.html", X, 2 * np.eye(3)[y] - 1)  # -1 for the other classes
+    assert signs.scores["accuracy"] == found.scores["accuracy"]
     onehot = np.eye(3)[y]
     net.compile("squared_error")
     assert fn.report(net, tmp_path / "r.html", X, onehot).task == "regression"
