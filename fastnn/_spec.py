@@ -96,9 +96,7 @@ def listed(names: Iterable[object], most: int = 20) -> str:
     return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
 
 
-Check = Callable[
-    ..., None
-]  # (who, name, value): raises unless that value of that argument of that function or class is right
+Check = Callable[..., None]  # (who, name, value): raises unless that argument may have that value
 
 
 def checked_by(check: Check, **facts: Any) -> dict[str, Any]:
@@ -124,13 +122,7 @@ def _to_json(value: Any) -> Any:
 
 
 def choose(what: str, name: object, known: Any) -> None:
-    """Raise ValueError unless ``name`` is one of ``known``, suggesting the nearest.
-
-    Raises
-    ------
-    ValueError
-        ``Dense: unknown activation 'rleu'; did you mean 'relu'? Known: ...``
-    """
+    """Raise ValueError unless ``name`` is one of ``known``, which suggests the nearest one."""
     if isinstance(name, str) and name in known:
         return
     from difflib import get_close_matches
@@ -143,14 +135,9 @@ def choose(what: str, name: object, known: Any) -> None:
 def require_number(
     who: str, name: str, value: object, *, low: float | None = None, high: float | None = None, strict: bool = False
 ) -> None:
-    """Raise unless ``value`` is a finite real number in [low, high] (with ``strict``: above low).
+    """Raise TypeError unless ``value`` is a real number (a bool is none), ValueError unless it is finite and in range.
 
-    Raises
-    ------
-    TypeError
-        If it is not a real number (bool is not one here).
-    ValueError
-        If it is not finite or out of range.
+    The range is [low, high], with ``strict`` above low.
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{who}: expected {name} to be a number, got {type(value).__name__} {value!r:.60}")
@@ -167,13 +154,7 @@ above_0 = partial(require_number, low=0, strict=True)
 
 
 def require_fraction(who: str, name: str, value: object, why: str = "") -> None:
-    """Raise unless ``value`` is a number in [0, 1); ``why`` not 1 ends the message.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not.
-    """
+    """Raise TypeError or ValueError unless ``value`` is a number in [0, 1); ``why`` not 1 ends the message."""
     require_number(who, name, value, low=0, high=1)
     if value == 1:
         raise ValueError(f"{who}: expected {name} below 1, got 1{why}")
@@ -186,15 +167,7 @@ def require_flag(who: str, name: str, value: object) -> None:
 
 
 def require_count(who: str, name: str, value: Any, *, low: int = 1, high: int | None = None) -> None:
-    """Raise unless ``value`` is an integer of at least ``low`` and at most ``high``.
-
-    Raises
-    ------
-    TypeError
-        If it is not an integer.
-    ValueError
-        If it is out of range.
-    """
+    """Raise TypeError unless ``value`` is an integer, ValueError unless it is at least ``low`` and at most ``high``."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{who}: expected {name} to be an integer, got {type(value).__name__} {value!r:.60}")
     if value < low:
@@ -217,13 +190,7 @@ def optional(check: Check, who: str, name: str, value: Any, **bounds: Any) -> No
 
 
 def float_dtype(who: str, dtype: Any) -> np.dtype:
-    """Return float32 or float64.
-
-    Raises
-    ------
-    ValueError
-        If it is another dtype.
-    """
+    """Return float32 or float64; raise ValueError if it is another dtype."""
     try:
         result = np.dtype(dtype)
     except (TypeError, ValueError, SyntaxError):

@@ -133,15 +133,7 @@ NAMES: dict[str, Initializer] = {
 
 
 def as_initializer(who: str, value: str | Initializer) -> Initializer:
-    """Return the initializer of that name, or ``value`` itself if it is one.
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
-    TypeError
-        If it is neither a name nor an Initializer.
-    """
+    """Return the initializer of that name, or ``value`` itself if it is one."""
     if isinstance(value, Initializer):
         return value
     if not isinstance(value, str):

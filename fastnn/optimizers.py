@@ -108,7 +108,7 @@ class Optimizer(Spec, family="optimizer"):
 
     @property
     def scalars(self) -> dict[str, Any]:
-        """Numbers that the kernel takes: beta1, beta2, epsilon, and the initial value of the state."""
+        """Numbers that the kernel takes, by its names for them: beta1, beta2, epsilon, initial value of the state."""
         return {one.metadata["scalar"]: getattr(self, one.name) for one in fields(self) if "scalar" in one.metadata}
 
     @classmethod
@@ -330,15 +330,7 @@ NAMES: dict[str, type[Optimizer]] = {
 
 
 def as_optimizer(value: str | Optimizer) -> Optimizer:
-    """Return the optimiser of that name with its defaults, or ``value`` itself if it is one.
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
-    TypeError
-        If it is neither a name nor an Optimizer.
-    """
+    """Return the optimiser of that name with its defaults, or ``value`` itself if it is one."""
     if isinstance(value, Optimizer):
         return value
     if not isinstance(value, str):

@@ -197,13 +197,7 @@ class RunningStandardizer(ColumnScaler):
         return self
 
     def begin(self, width: int) -> Moments:
-        """Return the moments of rows of ``width`` columns, made now if there are none; for who feeds them directly.
-
-        Raises
-        ------
-        ValueError
-            If there are some of another width.
-        """
+        """Return the moments of rows of ``width`` columns, made now if there are none; for who feeds them directly."""
         moments = self._begin((width,))
         if moments.width != width:
             raise ValueError(f"RunningStandardizer: expected {moments.width} columns as before, got {width}")

@@ -117,13 +117,7 @@ class Series:
         return result
 
     def checked(self, who: str, values: Any, at: int) -> Array:
-        """Return values ready to be stored from time ``at`` on.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If they cannot be.
-        """
+        """Return values ready to be stored from time ``at`` on, or say why they cannot be."""
         if self.mapped:
             raise TypeError(
                 f"{who}: expected series in memory, but {self.name!r} is a memmap; write to its file and make new "

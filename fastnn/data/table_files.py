@@ -47,13 +47,7 @@ class Column:
         return [self.name] if self.categories is None else [f"{self.name}={one}" for one in self.categories]
 
     def values(self, record: Any, path: Path) -> Array:
-        """Return its values in a stretch of rows (B,): bool, int64 or float64.
-
-        Raises
-        ------
-        ValueError
-            If one is missing, infinite, or of an unknown category.
-        """
+        """Return its values in a stretch of rows (B,), bool, int64 or float64; ValueError where one is missing."""
         column = record.column(self.name)
         if column.null_count:
             raise ValueError(
@@ -99,13 +93,7 @@ class Tables:
         return [name for name in schema.names if name not in index]
 
     def kinds(self, names: Iterable[str]) -> dict[str, str]:
-        """Return "number" or "text" for each column.
-
-        Raises
-        ------
-        ValueError
-            If a column is absent somewhere, of another kind than in another file, or of a kind that is neither.
-        """
+        """Return "number" or "text" for each column; ValueError unless it is there, and the same, in every file."""
         result: dict[str, str] = {}
         for name in names:
             for path, schema in self.schemas.items():
@@ -143,13 +131,7 @@ class Tables:
 
 
 def open_tables(paths: list[Path]) -> Tables:
-    """Look at the columns of some files.
-
-    Raises
-    ------
-    OSError, ImportError, ValueError
-        If one cannot be opened or parsed, pyarrow is not installed, or there are no files, or no rows in them.
-    """
+    """Look at the columns of some files: of at least one, with rows in them."""
     if not paths:
         raise ValueError("read_batches: expected at least one file, got none")
     for path in paths:
@@ -182,13 +164,7 @@ def open_tables(paths: list[Path]) -> Tables:
 def texts_of(
     parts: list[Part], names: list[str], categories: Mapping[str, Sequence[str]] | None
 ) -> dict[str, list[str]]:
-    """Return the categories of each text column: those given, or all that there are, sorted.
-
-    Raises
-    ------
-    ValueError
-        If a text column is not among those given, or has too many.
-    """
+    """Return the categories of each text column: those given, or all that there are, sorted, if not too many."""
     if categories is not None:
         for name in names:
             if name not in categories:

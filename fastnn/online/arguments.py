@@ -20,13 +20,7 @@ def as_standardizer(who: str, name: str, value: Any, half_life: float | None = N
 
 
 def as_json(who: str, what: str, name: Any) -> Any:
-    """Return a name as a file keeps it.
-
-    Raises
-    ------
-    ValueError
-        If it would come back as something else.
-    """
+    """Return a name as a file keeps it; ValueError if it would come back as something else."""
     value = name.item() if isinstance(name, np.generic) else name
     if not isinstance(value, NAMES):
         raise ValueError(
