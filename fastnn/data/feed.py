@@ -11,7 +11,7 @@ import numpy as np
 
 from fastnn._core.rng import SHUFFLE, RandomStream
 from fastnn._spec import require_count
-from fastnn.data.examples import MADE_BYTES, Examples
+from fastnn.data.examples import MADE_BYTES, Examples, count_of
 from fastnn.data.ports import Block, Ports, as_list, as_numeric, as_parts, dense, packed, release
 from fastnn.data.sparse import is_sparse
 
@@ -64,12 +64,12 @@ class WholeFeed:
 
     def blocks(self, shuffle: Shuffle | None) -> Iterator[Block]:
         """Yield it."""
-        assert self.whole is not None
-        order = self.whole.order
+        block = self.whole
+        assert block is not None
         if shuffle is not None:
             drawn = shuffle.permutation(self.n)
-            order = drawn if order is None else order[drawn]
-        yield self.whole._replace(order=order)
+            block = block._replace(order=drawn if block.order is None else block.order[drawn])
+        yield block
 
 
 class PartFeed:
@@ -138,9 +138,7 @@ class ExamplesFeed:
 
     def __init__(self, who: str, ports: Ports, examples: Examples, batch_size: int) -> None:
         self.who, self.ports, self.examples = who, ports, examples
-        self.total = len(examples)
-        if self.total < 1:
-            raise ValueError(f"{who}: expected at least one example, got none in {examples!r:.200}")
+        self.total = count_of(who, examples)
         if examples.epoch_size is not None:
             require_count(who, "epoch_size", examples.epoch_size)
         self.n: int = self.total if examples.epoch_size is None else min(self.total, examples.epoch_size)

@@ -101,10 +101,7 @@ class Ports:
             If numbers are not finite, or targets not what the loss takes.
         """
         inputs = [packed(who, "X", dense(take(x, where)), self.dtype) for x in data.inputs]
-        targets = [
-            as_targets(who, loss, take(y, where), shape, self.dtype)
-            for loss, y, shape in zip(self.losses, data.targets, self.output_shapes, strict=True)
-        ]
+        targets = self._as_losses_take(who, [take(y, where) for y in data.targets])
         weights = None if data.weights is None else take(data.weights, where)
         return Block(inputs, targets, weights, None, len(inputs[0]))
 
@@ -126,10 +123,11 @@ class Ports:
 
     def targets(self, who: str, y: Any, n: int) -> list[np.ndarray]:
         """Return packed targets of ``n`` rows, one array per output."""
-        return [
-            as_targets(who, loss, part, shape, self.dtype)
-            for loss, part, shape in zip(self.losses, self._targets(who, y, n), self.output_shapes, strict=True)
-        ]
+        return self._as_losses_take(who, self._targets(who, y, n))
+
+    def _as_losses_take(self, who: str, targets: list[np.ndarray]) -> list[np.ndarray]:
+        parts = zip(self.losses, targets, self.output_shapes, strict=True)
+        return [as_targets(who, loss, y, shape, self.dtype) for loss, y, shape in parts]
 
     def _targets(self, who: str, y: Any, n: int) -> list[np.ndarray]:
         """Return the targets of ``n`` rows as numeric arrays, one per output."""
@@ -143,6 +141,8 @@ class Ports:
 
     def weights(self, who: str, sample_weight: Any, n: int) -> np.ndarray | None:
         """Return packed weights of ``n`` rows, or of their steps, or None."""
+        if sample_weight is None:
+            return None
         return as_weights(who, sample_weight, n, common_steps(self.losses, self.output_shapes), self.dtype)
 
     def by_class(self, who: str, data: Block, class_weight: Any, rows: np.ndarray | None) -> np.ndarray:
@@ -308,11 +308,6 @@ def as_targets(who: str, loss: Loss, array: np.ndarray, shape: Shape, dtype: np.
     """
     n = len(array)
     outputs, single = shape[-1], (n, *shape[:-1])
-    if loss.kernel == "cross_entropy" and outputs < 2:
-        raise ValueError(
-            f"{who}: cross_entropy expected a network with one output per class, at least 2, got 1; use "
-            "binary_cross_entropy"
-        )
     if loss.label_kernel and array.shape in (single, (*single, 1)) and outputs > 1:
         return as_labels(who, array.reshape(single), outputs)
     if outputs == 1 and array.shape in (single, (array.size,)) and array.size == n * int(np.prod(shape)):
@@ -378,16 +373,14 @@ def loss_steps(loss: Loss, shape: Shape) -> int:
     return 1 if isinstance(loss, CallableLoss) else int(np.prod(shape[:-1]))
 
 
-def as_weights(who: str, values: Any, n: int, steps: int, dtype: np.dtype) -> np.ndarray | None:
-    """Return sample weights (n,), or (n, steps) where each step has its own, or None.
+def as_weights(who: str, values: Any, n: int, steps: int, dtype: np.dtype) -> np.ndarray:
+    """Return sample weights (n,), or (n, steps) where each step has its own.
 
     Raises
     ------
     TypeError, ValueError
         If they are not such finite numbers of at least 0.
     """
-    if values is None:
-        return None
     array = as_numeric(who, "sample_weight", values)
     if array.shape != (n,) and (steps == 1 or array.shape != (n, steps)):
         by_step = f" or ({n}, {steps}), one per step" if steps > 1 else ""

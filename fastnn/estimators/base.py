@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Iterable
 from copy import deepcopy
-from dataclasses import fields
 from operator import is_
 from typing import Any, ClassVar, Self
 
@@ -283,7 +282,7 @@ class MultilayerPerceptron(Fitted):
         """Return a fresh record, or the one so far: its lists are the estimator's own."""
         if first or "history_" not in self.__dict__:
             return Record()
-        return Record(**{part.name: getattr(self, part.name) for part in fields(Record)})
+        return Record(**{name: self.__dict__[name] for name in Record.__dataclass_fields__})
 
     def _attach(
         self, net: Sequential, record: Record, found: dict[str, Any], objective: Objective, pace: Pace | None

@@ -130,10 +130,12 @@ def as_weights(who: str, sample_weight: Any, n: int, dtype: Any) -> np.ndarray |
     TypeError, ValueError
         If they are not as many numbers of at least 0, one of them above 0.
     """
+    if sample_weight is None:
+        return None
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n, sample_weight)
     weights = ports.as_weights(who, sample_weight, n, 1, np.dtype(dtype))
-    if weights is not None and not weights.any():
+    if not weights.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     return weights
 

@@ -15,7 +15,7 @@ from fastnn._core.engine import Engine
 from fastnn._core.rng import PARAMETERS, RandomStream, fresh_seed
 from fastnn._core.workspace import aligned_zeros
 from fastnn._spec import choose, float_dtype, require_flag, require_seed
-from fastnn.data.examples import MADE_BYTES, Examples
+from fastnn.data.examples import MADE_BYTES, Examples, count_of
 from fastnn.data.ports import Ports, as_list, as_row, as_rows, check_out, release
 from fastnn.graph.assembly import Application, Assembly, Place, assemble
 from fastnn.graph.binding import as_losses, as_metrics, bind_trainer, fast_path_targets
@@ -341,9 +341,7 @@ class Graph(Engine):
         """``predict`` for whatever is not a packed array of the network's dtype; converts ``block`` rows at a time."""
         examples = X if isinstance(X, Examples) else None
         sources = [] if examples is not None else self.ports.sources("predict", X)
-        n = sources[0].shape[0] if examples is None else len(examples)
-        if n < 1:
-            raise ValueError(f"predict: expected at least one example, got none in {examples!r:.200}")
+        n = sources[0].shape[0] if examples is None else count_of("predict", examples)
         outputs = self.ports.answers(n)
         if out is not None:
             check_out("predict", out, outputs)

@@ -129,6 +129,24 @@ def test_weights_and_iterables():
         fn.lr_find(net, ((X, y[:, None]) for _ in range(7)), **options)
 
 
+class Digits(fn.Examples):
+    X, y = fn.load_digits()
+
+    def __len__(self):
+        return len(self.X)
+
+    def gather(self, rows):
+        return self.X[rows], self.y[rows]
+
+
+def test_examples_come_in_batches_of_that_size():
+    net = fn.Sequential([fn.Dense(10)], 64, seed=0)
+    net.compile("cross_entropy", "sgd")
+    for size in (32, 500):
+        made, given = (fn.lr_find(net, *data, batch_size=size, steps=9) for data in ((Digits(),), (Digits.X, Digits.y)))
+        np.testing.assert_allclose(made.losses, given.losses, rtol=1e-5)
+
+
 def test_all_rows_come_by_before_any_comes_again():
     X = np.arange(100.0)[:, None]
     net = fn.Sequential([fn.Dense(1, kernel_initializer="ones", bias=False)], 1, seed=0, dtype="float64")

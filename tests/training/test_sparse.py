@@ -307,6 +307,16 @@ def test_what_does_not_fit_is_refused_where_it_comes_in(case, call):
     np.testing.assert_array_equal(net.params, before)
 
 
+def test_a_bad_number_in_a_later_block_is_found_before_anything_is_learned(small):
+    """And said to be where the caller sees it."""
+    net, begun = network(), []
+    bad = changed(np.nan, 90)
+    for X, validation in ((bad, None), (CSR, (bad, Y))):
+        with pytest.raises(ValueError, match=r"nan, at \(90, 3\)"):
+            net.fit(X, Y, validation_data=validation, shuffle=False, callbacks=[lambda info: begun.append(1)])
+    assert (net.trainer.step, begun, small) == (0, [], [])
+
+
 def test_rows_alone_are_no_batches():
     with pytest.raises(ValueError, match="fit: expected targets y, got None"):
         network().fit(CSR)
