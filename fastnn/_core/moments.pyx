@@ -65,15 +65,7 @@ cdef class Moments:
         return True
 
     def take_named(self, str who, dict x, dict columns):
-        """Take a row of values by name, None or NaN where there is none; returns how many names have no column.
-
-        Raises
-        ------
-        TypeError
-            If a value is no number.
-        ValueError
-            If it is too large.
-        """
+        """Take a row of values by name, None or NaN where there is none; returns how many names have no column."""
         cdef Py_ssize_t i, unknown = 0
         cdef double number
         for i in range(self.width):

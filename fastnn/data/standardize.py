@@ -290,6 +290,13 @@ class Standardizer(ColumnScaler):
         """
         return self.fit(X).transform(X)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "_squares" in state:  # pickled by a version that kept three attributes
+            rows, mean, squares = (state[name] for name in ("rows", "mean", "_squares"))
+            moments = Moments(mean.shape, 1.0, 0.0, [np.full_like(mean, rows), mean, squares], rows)
+            state = {"_moments": moments if rows else None}
+        vars(self).update(state)
+
     def _misfit(self, data: Array, learning: bool) -> str:
         if data.ndim == 0 or (learning and not data.size):
             return f"data of shape (B, ...) with at least one row, got {data.shape}"

@@ -119,9 +119,10 @@ class OnlineModel:
 
     def _take(self, who: str, x: Any, learning: bool) -> None:
         """Hand a row to the moments."""
-        if self._moments is not None and (
-            (self._by_name is False and self._moments.take(x))
-            or (self._by_name and type(x) is dict and not self._moments.take_named(who, x, self._columns))
+        moments, named = self._moments, self._by_name
+        if moments is not None and (
+            (named is False and moments.take(x))
+            or (named and type(x) is dict and not moments.take_named(who, x, self._columns))
         ):
             return  # an array of the columns, or a dict of known features
         by_name = isinstance(x, Mapping)

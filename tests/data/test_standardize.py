@@ -100,6 +100,20 @@ def test_a_copy_learns_on_its_own(carry):
     assert repr(Standardizer()) == "Standardizer(rows=0, shape=None)"
 
 
+def test_pickles_of_earlier_versions_go_on():
+    first, second = np.random.default_rng(4).standard_normal((2, 6, 3))
+    old = Standardizer.__new__(Standardizer)
+    old.__setstate__({"rows": 6, "mean": first.mean(axis=0), "_squares": 6 * first.var(axis=0)})
+    np.testing.assert_allclose(old.scale, first.std(axis=0), rtol=1e-12)
+    old.partial_fit(second)
+    both = np.concatenate([first, second])
+    np.testing.assert_allclose(old.mean, both.mean(axis=0), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(old.variance, both.var(axis=0), rtol=1e-12)
+    new = Standardizer.__new__(Standardizer)
+    new.__setstate__({"rows": 0, "mean": np.zeros(0), "_squares": np.zeros(0)})
+    assert new.fit(first).rows == 6
+
+
 def test_inputs_stay_as_they_are():
     X = np.arange(6.0).reshape(3, 2)
     X.setflags(write=False)
