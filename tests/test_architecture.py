@@ -30,7 +30,7 @@ FLOORS = [
     # F4: learning
     ["training.progress", "training.history", "training.callbacks", "training.loop", "training.many", "training"],
     # files, and what other programs read and write; the header of the interface for C
-    ["formats.safetensors", "formats.weights", "formats.activations", "formats.arrays", "formats.gates", "formats.foreign", "formats.sklearn",
+    ["formats.files", "formats.safetensors", "formats.weights", "formats.activations", "formats.arrays", "formats.gates", "formats.foreign", "formats.sklearn",
      "formats.c.text", "formats.c.products", "formats.c.functions", "formats.c.quantize", "formats.c.program", "formats.c.recurrent", "formats.c.emitters",
      "formats.c.translation", "formats.c.selftest", "formats.c.files", "formats.c.header", "formats.c.source", "formats.c",
      "formats.onnx.write.graph", "formats.onnx.write.activations", "formats.onnx.write.norms", "formats.onnx.write.phase", "formats.onnx.write.scan", "formats.onnx.write.recurrent", "formats.onnx.write.layers",

@@ -12,12 +12,13 @@ import numpy as np
 from fastnn._core.table import all_finite
 from fastnn.data import Standardizer
 from fastnn.formats.c import selftest as testing
-from fastnn.formats.c.files import write_together
+from fastnn.formats.c.files import check_replaceable
 from fastnn.formats.c.header import header
 from fastnn.formats.c.quantize import Quantized, quantize_network
 from fastnn.formats.c.source import source
 from fastnn.formats.c.text import require_name
 from fastnn.formats.c.translation import translate
+from fastnn.formats.files import write_together
 from fastnn.graph.graph import Graph, as_dtype
 
 
@@ -96,12 +97,13 @@ def export_c(
     test = testing.make(exported, inputs, raw)
     shown = test if selftest else None
     second = target.with_suffix(".h")
-    write_together(
-        {
-            second: header(network, target.stem, notes.splitlines(), selftest=selftest),
-            target: source(network, target.stem, shown),
-        }
-    )
+    texts = {
+        second: header(network, target.stem, notes.splitlines(), selftest=selftest),
+        target: source(network, target.stem, shown),
+    }
+    for place in texts:
+        check_replaceable(place)
+    write_together({place: text.encode("ascii") for place, text in texts.items()})
     ram = max(network.scratch, 1) * chosen.itemsize
     return CExport(target, second, name, network.program.constant_bytes, ram, tuple(test.tolerances), error)
 

@@ -1,13 +1,12 @@
 """Networks as ONNX models, for every runtime that reads them."""
 
-import json
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from fastnn._core.table import all_finite
-from fastnn.formats.safetensors import write_atomically
+from fastnn.formats.files import to_json, write_atomically
 from fastnn.graph import graph as graphs
 from fastnn.layers.base import Shape, check_name
 
@@ -173,7 +172,4 @@ def describe(net: graphs.Graph, metadata: dict[str, Any] | None) -> str:
         "metadata": net.metadata if metadata is None else metadata,
     }
     assert set(description) == DESCRIPTION
-    try:
-        return json.dumps(description, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"to_onnx: expected metadata of JSON values, got something else: {error}") from error
+    return to_json("to_onnx", description)
