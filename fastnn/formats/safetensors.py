@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._core.table import all_finite
 from fastnn.errors import ModelFormatError
+from fastnn.formats.arrays import require_finite
 from fastnn.formats.files import damaged, from_json, require_file, to_json, write_atomically
 from fastnn.graph.graph import KINDS, Graph
 from fastnn.graph.structure import Structure
@@ -23,6 +23,7 @@ from fastnn.optimizers import Optimizer
 FORMAT = 1
 HEADER_LIMIT = 1 << 24  # bytes
 SIZE_LIMIT = 1 << 40  # elements per row of a tensor that a file may ask for
+FIELDS = {"format", "kind", "dtype", "seed", "structure", "metadata", "training"}
 TRAINING = {"losses", "loss_weights", "optimizer", "metrics", "updates", "step", "epoch", "forwards", "schedule"}
 
 
@@ -38,11 +39,9 @@ def packed(key: str, description: dict[str, Any], tensors: dict[str, np.ndarray]
     return pack(tensors, {key: to_json("save", description)})
 
 
-def describe(
-    net: Graph, *, optimizer: bool, metadata: dict[str, Any] | None
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return what JSON can say of a network, and its arrays."""
-    description: dict[str, Any] = {
+def described(net: Graph, metadata: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what JSON can say of a network before it is compiled."""
+    return {
         "format": FORMAT,
         "kind": net.kind,
         "dtype": str(net.dtype),
@@ -50,8 +49,14 @@ def describe(
         "structure": net.structure.to_config(),
         "metadata": net.metadata if metadata is None else metadata,
     }
-    if not all_finite(net.params):
-        raise ValueError("save: expected finite parameters, got NaN or inf; train again with a lower learning rate")
+
+
+def describe(
+    net: Graph, *, optimizer: bool, metadata: dict[str, Any] | None
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return what JSON can say of a network, and its arrays."""
+    description = described(net, metadata)
+    require_finite("save", net)
     tensors = {name: np.ascontiguousarray(view) for name, view in net.named_parameters()}
     if optimizer:
         if net.trainer is None:
@@ -207,10 +212,9 @@ def check_description(description: Any) -> None:
     """
     if not isinstance(description, dict):
         raise ModelFormatError(f"expected a JSON object for a network, got {type(description).__name__}")
-    known = {"format", "kind", "dtype", "seed", "structure", "metadata", "training"}
-    if not known - {"training"} <= set(description) <= known:
+    if not FIELDS - {"training"} <= set(description) <= FIELDS:
         raise ModelFormatError(
-            f"expected the fields {', '.join(sorted(known))}, got {', '.join(sorted(description))[:200]}"
+            f"expected the fields {', '.join(sorted(FIELDS))}, got {', '.join(sorted(description))[:200]}"
         )
 
 

@@ -8,16 +8,15 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from fastnn._core.table import all_finite
 from fastnn.errors import ModelFormatError
+from fastnn.formats.arrays import require_finite
 from fastnn.formats.files import damaged, require_file, write_atomically
 from fastnn.graph.graph import Graph
 
 
 def save_weights(net: Graph, path: str | PathLike[str]) -> None:
     """See ``Network.save_weights``."""
-    if not all_finite(net.params):
-        raise ValueError("save_weights: expected finite parameters, got NaN or inf; train again, more slowly")
+    require_finite("save_weights", net)
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
         for name, view in net.named_parameters():

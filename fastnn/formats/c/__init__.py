@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._core.table import all_finite
 from fastnn.data import Standardizer
+from fastnn.formats.arrays import require_finite
 from fastnn.formats.c import selftest as testing
 from fastnn.formats.c.files import check_replaceable
 from fastnn.formats.c.header import header
@@ -81,10 +81,7 @@ def export_c(
     chosen = net.dtype if dtype is None or int8 else as_precision(dtype)
     with np.errstate(over="ignore"):
         plain = exported = net if chosen == net.dtype else net.astype(chosen)
-    if not all_finite(plain.params):
-        raise ValueError(
-            f"export_c: expected finite parameters in {chosen}, got NaN or inf; train again with a lower learning rate"
-        )
+    require_finite("export_c", plain)
     quantized: dict[tuple[str, str], Quantized] = {}
     if int8:
         quantized, exported = quantize_network(plain)

@@ -7,8 +7,8 @@ import numpy as np
 from fastnn.formats import gates
 from fastnn.formats.arrays import assign
 from fastnn.formats.files import from_json
-from fastnn.formats.onnx.write.export import DESCRIPTION, FORMAT, KEY, to_onnx
-from fastnn.formats.safetensors import bound_parameters
+from fastnn.formats.onnx.write.export import KEY, to_onnx
+from fastnn.formats.safetensors import FIELDS, FORMAT, bound_parameters
 from fastnn.graph.graph import Graph
 from fastnn.graph.structure import Structure
 
@@ -23,7 +23,7 @@ def own_network(model: Any, seed: int | None) -> Any | None:
         return None
     try:
         description = from_json(text)
-        if set(description) != DESCRIPTION or description["format"] != FORMAT:
+        if set(description) != FIELDS - {"dtype", "training"} or description["format"] != FORMAT:
             return None
         structure = Structure.from_config(description["structure"], {})
         constants = {tensor.name: tensor for tensor in model.graph.initializer}
