@@ -163,7 +163,7 @@ for dtype in ("float64", "float32"):
     comes_back(net, X)
     runs_as_c(net, X)
     runs_as_onnx(net, X)
-model = net.to_onnx()  # in float32, where it is an operator
+model = fn.formats.to_onnx(net)  # in float32, where it is an operator
 del model.metadata_props[:]
 again = fn.from_onnx(model)  # node by node
 assert [layer.function for layer in again.structure.layers if isinstance(layer, fn.Activation)] == ["softsign"] * 2
@@ -249,6 +249,12 @@ for name in ("relu", "softplus", "gelu", "silu", "softmax"):
     root, _ = compiled
     (root / "bits.py").write_text(code)
     assert python(root, "bits.py") == python(ROOT, root / "bits.py")
+
+
+def test_contributing_leads_to_every_page():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    assert [page.name for page in PAGES.iterdir() if f"(docs/contributing/{page.name})" not in text] == []
+    assert {page.name for page in PAGES.iterdir()} == {"activation.md", "layer.md", "loss.md"}
 
 
 PAGE = """\
