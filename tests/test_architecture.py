@@ -31,11 +31,11 @@ FLOORS = [
     # F4: learning
     ["training.progress", "training.history", "training.callbacks", "training.loop", "training.many", "training"],
     # files, and what other programs read and write; the header of the interface for C
-    ["formats.safetensors", "formats.weights", "formats.activations", "formats.arrays", "formats.gates", "formats.foreign", "formats.sklearn",
+    ["formats.files", "formats.arrays", "formats.safetensors", "formats.weights", "formats.activations", "formats.gates", "formats.foreign", "formats.sklearn",
      "formats.c.text", "formats.c.products", "formats.c.functions", "formats.c.quantize", "formats.c.program", "formats.c.recurrent", "formats.c.emitters",
      "formats.c.translation", "formats.c.selftest", "formats.c.files", "formats.c.header", "formats.c.source", "formats.c",
      "formats.onnx.write.graph", "formats.onnx.write.activations", "formats.onnx.write.norms", "formats.onnx.write.phase", "formats.onnx.write.scan", "formats.onnx.write.recurrent", "formats.onnx.write.layers",
-     "formats.onnx.write.network", "formats.onnx.write.export", "formats.onnx.write", "formats.onnx.read.values", "formats.onnx.read.constants", "formats.onnx.read.reader",
+     "formats.onnx.write.export", "formats.onnx.write", "formats.onnx.read.values", "formats.onnx.read.constants", "formats.onnx.read.reader",
      "formats.onnx.read.sequences", "formats.onnx.read.shapes", "formats.onnx.read.operators", "formats.onnx.read.build",
      "formats.onnx.read.own", "formats.onnx.read.model", "formats.onnx.read", "formats.onnx",
      "formats.torch.modules", "formats.torch.convert", "formats.torch", "formats.keras.layers", "formats.keras.convert", "formats.keras", "formats"],

@@ -11,6 +11,7 @@ import numpy as np
 from fastnn._spec import choose
 from fastnn.data.feed import as_row_numbers
 from fastnn.errors import ModelFormatError
+from fastnn.formats.files import damaged, write_atomically
 from fastnn.formats.safetensors import (
     FORMAT,
     describe,
@@ -18,7 +19,6 @@ from fastnn.formats.safetensors import (
     read_description,
     read_tensors,
     rebuild,
-    write_atomically,
 )
 from fastnn.graph.outputs import read_outputs
 from fastnn.layers.base import Layer
@@ -399,16 +399,12 @@ class Ensemble:
         for name, array in read_tensors(data).items():
             member, _, own = name.partition("/")
             arrays.setdefault(member, {})[own] = array
-        try:
+        with damaged("the description does not make an ensemble"):
             outputs, members = description["outputs"], list(description["members"])
             choose("outputs:", outputs, LINKS)
             nets = [rebuild(member, arrays.pop(str(k), {}), custom) for k, member in enumerate(members)]
             if arrays:
                 raise ValueError(f"arrays of members that are not there: {', '.join(sorted(arrays))[:200]}")
             ensemble = cls(nets, loss="squared_error")
-        except ModelFormatError:
-            raise
-        except (LookupError, TypeError, ValueError) as error:
-            raise ModelFormatError(f"the description does not make an ensemble: {error}") from error
         ensemble.outputs = outputs
         return ensemble

@@ -10,6 +10,7 @@ import numpy as np
 from fastnn._spec import Spec
 from fastnn.errors import ModelFormatError
 from fastnn.formats import safetensors as files
+from fastnn.formats.files import damaged
 from fastnn.losses import Loss
 from fastnn.network import Sequential
 from fastnn.optimizers import Optimizer
@@ -50,7 +51,7 @@ def load(cls: Any, path: str | PathLike[str]) -> Any:
             f"load: expected a file written by {cls.__name__}.save, got {name if name else 'a network'!r:.60}; "
             "fn.load reads networks"
         )
-    try:
+    with damaged(f"load: the description does not make a {cls.__name__}"):
         estimator = cls(**{key: from_json(value) for key, value in found["params"].items()})
         attributes = {key: from_json(found["attributes"][key]) for key in PLAIN}
         attributes |= estimator._targets_of(found["targets"])
@@ -59,10 +60,6 @@ def load(cls: Any, path: str | PathLike[str]) -> Any:
         if found["feature_names"] is not None:
             attributes["feature_names_in_"] = np.asarray(found["feature_names"], dtype=object)
         estimator._take_up(net, attributes, None if found["rates"] is None else [float(x) for x in found["rates"]])
-    except ModelFormatError:
-        raise
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise ModelFormatError(f"load: the description does not make a {cls.__name__}: {error}") from error
     return estimator
 
 

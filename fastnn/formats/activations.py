@@ -1,21 +1,63 @@
 """Activations elsewhere, one row each: their formula in C, and their names in ONNX, Keras and PyTorch."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from fastnn.layers.activation import DEFAULT_ALPHA, Activation
+
+SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717  # Klambauer et al. 2017, eq. 14
 
 
 class Elsewhere(NamedTuple):
     """What an activation is elsewhere; None where it needs more than a formula or a name, or is not there.
 
     ``c``: sigma(z) of one number, with ``alpha`` where it has one; numbers with a point, ``self_sigmoid_of`` for the
-    sigmoid, and of <math.h> what ``c.text.written_for`` knows in float.
+    sigmoid, and of <math.h> what ``c.text.written_for`` knows in float.  ``nodes``: adds the nodes
+    that stand for the operator in float64, where ONNX has no attributes and ONNX Runtime has few operators; or in any
+    precision, where ONNX has none at all.
     """
 
     c: str | None = None
     onnx: str | None = None
     keras: str | None = None
     torch: str | None = None
+    nodes: Callable[[Any, str, float], str] | None = None
+
+
+def leaky_relu(graph: Any, z: str, alpha: float) -> str:
+    """``max(z, 0) + alpha min(z, 0)``."""
+    below = graph.node("Mul", graph.node("Min", z, graph.constant(0)), graph.constant(alpha))
+    return graph.node("Add", graph.node("Relu", z), below)
+
+
+def elu(graph: Any, z: str, alpha: float) -> str:
+    """``max(z, 0) + alpha (exp(min(z, 0)) - 1)``."""
+    below = graph.node("Sub", graph.node("Exp", graph.node("Min", z, graph.constant(0))), graph.constant(1))
+    return graph.node("Add", graph.node("Relu", z), graph.node("Mul", below, graph.constant(alpha)))
+
+
+def selu(graph: Any, z: str, alpha: float) -> str:
+    """Elu, scaled."""
+    return graph.node("Mul", elu(graph, z, SELU[1]), graph.constant(SELU[0]))
+
+
+def softplus(graph: Any, z: str, alpha: float) -> str:
+    """``max(z, 0) + log(1 + exp(-|z|))``."""
+    small = graph.node("Exp", graph.node("Neg", graph.node("Abs", z)))
+    return graph.node("Add", graph.node("Relu", z), graph.node("Log", graph.node("Add", small, graph.constant(1))))
+
+
+def gelu(graph: Any, z: str, alpha: float) -> str:
+    """``z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2``."""
+    cube = graph.node("Mul", graph.node("Mul", graph.node("Mul", z, z), z), graph.constant(0.044715))
+    inner = graph.node("Mul", graph.node("Add", z, cube), graph.constant(0.7978845608028653558798921198687))
+    gate = graph.node("Add", graph.node("Tanh", inner), graph.constant(1))
+    return graph.node("Mul", graph.node("Mul", z, gate), graph.constant(0.5))
+
+
+def silu(graph: Any, z: str, alpha: float) -> str:
+    """``z sigmoid(z)``."""
+    return graph.node("Mul", z, graph.node("Sigmoid", z))
 
 
 TABLE: dict[str, Elsewhere] = {
@@ -23,12 +65,14 @@ TABLE: dict[str, Elsewhere] = {
     "sigmoid": Elsewhere("self_sigmoid_of(z)", "Sigmoid", "sigmoid", "Sigmoid"),
     "tanh": Elsewhere("tanh(z)", "Tanh", "tanh", "Tanh"),
     "relu": Elsewhere("z < 0.0 ? 0.0 : z", "Relu", "relu", "ReLU"),
-    "leaky_relu": Elsewhere("z < 0.0 ? alpha * z : z", "LeakyRelu"),
-    "elu": Elsewhere("z < 0.0 ? alpha * expm1(z) : z", "Elu", "elu"),
-    "selu": Elsewhere("1.0507009873554805 * (z < 0.0 ? 1.6732632423543772 * expm1(z) : z)", "Selu", "selu", "SELU"),
-    "softplus": Elsewhere("(z < 0.0 ? 0.0 : z) + log1p(exp(-fabs(z)))", "Softplus", "softplus"),
-    "gelu": Elsewhere("0.5 * z * (1.0 + tanh(0.7978845608028654 * (z + 0.044715 * z * z * z)))", "Gelu"),
-    "silu": Elsewhere("z * self_sigmoid_of(z)", None, "silu", "SiLU"),
+    "leaky_relu": Elsewhere("z < 0.0 ? alpha * z : z", "LeakyRelu", nodes=leaky_relu),
+    "elu": Elsewhere("z < 0.0 ? alpha * expm1(z) : z", "Elu", "elu", nodes=elu),
+    "selu": Elsewhere(
+        "1.0507009873554805 * (z < 0.0 ? 1.6732632423543772 * expm1(z) : z)", "Selu", "selu", "SELU", selu
+    ),
+    "softplus": Elsewhere("(z < 0.0 ? 0.0 : z) + log1p(exp(-fabs(z)))", "Softplus", "softplus", nodes=softplus),
+    "gelu": Elsewhere("0.5 * z * (1.0 + tanh(0.7978845608028654 * (z + 0.044715 * z * z * z)))", "Gelu", nodes=gelu),
+    "silu": Elsewhere("z * self_sigmoid_of(z)", None, "silu", "SiLU", silu),
     "softmax": Elsewhere(None, "Softmax", "softmax"),
 }
 BY_ONNX = {row.onnx: name for name, row in TABLE.items() if row.onnx}

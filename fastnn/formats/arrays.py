@@ -31,6 +31,14 @@ def as_array(who: str, name: str, value: Any) -> np.ndarray:
     return array
 
 
+def require_finite(who: str, net: Graph) -> None:
+    """Raise ValueError unless all parameters are finite."""
+    if not all_finite(net.params):
+        raise ValueError(
+            f"{who}: expected finite parameters in {net.dtype}, got NaN or inf; train again with a lower learning rate"
+        )
+
+
 def common_dtype(arrays: list[np.ndarray]) -> np.dtype:
     """Return float64 if any array has it, else float32."""
     return np.dtype(np.float64 if any(array.dtype == np.float64 for array in arrays) else np.float32)

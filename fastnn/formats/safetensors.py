@@ -3,9 +3,6 @@
 A file holds data only.  Names in it choose from closed tables; nothing in it is ever called, imported or opened.
 """
 
-import json
-import os
-import stat
 import struct
 from math import prod
 from os import PathLike
@@ -14,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._core.table import all_finite
 from fastnn.errors import ModelFormatError
+from fastnn.formats.arrays import require_finite
+from fastnn.formats.files import damaged, from_json, require_file, to_json, write_atomically
 from fastnn.graph.graph import KINDS, Graph
 from fastnn.graph.structure import Structure
 from fastnn.layers.base import Layer
@@ -25,6 +23,7 @@ from fastnn.optimizers import Optimizer
 FORMAT = 1
 HEADER_LIMIT = 1 << 24  # bytes
 SIZE_LIMIT = 1 << 40  # elements per row of a tensor that a file may ask for
+FIELDS = {"format", "kind", "dtype", "seed", "structure", "metadata", "training"}
 TRAINING = {"losses", "loss_weights", "optimizer", "metrics", "updates", "step", "epoch", "forwards", "schedule"}
 
 
@@ -37,18 +36,12 @@ def packed(key: str, description: dict[str, Any], tensors: dict[str, np.ndarray]
     """Return the contents of a file that describes something under this key of its metadata."""
     from safetensors.numpy import save as pack
 
-    try:
-        text = json.dumps(description, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"save: expected metadata of JSON values, got something else: {error}") from error
-    return pack(tensors, {key: text})
+    return pack(tensors, {key: to_json("save", description)})
 
 
-def describe(
-    net: Graph, *, optimizer: bool, metadata: dict[str, Any] | None
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return what JSON can say of a network, and its arrays."""
-    description: dict[str, Any] = {
+def described(net: Graph, metadata: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what JSON can say of a network before it is compiled."""
+    return {
         "format": FORMAT,
         "kind": net.kind,
         "dtype": str(net.dtype),
@@ -56,8 +49,14 @@ def describe(
         "structure": net.structure.to_config(),
         "metadata": net.metadata if metadata is None else metadata,
     }
-    if not all_finite(net.params):
-        raise ValueError("save: expected finite parameters, got NaN or inf; train again with a lower learning rate")
+
+
+def describe(
+    net: Graph, *, optimizer: bool, metadata: dict[str, Any] | None
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return what JSON can say of a network, and its arrays."""
+    description = described(net, metadata)
+    require_finite("save", net)
     tensors = {name: np.ascontiguousarray(view) for name, view in net.named_parameters()}
     if optimizer:
         if net.trainer is None:
@@ -87,42 +86,6 @@ def save(
 ) -> None:
     """See ``Network.save``."""
     write_atomically(Path(path), to_bytes(net, optimizer=optimizer, metadata=metadata))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that at every moment the old or the new contents are there, whole.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; the old file is untouched and nothing is left beside it.
-    """
-    path = Path(os.path.realpath(path))
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if not path.is_file():
-            raise OSError(f"save: expected a file to write or replace, got something else: {path}")
-    except FileNotFoundError:
-        mode = None
-    name = path.with_name(f".{path.name[:200]}.{os.urandom(4).hex()}.part")
-    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is not None:
-            os.chmod(name, mode)
-        os.replace(name, path)
-    except BaseException:
-        name.unlink(missing_ok=True)
-        raise
-    if hasattr(os, "O_DIRECTORY"):
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
 
 
 def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -> Any:
@@ -162,8 +125,7 @@ def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -
     path, custom = Path(path), custom or {}
     if not all(isinstance(layer, Layer) for layer in custom.values()):
         raise TypeError(f"load: expected custom to map names to layers, got {custom!r:.80}")
-    if not path.is_file() and path.exists():
-        raise ModelFormatError(f"load: expected a file, got something else: {path}")
+    require_file("load", path)
     try:
         return from_bytes(path.read_bytes(), custom)
     except ModelFormatError as error:
@@ -190,7 +152,7 @@ def rebuild(description: dict[str, Any], tensors: dict[str, np.ndarray], custom:
         If they do not make one.
     """
     check_description(description)
-    try:
+    with damaged("the description does not make a network"):
         kind, dtype, seed = description["kind"], description["dtype"], description["seed"]
         if kind not in KINDS:
             raise ValueError(f"expected kind {' or '.join(KINDS)}, got {kind!r:.60}")
@@ -201,10 +163,6 @@ def rebuild(description: dict[str, Any], tensors: dict[str, np.ndarray], custom:
             raise ValueError(f"expected dtype float32 or float64, got {dtype!r:.60}")
         bound_parameters(structure, sum(array.nbytes for array in tensors.values()))
         net = Graph.of(structure, kind=kind, seed=seed, dtype=dtype)
-    except ModelFormatError:
-        raise
-    except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError, NotImplementedError) as error:
-        raise ModelFormatError(f"the description does not make a network: {error}") from error
     net.metadata = description["metadata"]
     for name, view in net.named_parameters():
         view[...] = take(tensors, name, view.shape, view.dtype)
@@ -231,9 +189,7 @@ def read_description(data: bytes, key: str = "fastnn", what: str = "a network") 
             "truncated or something else"
         )
     try:
-        header = json.loads(data[8 : 8 + size].decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
-        text = header["__metadata__"][key]
-        description = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+        description = from_json(from_json(data[8 : 8 + size].decode("utf-8"))["__metadata__"][key])
         version = description["format"]
     except ModelFormatError:
         raise
@@ -256,24 +212,10 @@ def check_description(description: Any) -> None:
     """
     if not isinstance(description, dict):
         raise ModelFormatError(f"expected a JSON object for a network, got {type(description).__name__}")
-    known = {"format", "kind", "dtype", "seed", "structure", "metadata", "training"}
-    if not known - {"training"} <= set(description) <= known:
+    if not FIELDS - {"training"} <= set(description) <= FIELDS:
         raise ModelFormatError(
-            f"expected the fields {', '.join(sorted(known))}, got {', '.join(sorted(description))[:200]}"
+            f"expected the fields {', '.join(sorted(FIELDS))}, got {', '.join(sorted(description))[:200]}"
         )
-
-
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse JSON objects that say one thing twice."""
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ModelFormatError("the header names something twice")
-    return result
-
-
-def refuse(constant: str) -> None:
-    """Refuse NaN and Infinity, which JSON does not have."""
-    raise ModelFormatError(f"the header holds {constant}, which is not JSON")
 
 
 def read_tensors(data: bytes) -> dict[str, np.ndarray]:
@@ -333,7 +275,7 @@ def resume(net: Graph, training: Any, tensors: dict[str, np.ndarray]) -> None:
     ModelFormatError
         If anything is missing or does not fit.
     """
-    try:
+    with damaged("the training state does not fit the network"):
         if set(training) != TRAINING:
             raise ValueError(f"expected {', '.join(sorted(TRAINING))}, got {', '.join(sorted(training))[:200]}")
         losses = [Loss.from_config(loss) for loss in training["losses"]]
@@ -351,7 +293,3 @@ def resume(net: Graph, training: Any, tensors: dict[str, np.ndarray]) -> None:
             state = take(tensors, "optimizer:state", state.shape, state.dtype)
         net.resume({**training, "state": state})
         net.epoch, net.forwards = counters[2:]
-    except ModelFormatError:
-        raise
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, NotImplementedError) as error:
-        raise ModelFormatError(f"the training state does not fit the network: {error}") from error

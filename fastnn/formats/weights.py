@@ -8,16 +8,15 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from fastnn._core.table import all_finite
 from fastnn.errors import ModelFormatError
-from fastnn.formats.safetensors import write_atomically
+from fastnn.formats.arrays import require_finite
+from fastnn.formats.files import damaged, require_file, write_atomically
 from fastnn.graph.graph import Graph
 
 
 def save_weights(net: Graph, path: str | PathLike[str]) -> None:
     """See ``Network.save_weights``."""
-    if not all_finite(net.params):
-        raise ValueError("save_weights: expected finite parameters, got NaN or inf; train again, more slowly")
+    require_finite("save_weights", net)
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
         for name, view in net.named_parameters():
@@ -30,20 +29,12 @@ def save_weights(net: Graph, path: str | PathLike[str]) -> None:
 def load_weights(net: Graph, path: str | PathLike[str]) -> None:
     """See ``Network.load_weights``."""
     path = Path(path)
-    if not path.is_file() and path.exists():
-        raise ModelFormatError(f"load_weights: expected a file, got something else: {path}")
+    require_file("load_weights", path)
     views = dict(net.named_parameters())
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.namelist()
-            check_names(path, members, list(views))
-            ready = {name: read_member(archive, name, view) for name, view in views.items()}
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, ValueError) as error:
-        if isinstance(error, ModelFormatError):
-            raise
-        raise ModelFormatError(
-            f"load_weights {path.name!r}: expected an npz file, got something else: {error}"
-        ) from error
+    expected = f"load_weights {path.name!r}: expected an npz file, got something else"
+    with damaged(expected, zipfile.BadZipFile, EOFError, RuntimeError), zipfile.ZipFile(path) as archive:
+        check_names(path, archive.namelist(), list(views))
+        ready = {name: read_member(archive, name, view) for name, view in views.items()}
     for name, view in views.items():
         view[...] = ready[name]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastnn._spec import require_count
-from fastnn.formats.safetensors import write_atomically
+from fastnn.formats.files import write_atomically
 from fastnn.layers.base import Shape, as_shape
 from fastnn.plotting.figure import require_matplotlib
 from fastnn.reporting.subject import WHO, Subject, as_names, subject_of

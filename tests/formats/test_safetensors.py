@@ -234,7 +234,7 @@ def test_a_write_that_fails_leaves_the_old_file(call, error, tmp_path, monkeypat
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(files.os, call, fail)
+        patch.setattr(os, call, fail)
         with pytest.raises(type(error)):
             sequential(seed=6).save(tmp_path / "m")
     assert os.listdir(tmp_path) == ["m"]
@@ -245,11 +245,11 @@ def test_the_order_of_a_write(tmp_path, monkeypatch):
     """Data reach the disk before the name does, and the name before save returns."""
     calls, fsync, replace = [], os.fsync, os.replace
     monkeypatch.setattr(
-        files.os,
+        os,
         "fsync",
         lambda fd: (calls.append("directory" if stat.S_ISDIR(os.fstat(fd).st_mode) else "file"), fsync(fd)),
     )
-    monkeypatch.setattr(files.os, "replace", lambda a, b: (calls.append("rename"), replace(a, b)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("rename"), replace(a, b)))
     sequential().save(tmp_path / "m")
     assert calls == ["file", "rename", "directory"]
 

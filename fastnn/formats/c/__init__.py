@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from fastnn._core.table import all_finite
 from fastnn.data import Standardizer
+from fastnn.formats.arrays import require_finite
 from fastnn.formats.c import selftest as testing
-from fastnn.formats.c.files import write_together
+from fastnn.formats.c.files import check_replaceable
 from fastnn.formats.c.header import header
 from fastnn.formats.c.quantize import Quantized, quantize_network
 from fastnn.formats.c.source import source
 from fastnn.formats.c.text import require_name
 from fastnn.formats.c.translation import translate
+from fastnn.formats.files import write_together
 from fastnn.graph.graph import Graph, as_dtype
 
 
@@ -80,10 +81,7 @@ def export_c(
     chosen = net.dtype if dtype is None or int8 else as_precision(dtype)
     with np.errstate(over="ignore"):
         plain = exported = net if chosen == net.dtype else net.astype(chosen)
-    if not all_finite(plain.params):
-        raise ValueError(
-            f"export_c: expected finite parameters in {chosen}, got NaN or inf; train again with a lower learning rate"
-        )
+    require_finite("export_c", plain)
     quantized: dict[tuple[str, str], Quantized] = {}
     if int8:
         quantized, exported = quantize_network(plain)
@@ -96,12 +94,13 @@ def export_c(
     test = testing.make(exported, inputs, raw)
     shown = test if selftest else None
     second = target.with_suffix(".h")
-    write_together(
-        {
-            second: header(network, target.stem, notes.splitlines(), selftest=selftest),
-            target: source(network, target.stem, shown),
-        }
-    )
+    texts = {
+        second: header(network, target.stem, notes.splitlines(), selftest=selftest),
+        target: source(network, target.stem, shown),
+    }
+    for place in texts:
+        check_replaceable(place)
+    write_together({place: text.encode("ascii") for place, text in texts.items()})
     ram = max(network.scratch, 1) * chosen.itemsize
     return CExport(target, second, name, network.program.constant_bytes, ram, tuple(test.tolerances), error)
 

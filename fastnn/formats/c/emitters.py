@@ -89,12 +89,12 @@ def phase_dense(site: Site) -> Emitted:
     x, phase = site.inputs
     z, weight, bias = site.new(), site.constant("weight"), site.constant("bias")
     basis, product = site.use(f"phase_{site.layer.phase_function}"), site.use("phase_product")
-    site.say("{")
-    site.say("int point[4];")
-    site.say(f"{site.program.real} c[4];")
-    site.say(f"const int count = {basis}({site.layer.control_points}, *({phase.c}), point, c);")
-    site.say(f"{product}({x.size}, {z.size}, count, point, c, {x.c}, {weight}, {bias}, {z.c});")
-    site.say("}")
+    site.line("{")
+    site.line("int point[4];")
+    site.line(f"{site.program.real} c[4];")
+    site.line(f"const int count = {basis}({site.layer.control_points}, *({phase.c}), point, c);")
+    site.line(f"{product}({x.size}, {z.size}, count, point, c, {x.c}, {weight}, {bias}, {z.c});")
+    site.line("}")
     formula = f"{site.reads[0]} W(p){' + b(p)' * site.layer.bias}, p = {site.reads[1]}, {site.layer.phase_function}"
     return activated(site, z, formula)
 
@@ -138,8 +138,8 @@ def embedding(site: Site) -> Emitted:
         table[site.layer.padding_index] = 0
     sizes = f"{prod(site.input_shapes[0])}, {site.layer.vocabulary}, {site.layer.units}"
     weight = site.constant("weight", table)
-    site.say(f"if ({site.use('embedding')}({sizes}, {site.inputs[0].c}, {weight}, {out.c}))")
-    site.say("    return 1;")
+    site.line(f"if ({site.use('embedding')}({sizes}, {site.inputs[0].c}, {weight}, {out.c}))")
+    site.line("    return 1;")
     site.program.can_fail = True
     return out, f"the vectors of the indices {site.reads[0]}, whole numbers from 0 to {site.layer.vocabulary - 1}"
 

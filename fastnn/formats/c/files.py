@@ -1,6 +1,5 @@
-"""Writing several files so that all of them are there, whole, or none has changed."""
+"""The mark by which an exported file is known as one that may be replaced."""
 
-import os
 from pathlib import Path
 
 MARK = "written by fastnn"
@@ -24,38 +23,3 @@ def check_replaceable(path: Path) -> None:
         raise FileExistsError(
             f"export_c: expected no file, or one that export_c wrote, got another: {path}; remove it or choose a path"
         )
-
-
-def write_together(contents: dict[Path, str]) -> None:
-    """Write the files, each beside its place first; then they take their places.
-
-    Raises
-    ------
-    OSError
-        If one cannot be written or replaced: the old ones stand again, and nothing is left beside them.
-    """
-    for path in contents:
-        check_replaceable(path)
-    before = {path: path.read_bytes() if path.exists() else None for path in contents}
-    parts: dict[Path, Path] = {}
-    done: list[Path] = []
-    try:
-        for path, text in contents.items():
-            parts[path] = path.with_name(f".{path.name[:200]}.{os.urandom(4).hex()}.part")
-            with open(parts[path], "xb") as file:
-                file.write(text.encode("ascii"))
-                file.flush()
-                os.fsync(file.fileno())
-        for path, part in parts.items():
-            os.replace(part, path)
-            done.append(path)
-    except BaseException:
-        for path in done:
-            old = before[path]
-            if old is None:
-                path.unlink(missing_ok=True)
-            else:
-                path.write_bytes(old)
-        for part in parts.values():
-            part.unlink(missing_ok=True)
-        raise

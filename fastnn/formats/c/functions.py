@@ -131,44 +131,6 @@ static int self_masked(int n, const real *x, real value)
 }
 """
 
-COPY = """\
-static void self_copy(int n, const real *x, real *y)
-{
-    int i;
-    for (i = 0; i < n; i++)
-        y[i] = x[i];
-}
-"""
-
-ZERO = """\
-static void self_zero(int n, real *y)
-{
-    int i;
-    for (i = 0; i < n; i++)
-        y[i] = 0.0;
-}
-"""
-
-ADD = """\
-/* y = a + b, in place. */
-static void self_add(int n, const real *a, const real *b, real *y)
-{
-    int i;
-    for (i = 0; i < n; i++)
-        y[i] = a[i] + b[i];
-}
-"""
-
-SCALE = """\
-/* y = factor x, in place. */
-static void self_scale(int n, real factor, const real *x, real *y)
-{
-    int i;
-    for (i = 0; i < n; i++)
-        y[i] = factor * x[i];
-}
-"""
-
 PUT_COLUMNS = """\
 /* The columns of x become some of the columns of y, whose rows have `row` numbers. */
 static void self_put_columns(int rows, int columns, int row, const real *x, real *y)
@@ -181,6 +143,19 @@ static void self_put_columns(int rows, int columns, int row, const real *x, real
 """
 
 ACTIVATIONS = {name: row.c for name, row in TABLE.items() if row.c}
+
+
+def loop(name: str, arguments: str, statement: str, about: str = "") -> str:
+    """Return a function that carries out a statement for each of n numbers."""
+    comment = f"/* {about} */\n" if about else ""
+    return f"""\
+{comment}static void self_{name}(int n, {arguments})
+{{
+    int i;
+    for (i = 0; i < n; i++)
+        {statement};
+}}
+"""
 
 
 def elementwise(name: str) -> str:
@@ -200,8 +175,8 @@ static void self_{name}(int n, {alpha}const real *x, real *y)
 
 # In an order in which they can stand in a file: what a function calls comes before it.
 FUNCTIONS: dict[str, str] = {
-    "copy": COPY,
-    "zero": ZERO,
+    "copy": loop("copy", "const real *x, real *y", "y[i] = x[i]"),
+    "zero": loop("zero", "real *y", "y[i] = 0.0"),
     "product": products.product(quantized=False),
     "dense": products.DENSE,
     "phase_cubic": products.PHASE_CUBIC,
@@ -217,8 +192,8 @@ FUNCTIONS: dict[str, str] = {
     "lstm_cell": LSTM_CELL,
     "gru_cell": GRU_CELL,
     "masked": MASKED,
-    "add": ADD,
-    "scale": SCALE,
+    "add": loop("add", "const real *a, const real *b, real *y", "y[i] = a[i] + b[i]", "y = a + b, in place."),
+    "scale": loop("scale", "real factor, const real *x, real *y", "y[i] = factor * x[i]", "y = factor x, in place."),
     "put_columns": PUT_COLUMNS,
 }
 

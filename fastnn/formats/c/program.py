@@ -169,13 +169,13 @@ class Site:
     parameters: dict[str, np.ndarray]
     reads: list[str]  # what the formula calls the inputs
 
-    def say(self, statement: str) -> None:
+    def line(self, statement: str) -> None:
         """Add a line of C."""
         self.program.statements.append(statement)
 
     def call(self, function: str, *arguments: Any) -> None:
         """Add a call of one of the functions."""
-        self.say(f"{self.use(function)}({', '.join(self.argument(value) for value in arguments)});")
+        self.line(f"{self.use(function)}({', '.join(self.argument(value) for value in arguments)});")
 
     def use(self, function: str) -> str:
         """Return the name of a function that the file shall have."""

@@ -62,24 +62,24 @@ def over_steps(site: Site, z: Value, state: Value, columns: int, cell: Any) -> V
     kept = site.layer.return_sequences or site.layer.return_state
     out = site.new(prod(site.output_shape)) if kept else state.part(0, units)
     order = f"t = {steps - 1}; t >= 0; t--" if site.layer.go_backwards else f"t = 0; t < {steps}; t++"
-    site.say("{")
-    site.say("int t;")
-    site.say(f"for ({order}) {{")
+    site.line("{")
+    site.line("int t;")
+    site.line(f"for ({order}) {{")
     if site.layer.mask_value is not None:
         masked, value = site.use("masked"), site.argument(float(site.layer.mask_value))
-        site.say(f"if ({masked}({inputs}, {x.c} + {inputs} * t, {value})) {{")
+        site.line(f"if ({masked}({inputs}, {x.c} + {inputs} * t, {value})) {{")
         if site.layer.return_sequences:
             site.call("zero", units, f"{out.c} + {units} * t")
-        site.say("continue;")
-        site.say("}")
+        site.line("continue;")
+        site.line("}")
     row = z.size
     site.call("product", inputs, row, row, 0, f"{x.c} + {inputs} * t", site.matrix("weight"), site.constant("bias"), z)
     site.call("product", units, columns, row, 0, state.part(0, units), site.matrix("recurrent_weight"), z, z)
     cell()
     if site.layer.return_sequences:
         site.call("copy", units, state.part(0, units), f"{out.c} + {units} * t")
-    site.say("}")
-    site.say("}")
+    site.line("}")
+    site.line("}")
     if kept and not site.layer.return_sequences:
         site.call("copy", units, state.part(0, units), out)
     if site.layer.return_state:

@@ -1,14 +1,14 @@
 """ONNX models that fastnn wrote: back to the network that they were, with its names and options."""
 
-import json
 from typing import Any
 
 import numpy as np
 
 from fastnn.formats import gates
 from fastnn.formats.arrays import assign
-from fastnn.formats.onnx.write.export import DESCRIPTION, FORMAT, KEY, to_onnx
-from fastnn.formats.safetensors import bound_parameters, refuse, unique
+from fastnn.formats.files import from_json
+from fastnn.formats.onnx.write.export import KEY, to_onnx
+from fastnn.formats.safetensors import FIELDS, FORMAT, bound_parameters
 from fastnn.graph.graph import Graph
 from fastnn.graph.structure import Structure
 
@@ -22,8 +22,8 @@ def own_network(model: Any, seed: int | None) -> Any | None:
     if text is None:
         return None
     try:
-        description = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
-        if set(description) != DESCRIPTION or description["format"] != FORMAT:
+        description = from_json(text)
+        if set(description) != FIELDS - {"dtype", "training"} or description["format"] != FORMAT:
             return None
         structure = Structure.from_config(description["structure"], {})
         constants = {tensor.name: tensor for tensor in model.graph.initializer}

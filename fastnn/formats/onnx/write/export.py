@@ -1,20 +1,20 @@
 """Networks as ONNX models, for every runtime that reads them."""
 
-import json
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from fastnn._core.table import all_finite
-from fastnn.formats.safetensors import write_atomically
+from fastnn.formats.arrays import require_finite
+from fastnn.formats.files import to_json, write_atomically
+from fastnn.formats.onnx.write.graph import IR_VERSION, Applied, Graph
+from fastnn.formats.onnx.write.layers import write_layer
+from fastnn.formats.safetensors import described
 from fastnn.graph import graph as graphs
 from fastnn.layers.base import Shape, check_name
 
 KEY = "fastnn"  # of what the metadata of a model say about the network
-FORMAT = 1
 LIMIT = 2_000_000_000  # bytes of one file, which protobuf cannot read beyond 2**31
-DESCRIPTION = {"format", "kind", "seed", "structure", "metadata"}
 
 
 def to_onnx(
@@ -67,12 +67,9 @@ def to_onnx(
     ['Gemm', 'Relu', 'Gemm']
     """
     onnx = import_onnx("to_onnx")
-    from fastnn.formats.onnx.write.network import IR_VERSION, Graph, write_nodes  # now: import fastnn stays quick
-
     if not isinstance(net, graphs.Graph):
         raise TypeError(f"to_onnx: expected a Network, got {type(net).__name__}")
-    if not all_finite(net.params):
-        raise ValueError("to_onnx: expected finite parameters, got NaN or inf; train again with a lower learning rate")
+    require_finite("to_onnx", net)
     if net.params.nbytes > LIMIT:
         raise ValueError(
             f"to_onnx: expected at most {LIMIT:,} bytes of parameters, got {net.params.nbytes:,}; use net.save"
@@ -88,6 +85,8 @@ def to_onnx(
         raise ValueError(
             f"to_onnx: expected inputs and outputs of different names, got {', '.join(sorted(both))} twice"
         )
+    description = described(net, metadata)
+    del description["dtype"]  # which the model itself says
     graph = Graph(net.dtype, (*inputs, *outputs))
     write_nodes(graph, net, inputs, outputs)
     model = onnx.helper.make_model(
@@ -102,7 +101,7 @@ def to_onnx(
         opset_imports=[onnx.helper.make_opsetid("", graph.opset)],
         ir_version=IR_VERSION if graph.opset < 19 else 9,
     )
-    onnx.helper.set_model_props(model, {KEY: describe(net, metadata)})
+    onnx.helper.set_model_props(model, {KEY: to_json("to_onnx", description)})
     onnx.checker.check_model(model, full_check=True)
     return model
 
@@ -157,23 +156,30 @@ def port(name: str, kind: int, shape: Shape) -> Any:
     return helper.make_tensor_value_info(name, kind, ["batch", *shape])
 
 
-def describe(net: graphs.Graph, metadata: dict[str, Any] | None) -> str:
-    """Return what ``from_onnx`` needs to build the same network again.
+def write_nodes(graph: Graph, net: graphs.Graph, inputs: list[str], outputs: list[str]) -> None:
+    """Add every layer where it is applied, and give what comes out its names."""
+    parameters = {view.name: view.parameters for view in net.layers}
+    tensors = dict(enumerate(inputs))
+    for applied in net.applications:
+        graph.scope = applied.name
+        read = tuple(tensors[i] for i in applied.inputs)
+        given = Applied(
+            applied.name, applied.layer, parameters[applied.name], read, applied.input_shapes, applied.output_shape
+        )
+        tensors[applied.output] = write_layer(graph, given)
+    renamed: dict[str, str] = {}
+    for name, index in zip(outputs, net.structure.outputs, strict=True):
+        if index < len(inputs) or tensors[index] in renamed or tensors[index] in inputs:
+            graph.nodes.append(identity(tensors[index], name))
+        else:
+            renamed[tensors[index]] = name
+    for made in graph.nodes:
+        made.input[:] = [renamed.get(name, name) for name in made.input]
+        made.output[:] = [renamed.get(name, name) for name in made.output]
 
-    Raises
-    ------
-    ValueError
-        If metadata is not JSON.
-    """
-    description = {
-        "format": FORMAT,
-        "kind": net.kind,
-        "seed": net.seed,
-        "structure": net.structure.to_config(),
-        "metadata": net.metadata if metadata is None else metadata,
-    }
-    assert set(description) == DESCRIPTION
-    try:
-        return json.dumps(description, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"to_onnx: expected metadata of JSON values, got something else: {error}") from error
+
+def identity(x: str, name: str) -> Any:
+    """Return a node that gives a tensor a second name."""
+    from onnx import helper
+
+    return helper.make_node("Identity", [x], [name], name)
