@@ -8,7 +8,7 @@ from helpers import reference as ref
 from helpers.cases import cell, parameters
 
 import fastnn as fn
-from fastnn._core import plan as plan_module
+from fastnn._core import workspace
 from fastnn._core.ops import recurrent as recurrent_module
 
 KINDS = {"simplernn": (fn.SimpleRNN, ref.simple_rnn), "lstm": (fn.LSTM, ref.lstm), "gru": (fn.GRU, ref.gru)}
@@ -105,14 +105,14 @@ def test_nothing_unwritten_is_read_under_a_mask(name, monkeypatch):
     net = make(name, mask_value=0.0)
     dy = np.random.default_rng(5).standard_normal((B, T, H))
     clean = [net.forward(X), net.backward(dy), net.grads.copy(), net.predict(X)]
-    zeros = plan_module.aligned_zeros
+    zeros = workspace.aligned_zeros
 
     def filled(n, dtype):
         array = zeros(n, dtype)
         array.view(np.uint8).fill(0xFF)
         return array
 
-    monkeypatch.setattr(plan_module, "aligned_zeros", filled)
+    monkeypatch.setattr(workspace, "aligned_zeros", filled)
     net = copy.deepcopy(net)
     again = [net.forward(X), net.backward(dy), net.grads.copy(), net.predict(X)]
     assert all(np.array_equal(a, b) for a, b in zip(clean, again, strict=True))
