@@ -8,12 +8,12 @@
 True
 """
 
-from fastnn._lazy import attach as _attach
+from fastnn._import.lazy import attach as _attach
 
 try:
     from fastnn._core import engine as _engine  # noqa: F401
 except ImportError as error:
-    from fastnn._source_tree import refuse_uncompiled
+    from fastnn._import.source_tree import refuse_uncompiled
 
     refuse_uncompiled(error)
     raise

@@ -1,4 +1,4 @@
-"""What ``fastnn`` has, each name once: type checkers read this, and so does ``fastnn/_lazy.py``."""
+"""What ``fastnn`` has, each name once: type checkers read this, and so does ``fastnn/_import/lazy.py``."""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike

@@ -14,14 +14,14 @@ ROOT = Path(__file__).parents[1]
 CORE = "fastnn._core."
 FLOORS = [
     # F1: typed Cython
-    ["_lazy", "_source_tree", "errors", "_core", "_core.table", "_core.doors", "_core.pool", "_core.step", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.products", "_core.ops", "_core.ops.dense",
+    ["_import.lazy", "_import.source_tree", "_import", "errors", "_core", "_core.table", "_core.doors", "_core.pool", "_core.step", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.products", "_core.ops", "_core.ops.dense",
      "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom",
      "_core.plan", "_core.workspace", "_core.idle", "_core.loss", "_core.optimizer", "_core.claim", "_core.rows", "_core.lanes", "_core.evaluator", "_core.trainer", "_core.moments", "_core.engine", "_core.stream", "_core.capi"],
     # F2: specifications in plain Python
     ["_version", "_spec", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
      "layers.dropconnect", "layers.phase_dense", "layers.dropout", "layers.reshape", "layers.merge", "layers.composite", "layers.residual", "layers.input",
      "layers.recurrent", "layers.simple_rnn", "layers.lstm", "layers.gru", "layers.bidirectional", "layers.custom",
-     "layers.batch_norm", "layers.layer_norm", "layers.embedding", "layers", "links", "losses", "metrics.base", "metrics.labels", "metrics.classification",
+     "layers.batch_norm", "layers.layer_norm", "layers.embedding", "layers", "losses.link", "losses", "metrics.base", "metrics.labels", "metrics.classification",
      "metrics.regression", "metrics", "optimizers"],
     # user data
     ["data.class_weights", "data.sparse", "data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches",

@@ -19,7 +19,7 @@ from fastnn.cli.predict import answers, write_csv, write_npz
 from fastnn.data import Standardizer
 from fastnn.errors import ModelFormatError
 from fastnn.graph.outputs import Output
-from fastnn.links import IDENTITY, SOFTMAX
+from fastnn.losses.link import IDENTITY, SOFTMAX
 
 
 def idx(array):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fastnn.cli.files import read_inputs
 from fastnn.cli.model import Recipe
 from fastnn.graph.outputs import Output, read_outputs
-from fastnn.links import IDENTITY, SOFTMAX
+from fastnn.losses.link import IDENTITY, SOFTMAX
 
 Array = npt.NDArray[Any]
 

@@ -1,5 +1,5 @@
 """Data: readers of common files, splitting, standardising, windows over series, and a small data set to start with."""
 
-from fastnn._lazy import attach as _attach
+from fastnn._import.lazy import attach as _attach
 
 __getattr__, __dir__, __all__ = _attach(__name__)

@@ -1,4 +1,4 @@
-"""What ``fastnn.data`` has, each name once: type checkers read this, and so does ``fastnn/_lazy.py``."""
+"""What ``fastnn.data`` has, each name once: type checkers read this, and so does ``fastnn/_import/lazy.py``."""
 
 from fastnn.data.batches import TableBatches as TableBatches
 from fastnn.data.batches import read_batches as read_batches

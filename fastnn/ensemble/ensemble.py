@@ -22,8 +22,8 @@ from fastnn.formats.safetensors import (
 )
 from fastnn.graph.outputs import read_outputs
 from fastnn.layers.base import Layer
-from fastnn.links import IDENTITY, SIGMOID, SOFTMAX
 from fastnn.losses import Loss, as_loss
+from fastnn.losses.link import IDENTITY, SIGMOID, SOFTMAX
 from fastnn.network import Network
 
 # What is averaged: the answers of classifiers, and of all other networks what they compute.

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastnn._core.plan import Plan
 from fastnn.layers.base import Shape
-from fastnn.links import MARGIN, SIGMOID, SOFTMAX, Link
+from fastnn.losses.link import MARGIN, SIGMOID, SOFTMAX, Link
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Output:
     --------
     >>> import numpy as np
     >>> from fastnn.graph.outputs import Output
-    >>> from fastnn.links import SIGMOID
+    >>> from fastnn.losses.link import SIGMOID
     >>> logit, probability = Output(SIGMOID, None, 1), Output(SIGMOID, "sigmoid", 1)
     >>> logit.threshold, probability.threshold
     (0.0, 0.5)

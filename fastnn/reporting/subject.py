@@ -8,7 +8,7 @@ import numpy as np
 
 from fastnn.data.standardize import Standardizer
 from fastnn.layers.base import batched
-from fastnn.links import MARGIN
+from fastnn.losses.link import MARGIN
 from fastnn.metrics.labels import class_numbers, to_labels
 from fastnn.network import Network
 

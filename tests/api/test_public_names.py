@@ -238,7 +238,7 @@ import numpy
 before = set(sys.modules)
 import fastnn as fn
 loaded = {name for name in sys.modules if name not in before and "cy" not in name and not name.startswith("fastnn._core")}
-assert loaded <= {"fastnn", "fastnn._lazy", "fastnn.errors"}, loaded
+assert loaded <= {"fastnn", "fastnn._import", "fastnn._import.lazy", "fastnn.errors"}, loaded
 assert {"Dense", "Windows", "load", "report", "data", "__version__"} <= set(dir(fn))
 
 before = set(sys.modules)

@@ -5,8 +5,8 @@ import pytest
 
 import fastnn as fn
 from fastnn.graph.outputs import Output, read_outputs
-from fastnn.links import IDENTITY, LOG, MARGIN, SIGMOID, SOFTMAX
 from fastnn.losses import NAMES
+from fastnn.losses.link import IDENTITY, LOG, MARGIN, SIGMOID, SOFTMAX
 
 random = np.random.default_rng(5)
 X = random.normal(size=(40, 4))

@@ -45,7 +45,7 @@ class Link:
     Examples
     --------
     >>> import numpy as np
-    >>> from fastnn.links import SIGMOID
+    >>> from fastnn.losses.link import SIGMOID
     >>> SIGMOID.inverse(np.array([0.0])), SIGMOID.threshold
     (array([0.5]), 0.0)
     """

@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 from fastnn._spec import Spec, choose, require_fraction, require_number
-from fastnn.links import IDENTITY, LOG, MARGIN, SIGMOID, SOFTMAX, Link
+from fastnn.losses.link import IDENTITY, LOG, MARGIN, SIGMOID, SOFTMAX, Link
 
 __all__ = [
     "AbsoluteError",

@@ -18,7 +18,7 @@ from importlib import import_module
 from os.path import dirname, isfile, join
 from typing import Any
 
-FOLDER = dirname(__file__)
+FOLDER = dirname(dirname(__file__))
 
 
 def homes(package: str) -> dict[str, tuple[str, str]]:
