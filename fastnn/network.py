@@ -119,9 +119,9 @@ class Network(Graph):
         Parameters
         ----------
         X : array_like of shape (N, *input_shape), or iterable of batches
-            Rows, for several inputs a list; a memmap may be larger than memory.  Or, with y None, an iterable that
-            gives ``(x, y)`` or ``(x, y, sample_weight)`` per mini-batch.  Or `Examples`, which make rows on demand,
-            such as `Windows`.
+            Rows, for several inputs a list; a memmap may be larger than memory, and a sparse matrix or array of SciPy
+            is made dense a few megabytes at a time.  Or, with y None, an iterable that gives ``(x, y)`` or
+            ``(x, y, sample_weight)`` per mini-batch.  Or `Examples`, which make rows on demand, such as `Windows`.
         y : array_like, optional
             Targets as the loss takes them; for several outputs a list.
         epochs : int
@@ -138,7 +138,8 @@ class Network(Graph):
             Callback objects, or functions of EpochInfo that return True to stop.
         shuffle : bool
             Take the rows in a new random order every epoch, a function of (seed, epoch).  Memmaps and arrays that
-            need converting are shuffled in blocks and within a buffer of some 32 MB.
+            need converting, if they are larger than a buffer of 32 MB, are shuffled in blocks and within the buffer.
+            Sparse rows come in the order that a packed array has, and give the same parameters, bit for bit.
         verbose : {"auto", 0, 1, 2}
             0 silent, 1 a progress bar on stderr, 2 a line per epoch on stdout; "auto": a bar on a terminal.
         loss, optimizer, metrics : optional

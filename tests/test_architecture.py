@@ -23,7 +23,7 @@ FLOORS = [
      "layers.recurrent", "layers.simple_rnn", "layers.lstm", "layers.gru", "layers.bidirectional", "layers.custom",
      "layers.batch_norm", "layers.layer_norm", "layers.embedding", "layers", "losses", "metrics", "optimizers"],
     # user data
-    ["data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches",
+    ["data.class_weights", "data.sparse", "data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches",
      "data.examples", "data.series", "data.inputs", "data.windows", "data.feed", "data"],
     # F3: graphs of layers
     ["graph.structure", "graph.layer_view", "graph.assembly", "graph.binding", "graph.graph", "graph.summary", "graph.stream", "graph.resampling", "graph"],
@@ -46,7 +46,7 @@ FLOORS = [
     ["insight.gradcheck", "insight.score", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.importance", "insight.probes", "insight.flow",
      "insight.histograms", "insight.plots", "insight"],
     ["estimators.parameters", "estimators.peers", "estimators.available", "estimators.rows", "estimators.targets",
-     "estimators.holdout", "estimators.design", "estimators.objective", "estimators.pace", "estimators.epochs",
+     "estimators.holdout", "estimators.design", "estimators.objective", "estimators.pace", "estimators.stopping",
      "estimators.lbfgs", "estimators.rules", "estimators.files", "estimators.fitted", "estimators.base",
      "estimators.classifier", "estimators.regressor", "estimators"],
     ["online.arguments", "online.model", "online.regressor", "online.classifier", "online"],

@@ -55,3 +55,17 @@ class Examples:
             ``(X, y)`` or ``(X, y, sample_weight)``, such as ``fit`` takes; for several inputs or outputs lists.
         """
         raise NotImplementedError(f"{type(self).__name__}: expected a method gather(rows) that gives (X, y)")
+
+
+def count_of(who: str, examples: Examples) -> int:
+    """Return how many examples there are.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    n = len(examples)
+    if n < 1:
+        raise ValueError(f"{who}: expected at least one example, got none in {examples!r:.200}")
+    return n

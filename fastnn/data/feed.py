@@ -1,33 +1,38 @@
-"""Where rows come from: arrays in memory, arrays too large or of another dtype, examples made on demand, or batches.
+"""Where rows come from: arrays in memory, arrays too large or of another dtype, sparse ones, examples, or batches.
 
 A feed gives an epoch as a sequence of blocks.  A block is packed arrays of the network's dtype that one call without
 the GIL can work through, and perhaps an order to take its rows in.
 """
 
 from collections.abc import Iterator
-from numbers import Integral, Real
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from fastnn._core.rng import SHUFFLE, Stream
 from fastnn._spec import require_count
-from fastnn.data.examples import MADE_BYTES, Examples
-from fastnn.data.ports import Ports, as_list, as_numeric, as_targets, packed, release
-from fastnn.losses import Loss
+from fastnn.data.examples import MADE_BYTES, Examples, count_of
+from fastnn.data.ports import Block, Ports, as_list, as_numeric, as_parts, dense, packed, release
+from fastnn.data.sparse import is_sparse
 
 BUFFER_BYTES = 1 << 25  # of rows held at once where they cannot be used in place
 PIECES = 64  # contiguous runs of rows that fill one buffer when shuffling
 
 
-class Block(NamedTuple):
-    """Rows ready for the Trainer; ``order`` None: as they lie."""
+class Shuffle:
+    """The random order of the rows of an epoch, a function of seed and epoch."""
 
-    inputs: list[np.ndarray]
-    targets: list[np.ndarray]
-    weights: np.ndarray | None
-    n: int
-    order: np.ndarray | None
+    def __init__(self, seed: int, epoch: int) -> None:
+        self.seed, self.epoch = seed, epoch
+
+    def permutation(self, n: int) -> np.ndarray:
+        """Return the numbers of ``n`` rows in random order, int64."""
+        return Stream(self.seed, SHUFFLE, self.epoch).permutation(n)
+
+    def within(self, buffer: int, n: int) -> np.ndarray:
+        """Return an order of the ``n`` rows that were read into a buffer, the ``buffer``-th of the epoch."""
+        # Stream SHUFFLE orders what the whole epoch consists of; the streams below it order the rows of each buffer.
+        return Stream(self.seed, SHUFFLE - 2 - buffer % (1 << 20), self.epoch).permutation(n)
 
 
 class Feed(Protocol):
@@ -45,146 +50,64 @@ class Feed(Protocol):
     def batch_size(self) -> int | None:
         """Rows of a mini-batch."""
 
-    def blocks(self, shuffle: tuple[int, int] | None) -> Iterator[Block]:
-        """Yield one epoch; ``shuffle``: (seed, epoch), or None for the order of the data."""
+    def blocks(self, shuffle: Shuffle | None) -> Iterator[Block]:
+        """Yield one epoch, shuffled or in the order of the data."""
 
 
-def class_weights(who: str, class_weight: Any, y: np.ndarray, loss: Loss, outputs: int) -> np.ndarray | None:
-    """Return the weight of each row by its class (N,), or None.
+class WholeFeed:
+    """One block that every epoch consists of: rows ready for the Trainer, of which ``order`` says which to take."""
 
-    Raises
-    ------
-    TypeError, ValueError
-        If the targets are not class labels, or a class is unknown.
+    whole: Block | None
+
+    def __init__(self, block: Block, batch_size: int) -> None:
+        self.whole, self.n, self.batch_size = block, block.n, min(batch_size, block.n)
+
+    def blocks(self, shuffle: Shuffle | None) -> Iterator[Block]:
+        """Yield it."""
+        block = self.whole
+        assert block is not None
+        if shuffle is not None:
+            drawn = shuffle.permutation(self.n)
+            block = block._replace(order=drawn if block.order is None else block.order[drawn])
+        yield block
+
+
+class PartFeed:
+    """Rows that are converted some at a time: of arrays a buffer, which is read in long runs; of sparse ones a few MB.
+
+    Sparse rows are made dense in the order in which they are needed, so every mini-batch is the one that the same rows
+    would have as a packed array.
     """
-    if class_weight is None:
-        return None
-    if y.ndim == 2 and y.shape[1] > 1 and loss.label_kernel:
-        y = y.argmax(axis=1)
-    y = y.reshape(len(y), -1)
-    if y.shape[1] != 1 or loss.kernel not in ("cross_entropy", "binary_cross_entropy", "hinge"):
-        raise ValueError(
-            f"{who}: class_weight expected class labels, got targets of shape {y.shape} under {loss.kernel}; "
-            "use sample_weight"
-        )
-    labels = y[:, 0]
-    if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            raise ValueError(f"{who}: expected class_weight to be a dict or 'balanced', got {class_weight!r:.60}")
-        classes, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
-        return (len(labels) / (len(classes) * counts))[inverse]
-    if not isinstance(class_weight, dict):
-        raise TypeError(f"{who}: expected class_weight to be a dict or 'balanced', got {type(class_weight).__name__}")
-    result = np.ones(len(labels))
-    for label, weight in class_weight.items():
-        if not (isinstance(weight, Real) and 0 <= float(weight) < float("inf")):
-            raise ValueError(f"{who}: expected class weights of at least 0, got {weight!r:.60} for class {label!r:.60}")
-        if outputs > 1 and (not isinstance(label, Integral) or not 0 <= int(label) < outputs):
-            raise ValueError(f"{who}: expected classes 0 to {outputs - 1} in class_weight, got {label!r:.60}")
-        result[labels == label] = weight
-    return result
 
+    whole: Block | None = None
 
-def row_bytes(ports: Ports) -> int:
-    """Return how many bytes a row takes, its target as wide as the output included."""
-    return ports.dtype.itemsize * sum(int(np.prod(shape)) for shape in (*ports.input_shapes, *ports.output_shapes))
+    def __init__(self, who: str, ports: Ports, data: Block, batch_size: int) -> None:
+        self.who, self.ports, self.data = who, ports, data
+        self.n, self.batch_size = data.n, min(batch_size, data.n)
 
-
-class ArrayFeed:
-    """Rows of arrays: used where they lie if dtype and layout are right, else converted a buffer at a time."""
-
-    def __init__(
-        self, who: str, X: Any, y: Any, sample_weight: Any, class_weight: Any, ports: Ports, batch_size: int
-    ) -> None:
-        self.who, self.ports = who, ports
-        self.inputs = ports.sources(who, X)
-        self.n: int = len(self.inputs[0])
-        self.batch_size = min(batch_size, self.n)
-        if y is None:
-            raise ValueError(f"{who}: expected targets y, got None; for an autoencoder pass X again")
-        self.targets = [as_numeric(who, "y", part) for part in as_list(who, "y", y, len(ports.losses))]
-        for target in self.targets:
-            if target.ndim == 0 or len(target) != self.n:
-                got = len(target) if target.ndim else "one value"
-                raise ValueError(
-                    f"{who}: expected as many targets as rows, {self.n}, got {got}; X and y differ in length"
-                )
-        self.weights = ports.weights(who, sample_weight, self.n)
-        if class_weight is not None and len(self.targets) > 1:
-            raise ValueError(f"{who}: class_weight expected a network with one output, got {len(self.targets)}")
-        if class_weight is not None and len(ports.output_shapes[0]) > 1:
-            raise ValueError(f"{who}: class_weight expected one label per row, got one per step; use sample_weight")
-        by_class = class_weights(who, class_weight, self.targets[0], ports.losses[0], ports.output_shapes[0][0])
-        if by_class is not None:
-            self.weights = (by_class if self.weights is None else by_class * self.weights).astype(ports.dtype)
-        self.row_bytes = row_bytes(ports)
-        self.in_place = all(
-            x.dtype == ports.dtype and x.flags.c_contiguous and not isinstance(x, np.memmap) for x in self.inputs
-        )
-        self.whole: Block | None = None
-        if self.holds(self.n):
-            self.whole = self._load([slice(0, self.n)])
-
-    def holds(self, n: int) -> bool:
-        """Whether ``n`` such rows are held whole."""
-        return self.in_place or n * self.row_bytes <= BUFFER_BYTES
-
-    def _load(self, pieces: list[slice]) -> Block:
-        """Read, convert and check some runs of rows."""
-        ports = self.ports
-        n = sum(piece.stop - piece.start for piece in pieces)
-        inputs = [packed(self.who, "X", _read(x, pieces), ports.dtype) for x in self.inputs]
-        targets = [
-            as_targets(self.who, loss, _read(y, pieces), n, shape, ports.dtype)
-            for loss, y, shape in zip(ports.losses, self.targets, ports.output_shapes, strict=True)
-        ]
-        return Block(inputs, targets, None if self.weights is None else _read(self.weights, pieces), n, None)
-
-    def rows(self, rows: np.ndarray, class_weight: Any, batch_size: int) -> "ArrayFeed | RowsFeed":
-        """Return the feed of some rows by their numbers, without a copy of them if that makes no difference."""
-        if self.whole is not None and self.holds(len(rows)) and class_weight is None:
-            return RowsFeed(self.whole, rows, batch_size)
-        X, y = [x[rows] for x in self.inputs], [target[rows] for target in self.targets]
-        weights = None if self.weights is None else self.weights[rows]
-        X, y = X if len(X) > 1 else X[0], y if len(y) > 1 else y[0]
-        return ArrayFeed(self.who, X, y, weights, class_weight, self.ports, batch_size)
-
-    def blocks(self, shuffle: tuple[int, int] | None) -> Iterator[Block]:
-        """Yield the whole in one block, or a buffer of rows at a time."""
-        if self.whole is not None:
-            order = None if shuffle is None else Stream(shuffle[0], SHUFFLE, shuffle[1]).permutation(self.n)
-            yield self.whole._replace(order=order)
+    def blocks(self, shuffle: Shuffle | None) -> Iterator[Block]:
+        """Yield some rows at a time."""
+        if not any(map(is_sparse, self.data.inputs)):
+            yield from self._buffers(shuffle)
             return
-        rows = max(self.batch_size, BUFFER_BYTES // self.row_bytes // self.batch_size * self.batch_size)
+        order = None if shuffle is None else shuffle.permutation(self.n)
+        rows = multiple(self.batch_size, MADE_BYTES // self.ports.row_bytes)
+        for start in range(0, self.n, rows):
+            part = slice(start, start + rows)
+            yield self.ports.ready(self.who, self.data, part if order is None else order[part])
+
+    def _buffers(self, shuffle: Shuffle | None) -> Iterator[Block]:
+        """Yield a buffer of rows at a time: of runs of rows in a random order, shuffled within the buffer."""
+        rows = multiple(self.batch_size, BUFFER_BYTES // self.ports.row_bytes)
         run = max(1, rows // PIECES) if shuffle is not None else rows
         starts = np.arange(0, self.n, run)
         if shuffle is not None:
-            starts = starts[Stream(shuffle[0], SHUFFLE, shuffle[1]).permutation(len(starts))]
-        for position, pieces in enumerate(_portions(starts, run, self.n, rows)):
-            block = self._load(pieces)
-            if shuffle is not None:
-                # Stream SHUFFLE orders the runs of an epoch; the streams below it order the rows of each buffer.
-                order = Stream(shuffle[0], SHUFFLE - 2 - position % (1 << 20), shuffle[1]).permutation(block.n)
-                block = block._replace(order=order)
-            yield block
-            for array in (*self.inputs, *self.targets):
+            starts = starts[shuffle.permutation(len(starts))]
+        for position, runs in enumerate(_filled(starts, run, self.n, rows)):
+            block = self.ports.ready(self.who, self.data, runs)
+            yield block if shuffle is None else block._replace(order=shuffle.within(position, block.n))
+            for array in (*self.data.inputs, *self.data.targets):
                 release(array)
-
-
-class RowsFeed:
-    """Some rows of a block, by their numbers, which stands for all of its epochs."""
-
-    def __init__(self, whole: Block, rows: np.ndarray, batch_size: int) -> None:
-        self.n, self.batch_size, self.order = len(rows), min(batch_size, len(rows)), rows
-        self.whole: Block | None = whole._replace(n=self.n, order=rows)
-
-    def blocks(self, shuffle: tuple[int, int] | None) -> Iterator[Block]:
-        """Yield them in one block."""
-        assert self.whole is not None
-        order = (
-            self.order if shuffle is None else self.order[Stream(shuffle[0], SHUFFLE, shuffle[1]).permutation(self.n)]
-        )
-        yield self.whole._replace(order=order)
 
 
 class IterableFeed:
@@ -194,23 +117,18 @@ class IterableFeed:
     batch_size: int | None = None
     whole: Block | None = None
 
-    def __init__(self, who: str, batches: Any, ports: Ports, epochs: int) -> None:
-        self.who, self.batches, self.ports = who, batches, ports
+    def __init__(self, who: str, ports: Ports, batches: Any, epochs: int) -> None:
+        self.who, self.ports, self.batches = who, ports, batches
         if epochs > 1 and iter(batches) is batches:
             raise ValueError(
                 f"{who}: expected an iterable that can be gone through {epochs} times, got a one-time "
                 f"{type(batches).__name__}; pass a list or an object whose __iter__ starts again, or epochs=1"
             )
 
-    def blocks(self, shuffle: tuple[int, int] | None) -> Iterator[Block]:
+    def blocks(self, shuffle: Shuffle | None) -> Iterator[Block]:
         """Yield each batch after checking it; order is the iterable's affair."""
-        ports = self.ports
         for batch in self.batches:
-            if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
-                got = f"{len(batch)} parts" if isinstance(batch, tuple | list) else type(batch).__name__
-                raise TypeError(f"{self.who}: expected batches (x, y) or (x, y, sample_weight), got {got}")
-            feed = ArrayFeed(self.who, batch[0], batch[1], batch[2] if len(batch) == 3 else None, None, ports, 1)
-            yield feed._load([slice(0, feed.n)])
+            yield self.ports.ready(self.who, self.ports.data(self.who, *as_parts(self.who, "batches", batch)))
 
 
 class ExamplesFeed:
@@ -218,56 +136,50 @@ class ExamplesFeed:
 
     whole: Block | None = None
 
-    def __init__(self, who: str, examples: Examples, ports: Ports, batch_size: int) -> None:
-        self.who, self.examples, self.ports = who, examples, ports
-        self.total = len(examples)
-        if self.total < 1:
-            raise ValueError(f"{who}: expected at least one example, got none in {examples!r:.200}")
+    def __init__(self, who: str, ports: Ports, examples: Examples, batch_size: int) -> None:
+        self.who, self.ports, self.examples = who, ports, examples
+        self.total = count_of(who, examples)
         if examples.epoch_size is not None:
             require_count(who, "epoch_size", examples.epoch_size)
         self.n: int = self.total if examples.epoch_size is None else min(self.total, examples.epoch_size)
         self.batch_size = min(batch_size, self.n)
-        row_bytes = ports.dtype.itemsize * sum(int(np.prod(shape)) for shape in ports.input_shapes)
-        self.rows = max(1, MADE_BYTES // (row_bytes * self.batch_size)) * self.batch_size
         self._made(np.zeros(1, dtype=np.int64))  # what does not fit is refused before training
+
+    def blocks(self, shuffle: Shuffle | None) -> Iterator[Block]:
+        """Yield the examples of an epoch; unshuffled: all."""
+        order = np.arange(self.total) if shuffle is None else self._order(shuffle)
+        rows = multiple(self.batch_size, MADE_BYTES // self.ports.input_bytes)
+        for start in range(0, len(order), rows):
+            yield self._made(order[start : start + rows])
 
     def _made(self, rows: np.ndarray) -> Block:
         """Have some examples made, and check them."""
-        parts = self.examples.gather(rows)
-        if not isinstance(parts, tuple | list) or len(parts) not in (2, 3):
-            got = f"{len(parts)} parts" if isinstance(parts, tuple | list) else type(parts).__name__
-            raise TypeError(f"{self.who}: expected gather to give (X, y) or (X, y, sample_weight), got {got}")
-        feed = ArrayFeed(self.who, parts[0], parts[1], parts[2] if len(parts) == 3 else None, None, self.ports, 1)
-        if feed.n != len(rows):
-            raise ValueError(f"{self.who}: expected gather to give {len(rows)} examples, got {feed.n}")
-        return feed.whole or feed._load([slice(0, feed.n)])
+        parts = as_parts(self.who, "gather to give", self.examples.gather(rows))
+        block = self.ports.ready(self.who, self.ports.data(self.who, *parts))
+        if block.n != len(rows):
+            raise ValueError(f"{self.who}: expected gather to give {len(rows)} examples, got {block.n}")
+        return block
 
-    def blocks(self, shuffle: tuple[int, int] | None) -> Iterator[Block]:
-        """Yield the examples of an epoch; unshuffled: all."""
-        order = np.arange(self.total) if shuffle is None else self._order(*shuffle)
-        for start in range(0, len(order), self.rows):
-            yield self._made(order[start : start + self.rows])
-
-    def _order(self, seed: int, epoch: int) -> np.ndarray:
+    def _order(self, shuffle: Shuffle) -> np.ndarray:
         """Return the numbers of the examples of an epoch: the next ``n`` of a sequence of permutations of all."""
-        first, stop = epoch * self.n, (epoch + 1) * self.n
+        first, stop = shuffle.epoch * self.n, (shuffle.epoch + 1) * self.n
         passes = range(first // self.total, (stop - 1) // self.total + 1)
-        orders = [Stream(seed, SHUFFLE, number).permutation(self.total) for number in passes]
+        orders = [Shuffle(shuffle.seed, number).permutation(self.total) for number in passes]
         start = first - passes[0] * self.total
         return np.concatenate(orders)[start : start + self.n]
 
 
 def make_feed(
     who: str,
-    X: Any,
-    y: Any,
-    sample_weight: Any,
-    class_weight: Any,
     ports: Ports,
-    batch_size: int,
-    epochs: int,
+    X: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    batch_size: int = 256,
+    epochs: int = 1,
     rows: Any = None,
-) -> ArrayFeed | RowsFeed | ExamplesFeed | IterableFeed:
+) -> WholeFeed | PartFeed | ExamplesFeed | IterableFeed:
     """Return the feed that suits the data, or the numbered ``rows`` of them.
 
     Raises
@@ -283,24 +195,61 @@ def make_feed(
             )
         if rows is not None:
             raise ValueError(f"{who}: expected no rows beside {type(X).__name__}; take a part of it: split, between")
-        return ExamplesFeed(who, X, ports, batch_size)
-    if not is_batches(X, y):
-        if rows is None:
-            return ArrayFeed(who, X, y, sample_weight, class_weight, ports, batch_size)
-        feed = ArrayFeed(who, X, y, sample_weight, None, ports, batch_size)
-        return feed.rows(as_row_numbers(who, rows, feed.n), class_weight, batch_size)
-    if sample_weight is not None or class_weight is not None:
-        raise ValueError(
-            f"{who}: expected weights within the batches, (x, y, sample_weight), got them beside an iterable"
-        )
+        return ExamplesFeed(who, ports, X, batch_size)
+    if is_batches(X, y):
+        if sample_weight is not None or class_weight is not None:
+            raise ValueError(f"{who}: expected weights within the batches, got them beside an iterable")
+        if rows is not None:
+            raise ValueError(f"{who}: expected arrays to choose rows of, got an iterable of batches")
+        return IterableFeed(who, ports, X, epochs)
+    data = ports.data(who, X, y, sample_weight)
     if rows is not None:
-        raise ValueError(f"{who}: expected arrays to choose rows of, got an iterable of batches")
-    return IterableFeed(who, X, ports, epochs)
+        rows = as_row_numbers(who, rows, data.n)
+    if class_weight is not None:
+        data = data._replace(weights=ports.by_class(who, data, class_weight, rows))
+    return feed_of(who, ports, data, batch_size, rows)
+
+
+def feed_of(
+    who: str, ports: Ports, data: Block, batch_size: int, rows: np.ndarray | None = None
+) -> WholeFeed | PartFeed:
+    """Return the feed of checked data, or of the numbered ``rows`` of them: without a copy where these are held whole.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If numbers that are converted now are not finite, or targets not what the loss takes.
+    """
+    whole = fits(ports, data, data.n)
+    if rows is not None and not (whole and fits(ports, data, len(rows))):
+        return feed_of(who, ports, data.take(rows), batch_size)
+    if not whole:
+        return PartFeed(who, ports, data, batch_size)
+    block = ports.ready(who, data)
+    return WholeFeed(block if rows is None else block._replace(n=len(rows), order=rows), batch_size)
+
+
+def validation_feed(who: str, ports: Ports, data: Any, epochs: int) -> Feed:
+    """Return the feed of ``validation_data``, which is gone through ``epochs`` times.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the data do not fit.
+    """
+    if isinstance(data, Examples) or (not isinstance(data, tuple) and is_batches(data, None)):
+        return make_feed("validation_data", ports, data, epochs=epochs)
+    parts = as_parts(who, "validation_data to be Examples, an iterable of batches,", data)
+    return make_feed("validation_data", ports, *parts, epochs=epochs)
 
 
 def is_batches(X: Any, y: Any) -> bool:
     """Whether X is an iterable of batches rather than rows."""
-    return y is None and not hasattr(X, "__array__") and hasattr(X, "__iter__") and not _is_rows(X)
+    if y is not None or is_sparse(X) or hasattr(X, "__array__") or not hasattr(X, "__iter__"):
+        return False
+    if not isinstance(X, list | tuple) or not X:
+        return True
+    return isinstance(X[0], tuple | list) and len(X[0]) in (2, 3) and any(np.ndim(part) for part in X[0])
 
 
 def as_row_numbers(who: str, rows: Any, n: int) -> np.ndarray:
@@ -338,39 +287,40 @@ def held_once(who: str, X: Any, ports: Ports, rows: Any, held: dict[Any, Any]) -
     key = ports.dtype, len(ports.input_shapes)
     parts = held.get(key)
     if parts is None:
-        parts = [as_numeric(who, "X", part) for part in as_list(who, "X", X, len(ports.input_shapes))]
+        parts = as_list(who, "X", X, len(ports.input_shapes))
+        parts = [part if is_sparse(part) else as_numeric(who, "X", part) for part in parts]
     if any(isinstance(x, np.memmap) for x in parts) or parts[0].ndim == 0:
         return X
-    if max(len(parts[0]), np.size(rows)) * row_bytes(ports) > BUFFER_BYTES:
+    if max(parts[0].shape[0], np.size(rows)) * ports.row_bytes > BUFFER_BYTES:
         return X
-    held[key] = parts = [packed(who, "X", x, ports.dtype) for x in parts]
+    held[key] = parts = [packed(who, "X", as_numeric(who, "X", dense(x)), ports.dtype) for x in parts]
     return parts if len(parts) > 1 else parts[0]
 
 
-def _is_rows(X: Any) -> bool:
-    """Whether a list or tuple holds rows of numbers rather than batches."""
-    if not isinstance(X, list | tuple) or not X:
-        return False
-    return not (isinstance(X[0], tuple | list) and len(X[0]) in (2, 3) and any(np.ndim(part) for part in X[0]))
+def fits(ports: Ports, data: Block, n: int) -> bool:
+    """Whether ``n`` rows of such data are held whole: because they are used in place, or fit into the buffer."""
+    in_place = all(
+        isinstance(x, np.ndarray) and not isinstance(x, np.memmap) and x.dtype == ports.dtype and x.flags.c_contiguous
+        for x in data.inputs
+    )
+    return in_place or n * ports.row_bytes <= BUFFER_BYTES
 
 
-def _read(array: np.ndarray, pieces: list[slice]) -> np.ndarray:
-    """Return runs of rows; one run is a view."""
-    if len(pieces) == 1:
-        return np.asarray(array[pieces[0]])
-    return np.concatenate([array[piece] for piece in pieces])
+def multiple(batch_size: int, rows: int) -> int:
+    """Return the largest number of whole mini-batches within some rows, but at least one, in rows."""
+    return max(1, rows // batch_size) * batch_size
 
 
-def _portions(starts: np.ndarray, run: int, n: int, rows: int) -> Iterator[list[slice]]:
+def _filled(starts: np.ndarray, run: int, n: int, rows: int) -> Iterator[list[slice]]:
     """Cut a sequence of runs into portions of exactly ``rows`` rows (the last one: what is left)."""
     portion: list[slice] = []
     room = rows
     for start in starts:
         at, stop = int(start), min(int(start) + run, n)
         while at < stop:
-            take = min(stop - at, room)
-            portion.append(slice(at, at + take))
-            at, room = at + take, room - take
+            size = min(stop - at, room)
+            portion.append(slice(at, at + size))
+            at, room = at + size, room - size
             if room == 0:
                 yield portion
                 portion, room = [], rows

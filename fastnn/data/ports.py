@@ -3,14 +3,35 @@
 import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastnn._core import kernels
-from fastnn._spec import require_count
+from fastnn.data.class_weights import class_weights, labels_of
+from fastnn.data.sparse import as_csr, is_sparse, not_finite, require_real
 from fastnn.layers.base import Shape, batched
 from fastnn.losses import CallableLoss, Loss
+
+Where = slice | np.ndarray | list[slice] | None  # which rows: a run, their numbers, several runs, or all
+
+
+class Block(NamedTuple):
+    """Rows of each input, with their targets and weights; ``order``: which to take, in which order, None: as they lie.
+
+    ``Ports.data`` gives one of the right shapes, whose arrays are as they came; ``Ports.ready`` one for the Trainer.
+    """
+
+    inputs: list[Any]
+    targets: list[np.ndarray]
+    weights: np.ndarray | None
+    order: np.ndarray | None
+    n: int
+
+    def take(self, rows: np.ndarray) -> "Block":
+        """Return a copy of some rows, by their numbers."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Block([x[rows] for x in self.inputs], [y[rows] for y in self.targets], weights, None, len(rows))
 
 
 @dataclass(frozen=True)
@@ -25,8 +46,18 @@ class Ports:
     losses: tuple[Loss, ...]
     dtype: np.dtype
 
-    def sources(self, who: str, X: Any) -> list[np.ndarray]:
-        """Return numeric arrays as they are, one per input, after checking their shapes.
+    @property
+    def input_bytes(self) -> int:
+        """How many bytes the inputs of a row take."""
+        return self.dtype.itemsize * sum(int(np.prod(shape)) for shape in self.input_shapes)
+
+    @property
+    def row_bytes(self) -> int:
+        """How many bytes a row takes, its targets as wide as the outputs included."""
+        return self.input_bytes + self.dtype.itemsize * sum(int(np.prod(shape)) for shape in self.output_shapes)
+
+    def sources(self, who: str, X: Any) -> list[Any]:
+        """Return the rows of each input, their shapes checked: arrays as they are, sparse matrices as finite CSR.
 
         Raises
         ------
@@ -34,47 +65,104 @@ class Ports:
             If they do not fit.
         """
         values = as_list(who, "X", X, len(self.input_shapes))
-        arrays = [
-            check_rows(who, "X", as_numeric(who, "X", value), shape)
-            for value, shape in zip(values, self.input_shapes, strict=True)
-        ]
-        if any(len(x) != len(arrays[0]) for x in arrays):
-            raise ValueError(f"{who}: expected as many rows in every input, got {[len(x) for x in arrays]}")
-        return arrays
+        inputs = [self._source(who, value, shape) for value, shape in zip(values, self.input_shapes, strict=True)]
+        if any(x.shape[0] != inputs[0].shape[0] for x in inputs[1:]):
+            raise ValueError(f"{who}: expected as many rows in every input, got {[x.shape[0] for x in inputs]}")
+        return inputs
+
+    def _source(self, who: str, value: Any, shape: Shape) -> Any:
+        if is_sparse(value):
+            return as_csr(who, "X", check_rows(who, "X", value, shape), self.dtype)
+        return check_rows(who, "X", as_numeric(who, "X", value), shape)
 
     def rows(self, who: str, X: Any) -> tuple[list[np.ndarray], int]:
         """Return packed rows of each input, and how many."""
-        inputs = [packed(who, "X", x, self.dtype) for x in self.sources(who, X)]
+        inputs = [packed(who, "X", dense(x), self.dtype) for x in self.sources(who, X)]
         return inputs, len(inputs[0])
 
-    def targets(self, who: str, y: Any, n: int) -> list[np.ndarray]:
-        """Return packed targets of ``n`` rows, one array per output."""
-        if y is None:
-            raise ValueError(f"{who}: expected targets y, got None; for an autoencoder pass X again")
-        self.require_losses(who)
-        parts = as_list(who, "y", y, len(self.losses))
-        return [
-            as_targets(who, loss, part, n, shape, self.dtype)
-            for loss, part, shape in zip(self.losses, parts, self.output_shapes, strict=True)
-        ]
+    def data(self, who: str, X: Any, y: Any, sample_weight: Any = None) -> Block:
+        """Return inputs, targets and weights of the right shapes, yet to be converted.
 
-    def weights(self, who: str, sample_weight: Any, n: int) -> np.ndarray | None:
-        """Return packed weights of ``n`` rows, or of their steps, or None."""
-        return as_weights(who, sample_weight, n, common_steps(self.losses, self.output_shapes), self.dtype)
+        Raises
+        ------
+        TypeError, ValueError, RuntimeError
+            If they do not fit, or there is no loss yet.
+        """
+        inputs = self.sources(who, X)
+        n = inputs[0].shape[0]
+        return Block(inputs, self._targets(who, y, n), self.weights(who, sample_weight, n), None, n)
+
+    def ready(self, who: str, data: Block, where: Where = None) -> Block:
+        """Return some rows of checked data, packed and checked for the Trainer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If numbers are not finite, or targets not what the loss takes.
+        """
+        inputs = [packed(who, "X", dense(take(x, where)), self.dtype) for x in data.inputs]
+        targets = self._as_losses_take(who, [take(y, where) for y in data.targets])
+        weights = None if data.weights is None else take(data.weights, where)
+        return Block(inputs, targets, weights, None, len(inputs[0]))
 
     def batch(
         self, who: str, x: Any, y: Any, sample_weight: Any
     ) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray | None, int]:
         """Return packed inputs, targets and weights of one row or of a batch, and how many rows."""
         self.require_losses(who)
-        values = [as_numeric(who, "X", value) for value in as_list(who, "X", x, len(self.input_shapes))]
-        if values[0].shape == self.input_shapes[0] and y is not None:
+        values = as_list(who, "X", x, len(self.input_shapes))
+        values = [value if is_sparse(value) else as_numeric(who, "X", value) for value in values]
+        if values[0].shape == self.input_shapes[0] and y is not None and not is_sparse(values[0]):
             values = [value[None] for value in values]
             parts = [as_numeric(who, "y", part)[None] for part in as_list(who, "y", y, len(self.losses))]
             y = parts if len(parts) > 1 else parts[0]
             sample_weight = None if sample_weight is None else np.asarray(sample_weight)[None]
-        inputs, n = self.rows(who, values if len(values) > 1 else values[0])
-        return inputs, self.targets(who, y, n), self.weights(who, sample_weight, n), n
+        data = self.data(who, values if len(values) > 1 else values[0], y, sample_weight)
+        inputs, targets, weights, _, n = self.ready(who, data)
+        return inputs, targets, weights, n
+
+    def targets(self, who: str, y: Any, n: int) -> list[np.ndarray]:
+        """Return packed targets of ``n`` rows, one array per output."""
+        return self._as_losses_take(who, self._targets(who, y, n))
+
+    def _as_losses_take(self, who: str, targets: list[np.ndarray]) -> list[np.ndarray]:
+        parts = zip(self.losses, targets, self.output_shapes, strict=True)
+        return [as_targets(who, loss, y, shape, self.dtype) for loss, y, shape in parts]
+
+    def _targets(self, who: str, y: Any, n: int) -> list[np.ndarray]:
+        """Return the targets of ``n`` rows as numeric arrays, one per output."""
+        if y is None:
+            raise ValueError(f"{who}: expected targets y, got None; for an autoencoder pass X again")
+        self.require_losses(who)
+        parts = [as_numeric(who, "y", part) for part in as_list(who, "y", y, len(self.losses))]
+        for part in parts:
+            require_targets(who, part, n)
+        return parts
+
+    def weights(self, who: str, sample_weight: Any, n: int) -> np.ndarray | None:
+        """Return packed weights of ``n`` rows, or of their steps, or None."""
+        if sample_weight is None:
+            return None
+        return as_weights(who, sample_weight, n, common_steps(self.losses, self.output_shapes), self.dtype)
+
+    def by_class(self, who: str, data: Block, class_weight: Any, rows: np.ndarray | None) -> np.ndarray:
+        """Return the weight of each row times that of its class.
+
+        "balanced" counts the classes of ``rows``, by their numbers, where only these are to be learned from.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the targets are not class labels, or a class is unknown.
+        """
+        if len(data.targets) > 1:
+            raise ValueError(f"{who}: class_weight expected a network with one output, got {len(data.targets)}")
+        if len(self.output_shapes[0]) > 1:
+            raise ValueError(f"{who}: class_weight expected one label per row, got one per step; use sample_weight")
+        labels, outputs = labels_of(who, data.targets[0], self.losses[0]), self.output_shapes[0][0]
+        result, learned = np.ones(data.n), slice(None) if rows is None else rows
+        result[learned] = class_weights(who, class_weight, labels[learned], range(outputs) if outputs > 1 else None)
+        return (result if data.weights is None else result * data.weights).astype(self.dtype)
 
     def require_losses(self, who: str) -> None:
         """Raise RuntimeError unless there is a loss for each output."""
@@ -84,6 +172,34 @@ class Ports:
     def answers(self, n: int) -> list[np.ndarray]:
         """Return room for the answers to ``n`` rows, one array per output."""
         return [np.empty((n, *shape), self.dtype) for shape in self.output_shapes]
+
+
+def as_parts(who: str, what: str, parts: Any) -> tuple[Any, Any, Any]:
+    """Return X, y and the weights, or None, of a tuple of the user's.
+
+    Raises
+    ------
+    TypeError
+        If it is none of two or three parts.
+    """
+    if not isinstance(parts, tuple | list) or len(parts) not in (2, 3):
+        got = type(parts).__name__ + (f" of {len(parts)}" if isinstance(parts, tuple | list) else "")
+        raise TypeError(f"{who}: expected {what} (X, y) or (X, y, sample_weight), got {got}")
+    return parts[0], parts[1], parts[2] if len(parts) == 3 else None
+
+
+def dense(x: Any) -> np.ndarray:
+    """Return rows as an array: a sparse matrix with its zeros, an array as it is."""
+    return x.toarray() if is_sparse(x) else x
+
+
+def take(array: Any, where: Where) -> Any:
+    """Return some rows; one run of them is a view."""
+    if where is None:
+        return array
+    if isinstance(where, list):
+        return np.concatenate([array[run] for run in where]) if len(where) > 1 else np.asarray(array[where[0]])
+    return array[where]
 
 
 def as_numeric(who: str, name: str, values: Any) -> np.ndarray:
@@ -108,10 +224,7 @@ def as_numeric(who: str, name: str, values: Any) -> np.ndarray:
         raise ValueError(
             f"{who}: expected {name} to be an array, got rows of different lengths; pad or cut them"
         ) from error
-    if array.dtype.kind not in "fiub":
-        raise TypeError(
-            f"{who}: expected {name} to hold real numbers, got dtype {array.dtype}; encode or convert it first"
-        )
+    require_real(who, name, array.dtype)
     return array
 
 
@@ -123,15 +236,13 @@ def packed(who: str, name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarra
     ValueError
         If a value is NaN or infinite, or too large for the dtype.
     """
-    with np.errstate(over="ignore"):
-        result = np.require(array, dtype, ["C", "A"])
+    result = array
+    if array.dtype != dtype or not (array.flags.c_contiguous and array.flags.aligned) or type(array) is not np.ndarray:
+        with np.errstate(over="ignore"):
+            result = np.require(array, dtype, ["C", "A"])
     if not kernels.all_finite(result):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
-        bad = int(np.count_nonzero(~np.isfinite(result)))
-        raise ValueError(
-            f"{who}: expected {name} to be finite in {dtype}, got {bad} NaN or infinite values, the first, "
-            f"{array[where]}, at {where}; remove or impute them"
-        )
+        raise not_finite(who, name, dtype, int(np.count_nonzero(~np.isfinite(result))), array[where], where)
     return result
 
 
@@ -146,8 +257,8 @@ def as_rows(who: str, name: str, values: Any, shape: Shape, dtype: np.dtype) -> 
     return packed(who, name, check_rows(who, name, as_numeric(who, name, values), shape), dtype)
 
 
-def check_rows(who: str, name: str, array: np.ndarray, shape: Shape) -> np.ndarray:
-    """Return ``array`` if it is B >= 1 rows of ``shape``.
+def check_rows(who: str, name: str, array: Any, shape: Shape) -> Any:
+    """Return an array, or a sparse matrix, if it is B >= 1 rows of ``shape``.
 
     Raises
     ------
@@ -161,7 +272,7 @@ def check_rows(who: str, name: str, array: np.ndarray, shape: Shape) -> np.ndarr
         elif array.ndim > 1 and np.prod(array.shape[1:]) == np.prod(shape):
             hint = "; add Flatten() to the network or reshape the array"
         raise ValueError(f"{who}: expected {name} of shape {batched(shape)}, got {array.shape}{hint}")
-    if len(array) == 0:
+    if array.shape[0] == 0:
         raise ValueError(f"{who}: expected at least one row in {name}, got shape {array.shape}")
     return array
 
@@ -180,24 +291,23 @@ def as_row(who: str, name: str, values: Any, shape: Shape, dtype: np.dtype) -> n
     return packed(who, name, array, dtype)
 
 
-def as_targets(who: str, loss: Loss, values: Any, n: int, shape: Shape, dtype: np.dtype) -> np.ndarray:
-    """Return the targets of ``n`` rows as the loss takes them: int64 labels (n, *shape[:-1]), or reals (n, *shape).
+def require_targets(who: str, y: np.ndarray, n: int) -> None:
+    """Raise ValueError unless there is a target for each of ``n`` rows."""
+    if y.ndim == 0 or len(y) != n:
+        got = "one value" if y.ndim == 0 else f"{len(y)}"
+        raise ValueError(f"{who}: expected as many targets as rows, {n}, got {got}; X and y differ in length")
+
+
+def as_targets(who: str, loss: Loss, array: np.ndarray, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    """Return numeric targets (N, ...) as the loss takes them: int64 labels (N, *shape[:-1]), or reals (N, *shape).
 
     Raises
     ------
     TypeError, ValueError
         If they are not what the loss takes.
     """
-    array = as_numeric(who, "y", values)
-    if array.ndim == 0 or len(array) != n:
-        got = "one value" if array.ndim == 0 else f"{len(array)}"
-        raise ValueError(f"{who}: expected as many targets as rows, {n}, got {got}; X and y differ in length")
+    n = len(array)
     outputs, single = shape[-1], (n, *shape[:-1])
-    if loss.kernel == "cross_entropy" and outputs < 2:
-        raise ValueError(
-            f"{who}: cross_entropy expected a network with one output per class, at least 2, got 1; use "
-            "binary_cross_entropy"
-        )
     if loss.label_kernel and array.shape in (single, (*single, 1)) and outputs > 1:
         return as_labels(who, array.reshape(single), outputs)
     if outputs == 1 and array.shape in (single, (array.size,)) and array.size == n * int(np.prod(shape)):
@@ -263,16 +373,14 @@ def loss_steps(loss: Loss, shape: Shape) -> int:
     return 1 if isinstance(loss, CallableLoss) else int(np.prod(shape[:-1]))
 
 
-def as_weights(who: str, values: Any, n: int, steps: int, dtype: np.dtype) -> np.ndarray | None:
-    """Return sample weights (n,), or (n, steps) where each step has its own, or None.
+def as_weights(who: str, values: Any, n: int, steps: int, dtype: np.dtype) -> np.ndarray:
+    """Return sample weights (n,), or (n, steps) where each step has its own.
 
     Raises
     ------
     TypeError, ValueError
         If they are not such finite numbers of at least 0.
     """
-    if values is None:
-        return None
     array = as_numeric(who, "sample_weight", values)
     if array.shape != (n,) and (steps == 1 or array.shape != (n, steps)):
         by_step = f" or ({n}, {steps}), one per step" if steps > 1 else ""
@@ -310,17 +418,6 @@ def check_out(who: str, out: Any, answers: list[np.ndarray]) -> None:
         raise TypeError(f"{who}: expected out to be a writable array of {dtype}, got {got}")
     if out.shape != shape:
         raise ValueError(f"{who}: expected out of shape {shape}, got {out.shape}")
-
-
-def require_batch_size(who: str, batch_size: object) -> None:
-    """Raise unless ``batch_size`` is a positive integer.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not.
-    """
-    require_count(who, "batch_size", batch_size)
 
 
 def as_list(who: str, name: str, values: Any, count: int) -> list[Any]:

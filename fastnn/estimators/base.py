@@ -9,18 +9,20 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from fastnn._core.rng import fresh_seed
+from fastnn.data.feed import Feed, WholeFeed, feed_of
+from fastnn.data.ports import Block
+from fastnn.data.sparse import is_sparse
 from fastnn.estimators import parameters, rows
 from fastnn.estimators.design import build_network, draw, per_layer, weights_and_biases
-from fastnn.estimators.epochs import Course, Record, Rows, count_stalls, epoch, has_settled, note, shuffled, train
 from fastnn.estimators.fitted import Fitted
 from fastnn.estimators.holdout import hold_out
 from fastnn.estimators.lbfgs import LossAndGradient, minimise
 from fastnn.estimators.objective import Objective
-from fastnn.estimators.pace import Pace, optimizer_for
+from fastnn.estimators.pace import Pace, optimizer_for, require_monitor
 from fastnn.estimators.peers import kind, tags
 from fastnn.estimators.rules import RULES
+from fastnn.estimators.stopping import Record, StoppingRule
 from fastnn.network import Sequential
-from fastnn.training.callbacks import EpochInfo
 from fastnn.training.loop import alone, kept_unless_done
 
 CURVE = 10_000  # losses that partial_fit keeps
@@ -60,10 +62,10 @@ class MultilayerPerceptron(Fitted):
         """Return the attributes that the targets decide, the targets as the loss takes them, and the rows' weights."""
         raise NotImplementedError
 
-    def _objective(self, found: dict[str, Any], data: Rows) -> Objective:
+    def _objective(self, found: dict[str, Any], data: Block) -> Objective:
         raise NotImplementedError
 
-    def _score_outputs(self, outputs: np.ndarray, held: Rows) -> float:
+    def _score_outputs(self, outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> float:
         raise NotImplementedError
 
     def _describe_targets(self) -> dict[str, Any]:
@@ -124,14 +126,8 @@ class MultilayerPerceptron(Fitted):
             parameters.check(self, RULES)
             self.__dict__["_checked"] = values
 
-    def _data(self, X: Any, y: Any, sample_weight: Any, first: bool) -> tuple[dict[str, Any], Rows]:
+    def _data(self, X: Any, y: Any, sample_weight: Any, first: bool, **known: Any) -> tuple[dict[str, Any], Block]:
         """Check rows, targets and weights; return the attributes that they decide, and the rows."""
-        found, matrix, weights = self._matrix(X, sample_weight, first)
-        more, targets, weights = self._targets(y, weights, matrix.shape[0], matrix.dtype, first)
-        return found | more, Rows(matrix, targets, weights)
-
-    def _matrix(self, X: Any, sample_weight: Any, first: bool) -> tuple[dict[str, Any], Any, np.ndarray | None]:
-        """Check rows and weights; return the attributes that they decide, the rows and the weights."""
         who = type(self).__name__
         found: dict[str, Any] = {}
         names = rows.feature_names(X)
@@ -141,11 +137,13 @@ class MultilayerPerceptron(Fitted):
             found = {"n_features_in_": matrix.shape[1]} | ({} if names is None else {"feature_names_in_": names})
         else:
             self._check_columns(names, matrix.shape[1])
-        return found, matrix, rows.as_weights(who, sample_weight, matrix.shape[0], matrix.dtype)
+        weights = rows.as_weights(who, sample_weight, matrix.shape[0], matrix.dtype)
+        more, targets, weights = self._targets(y, weights, matrix.shape[0], matrix.dtype, first, **known)
+        return found | more, rows.block(matrix, targets, weights)
 
-    def _validation(self, X: Any, y: Any, sample_weight: Any, found: dict[str, Any], data: Rows) -> Rows | None:
+    def _validation(self, X: Any, y: Any, sample_weight: Any, found: dict[str, Any], data: Block) -> Block | None:
         """Return the caller's rows to validate on, or None."""
-        who = type(self).__name__
+        who, learned = type(self).__name__, data.inputs[0]
         if X is None and y is None and sample_weight is None:
             return None
         if X is None or y is None:
@@ -154,16 +152,16 @@ class MultilayerPerceptron(Fitted):
             raise ValueError(f"{who}: expected no X_val with solver='lbfgs', which has no epochs; take 'adam' or 'sgd'")
         names, fitted = rows.feature_names(X), found.get("feature_names_in_", self.__dict__.get("feature_names_in_"))
         rows.check_names(who, names, fitted)
-        matrix = rows.as_matrix(who, X, data.X.dtype)
-        if matrix.shape[1] != data.X.shape[1]:
-            raise ValueError(f"{who}: expected X_val with {data.X.shape[1]} columns, as X, got {matrix.shape[1]}")
+        matrix = rows.as_matrix(who, X, learned.dtype)
+        if matrix.shape[1] != learned.shape[1]:
+            raise ValueError(f"{who}: expected X_val with {learned.shape[1]} columns, as X, got {matrix.shape[1]}")
         weights = rows.as_weights(who, sample_weight, matrix.shape[0], matrix.dtype)
-        return Rows(matrix, self._validation_targets(y, matrix.shape[0], matrix.dtype, found), weights)
+        return rows.block(matrix, self._validation_targets(y, matrix.shape[0], matrix.dtype, found), weights)
 
     def _validation_targets(self, y: Any, n: int, dtype: Any, found: dict[str, Any]) -> np.ndarray:
         raise NotImplementedError
 
-    def _train(self, found: dict[str, Any], data: Rows, held: Rows | None, first: bool) -> None:
+    def _train(self, found: dict[str, Any], data: Block, held: Block | None, first: bool) -> None:
         """Train from the start or from where the last fit ended, and take up what came of it."""
         random = random_state(self.random_state)
         objective = self._objective(found, data)
@@ -171,28 +169,40 @@ class MultilayerPerceptron(Fitted):
         record = deepcopy(self._record(first))
         if held is None and self.early_stopping and self.solver != "lbfgs":
             two = self._kind == "classifier" and found["n_outputs_"] == 1  # only then scikit-learn goes by class
-            classes = data.targets[:, 0].astype(bool) if two else None
-            train_on, validate_on = hold_out(len(data), self.validation_fraction, random, classes)
+            classes = data.targets[0][:, 0].astype(bool) if two else None
+            train_on, validate_on = hold_out(data.n, self.validation_fraction, random, classes)
             data, held = data.take(train_on), data.take(validate_on)
         if held is not None:
-            record.best_loss = None
-        course, pace = self._course(objective, len(data)), None
+            record.best_loss_ = None
+        batch_size, pace = self._batch_size(data.n), None
         with alone(net), kept_unless_done(net):
             if self.solver == "lbfgs":
                 self._refuse_for_lbfgs()
-                unsettled = minimise(course, net, record, data, float(self.alpha), int(self.max_fun))
+                unsettled = minimise(self, net, objective, record, data)
             else:
-                net.compile(objective.loss, optimizer_for(self), loss_weights=[objective.share])
-                pace = Pace(self, net.schedule)
-                pace.require(("loss",) if held is None else ("loss", "val_loss", f"val_{self._score_name}"))
+                pace = self._compile(net, objective)
+                names = ("loss",) if held is None else ("loss", "val_loss", f"val_{self._score_name}")
+                require_monitor(net.schedule, names)
+                feed = self._feed(net, data, batch_size)
+                judges = None if held is None else self._feed(net, held, held.n)
                 try:
-                    unsettled = train(course, net, pace, record, data, held, random)
+                    unsettled = StoppingRule(self, objective, pace, record, judges).fit(net, feed, random)
                 except KeyboardInterrupt:  # what was learned stays
                     self._attach(net, record, found, objective, pace)
                     raise
         self._attach(net, record, found, objective, pace)
         if unsettled:
-            warnings.warn(f"{course.who}: {unsettled}", kind("ConvergenceWarning"), stacklevel=3)
+            warnings.warn(f"{type(self).__name__}: {unsettled}", kind("ConvergenceWarning"), stacklevel=3)
+
+    def _compile(self, net: Sequential, objective: Objective) -> Pace:
+        net.compile(objective.loss, optimizer_for(self), loss_weights=[objective.share])
+        return Pace(self, net.schedule)
+
+    def _feed(self, net: Sequential, data: Block, batch_size: int) -> Feed:
+        """Return the feed of rows that ``_data`` has packed and checked."""
+        if is_sparse(data.inputs[0]):
+            return feed_of(type(self).__name__, net.ports, data, batch_size)
+        return WholeFeed(data, batch_size)
 
     def _refuse_for_lbfgs(self) -> None:
         who = type(self).__name__
@@ -204,7 +214,12 @@ class MultilayerPerceptron(Fitted):
             raise ValueError(f"{who}: expected no callbacks with solver='lbfgs', which has no epochs")
 
     def _network(
-        self, found: dict[str, Any], objective: Objective, data: Rows, random: np.random.RandomState | None, first: bool
+        self,
+        found: dict[str, Any],
+        objective: Objective,
+        data: Block,
+        random: np.random.RandomState | None,
+        first: bool,
     ) -> Sequential:
         """Return the network to train: a new one, drawn at random, or the one so far.
 
@@ -217,7 +232,7 @@ class MultilayerPerceptron(Fitted):
         hidden = [int(units) for units in (sizes if isinstance(sizes, Iterable) else [sizes])]
         activations = per_layer(who, "activation", self.activation, len(hidden))
         net = build_network(
-            data.X.shape[1],
+            data.inputs[0].shape[1],
             hidden,
             activations,
             per_layer(who, "dropout", self.dropout, len(hidden)),
@@ -225,7 +240,7 @@ class MultilayerPerceptron(Fitted):
             self.normalization,
             found["n_outputs_"],
             objective.activation,
-            data.X.dtype,
+            data.inputs[0].dtype,
             _seed(self.random_state, random),
         )
         if first and random is not None:
@@ -234,50 +249,31 @@ class MultilayerPerceptron(Fitted):
             self._copy_coefs(*weights_and_biases(net))
         return net
 
-    def _course(self, objective: Objective, n: int) -> Course:
-        """Say how to train on ``n`` rows."""
+    def _batch_size(self, n: int) -> int:
+        """Return the rows of a mini-batch out of ``n``."""
         batch_size = min(200, n) if self.batch_size == "auto" else int(self.batch_size)
         if batch_size > n:
             warnings.warn(f"{type(self).__name__}: batch_size={batch_size} is clipped to the {n} rows", stacklevel=4)
-        return Course(
-            who=type(self).__name__,
-            objective=objective,
-            batch_size=min(batch_size, n),
-            max_iter=int(self.max_iter),
-            tol=float(self.tol),
-            patience=self.n_iter_no_change,
-            shuffle=bool(self.shuffle),
-            verbose=bool(self.verbose),
-            score_name=self._score_name,
-            score=self._score_outputs,
-            callbacks=self.callbacks or (),
-        )
+        return min(batch_size, n)
 
     # ---- a step at a time --------------------------------------------------------------------------------------------
 
-    def _partial_fit(self, found: dict[str, Any], data: Rows, first: bool) -> None:
+    def _partial_fit(self, found: dict[str, Any], data: Block, first: bool) -> None:
         """Go once through the rows."""
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         objective = self._objective(found, data)
-        course = self._course(objective, len(data))
-        random = random_state(self.random_state) if first or course.batch_size < len(data) else None
+        batch_size = self._batch_size(data.n)
+        random = random_state(self.random_state) if first or batch_size < data.n else None
         net = self._network(found, objective, data, random, first)
         record, pace = self._record(first), self.__dict__.get("_optimizer")
         with alone(net), kept_unless_done(net):
             if pace is None or net.trainer is None:
-                net.compile(objective.loss, optimizer_for(self), loss_weights=[objective.share])
-                pace = Pace(self, net.schedule)
-            pace.require(("loss",))
-            order = shuffled(np.arange(len(data)), course, random) if random is not None and course.shuffle else None
-            loss = epoch(course, net, pace, data, order, [])
-        record.epochs = 0
-        note(record, loss, len(data), course)
-        count_stalls(record, course.tol)
-        pace.epoch_ends(record.rows_seen, EpochInfo(epoch=1, epochs=1, loss=loss))
-        has_settled(course, pace, record, "Training loss")
-        if len(record.losses) > 2 * CURVE:
-            del record.losses[:CURVE]
+                pace = self._compile(net, objective)
+            require_monitor(net.schedule, ("loss",))
+            StoppingRule(self, objective, pace, record).partial_fit(net, self._feed(net, data, batch_size), random)
+        if len(record.loss_curve_) > 2 * CURVE:
+            del record.loss_curve_[:CURVE]
         self._attach(net, record, found, objective, pace)
 
     # ---- what fitting leaves -----------------------------------------------------------------------------------------
@@ -286,17 +282,7 @@ class MultilayerPerceptron(Fitted):
         """Return a fresh record, or the one so far: its lists are the estimator's own."""
         if first or "history_" not in self.__dict__:
             return Record()
-        return Record(
-            loss=self.loss_,
-            losses=self.loss_curve_,
-            scores=self.validation_scores_,
-            validation_losses=self.validation_loss_curve_,
-            best_loss=self.best_loss_,
-            best_score=self.best_validation_score_,
-            rows_seen=self.t_,
-            stalled=self._no_improvement_count,
-            history=self.history_,
-        )
+        return Record(**{name: self.__dict__[name] for name in Record.__dataclass_fields__})
 
     def _attach(
         self, net: Sequential, record: Record, found: dict[str, Any], objective: Objective, pace: Pace | None
@@ -304,20 +290,7 @@ class MultilayerPerceptron(Fitted):
         """Take up a network and what its training left, all at once."""
         if "n_features_in_" in found and "feature_names_in_" not in found:
             self.__dict__.pop("feature_names_in_", None)
-        attributes = found | {
-            "out_activation_": objective.output,
-            "loss_": record.loss,
-            "loss_curve_": record.losses,
-            "validation_scores_": record.scores,
-            "validation_loss_curve_": record.validation_losses,
-            "best_loss_": record.best_loss,
-            "best_validation_score_": record.best_score,
-            "n_iter_": record.epochs,
-            "t_": record.rows_seen,
-            "history_": record.history,
-            "_no_improvement_count": record.stalled,
-            "_optimizer": pace,
-        }
+        attributes = found | vars(record) | {"out_activation_": objective.output, "_optimizer": pace}
         if net is not self.__dict__.get("network_"):
             attributes |= self._network_attributes(net)
         self.__dict__.update(attributes)
@@ -336,7 +309,7 @@ class MultilayerPerceptron(Fitted):
     ) -> tuple[float, np.ndarray]:
         """Return loss and gradient at the packed parameters: all weights, then all biases."""
         targets = y.argmax(axis=1) if self.out_activation_ == "softmax" else np.asarray(y, dtype=np.float64)
-        data = Rows(np.asarray(X, dtype=np.float64), targets, sample_weight)
+        data = rows.block(np.asarray(X, dtype=np.float64), targets, sample_weight)
         found = {name: getattr(self, name) for name in ("n_outputs_", "_classes") if hasattr(self, name)}
         return LossAndGradient(self.network_, self._objective(found, data), float(self.alpha), data)(theta)
 

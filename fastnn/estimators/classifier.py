@@ -4,11 +4,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from fastnn.data.class_weights import class_weights
+from fastnn.data.ports import Block
 from fastnn.errors import ModelFormatError
 from fastnn.estimators import files, parameters, rows
 from fastnn.estimators.available import stochastic_only
 from fastnn.estimators.base import MultilayerPerceptron
-from fastnn.estimators.epochs import Rows
 from fastnn.estimators.objective import Objective, of_classes
 from fastnn.estimators.parameters import one_of
 from fastnn.estimators.targets import Classes, as_labels, find_classes, of_labels
@@ -170,12 +171,13 @@ class MLPClassifier(MultilayerPerceptron):
     # ---- what base asks ----------------------------------------------------------------------------------------------
 
     def _targets(
-        self, y: Any, weights: np.ndarray | None, n: int, dtype: Any, first: bool
+        self, y: Any, weights: np.ndarray | None, n: int, dtype: Any, first: bool, classes: Classes | None = None
     ) -> tuple[dict[str, Any], np.ndarray, np.ndarray | None]:
         who = type(self).__name__
-        labels = as_labels(who, y, n)
-        classes = find_classes(who, labels) if first else self._classes
-        if not first and self.warm_start and classes.type != "multilabel":
+        labels, given = as_labels(who, y, n), classes is not None
+        if classes is None:
+            classes = find_classes(who, labels) if first else self._classes
+        if not first and not given and self.warm_start and classes.type != "multilabel":
             new = find_classes(who, labels).labels
             if not np.array_equal(new, classes.labels):
                 raise ValueError(
@@ -198,38 +200,23 @@ class MLPClassifier(MultilayerPerceptron):
             return weights
         if classes.type == "multilabel":
             raise ValueError(f"{who}: expected class_weight=None for several labels per row; use sample_weight")
-        numbers = np.searchsorted(classes.labels, labels)
-        if isinstance(given, str) and given == "balanced":
-            counts = np.bincount(numbers, minlength=len(classes.labels))
-            each = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
-        elif isinstance(given, dict):
-            each = np.ones(len(classes.labels))
-            holds = parameters.number(0)[1]
-            for label, weight in given.items():
-                if not holds(weight):
-                    raise ValueError(
-                        f"{who}: expected class weights of at least 0, got {weight!r:.60} for {label!r:.60}"
-                    )
-                each[classes.labels == label] = weight
-        else:
-            raise ValueError(f"{who}: expected class_weight to be None, a dict or 'balanced', got {given!r:.60}")
-        by_class = each[numbers].astype(dtype)
+        by_class = class_weights(who, given, labels).astype(dtype)
         return by_class if weights is None else weights * by_class
 
     def _validation_targets(self, y: Any, n: int, dtype: Any, found: dict[str, Any]) -> np.ndarray:
         who = f"{type(self).__name__}: y_val"
         return found["_classes"].encode(who, as_labels(who, y, n), dtype)
 
-    def _objective(self, found: dict[str, Any], data: Rows) -> Objective:
+    def _objective(self, found: dict[str, Any], data: Block) -> Objective:
         parameters.check(self, {"loss": LOSS})
         return of_classes(self.loss, found["_classes"].type, found["n_outputs_"])
 
-    def _score_outputs(self, outputs: np.ndarray, held: Rows) -> float:
-        if held.targets.ndim == 1:
-            right = outputs.argmax(axis=1) == held.targets
+    def _score_outputs(self, outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> float:
+        if targets.ndim == 1:
+            right = outputs.argmax(axis=1) == targets
         else:
-            right = ((outputs > 0.5) == (held.targets > 0.5)).all(axis=1)
-        return float(np.average(right, weights=held.weights))
+            right = ((outputs > 0.5) == (targets > 0.5)).all(axis=1)
+        return float(np.average(right, weights=weights))
 
     def _describe_targets(self) -> dict[str, Any]:
         labels = self.classes_
@@ -290,19 +277,9 @@ class MLPClassifier(MultilayerPerceptron):
             raise ValueError(
                 f"{who}: `classes={classes}` is not the same as on last call to partial_fit, was {known.labels}"
             )
-        found, data = self._rows_of_known(X, y, sample_weight, known, first)
+        found, data = self._data(X, y, sample_weight, first, classes=known)
         self._partial_fit(found, data, first)
         return self
-
-    def _rows_of_known(
-        self, X: Any, y: Any, sample_weight: Any, known: Classes, first: bool
-    ) -> tuple[dict[str, Any], Rows]:
-        """Check rows whose classes are known beforehand."""
-        who = type(self).__name__
-        found, matrix, weights = self._matrix(X, sample_weight, first)
-        labels = as_labels(who, y, matrix.shape[0])
-        weights = self._by_class(labels, known, weights, matrix.dtype)
-        return found | self._describe(known), Rows(matrix, known.encode(who, labels, matrix.dtype), weights)
 
     # ---- answering ---------------------------------------------------------------------------------------------------
 
@@ -387,9 +364,9 @@ class MLPClassifier(MultilayerPerceptron):
 
     def _logits(self, X: Any) -> np.ndarray:
         """Return what sigmoid or softmax is applied to (N, n_outputs)."""
-        net = self.network_
-        blocks = rows.dense_blocks(self._rows_to_answer(X), None, 1)
-        return np.concatenate([net.preactivations(block)[net.layers[-1].name] for block, _ in blocks])
+        net, matrix = self.network_, self._rows_to_answer(X)
+        parts = [matrix[start : start + net.block] for start in range(0, matrix.shape[0], net.block)]
+        return np.concatenate([net.preactivations(part)[net.layers[-1].name] for part in parts])
 
     def predict_one(self, x: Any) -> Any:
         """Return the most likely class of one row, without the cost of handling many.

@@ -81,9 +81,7 @@ class Fitted(Parameters):
 
     def _outputs(self, X: Any) -> np.ndarray:
         """Return what the network answers (N, n_outputs)."""
-        net = self._fitted()
-        parts = [net.predict(block) for block, _ in rows.dense_blocks(self._rows_to_answer(X), None, 1)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return self._fitted().predict(self._rows_to_answer(X))
 
     def _rows_to_answer(self, X: Any) -> Any:
         """Return rows (N, n_features_in_) in the network's dtype."""

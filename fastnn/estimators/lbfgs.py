@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from fastnn._core import kernels
+from fastnn.data.ports import Block, dense
 from fastnn.errors import DivergenceError
 from fastnn.estimators.design import weights_and_biases
-from fastnn.estimators.epochs import NOT_FINITE, Course, Record, Rows
 from fastnn.estimators.objective import Objective
-from fastnn.estimators.rows import dense_blocks
+from fastnn.estimators.stopping import NOT_FINITE, Record
 from fastnn.network import Sequential
 
 BLOCK_ROWS = 4096  # go through the network at a time, so that activations do not fill the memory
@@ -22,11 +22,11 @@ class LossAndGradient:
     Computed in float64 whatever the network's dtype: a line search compares losses that barely differ.
     """
 
-    def __init__(self, net: Sequential, objective: Objective, alpha: float, rows: Rows) -> None:
+    def __init__(self, net: Sequential, objective: Objective, alpha: float, rows: Block) -> None:
         self.net = net.astype("float64")
         self.net.compile(objective.loss, "sgd", loss_weights=[objective.share])
         self.alpha, self.rows = alpha, rows
-        self.total = float(len(rows)) if rows.weights is None else float(rows.weights.sum(dtype=np.float64))
+        self.total = float(rows.n) if rows.weights is None else float(rows.weights.sum(dtype=np.float64))
         self.index, self.n_weights = places(self.net)
         self.net.params[:] = net.params
         self.start = self.net.params[self.index]
@@ -49,15 +49,12 @@ class LossAndGradient:
     def _blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
         """Yield rows, targets and weights in float64, some at a time."""
         rows = self.rows
-        real = rows.targets.dtype.kind == "f"
-        for dense, where in dense_blocks(rows.X, None, BLOCK_ROWS):
-            first = 0 if where is None else where.start
-            for start in range(0, len(dense), BLOCK_ROWS):
-                part = slice(first + start, first + min(start + BLOCK_ROWS, len(dense)))
-                targets = rows.targets[part]
-                weights = None if rows.weights is None else rows.weights[part].astype(np.float64)
-                X = dense[start : start + BLOCK_ROWS].astype(np.float64, copy=False)
-                yield X, targets.astype(np.float64, copy=False) if real else targets, weights
+        (matrix,), (y,) = rows.inputs, rows.targets
+        for start in range(0, rows.n, BLOCK_ROWS):
+            part = slice(start, start + BLOCK_ROWS)
+            targets = y[part].astype(np.float64, copy=False) if y.dtype.kind == "f" else y[part]
+            weights = None if rows.weights is None else rows.weights[part].astype(np.float64)
+            yield dense(matrix[part]).astype(np.float64, copy=False), targets, weights
 
 
 def places(net: Sequential) -> tuple[np.ndarray, int]:
@@ -69,7 +66,7 @@ def places(net: Sequential) -> tuple[np.ndarray, int]:
     return np.concatenate([found, rest]), sum(view.size for view in weights)
 
 
-def minimise(course: Course, net: Sequential, record: Record, rows: Rows, alpha: float, max_fun: int) -> str:
+def minimise(estimator: Any, net: Sequential, objective: Objective, record: Record, rows: Block) -> str:
     """Minimise the loss on all rows, leaving the parameters in the network; return why it has not settled, or "".
 
     Raises
@@ -79,13 +76,13 @@ def minimise(course: Course, net: Sequential, record: Record, rows: Rows, alpha:
     """
     from scipy.optimize import minimize
 
-    function = LossAndGradient(net, course.objective, alpha, rows)
-    record.losses = []
+    function, max_iter = LossAndGradient(net, objective, float(estimator.alpha), rows), int(estimator.max_iter)
+    record.loss_curve_ = []
 
     def follow(intermediate_result: Any) -> None:
-        record.losses.append(shown(course.objective, intermediate_result.fun))
-        if course.verbose:
-            print(f"Iteration {len(record.losses)}, loss = {record.losses[-1]:.8f}")
+        record.loss_curve_.append(objective.shown(intermediate_result.fun))
+        if estimator.verbose:
+            print(f"Iteration {len(record.loss_curve_)}, loss = {record.loss_curve_[-1]:.8f}")
 
     result = minimize(
         function,
@@ -93,22 +90,17 @@ def minimise(course: Course, net: Sequential, record: Record, rows: Rows, alpha:
         method="L-BFGS-B",
         jac=True,
         callback=follow,
-        options={"maxfun": max_fun, "maxiter": course.max_iter, "gtol": course.tol},
+        options={"maxfun": int(estimator.max_fun), "maxiter": max_iter, "gtol": float(estimator.tol)},
     )
     with np.errstate(over="ignore"):
         net.params[function.index] = result.x
     if not kernels.all_finite(net.params):
         raise DivergenceError(NOT_FINITE)
-    record.epochs = min(int(result.nit), course.max_iter)
-    record.loss = record.best_loss = shown(course.objective, float(result.fun))
+    record.n_iter_ = min(int(result.nit), max_iter)
+    record.loss_ = record.best_loss_ = objective.shown(result.fun)
     if not result.status:
         return ""
     return (
         f"lbfgs stopped before it converged, after {result.nit} iterations ({result.message}); raise max_iter or "
         "max_fun, or scale the data"
     )
-
-
-def shown(objective: Objective, loss: float) -> float:
-    """Return a loss in scikit-learn's scale."""
-    return objective.report * float(loss) + objective.constant

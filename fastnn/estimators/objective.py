@@ -35,6 +35,10 @@ class Objective:
     activation: str | None = None
     output: str = "identity"
 
+    def shown(self, loss: float) -> float:
+        """Return a loss in scikit-learn's scale."""
+        return self.report * float(loss) + self.constant
+
 
 def of_classes(loss: Any, type: str, n_outputs: int) -> Objective:
     """Return the objective of a classifier; ``type``: that of its classes."""

@@ -1,12 +1,14 @@
 """The learning rate of an estimator from epoch to epoch, and the optimiser that its solver names."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from fastnn.graph.graph import Graph
 from fastnn.optimizers import NAMES, SGD, Adam, Optimizer
 from fastnn.schedules import Constant, ReduceOnPlateau, Schedule, as_schedule
-from fastnn.training.callbacks import EpochInfo
+from fastnn.training.loop import schedule_rates
 
 SMALLEST = 1e-6  # an adaptive rate that fell to this ends the training
 
@@ -33,67 +35,47 @@ def optimizer_for(estimator: Any) -> Optimizer:
 
 
 class Pace:
-    """The rate of the updates to come.
+    """The rate of the updates to come: what scikit-learn's plans make of a constant one, else what a schedule says.
 
     Attributes
     ----------
-    learning_rate : float
-        Of the last epoch's end.
+    first, learning_rate : float
+        Of the first update, and of the last epoch's end.
     """
 
     def __init__(self, estimator: Any, schedule: Schedule) -> None:
-        self.schedule = schedule
-        self.plan = (
-            estimator.learning_rate if estimator.solver == "sgd" and isinstance(estimator.learning_rate, str) else ""
-        )
+        plan = estimator.learning_rate
+        self.plan = plan if estimator.solver == "sgd" and isinstance(plan, str) else ""
         self.power = float(estimator.power_t)
         self.learning_rate = self.first = float(schedule(0))
 
-    def rates(self, update: int, n: int) -> np.ndarray:
-        """Return the rates of ``n`` updates from number ``update`` on.
-
-        Raises
-        ------
-        ValueError
-            If a schedule gives one that is negative or not finite.
-        """
-        if isinstance(self.schedule, Constant):
+    def rates(self, net: Graph, n: int) -> np.ndarray:
+        """Return the rates of the network's next ``n`` updates."""
+        if isinstance(net.schedule, Constant):
             return np.full(n, self.learning_rate)
-        rates = np.array([self.schedule(update + i) for i in range(n)], dtype=np.float64)
-        if not (np.isfinite(rates) & (rates >= 0)).all():
-            raise ValueError(
-                f"learning_rate: expected the schedule to give finite rates of at least 0, got {rates[:3]}"
-            )
+        rates = schedule_rates(net, n)
         self.learning_rate = float(rates[-1])
         return rates
 
-    def require(self, names: tuple[str, ...]) -> None:
-        """Raise unless what the schedule goes by is one of these.
-
-        Raises
-        ------
-        ValueError
-            If it is not.
-        """
-        if isinstance(self.schedule, ReduceOnPlateau) and self.schedule.monitor not in names:
-            raise ValueError(
-                f"learning_rate: expected a schedule that monitors {' or '.join(names)}, got "
-                f"{self.schedule.monitor!r}; rows to validate on (X_val, early_stopping) bring val_loss"
-            )
-
-    def epoch_ends(self, rows_seen: int, info: EpochInfo) -> None:
-        """Go on by the rows seen so far, or by what the schedule monitors."""
+    def epoch_ends(self, rows_seen: int) -> None:
+        """Go on by the rows seen so far."""
         if self.plan == "invscaling":
             self.learning_rate = self.first / (rows_seen + 1) ** self.power
-        elif isinstance(self.schedule, ReduceOnPlateau):
-            self.schedule.observe(info.value(self.schedule.monitor))
 
-    def stops(self, reason: str, verbose: bool) -> bool:
+    def stops(self, reason: str, tell: Callable[[str], None]) -> bool:
         """Answer to a loss that no longer falls: stop, or go on at a fifth of the rate."""
         stop = self.plan != "adaptive" or self.learning_rate <= SMALLEST
         if self.plan == "adaptive" and not stop:
             self.learning_rate /= 5
-        if verbose:
-            small = " Learning rate too small." if self.plan == "adaptive" else ""
-            print(f"{reason}{small} Stopping." if stop else f"{reason} Setting learning rate to {self.learning_rate:f}")
+        small = " Learning rate too small." if self.plan == "adaptive" else ""
+        tell(f"{reason}{small} Stopping." if stop else f"{reason} Setting learning rate to {self.learning_rate:f}")
         return stop
+
+
+def require_monitor(schedule: Schedule, names: tuple[str, ...]) -> None:
+    """Raise ValueError unless what a schedule goes by is one of these."""
+    if isinstance(schedule, ReduceOnPlateau) and schedule.monitor not in names:
+        raise ValueError(
+            f"learning_rate: expected a schedule that monitors {' or '.join(names)}, got {schedule.monitor!r}; rows to "
+            "validate on (X_val, early_stopping) bring val_loss"
+        )

@@ -4,10 +4,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from fastnn.data.ports import Block
 from fastnn.estimators import parameters, rows
 from fastnn.estimators.available import stochastic_only
 from fastnn.estimators.base import MultilayerPerceptron
-from fastnn.estimators.epochs import Rows
 from fastnn.estimators.objective import Objective, of_values
 from fastnn.estimators.parameters import one_of
 from fastnn.estimators.targets import as_values
@@ -136,17 +136,15 @@ class MLPRegressor(MultilayerPerceptron):
             raise ValueError(f"{who}: expected {found['n_outputs_']} outputs, as y, got {values.shape[1]}")
         return values
 
-    def _objective(self, found: dict[str, Any], data: Rows) -> Objective:
+    def _objective(self, found: dict[str, Any], data: Block) -> Objective:
         parameters.check(self, {"loss": LOSS})
-        objective = of_values(self.loss, data.targets, data.weights)
-        if objective.loss.targets == "non-negative" and (data.targets < 0).any():
-            raise ValueError(
-                f"{type(self).__name__}: expected y of at least 0 for loss='poisson', got {data.targets.min()}"
-            )
+        objective, y = of_values(self.loss, data.targets[0], data.weights), data.targets[0]
+        if objective.loss.targets == "non-negative" and (y < 0).any():
+            raise ValueError(f"{type(self).__name__}: expected y of at least 0 for loss='poisson', got {y.min()}")
         return objective
 
-    def _score_outputs(self, outputs: np.ndarray, held: Rows) -> float:
-        return r2(held.targets, self._values(outputs, self._is_rate()), sample_weight=held.weights)
+    def _score_outputs(self, outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> float:
+        return r2(targets, self._values(outputs, self._is_rate()), sample_weight=weights)
 
     def _is_rate(self) -> bool:
         """Whether the network gives the logarithm of a rate."""

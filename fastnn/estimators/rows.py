@@ -4,19 +4,13 @@ Some messages hold phrases that scikit-learn's checks look for.
 """
 
 import warnings
-from collections.abc import Iterator
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from fastnn._core import kernels
-
-BLOCK_BYTES = 1 << 25  # of rows of a sparse matrix that are made dense at a time
-
-
-def is_sparse(X: Any) -> bool:
-    """Whether it is a sparse matrix or array of SciPy."""
-    return hasattr(X, "toarray") and hasattr(X, "tocsr")
+from fastnn.data import ports
+from fastnn.data.sparse import as_csr, is_sparse
 
 
 def feature_names(X: Any) -> np.ndarray | None:
@@ -81,12 +75,9 @@ def as_matrix(who: str, X: Any, dtype: Any = None) -> Any:
         If they are not numbers.
     """
     if is_sparse(X):
-        matrix = X.tocsr()
-        _refuse_complex(matrix.dtype)
-        matrix = matrix.astype(_target(matrix.dtype, dtype), copy=False)
-        _require_shape(who, matrix.shape)
-        _require_finite(who, "X", matrix.data)
-        return matrix
+        _refuse_complex(X.dtype)
+        _require_shape(who, X.shape)
+        return as_csr(who, "X", X, _target(X.dtype, dtype))
     try:
         array = np.asarray(X)
     except ValueError as error:
@@ -97,17 +88,7 @@ def as_matrix(who: str, X: Any, dtype: Any = None) -> Any:
     elif array.dtype.kind not in "fiub":
         array = _numbers(who, "X", array.astype, np.float64)
     _require_shape(who, array.shape)
-    packed = pack(array, _target(array.dtype, dtype))
-    _require_finite(who, "X", packed)
-    return packed
-
-
-def pack(array: np.ndarray, dtype: Any) -> np.ndarray:
-    """Return a packed array of a dtype, the same one if it is that; what is too large for it becomes infinite."""
-    if array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
-        return array
-    with np.errstate(over="ignore"):
-        return np.require(array, dtype, ["C", "A"])
+    return ports.packed(who, "X", array, _target(array.dtype, dtype))
 
 
 def _refuse_complex(dtype: np.dtype) -> None:
@@ -124,8 +105,8 @@ def _numbers(who: str, name: str, convert: Any, *args: Any, **kwargs: Any) -> np
         raise TypeError(f"{who}: expected {name} to hold numbers, got something else: {error}") from error
 
 
-def _target(dtype: np.dtype, wanted: Any) -> Any:
-    return wanted if wanted is not None else np.float32 if dtype == np.float32 else np.float64
+def _target(dtype: np.dtype, wanted: Any) -> np.dtype:
+    return np.dtype(wanted if wanted is not None else np.float32 if dtype == np.float32 else np.float64)
 
 
 def _require_shape(who: str, shape: tuple[int, ...]) -> None:
@@ -141,48 +122,24 @@ def _require_shape(who: str, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{who}: Found array with 0 feature(s) (shape={shape}) while a minimum of 1 is required.")
 
 
-def _require_finite(who: str, name: str, array: np.ndarray) -> None:
-    if not kernels.all_finite(array):
-        kind = "NaN" if np.isnan(array).any() else "infinity or a value too large for its dtype"
-        raise ValueError(f"{who}: Input {name} contains {kind}; remove or impute it")
-
-
 def as_weights(who: str, sample_weight: Any, n: int, dtype: Any) -> np.ndarray | None:
-    """Return weights of rows (N,), or None.
+    """Return weights of rows (N,), or None; a single number is that of every row.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If they are not as many numbers of at least 0, one of them above 0.
     """
     if sample_weight is None:
         return None
-    try:
-        weights = np.asarray(sample_weight)
-        weights = pack(np.full(n, weights) if weights.ndim == 0 else weights, dtype)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{who}: expected sample_weight to hold numbers, got something else: {error}") from error
-    if weights.shape != (n,):
-        raise ValueError(f"{who}: expected sample_weight of shape ({n},), one per row, got {weights.shape}")
-    _require_finite(who, "sample_weight", weights)
-    if weights.min() < 0:
-        raise ValueError(f"{who}: expected sample_weight of at least 0, got {weights.min()}")
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n, sample_weight)
+    weights = ports.as_weights(who, sample_weight, n, 1, np.dtype(dtype))
     if not weights.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     return weights
 
 
-def dense_blocks(X: Any, order: np.ndarray | None, multiple: int) -> Iterator[tuple[np.ndarray, Any]]:
-    """Yield rows as packed arrays with their places: all at once, or of a sparse matrix some 32 MB at a time.
-
-    ``order``: row numbers, or None for the order of the data; ``multiple``: of how many rows a block is made, but for
-    the last.  The second value indexes what belongs to the rows, unless it is None: then it is all, in its order.
-    """
-    if not is_sparse(X):
-        yield X, None
-        return
-    n, width = X.shape
-    rows = max(1, BLOCK_BYTES // (width * X.dtype.itemsize) // multiple) * multiple
-    for start in range(0, n, rows):
-        where: Any = slice(start, min(start + rows, n)) if order is None else order[start : start + rows]
-        yield X[where].toarray(), where
+def block(X: Any, targets: np.ndarray, weights: np.ndarray | None) -> ports.Block:
+    """Return rows, their targets as the loss takes them, and weights, as the data of a network."""
+    return ports.Block([X], [targets], weights, None, X.shape[0])

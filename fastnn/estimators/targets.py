@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.data.ports import packed, require_targets
 from fastnn.estimators.peers import kind
-from fastnn.estimators.rows import pack
 
 
 class Classes:
@@ -133,20 +133,12 @@ def as_values(who: str, y: Any, n: int, dtype: Any) -> np.ndarray:
     ValueError
         If they are not as many rows of finite numbers.
     """
-    if y is None:
-        raise ValueError(f"{who}: requires y to be passed, but the target y is None")
+    array = as_labels(who, y, n)
     try:
-        array = np.asarray(y)
-        if array.dtype.kind == "c":
-            raise ValueError("Complex data not supported")
         array = array.astype(np.float64) if array.dtype.kind not in "fiub" else array
     except (TypeError, ValueError) as error:
         raise ValueError(f"{who}: expected y to hold numbers, got something else: {error}") from error
-    array = flat(who, array, n)
-    array = pack(array.reshape(n, -1), dtype)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{who}: Input y contains {'NaN' if np.isnan(array).any() else 'infinity'}; remove these rows")
-    return array
+    return packed(who, "y", array.reshape(n, -1), np.dtype(dtype))
 
 
 def flat(who: str, array: np.ndarray, n: int) -> np.ndarray:
@@ -161,17 +153,13 @@ def flat(who: str, array: np.ndarray, n: int) -> np.ndarray:
         raise ValueError(
             f"{who}: y should be a 1d array, or (N, n_outputs), got an array of shape {array.shape} instead"
         )
-    if len(array) != n:
-        raise ValueError(
-            f"{who}: expected as many targets as rows: Found input variables with inconsistent numbers of samples: "
-            f"{[n, len(array)]}"
-        )
+    require_targets(who, array, n)
     if array.ndim == 2 and array.shape[1] == 1:
         warnings.warn(
             "A column-vector y was passed when a 1d array was expected. Please change the shape of y to "
             "(n_samples,), for example using ravel().",
             kind("DataConversionWarning"),
-            stacklevel=5,
+            stacklevel=6,
         )
         array = array[:, 0]
     return array

@@ -15,7 +15,7 @@ from fastnn._core.engine import Engine
 from fastnn._core.plan import aligned_zeros
 from fastnn._core.rng import PARAMETERS, Stream, fresh_seed
 from fastnn._spec import choose, require_count
-from fastnn.data.examples import MADE_BYTES, Examples
+from fastnn.data.examples import MADE_BYTES, Examples, count_of
 from fastnn.data.ports import Ports, as_list, as_row, as_rows, check_out, release
 from fastnn.graph.assembly import Application, Assembly, Place, assemble
 from fastnn.graph.binding import as_losses, as_metrics, bind_trainer, straight_targets
@@ -322,37 +322,28 @@ class Graph(Engine):
 
     def _predict_checked(self, X: Any, out: Any) -> Any:
         """``predict`` for whatever is not a packed array of the network's dtype; converts ``block`` rows at a time."""
-        if isinstance(X, Examples):
-            return self._predict_examples(X, out)
-        sources = self.ports.sources("predict", X)
-        outputs = self.ports.answers(len(sources[0]))
-        if out is not None:
-            check_out("predict", out, outputs)
-        for start in range(0, len(sources[0]), self.block):
-            rows = [x[start : start + self.block] for x in sources]
-            self._predict_part(rows if len(rows) > 1 else rows[0], outputs, start)
-            for x in sources:
-                release(x)
-        return _given(outputs, out)
-
-    def _predict_examples(self, examples: Examples, out: Any) -> Any:
-        """``predict`` for all examples in their order, some made at a time."""
-        n = len(examples)
-        if n < 1:
-            raise ValueError(f"predict: expected at least one example, got none in {examples!r:.200}")
+        examples = X if isinstance(X, Examples) else None
+        sources = [] if examples is not None else self.ports.sources("predict", X)
+        n = sources[0].shape[0] if examples is None else count_of("predict", examples)
         outputs = self.ports.answers(n)
         if out is not None:
             check_out("predict", out, outputs)
-        row_bytes = self.dtype.itemsize * sum(math.prod(shape) for shape in self.input_shapes)
-        rows = min(max(MADE_BYTES // row_bytes, 1), self.block)
-        for start in range(0, n, rows):
-            self._predict_part(examples.gather(np.arange(start, min(start + rows, n)))[0], outputs, start)
+        size = self.block if examples is None else min(max(MADE_BYTES // self.ports.input_bytes, 1), self.block)
+        for start in range(0, n, size):
+            stop = min(start + size, n)
+            rows = [x[start:stop] for x in sources]
+            X = (
+                examples.gather(np.arange(start, stop))[0]
+                if examples is not None
+                else rows
+                if len(rows) > 1
+                else rows[0]
+            )
+            inputs, made = self.ports.rows("predict", X)
+            self._predict_rows(inputs, [y[start : start + made] for y in outputs], made)
+            for x in sources:
+                release(x)
         return _given(outputs, out)
-
-    def _predict_part(self, X: Any, outputs: list[np.ndarray], start: int) -> None:
-        """Answer some rows into the outputs, from row ``start`` on."""
-        inputs, n = self.ports.rows("predict", X)
-        self._predict_rows(inputs, [y[start : start + n] for y in outputs], n)
 
     def _predict_one_checked(self, x: Any, out: Any) -> Any:
         """``predict_one`` for whatever is not an array of the network's dtype and layout."""

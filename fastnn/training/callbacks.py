@@ -12,6 +12,7 @@ import numpy.typing as npt
 from fastnn._spec import require_count, require_number
 from fastnn.schedules import is_gain, monitor_sign
 from fastnn.training.history import History
+from fastnn.training.progress import bar
 
 
 @dataclass
@@ -421,13 +422,9 @@ class ProgressBar(Callback):
 
     def on_fit_begin(self, net: Any, epochs: int) -> None:
         """Show an empty bar."""
-        try:
-            from tqdm import tqdm
-        except ImportError as error:
-            raise ImportError("ProgressBar needs tqdm: pip install tqdm") from error
         self._epochs, self._done, self._epoch = epochs, 0, 0
         stream = sys.stderr if self.stream is None else self.stream
-        self._bar = tqdm(file=stream, unit="row", unit_scale=True, desc=f"epoch 0/{epochs}", dynamic_ncols=True)
+        self._bar = bar("ProgressBar", unit="row", unit_scale=True, desc=f"epoch 0/{epochs}", file=stream)
 
     def on_batch_end(self, done_rows: int, total_rows: int | None, loss: float) -> None:
         """Move the bar."""

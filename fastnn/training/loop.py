@@ -1,30 +1,33 @@
 """The fit loop: feeds, schedules, callbacks and validation around the Trainer."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from fastnn._core import kernels
 from fastnn._core.rng import SHUFFLE
 from fastnn._core.trainer import NOT_FINITE
-from fastnn._spec import require_count
-from fastnn.data.examples import Examples
-from fastnn.data.feed import Block, Feed, make_feed
-from fastnn.data.ports import require_batch_size
+from fastnn._spec import require_count, require_flag
+from fastnn.data.feed import Feed, Shuffle, make_feed, validation_feed
+from fastnn.data.ports import Block
 from fastnn.errors import DivergenceError
 from fastnn.metrics import Metric, get_metric
 from fastnn.schedules import CallableSchedule, Constant, ReduceOnPlateau
 from fastnn.threads import obey
 from fastnn.training.callbacks import Callback, EpochInfo, EpochLog, ProgressBar, as_callback
 from fastnn.training.history import History
+from fastnn.training.progress import wanted
 
 if TYPE_CHECKING:
     from fastnn.graph.graph import Graph
 
 UPDATES = 1 << 16  # most updates of one call over several epochs: their rates are made beforehand
+
+Rates = Callable[["Graph", int], np.ndarray]  # of a network's next updates, so many
+Measure = Callable[[EpochInfo, "Sums"], None]
 
 
 def fit(
@@ -52,53 +55,127 @@ def fit(
         elif metrics is not None:
             raise ValueError("fit: expected metrics together with loss or optimizer; or give them to compile")
         net.require_compiled("fit")
-        return _fit(
-            net, X, y, epochs, batch_size, sample_weight, class_weight, validation_data, callbacks, shuffle, verbose,
-            rows,
-        )  # fmt: skip
+        require_count("fit", "epochs", epochs)
+        require_count("fit", "batch_size", batch_size)
+        require_flag("fit", "shuffle", shuffle)
+        feed = make_feed("fit", net.ports, X, y, sample_weight, class_weight, batch_size, epochs, rows)
+        validation = None if validation_data is None else validation_feed("fit", net.ports, validation_data, epochs)
+        if not isinstance(callbacks, Iterable):
+            got = type(callbacks).__name__
+            raise TypeError(f"fit: expected callbacks to be a list, got {got}; write callbacks=[...]")
+        calls = [as_callback(callback) for callback in callbacks]
+        if wanted("fit", verbose, 2):
+            calls.append(EpochLog() if verbose == 2 else ProgressBar())
+        net.history = history = History()
+
+        def validate(info: EpochInfo, sums: Sums) -> None:
+            if validation is not None:
+                values = measured(net, validation, _metrics(net))
+                info.val_loss = values.pop("loss")
+                info.metrics = {f"val_{name}": value for name, value in values.items()}
+
+        by_function = isinstance(net.schedule, ReduceOnPlateau | CallableSchedule) or net.trainer.calls_functions
+        if feed.whole is not None and not (calls or validation or by_function):  # nobody looks between two epochs
+            _epochs(net, feed.whole, feed.batch_size or feed.whole.n, shuffle, epochs, history)
+        else:
+            order = (lambda: Shuffle(net.seed, net.epoch)) if shuffle else lambda: None
+            train(net, feed, epochs, history, calls, order=order, measure=validate)
+    return history
 
 
-def _fit(
-    net: "Graph", X: Any, y: Any, epochs: int, batch_size: int, sample_weight: Any, class_weight: Any,
-    validation_data: Any, callbacks: Any, shuffle: bool, verbose: Any, rows: Any,
-) -> History:  # fmt: skip
-    """Check everything, then train epoch after epoch."""
-    require_count("fit", "epochs", epochs)
-    require_batch_size("fit", batch_size)
-    if not isinstance(shuffle, bool):
-        raise TypeError(f"fit: expected shuffle to be True or False, got {shuffle!r:.60}")
-    feed = make_feed("fit", X, y, sample_weight, class_weight, net.ports, batch_size, epochs, rows)
-    validation = _validation_feed(net, validation_data, epochs)
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(f"fit: expected callbacks to be a list, got {type(callbacks).__name__}; write callbacks=[...]")
-    calls = [as_callback(callback) for callback in callbacks] + _display(verbose)
-    net.history = history = History()
+class Sums(NamedTuple):
+    """What training on an epoch came to: mean loss as it was met, sum of the optimiser's penalties, rows, last rate."""
+
+    loss: float
+    penalty: float
+    rows: int
+    rate: float
+
+
+def train(
+    net: "Graph",
+    feed: Feed,
+    epochs: int,
+    history: History,
+    calls: Sequence[Callback],
+    *,
+    order: Callable[[], Shuffle | None],
+    rates: Rates | None = None,
+    measure: Measure,
+) -> bool:
+    """Train a compiled network epoch after epoch; return whether a callback stopped it.
+
+    ``order`` gives the order of the rows of the next epoch, None: as they come; ``rates`` those of the next updates,
+    by the network's schedule if it is left out.  ``measure`` completes what is known of an epoch before anybody hears
+    of it: it validates, or puts the loss in another scale.
+    """
     for call in calls:
         call.on_fit_begin(net, epochs)
     try:
-        block = None if calls or validation is not None else _unwatched(net, feed)
-        if block is not None:
-            _epochs(net, block, feed.batch_size or block.n, shuffle, epochs, history)
-            return history
         for _ in range(epochs):
             obey()
             began = perf_counter()
-            info = _epoch(net, feed, shuffle, epochs, calls)
-            if validation is not None:
-                values = _evaluate(net, validation)
-                info.val_loss = values.pop("loss")
-                info.metrics = {f"val_{name}": value for name, value in values.items()}
+            sums = sweep(net, feed, order(), calls, rates or schedule_rates)
+            net.epoch += 1
+            info = describe(net, sums, epochs, measure)
             info.seconds = perf_counter() - began
-            if isinstance(net.schedule, ReduceOnPlateau):
-                net.schedule.observe(info.value(net.schedule.monitor))
             history.append(info.epoch, **info.monitored(), learning_rate=info.learning_rate, seconds=info.seconds)
-            stops = [bool(call.on_epoch_end(info)) for call in calls]  # every callback hears of every epoch
-            if any(stops):
-                break
+            if any([bool(call.on_epoch_end(info)) for call in calls]):  # noqa: C419  (every callback hears of it)
+                return True
+        return False
     finally:
         for call in calls:
             call.on_fit_end(net, history)
-    return history
+
+
+def describe(net: "Graph", sums: Sums, epochs: int, measure: Measure) -> EpochInfo:
+    """Return what there is to tell of an epoch, after the schedule has heard of it."""
+    info = EpochInfo(net.epoch, epochs, sums.loss, learning_rate=sums.rate, samples=sums.rows, net=net)
+    measure(info, sums)
+    if isinstance(net.schedule, ReduceOnPlateau):
+        net.schedule.observe(info.value(net.schedule.monitor))
+    return info
+
+
+def sweep(net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequence[Callback], rates: Rates) -> Sums:
+    """Learn from every row of an epoch once.
+
+    Raises
+    ------
+    DivergenceError
+        If the loss of a mini-batch is not finite, or a parameter in the end.
+    ValueError
+        If there are no rows.
+    """
+    listeners = [call for call in calls if type(call).on_batch_end is not Callback.on_batch_end]
+    done, loss, weight, penalty, rate = 0, 0.0, 0.0, 0.0, 0.0
+
+    def tick(rows: int, mean: float) -> None:
+        obey()
+        for call in listeners:
+            call.on_batch_end(done + rows, feed.n, mean)
+
+    try:
+        for block in feed.blocks(shuffle):
+            size = feed.batch_size or block.n
+            steps = rates(net, -(-block.n // size))
+            more = net.trainer.run(*block, size, steps, tick)
+            done, loss, weight, rate = done + block.n, loss + more[0], weight + more[1], float(steps[-1])
+            penalty += net.trainer.penalty_sum
+            for call in listeners:
+                call.on_batch_end(done, feed.n, loss / weight if weight else 0.0)
+        if not done:
+            raise ValueError("fit: expected at least one batch from the iterable, got none")
+        if not kernels.all_finite(net.params):  # the last update of all is followed by no loss that would tell
+            raise DivergenceError(NOT_FINITE)
+    except DivergenceError as error:
+        raise _diverged(net.epoch + 1, error) from None
+    return Sums(loss / weight if weight else 0.0, penalty, done, rate)
+
+
+def _diverged(epoch: int, error: Exception) -> DivergenceError:
+    """Return the error with the epoch in which it happened."""
+    return DivergenceError(f"fit, epoch {epoch}: {error}; the network is as it was before fit")
 
 
 def _compile(net: "Graph", loss: Any, optimizer: Any, metrics: Any) -> None:
@@ -110,34 +187,6 @@ def _compile(net: "Graph", loss: Any, optimizer: Any, metrics: Any) -> None:
     if optimizer is None:
         optimizer = net.optimizer if compiled else "adam"
     net.compile(loss, optimizer, metrics=metrics if metrics is not None else net.metrics if compiled else ())
-
-
-def _display(verbose: Any) -> list[Callback]:
-    """Return the callback that shows how far training is."""
-    import sys
-
-    if verbose not in ("auto", 0, 1, 2):
-        raise ValueError(f"fit: expected verbose to be 'auto', 0, 1 or 2, got {verbose!r:.60}")
-    if verbose == "auto":
-        verbose = 1 if sys.stderr is not None and sys.stderr.isatty() else 0
-    return [ProgressBar()] if verbose == 1 else [EpochLog()] if verbose == 2 else []
-
-
-def _validation_feed(net: "Graph", data: Any, epochs: int) -> Feed | None:
-    """Return the feed of ``validation_data``, checked before training starts."""
-    if data is None:
-        return None
-    if isinstance(data, Examples):
-        return make_feed("validation_data", data, None, None, None, net.ports, 256, epochs)
-    if isinstance(data, tuple) and len(data) in (2, 3):
-        weights = data[2] if len(data) == 3 else None
-        return make_feed("validation_data", data[0], data[1], weights, None, net.ports, 256, epochs)
-    if isinstance(data, tuple) or not hasattr(data, "__iter__") or hasattr(data, "__array__"):
-        raise TypeError(
-            f"fit: expected validation_data to be (X, y), (X, y, sample_weight), Examples or an iterable of "
-            f"batches, got {type(data).__name__}{f' of {len(data)}' if isinstance(data, tuple) else ''}"
-        )
-    return make_feed("validation_data", data, None, None, None, net.ports, 256, epochs)
 
 
 @contextmanager
@@ -175,79 +224,37 @@ def kept_unless_done(net: "Graph") -> Iterator[None]:
         raise
 
 
-def _rates(net: "Graph", n_steps: int) -> np.ndarray:
-    """Return the learning rate of each of the next updates."""
+def schedule_rates(net: "Graph", n: int) -> np.ndarray:
+    """Return the learning rate of each of the next updates.
+
+    Raises
+    ------
+    ValueError
+        If the schedule gives one that is negative or not finite.
+    """
     if isinstance(net.schedule, Constant):
-        return np.full(n_steps, float(net.schedule.learning_rate))
+        return np.full(n, float(net.schedule.learning_rate))
     first = net.trainer.optimizer.step
-    rates = np.array([net.schedule(step) for step in range(first, first + n_steps)], dtype=np.float64)
-    if not np.isfinite(rates).all() or (rates < 0).any():
-        raise ValueError(f"fit: expected the schedule to give rates of at least 0, got {rates[~(rates >= 0)][:1]}")
+    rates = np.array([net.schedule(step) for step in range(first, first + n)], dtype=np.float64)
+    bad = rates[~(np.isfinite(rates) & (rates >= 0))]
+    if len(bad):
+        raise ValueError(f"learning_rate: expected the schedule to give finite rates of at least 0, got {bad[0]}")
     return rates
 
 
-def _epoch(net: "Graph", feed: Feed, shuffle: bool, epochs: int, calls: list[Callback]) -> EpochInfo:
-    """Train one epoch and return what came of it."""
-    listeners = [call for call in calls if type(call).on_batch_end is not Callback.on_batch_end]
-    done, loss_sum, weight_sum, rate = 0, 0.0, 0.0, 0.0
-    for block in feed.blocks((net.seed, net.epoch) if shuffle else None):
-        batch_size = feed.batch_size or block.n
-        rates = _rates(net, -(-block.n // batch_size))
-
-        def tick(rows: int, mean: float, before: int = done) -> None:
-            obey()
-            for call in listeners:
-                call.on_batch_end(before + rows, feed.n, mean)
-
-        loss, weight = _run(net, block, batch_size, rates, tick)
-        done, loss_sum, weight_sum, rate = done + block.n, loss_sum + loss, weight_sum + weight, float(rates[-1])
-        for call in listeners:
-            call.on_batch_end(done, feed.n, loss_sum / weight_sum if weight_sum else 0.0)
-    if not done:
-        raise ValueError("fit: expected at least one batch from the iterable, got none")
-    if not kernels.all_finite(net.params):  # the last update of all is followed by no loss that would tell
-        raise DivergenceError(f"fit, epoch {net.epoch + 1}: {NOT_FINITE}; the network is as it was before fit")
-    net.epoch += 1
-    return EpochInfo(
-        epoch=net.epoch,
-        epochs=epochs,
-        loss=loss_sum / weight_sum if weight_sum else 0.0,
-        learning_rate=rate,
-        samples=done,
-        net=net,
-    )
-
-
-def _unwatched(net: "Graph", feed: Feed) -> Block | None:
-    """Return the block of every epoch if nothing in Python wants to look between two, so that one call can do many."""
-    by_function = isinstance(net.schedule, ReduceOnPlateau | CallableSchedule) or net.trainer.calls_functions
-    return None if by_function else feed.whole
-
-
 def _epochs(net: "Graph", block: Block, batch_size: int, shuffle: bool, epochs: int, history: History) -> None:
-    """Train all epochs, many in one call of the Trainer; what comes of it is what ``_epoch`` for each would give."""
+    """Train all epochs, many in one call of the Trainer; what comes of it is what ``train`` would give."""
     n_batches = -(-block.n // batch_size)
     while epochs:
         losses = np.empty(min(epochs, max(1, UPDATES // n_batches)))
-        rates = _rates(net, len(losses) * n_batches)
+        rates = schedule_rates(net, len(losses) * n_batches)
         obey()
         began = perf_counter()
         try:
-            net.trainer.run_epochs(
-                block.inputs,
-                block.targets,
-                block.weights,
-                block.order,
-                block.n,
-                batch_size,
-                rates,
-                losses,
-                shuffle=(net.seed, SHUFFLE, net.epoch) if shuffle else None,
-                tick=_tick,
-            )
+            drawn = (net.seed, SHUFFLE, net.epoch) if shuffle else None
+            net.trainer.run_epochs(*block, batch_size, rates, losses, drawn, lambda rows, loss: obey())
         except DivergenceError as error:
-            epoch = net.epoch + net.trainer.epochs_done + 1
-            raise DivergenceError(f"fit, epoch {epoch}: {error}; the network is as it was before fit") from None
+            raise _diverged(net.epoch + net.trainer.epochs_done + 1, error) from None
         finally:  # after an interruption too
             done = net.trainer.epochs_done
             seconds = (perf_counter() - began) / max(done, 1)
@@ -257,34 +264,24 @@ def _epochs(net: "Graph", block: Block, batch_size: int, shuffle: bool, epochs: 
         epochs -= len(losses)
 
 
-def _tick(rows: int, loss: float) -> None:
-    """Look whether this thread is to stop."""
-    obey()
-
-
-def _run(net: "Graph", block: Block, batch_size: int, rates: np.ndarray, tick: Any) -> tuple[float, float]:
-    """Learn from one block."""
-    try:
-        return net.trainer.run(
-            block.inputs, block.targets, block.weights, block.order, block.n, batch_size, rates, tick
-        )
-    except DivergenceError as error:
-        raise DivergenceError(f"fit, epoch {net.epoch + 1}: {error}; the network is as it was before fit") from None
-
-
 def evaluate(net: "Graph", X: Any, y: Any, sample_weight: Any) -> dict[str, float]:
     """See ``Network.evaluate``."""
     net.require_compiled("evaluate")
-    return _evaluate(net, make_feed("evaluate", X, y, sample_weight, None, net.ports, 256, 1))
+    return measured(net, make_feed("evaluate", net.ports, X, y, sample_weight), _metrics(net))
 
 
-def _evaluate(net: "Graph", feed: Feed) -> dict[str, float]:
-    """Return loss and metrics over a feed."""
-    metrics = _metrics(net)
+def measured(net: "Graph", feed: Feed, metrics: dict[str, tuple[int, Metric]]) -> dict[str, float]:
+    """Return the loss over a feed, and metrics by name, each of which looks at the output with its number.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows of positive weight.
+    """
     loss_sum = weight_sum = 0.0
     for block in feed.blocks(None):
         outputs = net.ports.answers(block.n) if metrics else []
-        loss, weight = net.trainer.evaluate(block.inputs, block.targets, block.weights, outputs, block.n)
+        loss, weight = net.trainer.evaluate(*block[:3], outputs, block.n)
         loss_sum, weight_sum = loss_sum + loss, weight_sum + weight
         for output, metric in metrics.values():
             metric.update(block.targets[output], outputs[output], block.weights)

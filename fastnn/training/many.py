@@ -1,8 +1,7 @@
 """Many models side by side: each on a thread of its own, none of them needing the GIL while it learns."""
 
-import sys
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from copy import deepcopy
 from functools import partial
 from threading import Event
@@ -15,6 +14,7 @@ from fastnn.data.feed import as_row_numbers, held_once, is_batches
 from fastnn.graph.graph import KINDS, Graph
 from fastnn.threads import beside_others, get_num_threads, obeyed
 from fastnn.training.loop import fit
+from fastnn.training.progress import track, wanted
 
 DEFAULTS: dict[str, Any] = {**(fit.__kwdefaults__ or {}), "verbose": 0}
 DEFAULTS.pop("rows")
@@ -102,8 +102,7 @@ def fit_many(
             raise ValueError(f"fit_many: expected {name} to be a list of {len(models)}, one per model, got {got}")
     if n_threads is not None:
         require_count("fit_many", "n_threads", n_threads)
-    if verbose not in ("auto", 0, 1):
-        raise ValueError(f"fit_many: expected verbose to be 'auto', 0 or 1, got {verbose!r:.60}")
+    wanted("fit_many", verbose)
     held: dict[Any, Any] = {}
     jobs = []
     for position, model in enumerate(models):
@@ -169,8 +168,7 @@ def _arguments(net: Graph, options: dict[str, Any], own: dict[str, Any]) -> dict
 def _fit_estimator(model: Any, X: Any, y: Any, rows: Any, options: dict[str, Any]) -> Any:
     """Fit what is not a network on copies of its rows."""
     if rows is not None:
-        n = X.shape[0] if hasattr(X, "shape") else len(X)
-        rows = as_row_numbers("fit_many", rows, n)
+        rows = as_row_numbers("fit_many", rows, X.shape[0] if hasattr(X, "shape") else len(X))
         X, y = _take(X, rows), _take(y, rows)
         if options.get("sample_weight") is not None:
             options["sample_weight"] = _take(options["sample_weight"], rows)
@@ -199,23 +197,14 @@ def _work(job: Any, position: int, *stops: Event) -> Any:
 def _run(jobs: list[Any], n_threads: int, verbose: Any) -> list[Any]:
     """Return what each job returns or raises, ``n_threads`` of them at a time."""
     stop = Event()
-    show = sys.stderr is not None and sys.stderr.isatty() if verbose == "auto" else bool(verbose)
     with ThreadPoolExecutor(n_threads, "fit_many") as pool:
         try:
             futures = [pool.submit(_work, job, position, stop, *obeyed()) for position, job in enumerate(jobs)]
-            for future in _shown(futures) if show else as_completed(futures):
+            done = as_completed(futures)
+            for future in track("fit_many", done, verbose, total=len(futures), unit="model", leave=True):
                 future.result()
         except BaseException:  # only what is no Exception comes here
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [future.result() for future in futures]
-
-
-def _shown(futures: list[Future[Any]]) -> Iterable[Future[Any]]:
-    """Yield them as they are done, under a progress bar."""
-    try:
-        from tqdm import tqdm
-    except ImportError as error:
-        raise ImportError("the progress bar of fit_many needs tqdm: pip install tqdm") from error
-    return tqdm(as_completed(futures), total=len(futures), unit="model", dynamic_ncols=True, file=sys.stderr)

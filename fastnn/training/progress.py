@@ -1,4 +1,4 @@
-"""Progress of loops that may take long: a bar on the error stream, where somebody looks at it."""
+"""Progress of what may take long: a bar on the error stream, where somebody looks at it."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,38 @@ T = TypeVar("T")
 DELAY = 1.0  # seconds before a bar appears: what is done sooner needs none
 
 
-def track(who: str, items: Iterable[T], verbose: Any, *, total: int | None = None, unit: str = "step") -> Iterator[T]:
+def wanted(who: str, verbose: Any, most: int = 1) -> bool:
+    """Whether something is to be shown: 1 (to ``most``) yes, 0 no, "auto": on a terminal.
+
+    Raises
+    ------
+    ValueError
+        If ``verbose`` is something else.
+    """
+    if not isinstance(verbose, str | int) or verbose not in ("auto", *range(most + 1)):
+        numbers = ", ".join(map(str, range(most))) + f" or {most}"
+        raise ValueError(f"{who}: expected verbose to be 'auto', {numbers}, got {verbose!r:.60}")
+    return sys.stderr is not None and sys.stderr.isatty() if verbose == "auto" else bool(verbose)
+
+
+def bar(who: str, items: Iterable[T] | None = None, **options: Any) -> Any:
+    """Return a bar of tqdm, on the error stream unless ``file`` is given.
+
+    Raises
+    ------
+    ImportError
+        If tqdm is not installed.
+    """
+    try:
+        from tqdm import tqdm
+    except ImportError as error:
+        raise ImportError(f"{who}: the progress bar needs tqdm: pip install tqdm; or pass verbose=0") from error
+    return tqdm(items, **{"file": sys.stderr, "dynamic_ncols": True, **options})
+
+
+def track(
+    who: str, items: Iterable[T], verbose: Any, *, total: int | None = None, unit: str = "step", leave: bool = False
+) -> Iterator[T]:
     """Return the items, with a bar that shows how many have been taken.
 
     Parameters
@@ -23,6 +54,8 @@ def track(who: str, items: Iterable[T], verbose: Any, *, total: int | None = Non
         How many items there are, where they have no length.
     unit : str
         What an item is.
+    leave : bool
+        Whether the bar appears at once, and stays.
 
     Raises
     ------
@@ -31,15 +64,6 @@ def track(who: str, items: Iterable[T], verbose: Any, *, total: int | None = Non
     ImportError
         If a bar is wanted and tqdm is not installed.
     """
-    if not isinstance(verbose, str | int) or verbose not in ("auto", 0, 1):
-        raise ValueError(f"{who}: expected verbose to be 'auto', 0 or 1, got {verbose!r:.60}")
-    if verbose == "auto":
-        verbose = sys.stderr is not None and sys.stderr.isatty()
-    if not verbose:
+    if not wanted(who, verbose):
         return iter(items)
-    try:
-        from tqdm import tqdm
-    except ImportError as error:
-        raise ImportError(f"{who}: the progress bar needs tqdm: pip install tqdm; or pass verbose=0") from error
-    bar = tqdm(items, desc=who, total=total, unit=unit, delay=DELAY, leave=False, file=sys.stderr, dynamic_ncols=True)
-    return iter(bar)
+    return iter(bar(who, items, desc=who, total=total, unit=unit, delay=0.0 if leave else DELAY, leave=leave))

@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from fastnn._spec import require_count, require_number
-from fastnn.data.feed import Block, make_feed
-from fastnn.data.ports import require_batch_size
+from fastnn.data.feed import Feed, Shuffle, make_feed
+from fastnn.data.ports import Block
 from fastnn.errors import DivergenceError
 from fastnn.graph.graph import Graph
 from fastnn.plotting.curves import _dress, _figure, _finish
+from fastnn.schedules import Constant
+from fastnn.training.callbacks import Callback, EpochInfo
+from fastnn.training.history import History
+from fastnn.training.loop import train
 
 _LOSS, _SMOOTHED, _SUGGESTION = "#c3d3e6", "#1f5fa8", "#d1541f"
 _TIMES = 3.0  # the fall of the loss, or the loss, by which it may rise
@@ -150,7 +154,7 @@ def lr_find(
     if not isinstance(net, Graph):
         raise TypeError(f"lr_find: expected a Network, got {type(net).__name__}")
     net.require_compiled("lr_find")
-    require_batch_size("lr_find", batch_size)
+    require_count("lr_find", "batch_size", batch_size)
     require_count("lr_find", "steps", steps, low=2)
     require_number("lr_find", "start", start, low=0.0, strict=True)
     require_number("lr_find", "stop", stop, low=float(start), strict=True)
@@ -158,61 +162,79 @@ def lr_find(
     if smoothing == 1:
         raise ValueError("lr_find: expected smoothing below 1, got 1")
     copy = deepcopy(net)
-    rates = np.geomspace(start, stop, steps)
-    batches = _batches(copy, X, y, sample_weight, batch_size)
-    losses: list[float] = []
-    smoothed: list[float] = []
-    average, diverged = 0.0, False
-    for k, rate in enumerate(rates):
-        block = next(batches, None)
+    copy.schedule = Constant(start)  # whatever it was, it has no part in this
+    rates, test = np.geomspace(start, stop, steps), RangeTest(copy, float(smoothing))
+    feed = UpdateFeed(make_feed("lr_find", copy.ports, X, y, sample_weight, batch_size=batch_size), copy, steps)
+    try:
+        diverged = train(
+            copy, feed, steps, History(), [test],
+            order=lambda: None, rates=lambda net, n: rates[len(test.losses) :][:n], measure=lambda info, sums: None,
+        )  # fmt: skip
+    except DivergenceError:
+        diverged = True
+    if not test.losses:
+        raise DivergenceError("lr_find: the loss is not finite before any update; standardise the data")
+    return RateSweep(rates[: len(test.losses)], np.array(test.losses), np.array(test.smoothed), diverged)
+
+
+class RangeTest(Callback):
+    """Keeps the loss of each update and its moving average, and stops when that has risen too far.
+
+    An epoch is one update: see `UpdateFeed`.  One after which parameters are infinite counts, though no epoch ends
+    with it.
+    """
+
+    def __init__(self, net: Graph, smoothing: float) -> None:
+        self.net, self.first, self.smoothing, self.average = net, net.trainer.step, smoothing, 0.0
+        self.losses: list[float] = []
+        self.smoothed: list[float] = []
+
+    def on_batch_end(self, done_rows: int, total_rows: int | None, loss: float) -> None:
+        """Note the loss, if it is that of another update."""
+        if self.net.trainer.step - self.first > len(self.losses):
+            self.losses.append(loss)
+            self.average = self.smoothing * self.average + (1 - self.smoothing) * loss
+            self.smoothed.append(self.average / (1 - self.smoothing ** len(self.losses)))
+
+    def on_epoch_end(self, info: EpochInfo) -> bool:
+        """Stop if it has risen."""
+        first, least, last = self.smoothed[0], min(self.smoothed), self.smoothed[-1]
+        return last - least > _TIMES * max(abs(least), first - least)
+
+
+class UpdateFeed:
+    """One mini-batch of another feed at a time: as many epochs as updates, through all rows in new orders each time."""
+
+    n: int | None = None
+    batch_size: int | None = None
+    whole: Block | None = None
+
+    def __init__(self, feed: Feed, net: Graph, steps: int) -> None:
+        self.feed, self.seed, self.epoch, self.steps, self.given = feed, net.seed, net.epoch, steps, 0
+        self.batches = self._batches()
+
+    def blocks(self, shuffle: Shuffle | None) -> Iterator[Block]:
+        """Yield the next mini-batch."""
+        block = next(self.batches, None)
         if block is None:
             raise ValueError(
-                f"lr_find: expected {steps} batches from the iterable, got {k}; lower steps, or pass one that starts "
-                "again"
+                f"lr_find: expected {self.steps} batches from the iterable, got {self.given}; lower steps, or pass one "
+                "that starts again"
             )
-        try:
-            loss = _update(copy, block, float(rate))
-        except DivergenceError:
-            diverged = True
-            break
-        average = smoothing * average + (1 - smoothing) * loss
-        losses.append(loss)
-        smoothed.append(average / (1 - smoothing ** (k + 1)))
-        least = min(smoothed)
-        if smoothed[-1] - least > _TIMES * max(abs(least), smoothed[0] - least):
-            diverged = True
-            break
-    if not losses:
-        raise DivergenceError("lr_find: the loss is not finite before any update; standardise the data")
-    return RateSweep(rates[: len(losses)], np.array(losses), np.array(smoothed), diverged)
+        self.given += 1
+        yield block
 
-
-def _batches(net: Graph, X: Any, y: Any, sample_weight: Any, batch_size: int) -> Iterator[Block]:
-    """Yield mini-batches, epoch after epoch in new orders, as long as there are any."""
-    feed = make_feed("lr_find", X, y, sample_weight, None, net.ports, batch_size, 1)
-    epoch = net.epoch
-    while True:
-        count = 0
-        for block in feed.blocks((net.seed, epoch)):
-            if block.order is None:  # a batch as the caller gave it
-                count += 1
-                yield block
-                continue
-            for first in range(0, block.n, batch_size):
-                order = block.order[first : first + batch_size]
-                count += 1
-                yield block._replace(order=order, n=len(order))
-        if not count:
-            return
-        epoch += 1
-
-
-def _update(net: Graph, block: Block, rate: float) -> float:
-    """Make one update, and return the loss before it."""
-    loss, weight = net.trainer.run(
-        block.inputs, block.targets, block.weights, block.order, block.n, block.n, np.array([rate]), None
-    )
-    return loss / weight if weight else 0.0
+    def _batches(self) -> Iterator[Block]:
+        """Yield mini-batches, epoch after epoch, as long as there are any."""
+        before = -1
+        while before < self.given:
+            before = self.given
+            for block in self.feed.blocks(Shuffle(self.seed, self.epoch)):
+                order = np.arange(block.n) if block.order is None else block.order
+                for first in range(0, block.n, self.feed.batch_size or block.n):
+                    rows = order[first : first + (self.feed.batch_size or block.n)]
+                    yield block._replace(order=rows, n=len(rows))
+            self.epoch += 1
 
 
 def plot_lr_find(sweep: RateSweep, path: str | Path | None = None) -> Any:

@@ -177,12 +177,12 @@ TABLE = [
     ("schedule raises", lambda n: n.fit(X, Y, optimizer=fn.SGD(raising)), KeyError, r"from the user"),
     ("schedule negative", lambda n: n.fit(X, Y, optimizer=fn.SGD(lambda step: -1.0)), ValueError, r"expected a finite rate of at least 0 at step 0, got -1"),
     ("schedule text", lambda n: n.fit(X, Y, optimizer=fn.SGD(lambda step: "a")), TypeError, r"expected a number at step 0, got str 'a'"),
-    ("validation kind", lambda n: n.fit(X, Y, validation_data=X), TypeError, r"^fit: expected validation_data to be \(X, y\).* got ndarray"),
+    ("validation kind", lambda n: n.fit(X, Y, validation_data=X), TypeError, r"^fit: expected validation_data to be Examples, an iterable of batches, \(X, y\) or \(X, y, sample_weight\), got ndarray"),
     ("validation tuple", lambda n: n.fit(X, Y, validation_data=(X, Y, Y, Y)), TypeError, r"expected validation_data .* got tuple of 4"),
     ("validation shape", lambda n: n.fit(X, Y, validation_data=(X[:, :3], Y)), ValueError, r"^validation_data: expected X of shape \(B, 4\), got \(6, 3\)"),
     ("validation labels", lambda n: n.fit(X, Y, validation_data=(X, Y + 5)), ValueError, r"^validation_data: expected labels from 0 to 2"),
-    ("batches not pairs", lambda n: n.fit(iter([X])), TypeError, r"^fit: expected batches \(x, y\) or \(x, y, sample_weight\), got ndarray"),
-    ("batches four", lambda n: n.fit(iter([(X, Y, Y, Y)])), TypeError, r"expected batches \(x, y\) .* got 4 parts"),
+    ("batches not pairs", lambda n: n.fit(iter([X])), TypeError, r"^fit: expected batches \(X, y\) or \(X, y, sample_weight\), got ndarray"),
+    ("batches four", lambda n: n.fit(iter([(X, Y, Y, Y)])), TypeError, r"expected batches \(X, y\) .* got tuple of 4"),
     ("batches none", lambda n: n.fit(iter([])), ValueError, r"^fit: expected at least one batch from the iterable, got none"),
     ("batches twice", lambda n: n.fit(iter([(X, Y)]), epochs=2), ValueError, r"expected an iterable that can be gone through 2 times, got a one-time list_iterator"),
     ("batch bad late", lambda n: n.fit(one_batch_then_bad()), ValueError, r"expected labels from 0 to 2 for 3 outputs, got 99"),
@@ -636,13 +636,17 @@ def test_pandas_series_and_frames():
         plain.predict(pd.DataFrame({"a": [1.0], "b": ["x"], "c": [1.0], "d": [1.0]}))
 
 
-def test_sparse_matrices_of_scipy_are_refused_by_name():
+def test_sparse_matrices_of_scipy_are_rows_and_nothing_else():
     sparse = pytest.importorskip("scipy.sparse")
     net = make()
-    with pytest.raises(TypeError, match=r"expected X to be a dense array, got csr_matrix; call X\.toarray\(\)"):
-        net.predict(sparse.csr_matrix(X))
-    with pytest.raises(TypeError, match=r"train_step: expected X to be a dense array"):
-        net.train_step(sparse.csr_array(X), Y)
+    with pytest.raises(
+        TypeError, match=r"predict_one: expected x to be a dense array, got csr_matrix; call x\.toarray"
+    ):
+        net.predict_one(sparse.csr_matrix(X[:1]))
+    with pytest.raises(TypeError, match=r"train_step: expected y to be a dense array, got csr_array; call y\.toarray"):
+        net.train_step(X, sparse.csr_array(np.eye(3)[Y]))
+    with pytest.raises(TypeError, match=r"fit: expected sample_weight to be a dense array, got csr_array"):
+        net.fit(X, Y, sample_weight=sparse.csr_array(np.ones((1, len(X)))))
 
 
 def test_a_list_of_one_row_is_one_row():

@@ -574,7 +574,7 @@ def test_fit_refuses_what_does_not_fit():
         net.fit(windows(columns=lambda times: np.where(times[:, None] == 50, np.nan, [[0.0, 0.0]])))
     np.testing.assert_array_equal(net.params, before)
     for wrong, error, message in (
-        ((1,), TypeError, r"expected gather to give \(X, y\) or \(X, y, sample_weight\), got 1 parts"),
+        ((1,), TypeError, r"expected gather to give \(X, y\) or \(X, y, sample_weight\), got tuple of 1"),
         ((LOAD[:3, None], LOAD[:3]), ValueError, "expected gather to give 1 examples, got 3"),
     ):
         examples = Recorder(5)

@@ -1,7 +1,6 @@
 """The numbers of scikit-learn: same parameters and random_state, same weights, losses, scores and epochs."""
 
 import warnings
-from importlib import import_module
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, make_multilabel_
 from sklearn.model_selection import train_test_split  # noqa: E402
 from sklearn.neural_network import MLPClassifier, MLPRegressor  # noqa: E402
 
+from fastnn.data import feed  # noqa: E402
 from fastnn.estimators.holdout import hold_out  # noqa: E402
 
 TIGHT = 1e-11  # of weights after tens to hundreds of updates in float64; what was seen is below 1e-14
@@ -137,7 +137,8 @@ def test_sparse_rows(case):
 def test_sparse_rows_larger_than_a_block(monkeypatch):
     """Made dense 48 rows at a time: the mini-batches are the same, and so is the model."""
     X, y, (theirs, ours) = pair("adam", batch_size=16, max_iter=3)
-    monkeypatch.setattr(import_module("fastnn.estimators.rows"), "BLOCK_BYTES", 50 * 64 * 8)
+    monkeypatch.setattr(feed, "BUFFER_BYTES", 0)
+    monkeypatch.setattr(feed, "MADE_BYTES", 50 * 74 * 8)  # of a row and its target
     fit_both(sparse.csr_matrix(X), y, (theirs, ours))
     assert_same(theirs, ours)
     np.testing.assert_allclose(ours.predict(sparse.csr_matrix(X)), ours.predict(X))

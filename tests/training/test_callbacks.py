@@ -272,7 +272,7 @@ def test_progress_bar_says_what_to_install(monkeypatch):
         return real(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(ImportError, match="ProgressBar needs tqdm: pip install"):
+    with pytest.raises(ImportError, match="ProgressBar: the progress bar needs tqdm: pip install"):
         ProgressBar().on_fit_begin(None, 1)
 
 

@@ -80,6 +80,7 @@ OPTIMIZERS = [
     fn.RMSprop(),
     fn.Adagrad(),
     "adadelta",
+    fn.SGD(fn.ReduceOnPlateau(0.1, monitor="val_loss")),
 ]
 
 
@@ -88,7 +89,8 @@ def test_the_network_stays_as_it_is(optimizer):
     X, y = fn.load_digits()
     layers = [fn.Dense(32), fn.BatchNorm(), fn.Activation("relu"), fn.Dropout(0.2), fn.Dense(10)]
     net = fn.Sequential(layers, 64, seed=0)
-    net.fit(X, y, loss="cross_entropy", optimizer=optimizer, metrics=["accuracy"])
+    more = {"validation_data": (X, y), "verbose": 0}
+    net.fit(X, y, loss="cross_entropy", optimizer=optimizer, metrics=["accuracy"], **more)
     before, twin = net.state(), copy.deepcopy(net)
     found = fn.lr_find(net, X, y)
     after = net.state()
@@ -97,7 +99,7 @@ def test_the_network_stays_as_it_is(optimizer):
     np.testing.assert_array_equal(after["compiled"].pop("state"), before["compiled"].pop("state"))
     assert after == before
     assert fn.lr_find(twin, X, y).losses.tolist() == found.losses.tolist()
-    assert net.fit(X, y)["loss"] == twin.fit(X, y)["loss"]
+    assert net.fit(X, y, **more)["loss"] == twin.fit(X, y, **more)["loss"]
 
 
 @pytest.mark.parametrize(
@@ -125,6 +127,24 @@ def test_weights_and_iterables():
     assert once.losses.tolist() == batches.losses.tolist()
     with pytest.raises(ValueError, match="expected 20 batches from the iterable, got 7; lower steps"):
         fn.lr_find(net, ((X, y[:, None]) for _ in range(7)), **options)
+
+
+class Digits(fn.Examples):
+    X, y = fn.load_digits()
+
+    def __len__(self):
+        return len(self.X)
+
+    def gather(self, rows):
+        return self.X[rows], self.y[rows]
+
+
+def test_examples_come_in_batches_of_that_size():
+    net = fn.Sequential([fn.Dense(10)], 64, seed=0)
+    net.compile("cross_entropy", "sgd")
+    for size in (32, 500):
+        made, given = (fn.lr_find(net, *data, batch_size=size, steps=9) for data in ((Digits(),), (Digits.X, Digits.y)))
+        np.testing.assert_allclose(made.losses, given.losses, rtol=1e-5)
 
 
 def test_all_rows_come_by_before_any_comes_again():

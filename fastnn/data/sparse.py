@@ -1,0 +1,51 @@
+"""Sparse rows: matrices and arrays of SciPy, which compute in what they store and are made dense block by block."""
+
+from typing import Any
+
+import numpy as np
+
+from fastnn._core import kernels
+
+
+def is_sparse(X: Any) -> bool:
+    """Whether it is a sparse matrix or array of SciPy."""
+    return type(X) is not np.ndarray and hasattr(X, "toarray") and hasattr(X, "tocsr")
+
+
+def as_csr(who: str, name: str, X: Any, dtype: np.dtype) -> Any:
+    """Return a sparse matrix as CSR of ``dtype``, each place stored once: the same one if it already is that.
+
+    Raises
+    ------
+    TypeError
+        If it does not hold real numbers.
+    ValueError
+        If a number is NaN or infinite, or too large for the dtype.
+    """
+    require_real(who, name, X.dtype)
+    matrix = X.tocsr()
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    with np.errstate(over="ignore"):
+        matrix = matrix.astype(dtype, copy=False)
+    stored = matrix.data[: matrix.nnz]
+    if not kernels.all_finite(stored):
+        at = np.flatnonzero(~np.isfinite(stored))
+        where = int(np.searchsorted(matrix.indptr, at[0], side="right")) - 1, int(matrix.indices[at[0]])
+        raise not_finite(who, name, dtype, len(at), stored[at[0]], where)
+    return matrix
+
+
+def require_real(who: str, name: str, dtype: np.dtype) -> None:
+    """Raise TypeError unless arrays of this dtype hold real numbers."""
+    if dtype.kind not in "fiub":
+        raise TypeError(f"{who}: expected {name} to hold real numbers, got dtype {dtype}; encode or convert it first")
+
+
+def not_finite(who: str, name: str, dtype: np.dtype, bad: int, first: Any, where: tuple[int, ...]) -> ValueError:
+    """Return the error for values that are not finite: how many, the first of them, and where it is."""
+    return ValueError(
+        f"{who}: expected {name} to be finite in {dtype}, got {bad} NaN or infinite values, the first, {first}, at "
+        f"{where}; remove or impute them"
+    )
