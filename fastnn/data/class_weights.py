@@ -28,18 +28,9 @@ def labels_of(who: str, y: np.ndarray, loss: Loss) -> np.ndarray:
 
 
 def class_weights(who: str, class_weight: Any, labels: np.ndarray, known: range | None = None) -> np.ndarray:
-    """Return the weight of each row by its label, float64 of shape (N,).
+    """Return the weight of each row by its label, float64 of shape (N,); ``known``: all labels that there can be.
 
-    Parameters
-    ----------
-    who : str
-        The function that asks.
-    class_weight : dict or "balanced"
-        Weights by label, 1 for those that are not in it; "balanced": N / (classes * count).
-    labels : ndarray of shape (N,)
-        Labels.
-    known : range, optional
-        All labels that there can be.
+    ``class_weight``: weights by label, 1 for those not in it; "balanced": N / (classes * count).
 
     Raises
     ------

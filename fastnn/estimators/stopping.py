@@ -41,18 +41,8 @@ class Record:
 class StoppingRule(Callback):
     """Training ends once the loss, or the score on rows held out, has not got better by ``tol`` for some epochs.
 
-    Parameters
-    ----------
-    estimator : MultilayerPerceptron
-        Whose parameters say how; ``_score_outputs`` judges the answers to rows held out.
-    objective : Objective
-        The scale of the losses.
-    pace : Pace
-        What may answer with a lower rate instead.
-    record : Record
-        What is written to.
-    held : Feed, optional
-        Rows held out.  The parameters with the best score on them are those that stay.
+    ``estimator`` says how, by its parameters; ``pace`` may answer with a lower rate instead; ``record`` is written to.
+    Where rows are held out, the parameters with the best score on them are those that stay.
     """
 
     def __init__(

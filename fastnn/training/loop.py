@@ -105,18 +105,9 @@ def train(
 ) -> bool:
     """Train a compiled network epoch after epoch; return whether a callback stopped it.
 
-    Parameters
-    ----------
-    net, feed, epochs, history
-        What learns, from which rows, how often, and what is written to.
-    calls : sequence of Callback
-        Every one hears of every epoch.
-    order : callable
-        Gives the order of the rows of the next epoch; None: as they come.
-    rates : callable, optional
-        Gives the rates of the next updates; the schedule of the network if it is left out.
-    measure : callable
-        Completes what is known of an epoch before anybody hears of it: validates, or puts the loss in another scale.
+    ``order`` gives the order of the rows of the next epoch, None: as they come; ``rates`` those of the next updates,
+    by the network's schedule if it is left out.  ``measure`` completes what is known of an epoch before anybody hears
+    of it: it validates, or puts the loss in another scale.
     """
     for call in calls:
         call.on_fit_begin(net, epochs)
