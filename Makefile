@@ -30,9 +30,9 @@ demo: build  ## train a digits classifier and show it
 	$(PY) -m fastnn demo --out demo-output
 
 test: build $(VENV)/tested  ## the suite on all cores, doctests included
-	$(TEST) -m "not exhaustive" $(ARGS)
+	$(TEST) -m "not slow" $(ARGS)
 
-test-all: build $(VENV)/tested  ## likewise with what takes long and bites only where something else would
+test-all: build $(VENV)/tested  ## likewise with the tests that take more than a few seconds each
 	$(TEST) $(ARGS)
 
 test-threads: build $(VENV)/tested  ## calls of many threads on one network, over and over
