@@ -21,6 +21,11 @@ class Schedule(Spec, family="schedule"):
     A schedule is a frozen dataclass of JSON values (`CallableSchedule` aside), whose first field, ``learning_rate``, is
     the largest rate it gives.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If a field, of whatever schedule, is of the wrong kind or out of range.
+
     Examples
     --------
     >>> import fastnn as fn
@@ -54,11 +59,6 @@ class Constant(Schedule):
     learning_rate : float
         The rate, at least 0.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If the rate is not a finite number of at least 0.
-
     Examples
     --------
     >>> import fastnn as fn
@@ -85,11 +85,6 @@ class StepDecay(Schedule):
         What the rate is multiplied by, above 0 and at most 1.
     every : int
         Number of updates between two falls.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a field is of the wrong kind or out of range.
 
     Notes
     -----
@@ -125,11 +120,6 @@ class ExponentialDecay(Schedule):
     every : int
         Number of updates over which it falls by ``factor``.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If a field is of the wrong kind or out of range.
-
     Notes
     -----
     ``rate(step) = learning_rate * factor ** (step / every)``
@@ -163,11 +153,6 @@ class InverseTimeDecay(Schedule):
         How fast it falls, at least 0: after ``every / rate`` updates it is half.
     every : int, default 1
         Number of updates in one unit of time.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a field is of the wrong kind or out of range.
 
     Notes
     -----
@@ -205,11 +190,6 @@ class CosineDecay(Schedule):
         Number of updates of the warm-up, fewer than ``total_steps``; the last of them has the largest rate.
     final : float, default 0.0
         The last rate, at most ``learning_rate``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a field is of the wrong kind or out of range.
 
     Notes
     -----
@@ -266,11 +246,6 @@ class OneCycle(Schedule):
     peak_at : float, default 0.3
         Part of the cycle that the rise takes, above 0 and below 1.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If a field is of the wrong kind or out of range.
-
     Notes
     -----
     Update 0 has the first rate, update ``total_steps - 1`` the last one.  Smith, A disciplined approach to neural
@@ -325,11 +300,6 @@ class ReduceOnPlateau(Schedule):
         The value that ``fit`` hands to `observe` after each epoch, one of the names in the history.
     mode : {"auto", "min", "max"}, default "auto"
         Whether less or more is better; "auto" means more for names with accuracy or r2 in them, less for all others.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a field is of the wrong kind or out of range.
 
     Notes
     -----
@@ -444,10 +414,8 @@ class CallableSchedule(Schedule):
 
         Raises
         ------
-        TypeError
-            If the function gives something other than a number.
-        ValueError
-            If the rate is negative, infinite or not a number.
+        TypeError, ValueError
+            If that is not a number, or negative, infinite or not a number.
         """
         rate = self.function(step)
         if not isinstance(rate, Real):
