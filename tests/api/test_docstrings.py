@@ -64,7 +64,7 @@ def fault(subject):
     wanted = set(parameters(subject))
     if same := re.search(r"(Other p|P)arameters are those of `?(\w+)`?\.", inspect.getdoc(subject) or ""):
         theirs = entries(sections(getattr(fn, same[2]))["Parameters"])
-        told += [name for name in theirs if same[1] == "P" or name in wanted and name not in told]
+        told += [name for name in theirs if same[1] == "P" or (name in wanted and name not in told)]
     if inspect.isclass(subject) and "Parameters" not in found and "Attributes" in found:  # made by fastnn, to be read
         return ""
     if set(told) != wanted:
