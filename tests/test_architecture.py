@@ -45,7 +45,7 @@ FLOORS = [
     # what draws
     ["plotting.figure", "plotting.curves", "plotting"],
     # F6: leaves, each on its own
-    ["insight.gradcheck", "insight.score", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.importance", "insight.probes", "insight.flow",
+    ["insight.score", "insight.gradcheck", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.importance", "insight.probes", "insight.flow",
      "insight.histograms", "insight.range_test", "insight.plots", "insight"],
     ["estimators.parameters", "estimators.peers", "estimators.available", "estimators.rows", "estimators.targets",
      "estimators.holdout", "estimators.design", "estimators.objective", "estimators.pace", "estimators.stopping",

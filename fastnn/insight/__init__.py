@@ -1,4 +1,8 @@
-"""Looking into a network: what its outputs rest on, what its layers know, how it learns and at what rate."""
+"""Looking into a network: what its outputs rest on, what its layers know, how it learns and at what rate.
+
+What draws needs matplotlib (ImportError says how to install it) and returns a figure with an Agg canvas: no window, no
+global state.
+"""
 
 from fastnn.insight.attribution import Attribution, IntegratedGradients, integrated_gradients, saliency, smooth_grad
 from fastnn.insight.flow import GradientFlow, gradient_flow

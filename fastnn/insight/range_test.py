@@ -54,22 +54,7 @@ class RateSweep:
         return float(self.rates[best] / _SAFETY) if best > 0 else float("nan")
 
     def plot(self, path: str | Path | None = None) -> Any:
-        """Draw it: see `plot_lr_find`.
-
-        Parameters
-        ----------
-        path : str or Path, optional
-            Where to write the picture.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
+        """Draw it: see `plot_lr_find`."""
         return plot_lr_find(self, path)
 
     def __repr__(self) -> str:
@@ -240,24 +225,21 @@ class UpdateFeed:
 def plot_lr_find(sweep: RateSweep, path: str | Path | None = None) -> Any:
     """Draw the loss over the learning rate, and the suggestion.
 
+    Other parameters are those of plot_history.
+
     Parameters
     ----------
     sweep : RateSweep
         What ``lr_find`` returned.
-    path : str or Path, optional
-        Where to write the picture; the suffix says the format (.png, .svg, .pdf).
 
     Returns
     -------
     matplotlib.figure.Figure
-        The figure, with an Agg canvas.
 
     Raises
     ------
     TypeError
         If it is none.
-    ImportError
-        If matplotlib is not installed.
 
     Examples
     --------

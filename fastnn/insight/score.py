@@ -43,6 +43,11 @@ class Valued:
         return np.array(self.values, dtype=dtype, copy=copy)
 
 
+def by_name(inputs: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Name the arrays of the inputs: input, or input_1, input_2 ..."""
+    return {f"input_{i + 1}" if len(inputs) > 1 else "input": x for i, x in enumerate(inputs)}
+
+
 def output_layers(net: Network) -> list[str]:
     """Return the name of the layer that gives each output; "input" for an input that is passed on."""
     first = len(net.input_shapes)
