@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._version import __version__
 from fastnn.graph.summary import rows_of, total
 from fastnn.insight.flow import gradient_flow
 from fastnn.insight.histograms import histograms
@@ -152,19 +153,10 @@ def training(net: Network, history: History | None) -> Html:
     rows += [
         ("seed", str(net.seed)),
         ("arithmetic", f"{net.dtype}, {isa()}, {get_threads()} threads here"),
-        ("versions here", f"fastnn {_version()}, NumPy {np.__version__}, Python {platform.python_version()}"),
+        ("versions here", f"fastnn {__version__}, NumPy {np.__version__}, Python {platform.python_version()}"),
         ("page made", strftime("%Y-%m-%d %H:%M")),
     ]
     return pairs(rows, caption="Training")
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("fastnn")
-    except PackageNotFoundError:
-        return "of the source"
 
 
 def _short(spec: Any) -> str:
