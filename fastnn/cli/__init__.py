@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Return the parser; a command is a module with ``HELP``, ``add_options`` and a ``run`` that its docstring tells."""
+    """Return the parser; a command is a module with ``HELP``, ``add_options`` and ``run``, its docstring the words."""
     parser = argparse.ArgumentParser(prog="fastnn", description="Small neural networks on the CPU.")
     commands = parser.add_subparsers(required=True, metavar="command")
     for command in (demo, train, predict, report, export, bench, info):

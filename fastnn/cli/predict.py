@@ -49,10 +49,8 @@ def answers(recipe: Recipe, output: Output, raw: Array) -> tuple[Array, Array | 
 
 def write_npz(path: str, prediction: Array, probabilities: Array | None, classes: list[Any] | None) -> None:
     """Write the arrays ``prediction`` and, for classes, ``probabilities`` and ``classes``."""
-    if probabilities is None:
-        np.savez_compressed(path, prediction=prediction)
-    else:
-        np.savez_compressed(path, prediction=prediction, probabilities=probabilities, classes=np.asarray(classes))
+    sure: Any = {} if probabilities is None else {"probabilities": probabilities, "classes": np.asarray(classes)}
+    np.savez_compressed(path, prediction=prediction, **sure)
 
 
 def write_csv(path: str, prediction: Array, probabilities: Array | None, classes: list[Any] | None) -> None:

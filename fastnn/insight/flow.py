@@ -1,5 +1,6 @@
 """How gradients flow: layer by layer, how large gradient, weights and update are, and what is wrong with them."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -79,13 +80,15 @@ class GradientFlow:
             (self.parameters, ",.0f"), (self.gradient, ".2e"), (self.gradient_ratio, ".1e"), (self.weight, ".3g"),
             (self.update, ".1e"), (self.update_ratio, ".1e"), (self.dead, ".0%"), (self.saturated, ".0%"),
         )  # fmt: skip
-        rows = [
-            (name, kind, *("" if np.isnan(values[i]) else format(values[i], form) for values, form in columns))
-            for i, (name, kind) in enumerate(zip(self.layers, self.kinds, strict=True))
-        ]
-        return "\n".join([*aligned([head, *rows], 2), f"loss {self.loss:.4g}; {self.verdict}"])
+        return "\n".join([*aligned([head, *flow_rows(self, columns, "")], 2), f"loss {self.loss:.4g}; {self.verdict}"])
 
     __repr__ = __str__
+
+
+def flow_rows(flow: GradientFlow, columns: Sequence[tuple[np.ndarray, str]], missing: str) -> list[tuple[str, ...]]:
+    """Return name, kind and some figures of each layer as texts; ``missing`` for NaN."""
+    texts = [[missing if np.isnan(value) else format(value, form) for value in values] for values, form in columns]
+    return list(zip(flow.layers, flow.kinds, *texts, strict=True))
 
 
 def gradient_flow(net: Any, X: Any, y: Any, sample_weight: Any = None) -> GradientFlow:
@@ -183,13 +186,7 @@ def gradient_flow(net: Any, X: Any, y: Any, sample_weight: Any = None) -> Gradie
 def gradients_of(
     who: str, twin: Network, inputs: list[np.ndarray], targets: list[np.ndarray], weights: np.ndarray | None, n: int
 ) -> float:
-    """Leave the gradient of the loss in a copy of a network, that of frozen layers too, and return the loss.
-
-    Raises
-    ------
-    DivergenceError
-        If the loss is not finite.
-    """
+    """Return the loss, and leave its gradient in a copy of a network, frozen layers too; DivergenceError for no number."""
     free = _unfrozen(twin)
     try:
         loss = free.trainer.step_on(inputs, targets, weights, n, 0.0, False)

@@ -142,13 +142,7 @@ def maximise_activation(
 
 
 def _last_title(who: str, net: Network, layer: str) -> str:
-    """Return what the last application of a layer is called.
-
-    Raises
-    ------
-    ValueError
-        If there is no layer of that name.
-    """
+    """Return what the last application of a layer is called; ValueError if there is none of that name."""
     titles = {application.name: application.title for application in net.applications}
     choose(f"{who}: unknown layer", layer, list(titles))
     return titles[layer]

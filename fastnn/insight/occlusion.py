@@ -79,13 +79,7 @@ def occlusion(
 
 
 def windows(layout: Shape, window: Shape, stride: Shape) -> np.ndarray:
-    """Return what each window covers, bool of shape (windows, elements).
-
-    Raises
-    ------
-    ValueError
-        If a window is larger than the axis, or some elements would lie between two windows.
-    """
+    """Return what each window covers, bool (windows, elements); ValueError if one is too large, or leaves gaps."""
     starts = []
     for size, width, step in zip(layout, window, stride, strict=True):
         if width > size or step > width:

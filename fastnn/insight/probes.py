@@ -144,13 +144,7 @@ def linear_probes(
 
 
 def _labelled(net: Any, X: Any, y: Any) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return packed inputs, and the class of each row.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they do not fit.
-    """
+    """Return packed inputs, and the class of each row; TypeError or ValueError if they do not fit."""
     inputs, n = net.ports.rows("linear_probes", X)
     labels = as_numeric("linear_probes", "y", y)
     if labels.shape != (n,):

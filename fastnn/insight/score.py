@@ -10,26 +10,14 @@ from fastnn.network import Network
 
 
 def require_network(who: str, net: Any) -> Network:
-    """Return ``net`` if it is a network.
-
-    Raises
-    ------
-    TypeError
-        If it is not.
-    """
+    """Return ``net``, or raise TypeError if it is no network."""
     if not isinstance(net, Network):
         raise TypeError(f"{who}: expected a Network or Sequential, got {type(net).__name__}")
     return net
 
 
 def one_input(who: str, net: Any) -> None:
-    """Refuse what is no network with one input.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is none.
-    """
+    """Raise TypeError unless ``net`` is a network, ValueError unless it has one input."""
     if len(require_network(who, net).input_shapes) != 1:
         raise ValueError(f"{who}: expected a network of one input, got {len(net.input_shapes)}")
 
@@ -92,13 +80,7 @@ class Score:
         return {"inputs": self.rows.copy(), "targets": self.targets, "outputs": outputs, "of": of}
 
     def spread(self, name: str, values: Any) -> np.ndarray:
-        """Return a number or an array as packed rows of the shape of ``rows``.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If it is not numeric and finite, or does not broadcast to that shape.
-        """
+        """Return a number or an array as packed rows of the shape of ``rows``, or raise if it does not broadcast to it."""
         array, shape = as_numeric(self.who, name, values), self.rows.shape
         try:
             whole = np.broadcast_to(array, shape)
