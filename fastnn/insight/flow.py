@@ -186,7 +186,7 @@ def gradient_flow(net: Any, X: Any, y: Any, sample_weight: Any = None) -> Gradie
 def gradients_of(
     who: str, twin: Network, inputs: list[np.ndarray], targets: list[np.ndarray], weights: np.ndarray | None, n: int
 ) -> float:
-    """Return the loss, and leave its gradient in a copy of a network, frozen layers too; DivergenceError for no number."""
+    """Return the loss, finite or DivergenceError, and leave its gradient in a copy of a network, frozen layers too."""
     free = _unfrozen(twin)
     try:
         loss = free.trainer.step_on(inputs, targets, weights, n, 0.0, False)

@@ -80,7 +80,7 @@ class Score:
         return {"inputs": self.rows.copy(), "targets": self.targets, "outputs": outputs, "of": of}
 
     def spread(self, name: str, values: Any) -> np.ndarray:
-        """Return a number or an array as packed rows of the shape of ``rows``, or raise if it does not broadcast to it."""
+        """Return a number or an array as packed rows of the shape of ``rows``; ValueError if it does not broadcast."""
         array, shape = as_numeric(self.who, name, values), self.rows.shape
         try:
             whole = np.broadcast_to(array, shape)
