@@ -1,7 +1,7 @@
 """Learning-rate schedules: specifications that map the number of an optimiser update to a learning rate."""
 
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from math import cos, inf, isfinite, isnan, pi
 from numbers import Real
@@ -51,7 +51,14 @@ class Schedule(Spec, family="schedule"):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Constant(Schedule):
+class _Rated(Schedule):
+    """A schedule with a largest rate; all other fields are given by name."""
+
+    learning_rate: float = field(metadata=_RATE)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Constant(_Rated):
     """The same learning rate at every update.
 
     Parameters
@@ -66,15 +73,13 @@ class Constant(Schedule):
     0.01
     """
 
-    learning_rate: float = field(metadata=_RATE)
-
     def __call__(self, step: int) -> float:
         """Return the learning rate."""
         return float(self.learning_rate)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class StepDecay(Schedule):
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class StepDecay(_Rated):
     """The learning rate falls by ``factor`` after every ``every`` updates.
 
     Parameters
@@ -97,8 +102,6 @@ class StepDecay(Schedule):
     0.1
     """
 
-    learning_rate: float = field(metadata=_RATE)
-    _: KW_ONLY
     factor: float = checked(0.1, _factor)
     every: int = field(metadata=_COUNT)
 
@@ -107,8 +110,8 @@ class StepDecay(Schedule):
         return self.learning_rate * self.factor ** (step // self.every)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class ExponentialDecay(Schedule):
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class ExponentialDecay(_Rated):
     """The learning rate falls smoothly, by ``factor`` over each ``every`` updates.
 
     Parameters
@@ -131,8 +134,6 @@ class ExponentialDecay(Schedule):
     0.05
     """
 
-    learning_rate: float = field(metadata=_RATE)
-    _: KW_ONLY
     factor: float = field(metadata=checked_by(_factor))
     every: int = field(metadata=_COUNT)
 
@@ -141,8 +142,8 @@ class ExponentialDecay(Schedule):
         return self.learning_rate * float(self.factor) ** (step / self.every)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class InverseTimeDecay(Schedule):
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class InverseTimeDecay(_Rated):
     """The learning rate falls as one over time, as the theory of stochastic approximation asks.
 
     Parameters
@@ -166,8 +167,6 @@ class InverseTimeDecay(Schedule):
     0.05
     """
 
-    learning_rate: float = field(metadata=_RATE)
-    _: KW_ONLY
     rate: float = field(metadata=_RATE)
     every: int = checked(1, require_count)
 
@@ -176,8 +175,8 @@ class InverseTimeDecay(Schedule):
         return self.learning_rate / (1.0 + self.rate * step / self.every)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class CosineDecay(Schedule):
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class CosineDecay(_Rated):
     """A linear warm-up, then half a cosine down to ``final``.
 
     Parameters
@@ -206,8 +205,6 @@ class CosineDecay(Schedule):
     [0.01, 0.1, 0.05, 0.0]
     """
 
-    learning_rate: float = field(metadata=_RATE)
-    _: KW_ONLY
     total_steps: int = field(metadata=_COUNT)
     warmup_steps: int = checked(0, partial(require_count, low=0))
     final: float = 0.0
@@ -229,8 +226,8 @@ class CosineDecay(Schedule):
         return _cosine(self.learning_rate, self.final, done)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class OneCycle(Schedule):
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class OneCycle(_Rated):
     """One rise to the peak rate and one long fall far below the start, both half a cosine.
 
     Parameters
@@ -259,8 +256,6 @@ class OneCycle(Schedule):
     [0.004, 0.1, 1e-05]
     """
 
-    learning_rate: float = field(metadata=_RATE)
-    _: KW_ONLY
     total_steps: int = field(metadata=checked_by(partial(require_count, low=2)))
     start_factor: float = checked(25.0, _divisor)
     final_factor: float = checked(1e4, _divisor)
@@ -280,8 +275,8 @@ class OneCycle(Schedule):
         return _cosine(self.learning_rate, self.learning_rate / self.final_factor, fall)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class ReduceOnPlateau(Schedule):
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class ReduceOnPlateau(_Rated):
     """The learning rate falls by ``factor`` when a monitored value has not improved for ``patience`` epochs.
 
     Parameters
@@ -317,8 +312,6 @@ class ReduceOnPlateau(Schedule):
     0.05
     """
 
-    learning_rate: float = field(metadata=_RATE)
-    _: KW_ONLY
     factor: float = checked(0.1, _factor)
     patience: int = checked(10, require_count)
     min_delta: float = checked(1e-4, at_least_0)
