@@ -50,11 +50,13 @@ from fastnn.insight import IntegratedGradients as IntegratedGradients
 from fastnn.insight import LinearProbes as LinearProbes
 from fastnn.insight import MaximisedInputs as MaximisedInputs
 from fastnn.insight import PermutationImportance as PermutationImportance
+from fastnn.insight import RateSweep as RateSweep
 from fastnn.insight import gradcheck as _gradcheck
 from fastnn.insight import gradient_flow as gradient_flow
 from fastnn.insight import histograms as histograms
 from fastnn.insight import integrated_gradients as integrated_gradients
 from fastnn.insight import linear_probes as linear_probes
+from fastnn.insight import lr_find as lr_find
 from fastnn.insight import maximise_activation as maximise_activation
 from fastnn.insight import occlusion as occlusion
 from fastnn.insight import permutation_importance as permutation_importance
@@ -62,6 +64,7 @@ from fastnn.insight import plot_attribution as plot_attribution
 from fastnn.insight import plot_gradient_flow as plot_gradient_flow
 from fastnn.insight import plot_histograms as plot_histograms
 from fastnn.insight import plot_importance as plot_importance
+from fastnn.insight import plot_lr_find as plot_lr_find
 from fastnn.insight import plot_maximised as plot_maximised
 from fastnn.insight import plot_probes as plot_probes
 from fastnn.insight import saliency as saliency
@@ -107,9 +110,6 @@ from fastnn.training.callbacks import LearningRateLogger as LearningRateLogger
 from fastnn.training.callbacks import ProgressBar as ProgressBar
 from fastnn.training.history import History as History
 from fastnn.training.many import fit_many as fit_many
-from fastnn.training.range_test import RateSweep as RateSweep
-from fastnn.training.range_test import lr_find as lr_find
-from fastnn.training.range_test import plot_lr_find as plot_lr_find
 
 # What makes networks of files and of other libraries' models stands below Network and cannot name it: here it does.
 def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -> Network: ...  # noqa: F405

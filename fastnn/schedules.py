@@ -1,7 +1,7 @@
 """Learning-rate schedules: specifications that map the number of an optimiser update to a learning rate."""
 
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from math import cos, inf, isfinite, isnan, pi
 from numbers import Real
@@ -20,6 +20,11 @@ class Schedule(Spec, family="schedule"):
 
     A schedule is a frozen dataclass of JSON values (`CallableSchedule` aside), whose first field, ``learning_rate``, is
     the largest rate it gives.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a field, of whatever schedule, is of the wrong kind or out of range.
 
     Examples
     --------
@@ -46,18 +51,20 @@ class Schedule(Spec, family="schedule"):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Constant(Schedule):
+class _Rated(Schedule):
+    """A schedule with a largest rate; all other fields are given by name."""
+
+    learning_rate: float = field(metadata=_RATE)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Constant(_Rated):
     """The same learning rate at every update.
 
     Parameters
     ----------
     learning_rate : float
         The rate, at least 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the rate is not a finite number of at least 0.
 
     Examples
     --------
@@ -66,15 +73,13 @@ class Constant(Schedule):
     0.01
     """
 
-    learning_rate: float = field(metadata=_RATE)
-
     def __call__(self, step: int) -> float:
         """Return the learning rate."""
         return float(self.learning_rate)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class StepDecay(Schedule):
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class StepDecay(_Rated):
     """The learning rate falls by ``factor`` after every ``every`` updates.
 
     Parameters
@@ -85,11 +90,6 @@ class StepDecay(Schedule):
         What the rate is multiplied by, above 0 and at most 1.
     every : int
         Number of updates between two falls.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a field is of the wrong kind or out of range.
 
     Notes
     -----
@@ -102,8 +102,6 @@ class StepDecay(Schedule):
     0.1
     """
 
-    learning_rate: float = field(metadata=_RATE)
-    _: KW_ONLY
     factor: float = checked(0.1, _factor)
     every: int = field(metadata=_COUNT)
 
@@ -112,8 +110,8 @@ class StepDecay(Schedule):
         return self.learning_rate * self.factor ** (step // self.every)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class ExponentialDecay(Schedule):
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class ExponentialDecay(_Rated):
     """The learning rate falls smoothly, by ``factor`` over each ``every`` updates.
 
     Parameters
@@ -124,11 +122,6 @@ class ExponentialDecay(Schedule):
         What the rate is multiplied by over ``every`` updates, above 0 and at most 1.
     every : int
         Number of updates over which it falls by ``factor``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a field is of the wrong kind or out of range.
 
     Notes
     -----
@@ -141,8 +134,6 @@ class ExponentialDecay(Schedule):
     0.05
     """
 
-    learning_rate: float = field(metadata=_RATE)
-    _: KW_ONLY
     factor: float = field(metadata=checked_by(_factor))
     every: int = field(metadata=_COUNT)
 
@@ -151,8 +142,8 @@ class ExponentialDecay(Schedule):
         return self.learning_rate * float(self.factor) ** (step / self.every)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class InverseTimeDecay(Schedule):
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class InverseTimeDecay(_Rated):
     """The learning rate falls as one over time, as the theory of stochastic approximation asks.
 
     Parameters
@@ -163,11 +154,6 @@ class InverseTimeDecay(Schedule):
         How fast it falls, at least 0: after ``every / rate`` updates it is half.
     every : int, default 1
         Number of updates in one unit of time.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a field is of the wrong kind or out of range.
 
     Notes
     -----
@@ -181,8 +167,6 @@ class InverseTimeDecay(Schedule):
     0.05
     """
 
-    learning_rate: float = field(metadata=_RATE)
-    _: KW_ONLY
     rate: float = field(metadata=_RATE)
     every: int = checked(1, require_count)
 
@@ -191,8 +175,8 @@ class InverseTimeDecay(Schedule):
         return self.learning_rate / (1.0 + self.rate * step / self.every)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class CosineDecay(Schedule):
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class CosineDecay(_Rated):
     """A linear warm-up, then half a cosine down to ``final``.
 
     Parameters
@@ -205,11 +189,6 @@ class CosineDecay(Schedule):
         Number of updates of the warm-up, fewer than ``total_steps``; the last of them has the largest rate.
     final : float, default 0.0
         The last rate, at most ``learning_rate``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a field is of the wrong kind or out of range.
 
     Notes
     -----
@@ -226,8 +205,6 @@ class CosineDecay(Schedule):
     [0.01, 0.1, 0.05, 0.0]
     """
 
-    learning_rate: float = field(metadata=_RATE)
-    _: KW_ONLY
     total_steps: int = field(metadata=_COUNT)
     warmup_steps: int = checked(0, partial(require_count, low=0))
     final: float = 0.0
@@ -249,8 +226,8 @@ class CosineDecay(Schedule):
         return _cosine(self.learning_rate, self.final, done)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class OneCycle(Schedule):
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class OneCycle(_Rated):
     """One rise to the peak rate and one long fall far below the start, both half a cosine.
 
     Parameters
@@ -266,11 +243,6 @@ class OneCycle(Schedule):
     peak_at : float, default 0.3
         Part of the cycle that the rise takes, above 0 and below 1.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If a field is of the wrong kind or out of range.
-
     Notes
     -----
     Update 0 has the first rate, update ``total_steps - 1`` the last one.  Smith, A disciplined approach to neural
@@ -284,8 +256,6 @@ class OneCycle(Schedule):
     [0.004, 0.1, 1e-05]
     """
 
-    learning_rate: float = field(metadata=_RATE)
-    _: KW_ONLY
     total_steps: int = field(metadata=checked_by(partial(require_count, low=2)))
     start_factor: float = checked(25.0, _divisor)
     final_factor: float = checked(1e4, _divisor)
@@ -305,8 +275,8 @@ class OneCycle(Schedule):
         return _cosine(self.learning_rate, self.learning_rate / self.final_factor, fall)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class ReduceOnPlateau(Schedule):
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class ReduceOnPlateau(_Rated):
     """The learning rate falls by ``factor`` when a monitored value has not improved for ``patience`` epochs.
 
     Parameters
@@ -326,11 +296,6 @@ class ReduceOnPlateau(Schedule):
     mode : {"auto", "min", "max"}, default "auto"
         Whether less or more is better; "auto" means more for names with accuracy or r2 in them, less for all others.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If a field is of the wrong kind or out of range.
-
     Notes
     -----
     A function of the step alone cannot know the loss, so this schedule keeps a state beside its frozen fields, which
@@ -347,8 +312,6 @@ class ReduceOnPlateau(Schedule):
     0.05
     """
 
-    learning_rate: float = field(metadata=_RATE)
-    _: KW_ONLY
     factor: float = checked(0.1, _factor)
     patience: int = checked(10, require_count)
     min_delta: float = checked(1e-4, at_least_0)
@@ -444,10 +407,8 @@ class CallableSchedule(Schedule):
 
         Raises
         ------
-        TypeError
-            If the function gives something other than a number.
-        ValueError
-            If the rate is negative, infinite or not a number.
+        TypeError, ValueError
+            If that is not a number, or negative, infinite or not a number.
         """
         rate = self.function(step)
         if not isinstance(rate, Real):

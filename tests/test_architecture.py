@@ -2,6 +2,7 @@
 # ruff: noqa: E501  (a case of a table is one line)
 
 import ast
+import graphlib
 import os
 import re
 import subprocess
@@ -14,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 CORE = "fastnn._core."
 FLOORS = [
     # F1: typed Cython
-    ["_import.lazy", "_import.source_tree", "_import", "errors", "_core", "_core.table", "_core.doors", "_core.pool", "_core.step", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.products", "_core.ops", "_core.ops.dense",
-     "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom",
+    ["_import.lazy", "_import.source_tree", "_import", "errors", "_core", "_core.table", "_core.doors", "_core.pool", "_core.step", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.products", "_core.ops.dense",
+     "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom", "_core.ops",
      "_core.plan", "_core.workspace", "_core.idle", "_core.loss", "_core.optimizer", "_core.claim", "_core.rows", "_core.lanes", "_core.evaluator", "_core.trainer", "_core.moments", "_core.engine", "_core.stream", "_core.capi"],
     # F2: specifications in plain Python
     ["_version", "_spec", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
@@ -42,10 +43,10 @@ FLOORS = [
     # F5: the face
     ["network", "capi"],
     # what draws
-    ["plotting.figure", "plotting.curves", "plotting", "training.range_test"],
+    ["plotting.figure", "plotting.curves", "plotting"],
     # F6: leaves, each on its own
-    ["insight.gradcheck", "insight.score", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.importance", "insight.probes", "insight.flow",
-     "insight.histograms", "insight.plots", "insight"],
+    ["insight.score", "insight.gradcheck", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.importance", "insight.probes", "insight.flow",
+     "insight.histograms", "insight.range_test", "insight.plots", "insight"],
     ["estimators.parameters", "estimators.peers", "estimators.available", "estimators.rows", "estimators.targets",
      "estimators.holdout", "estimators.design", "estimators.objective", "estimators.pace", "estimators.stopping",
      "estimators.lbfgs", "estimators.rules", "estimators.files", "estimators.fitted", "estimators.base",
@@ -61,6 +62,7 @@ FLOORS = [
 ]  # fmt: skip
 # Packages that do not know each other.
 LEAVES = ("insight", "estimators", "online", "ensemble")
+TOP = ("", "cli", "__main__")  # what users import and run stands on everything
 OPTIONAL = {
     "matplotlib",
     "pandas",
@@ -150,7 +152,7 @@ def faults(modules):
         if module not in place:
             result.append(f"{module}: has no place in FLOORS")
             continue
-        for imported, level in python_imports(text) if suffix in (".py", ".pyi") else cython_imports(text):
+        for imported, level in imports_of(suffix, text):
             package = imported.split(".")[0]
             if package in OPTIONAL and level == "top" and not (module in BLAS and package == "scipy"):
                 result.append(f"{module}: imports {imported} at its top")
@@ -168,6 +170,25 @@ def faults(modules):
             elif place[target] >= place[module]:
                 result.append(f"{module}: imports {target}, which stands above or beside it")
     return result
+
+
+def imports_of(suffix, text):
+    return python_imports(text) if suffix in (".py", ".pyi") else cython_imports(text)
+
+
+def circle(modules):
+    """Packages that import each other in a circle, anywhere in their files, with the first one again at the end."""
+    graph = {}
+    for module, suffix, text in modules:
+        for imported, _ in imports_of(suffix, text):
+            package, target = package_of(module), package_of(imported.removeprefix("fastnn").lstrip("."))
+            if imported.split(".")[0] == "fastnn" and package not in (target, *TOP):
+                graph.setdefault(package, set()).add(target)
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1][::-1]
+    return []
 
 
 def c_faults(files):
@@ -218,6 +239,10 @@ def test_every_file_imports_only_from_below():
     assert faults(sources()) == []
 
 
+def test_no_packages_import_each_other_in_a_circle():
+    assert circle(sources()) == []
+
+
 def test_the_table_names_no_file_twice_and_none_that_is_gone():
     listed = [module for floor in FLOORS for module in floor]
     assert len(listed) == len(set(listed))
@@ -233,7 +258,7 @@ def test_blas_has_one_door():
     users = [
         module
         for module, suffix, text in sources()
-        for name, _ in (python_imports(text) if suffix in (".py", ".pyi") else cython_imports(text))
+        for name, _ in imports_of(suffix, text)
         if name.startswith("scipy.linalg")
     ]
     assert "_core.blas" in users
@@ -343,6 +368,18 @@ PLANTED = [
 @pytest.mark.parametrize(("module", "suffix", "text", "message"), PLANTED)
 def test_the_check_bites(module, suffix, text, message):
     assert [fault for fault in faults([(module, suffix, text)]) if message in fault]
+
+
+@pytest.mark.parametrize(("module", "text", "target"), [
+    ("training.range_test", "from fastnn.plotting.figure import finish", "plotting"),
+    ("data.feed", "def f():\n    from fastnn.graph.graph import Graph", "graph"),
+    ("losses.link", "def f():\n    import fastnn.formats", "formats"),
+    ("schedules", "if TYPE_CHECKING:\n    from fastnn.optimizers import Adam", "optimizers"),
+])  # fmt: skip
+def test_the_check_of_circles_bites(module, text, target):
+    first, *rest = circle([*sources(), (module, ".py", text)])
+    assert rest[-1] == first
+    assert {package_of(module), target} <= set(rest)
 
 
 @pytest.mark.parametrize(("text", "message"), [

@@ -44,11 +44,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    """Return the parser; a command is a module with ``HELP``, ``add_options`` and ``run``, its docstring the words."""
     parser = argparse.ArgumentParser(prog="fastnn", description="Small neural networks on the CPU.")
     commands = parser.add_subparsers(required=True, metavar="command")
     for command in (demo, train, predict, report, export, bench, info):
-        command.add_parser(commands)
+        name = command.__name__.rpartition(".")[2]
+        one = commands.add_parser(name, help=command.HELP, description=command.run.__doc__, formatter_class=_Help)
+        command.add_options(one)
+        one.set_defaults(run=command.run)
     return parser
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Tells defaults, where there are any."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        none = action.default is None or action.nargs == 0
+        return action.help if none else super()._get_help_string(action)
 
 
 def _sentence(error: Exception) -> str:

@@ -18,6 +18,7 @@ from fastnn.training.progress import track
 
 STANDARD = ((4, 64, 64, 2), (784, 128, 10), (784, 512, 512, 10))
 CALLS = (("predict_one", 1), ("predict", 512), ("train_step", 1), ("train_step", 128))
+HELP = "how fast networks are on this machine"
 SECONDS, ROUNDS = 4e-3, 15  # of one measurement at least, and how many there are
 
 
@@ -34,21 +35,14 @@ class Timing:
     share_of_peak: float | None
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "bench",
-        help="how fast networks are on this machine",
-        description="Time single answers, batches and steps of training of a saved network, or of a few usual sizes, "
-        "in some seconds.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument("model", metavar="MODEL", nargs="?", help="a saved network; usual sizes without it")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Measure and print."""
+    """Time answers, batches and steps of training of a saved network, or of a few usual sizes, in some seconds."""
     networks = [standard(sizes) for sizes in STANDARD] if arguments.model is None else [saved(arguments.model)]
     peak = peak_rate(networks[0][1].dtype)
     cases = [(name, net, call, rows) for name, net in networks for call, rows in CALLS]
@@ -129,19 +123,14 @@ def peak_rate(dtype: Any) -> float:
     """Return the multiply-adds of one core, counted as two operations each, in FLOP/s."""
     from fastnn._core.table import probe_multiply_add
 
-    n = 1000
-    while True:
-        began = perf_counter()
-        chains = probe_multiply_add(n, dtype=dtype)[1]
-        if perf_counter() - began >= SECONDS:
-            break
-        n *= 2
-    rates = []
-    for _ in range(ROUNDS):
-        began = perf_counter()
+    n, chains = 1000, probe_multiply_add(1, dtype=dtype)[1]
+
+    def work() -> None:
         probe_multiply_add(n, dtype=dtype)
-        rates.append(2.0 * n * chains / (perf_counter() - began))
-    return max(rates)
+
+    while _seconds(work, 1) < SECONDS:
+        n *= 2
+    return max(2.0 * n * chains / _seconds(work, 1) for _ in range(ROUNDS))
 
 
 def timing(name: str, net: Any, call: str, rows: int, peak: float) -> Timing:

@@ -16,24 +16,18 @@ from fastnn.training.callbacks import EarlyStopping, EpochLog, ProgressBar
 
 Array = npt.NDArray[Any]
 _CALLS = 1000
+HELP = "learn handwritten digits in a few seconds"
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "demo",
-        help="learn handwritten digits in a few seconds",
-        description="Train on the digits that come with fastnn, save the network, load it again and ask it.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument("--out", default="fastnn-demo", metavar="DIR", help="folder for the network and the pictures")
     parser.add_argument("--epochs", type=int, default=100, help="most passes over the data")
     parser.add_argument("--seed", type=int, default=0, help="seed of split, initial weights, shuffle and dropout")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Train, test, save, load and ask."""
+    """Train on the digits that come with fastnn, save the network, load it again and ask it."""
     import fastnn as fn
 
     folder = Path(arguments.out)

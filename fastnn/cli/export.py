@@ -5,24 +5,20 @@ from typing import Any
 
 from fastnn.cli.model import Recipe
 
+HELP = "a saved network as C or ONNX"
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "export",
-        help="a saved network as C or ONNX",
-        description="Write a saved network as one C source file with its header, as an ONNX file, or both.",
-    )
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument("model", metavar="MODEL", help="a saved network")
     parser.add_argument("--c", metavar="FILE.c", help="the C source to write; its header stands beside it")
     parser.add_argument("--name", help="what all names in C begin with, the name of the file if left out")
     parser.add_argument("--int8", action="store_true", help="weights in C as 8-bit whole numbers")
     parser.add_argument("--onnx", metavar="FILE.onnx", help="the ONNX file to write")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Load the network and write what was asked for."""
+    """Write a saved network as one C source file with its header, as an ONNX file, or both."""
     import fastnn as fn
 
     if arguments.c is None and arguments.onnx is None:

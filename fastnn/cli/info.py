@@ -6,18 +6,16 @@ import os
 import platform
 from typing import Any
 
+HELP = "versions and instruction sets, or what a file holds"
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "info", help="versions and instruction sets, or what a file holds", description="Say what runs here."
-    )
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument("model", metavar="MODEL", nargs="?", help="a saved network to describe as well")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print what runs here, and what the model is."""
+    """Say what runs here."""
     import fastnn as fn
 
     for name, value in versions().items():

@@ -89,13 +89,7 @@ class Training:
 
     @classmethod
     def from_metadata(cls, metadata: dict[str, Any]) -> Self:
-        """Return what ``to_metadata`` described.
-
-        Raises
-        ------
-        ModelFormatError
-            If it is something else.
-        """
+        """Return what ``to_metadata`` described; ModelFormatError for something else."""
         values = metadata.get(_TRAINING, {"history": {}})
         try:
             return cls(**{**values, "history": {name: list(column) for name, column in values["history"].items()}})

@@ -14,23 +14,18 @@ from fastnn.graph.outputs import Output, read_outputs
 from fastnn.losses.link import IDENTITY, SOFTMAX
 
 Array = npt.NDArray[Any]
+HELP = "answers of a saved network for a file"
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "predict",
-        help="answers of a saved network for a file",
-        description="Write the classes with their probabilities, or the values, that a saved network answers.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument("model", metavar="MODEL", help="a file that 'fastnn train' wrote")
     parser.add_argument("data", metavar="DATA", help="CSV, TSV, Parquet, .npz or IDX file, as in training")
     parser.add_argument("--out", required=True, metavar="FILE", help="the .csv or .npz file to write")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Read, predict and write."""
+    """Write the classes with their probabilities, or the values, that a saved network answers."""
     import fastnn as fn
 
     if Path(arguments.out).suffix.lower() not in (".csv", ".npz"):
@@ -54,10 +49,8 @@ def answers(recipe: Recipe, output: Output, raw: Array) -> tuple[Array, Array | 
 
 def write_npz(path: str, prediction: Array, probabilities: Array | None, classes: list[Any] | None) -> None:
     """Write the arrays ``prediction`` and, for classes, ``probabilities`` and ``classes``."""
-    if probabilities is None:
-        np.savez_compressed(path, prediction=prediction)
-    else:
-        np.savez_compressed(path, prediction=prediction, probabilities=probabilities, classes=np.asarray(classes))
+    sure: Any = {} if probabilities is None else {"probabilities": probabilities, "classes": np.asarray(classes)}
+    np.savez_compressed(path, prediction=prediction, **sure)
 
 
 def write_csv(path: str, prediction: Array, probabilities: Array | None, classes: list[Any] | None) -> None:

@@ -7,25 +7,20 @@ from typing import Any
 from fastnn.cli.files import read_inputs, read_labelled
 from fastnn.cli.model import Recipe, Training, network_targets
 
+HELP = "a page on what a saved network can do"
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "report",
-        help="a page on what a saved network can do",
-        description="Write one HTML file: scores, errors, learning curves, layers, gradients, importance of inputs.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument("model", metavar="MODEL", help="a file that 'fastnn train' wrote")
     parser.add_argument("data", metavar="DATA", help="CSV, TSV, Parquet, .npz or IDX file, as in training")
     parser.add_argument("--target", help="column, array or IDX file of the labels, if not that of the training")
     parser.add_argument("--shape", type=image_shape, metavar="H,W", help="how a row is an image, such as 28,28")
     parser.add_argument("--out", default="report.html", metavar="FILE", help="the file to write")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Read, judge and write."""
+    """Write one HTML file: scores, errors, learning curves, layers, gradients, importance of inputs."""
     import fastnn as fn
 
     net = fn.load(arguments.model)

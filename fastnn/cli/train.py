@@ -17,16 +17,11 @@ from fastnn.training.callbacks import Callback, EarlyStopping, EpochLog, Progres
 
 Array = npt.NDArray[Any]
 _OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
+HELP = "train a network on a file"
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "train",
-        help="train a network on a file",
-        description="Train a network on a CSV, TSV, Parquet, .npz (inputs in array X) or IDX file and save it.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     parser.add_argument("data", metavar="DATA", help="the file; for IDX the file of the images")
     parser.add_argument("--target", required=True, help="column, array of the .npz, or IDX file of the labels")
     parser.add_argument("--hidden", type=_widths, default="64,64", help="widths of the hidden layers, or 'none'")
@@ -45,11 +40,10 @@ def add_parser(commands: Any) -> None:
     task.add_argument("--regression", dest="task", action="store_const", const=False, help=text % "numbers")
     parser.add_argument("--out", default="m.safetensors", help="the file to write")
     parser.add_argument("--report", metavar="FILE", help="an .html file to write a report to, on the validation rows")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Train and save."""
+    """Train a network on a CSV, TSV, Parquet, .npz (inputs in array X) or IDX file and save it."""
     if not 0.0 <= arguments.validation < 1.0:
         raise ValueError(f"train: expected --validation from 0 to below 1, got {arguments.validation:g}")
     for option, path in (("--out", arguments.out), ("--report", arguments.report)):

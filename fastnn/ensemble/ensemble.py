@@ -167,23 +167,7 @@ class Ensemble:
         return mean.astype(dtype), np.sqrt(squares / len(self)).astype(dtype)
 
     def predict_one(self, x: Any) -> np.ndarray:
-        """Return the answer to one row.
-
-        Parameters
-        ----------
-        x : array_like of shape input_shape
-            The row; for several inputs a list.
-
-        Returns
-        -------
-        ndarray of shape output_shape
-            As the row of ``predict``.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If x does not fit.
-        """
+        """Return the answer to one row ``x`` of shape input_shape, for several inputs a list: a row of ``predict``."""
         mean = np.zeros(())
         for count, net in enumerate(self.models, start=1):
             mean = mean + (self._as_averaged(net, net.predict_one(x)) - mean) / count
@@ -242,10 +226,7 @@ class Ensemble:
     def vote(self, X: Any) -> np.ndarray:
         """Return the class that most members choose; of classes with as many votes, the one of the larger probability.
 
-        Parameters
-        ----------
-        X : array_like of shape (N, *input_shape)
-            Rows; for several inputs a list.
+        Parameters are those of `predict`.
 
         Returns
         -------
@@ -254,10 +235,8 @@ class Ensemble:
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             If the members are not classifiers, or X does not fit.
-        TypeError
-            If X is not numbers.
         """
         self._require_classifiers("vote")
         votes, mean = np.zeros(()), np.zeros(())
@@ -275,10 +254,7 @@ class Ensemble:
     def uncertainty(self, X: Any) -> Uncertainty:
         """Return probabilities, their entropy, and the part of it that comes of disagreement.
 
-        Parameters
-        ----------
-        X : array_like of shape (N, *input_shape)
-            Rows; for several inputs a list.
+        Parameters are those of `predict`.
 
         Returns
         -------
@@ -287,10 +263,8 @@ class Ensemble:
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             If the members are not classifiers, or X does not fit.
-        TypeError
-            If X is not numbers.
 
         Notes
         -----
@@ -332,19 +306,7 @@ class Ensemble:
     def save(self, path: str | PathLike[str], *, optimizer: bool = False) -> None:
         """Write all members to one safetensors file, atomically.
 
-        Parameters
-        ----------
-        path : str or path
-            Where to; an existing file is replaced only once the new one is complete.
-        optimizer : bool, default False
-            Also keep what ``Network.save`` keeps with it, so that training resumes bit for bit.
-
-        Raises
-        ------
-        ValueError
-            If a part holds code and has no name.
-        OSError
-            If the file cannot be written.
+        Parameters and errors are those of `Network.save`.
         """
         members = [describe(net, optimizer=optimizer, metadata=None) for net in self.models]
         description = {"format": FORMAT, "outputs": self.outputs, "members": [member for member, _ in members]}
@@ -355,24 +317,12 @@ class Ensemble:
     def load(cls, path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -> Self:
         """Read an ensemble that ``save`` wrote.
 
-        Parameters
-        ----------
-        path : str or path
-            A safetensors file.
-        custom : dict of str to Layer, optional
-            The Custom layers that the file names.
+        Parameters and errors are those of `load`.
 
         Returns
         -------
         Ensemble
             The same answers, bit for bit.
-
-        Raises
-        ------
-        ModelFormatError
-            If the file is damaged, alien, of a newer format, or does not agree with itself.
-        OSError
-            If it cannot be read.
 
         Examples
         --------

@@ -1,4 +1,8 @@
-"""Looking into a network: what its outputs rest on, what its layers know, and how gradients reach them."""
+"""Looking into a network: what its outputs rest on, what its layers know, how it learns and at what rate.
+
+What draws needs matplotlib (ImportError says how to install it) and returns a figure with an Agg canvas: no window, no
+global state.
+"""
 
 from fastnn.insight.attribution import Attribution, IntegratedGradients, integrated_gradients, saliency, smooth_grad
 from fastnn.insight.flow import GradientFlow, gradient_flow
@@ -15,6 +19,7 @@ from fastnn.insight.plots import (
     plot_probes,
 )
 from fastnn.insight.probes import LinearProbes, linear_probes
+from fastnn.insight.range_test import RateSweep, lr_find, plot_lr_find
 
 __all__ = [
     "Attribution",
@@ -24,10 +29,12 @@ __all__ = [
     "LinearProbes",
     "MaximisedInputs",
     "PermutationImportance",
+    "RateSweep",
     "gradient_flow",
     "histograms",
     "integrated_gradients",
     "linear_probes",
+    "lr_find",
     "maximise_activation",
     "occlusion",
     "permutation_importance",
@@ -35,6 +42,7 @@ __all__ = [
     "plot_gradient_flow",
     "plot_histograms",
     "plot_importance",
+    "plot_lr_find",
     "plot_maximised",
     "plot_probes",
     "saliency",

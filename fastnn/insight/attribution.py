@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 
 from fastnn._spec import require_count, require_number
-from fastnn.data.ports import as_numeric, packed
-from fastnn.insight.score import Score
+from fastnn.insight.score import Score, Valued
 from fastnn.layers.base import batched
 from fastnn.training.progress import track
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Attribution:
+class Attribution(Valued):
     """What each element of some inputs says about one output f of a network; ``np.asarray`` gives the values.
 
     Attributes
@@ -38,9 +37,6 @@ class Attribution:
     targets: np.ndarray
     outputs: np.ndarray
     of: str
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.values, dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:
         return f"<{self.method} of {len(self.values)} rows, {batched(self.values.shape[1:])}; f: {self.of}>"
@@ -103,7 +99,7 @@ def saliency(net: Any, X: Any, target: Any = None) -> Attribution:
     Raises
     ------
     TypeError, ValueError
-        If the network has several inputs or outputs, or X or target does not fit.
+        If the network has several inputs or outputs, or an argument does not fit.
 
     Notes
     -----
@@ -119,10 +115,8 @@ def saliency(net: Any, X: Any, target: Any = None) -> Attribution:
     >>> bool(np.allclose(attribution.values, net.layers[0].weight[:, 1]))
     True
     """
-    score = Score("saliency", net)
-    rows = score.rows(X)
-    targets = score.targets(target, rows)
-    return attribution(Attribution, "saliency", score, rows, targets, score.gradient(rows, targets))
+    score = Score("saliency", net, X, target)
+    return Attribution("saliency", score.gradient(score.rows), **score.explained())
 
 
 def smooth_grad(
@@ -137,14 +131,10 @@ def smooth_grad(
 ) -> Attribution:
     """Return the mean gradient of an output over noisy copies of the input.
 
+    Other parameters are those of saliency.  It raises the same errors.
+
     Parameters
     ----------
-    net : Network
-        With one input and one output vector; left as it is.
-    X : array_like of shape (B, *input_shape)
-        Rows to explain.
-    target : int or array_like of int of shape (B,), optional
-        Which output is f; if not given, the largest one of each row without noise.
     noise : float
         Standard deviation of the Gaussian noise, as a part of the range max - min of each row.
     samples : int
@@ -159,11 +149,6 @@ def smooth_grad(
     Attribution
         ``values = mean over k of df/dx (x + noise (max x - min x) e_k)``, e_k standard normal.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If the network has several inputs or outputs, or an argument does not fit.
-
     Notes
     -----
     Smilkov et al. 2017, section 2; they find 10 to 20 % of noise best.  What f is: see ``saliency``.
@@ -177,16 +162,15 @@ def smooth_grad(
     """
     require_number("smooth_grad", "noise", noise, low=0)
     require_count("smooth_grad", "samples", samples)
-    score = Score("smooth_grad", net)
-    rows = score.rows(X)
-    targets = score.targets(target, rows)
+    score = Score("smooth_grad", net, X, target)
+    rows = score.rows
     axes = tuple(range(1, rows.ndim))
     scale = noise * (rows.max(axis=axes, keepdims=True) - rows.min(axis=axes, keepdims=True))
     random = np.random.default_rng(seed)
     total = np.zeros(rows.shape)
     for _ in track("smooth_grad", range(samples), verbose):
-        total += score.gradient(rows + scale * random.standard_normal(rows.shape, rows.dtype.type), targets)
-    return attribution(Attribution, "SmoothGrad", score, rows, targets, (total / samples).astype(rows.dtype))
+        total += score.gradient(rows + scale * random.standard_normal(rows.shape, rows.dtype.type))
+    return Attribution("SmoothGrad", (total / samples).astype(rows.dtype), **score.explained())
 
 
 def integrated_gradients(
@@ -194,14 +178,10 @@ def integrated_gradients(
 ) -> IntegratedGradients:
     """Return the gradient of an output, integrated from a baseline to the input and times the way.
 
+    Other parameters are those of saliency.  It raises the same errors.
+
     Parameters
     ----------
-    net : Network
-        With one input and one output vector; left as it is.
-    X : array_like of shape (B, *input_shape)
-        Rows to explain.
-    target : int or array_like of int of shape (B,), optional
-        Which output is f; if not given, the largest one of each row.
     baseline : float or array_like that broadcasts to X
         An input that says nothing: a black image, the mean row.
     steps : int
@@ -214,11 +194,6 @@ def integrated_gradients(
     IntegratedGradients
         ``values_i = (x_i - x0_i) integral over a in [0, 1] of df/dx_i (x0 + a (x - x0))``.  They are complete: their
         sum is f(x) - f(x0), and ``delta`` says how far it is from it.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the network has several inputs or outputs, or an argument does not fit.
 
     Notes
     -----
@@ -236,49 +211,18 @@ def integrated_gradients(
     True
     """
     require_count("integrated_gradients", "steps", steps)
-    score = Score("integrated_gradients", net)
-    rows = score.rows(X)
-    targets = score.targets(target, rows)
-    begin = broadcast(score, "baseline", baseline, rows)
+    score = Score("integrated_gradients", net, X, target)
+    rows, begin = score.rows, score.spread("baseline", baseline)
     way = rows - begin
     points, weights = np.polynomial.legendre.leggauss(int(steps))  # on [-1, 1], where the weights sum to 2
     total = np.zeros(rows.shape)
     path = list(zip((points + 1) / 2, weights / 2, strict=True))
     for point, weight in track("integrated_gradients", path, verbose):
-        total += weight * score.gradient(begin + rows.dtype.type(point) * way, targets)
-    return attribution(
-        IntegratedGradients,
+        total += weight * score.gradient(begin + rows.dtype.type(point) * way)
+    return IntegratedGradients(
         "integrated gradients",
-        score,
-        rows,
-        targets,
         (total * way).astype(rows.dtype),
         baseline=begin.copy(),
-        baseline_outputs=score.values(begin, targets),
+        baseline_outputs=score.values(begin),
+        **score.explained(),
     )
-
-
-def broadcast(score: Score, name: str, values: Any, rows: np.ndarray) -> np.ndarray:
-    """Return a number or an array as packed rows of the shape of ``rows``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not numeric and finite, or does not broadcast to that shape.
-    """
-    array = as_numeric(score.who, name, values)
-    try:
-        spread = np.broadcast_to(array, rows.shape)
-    except ValueError:
-        raise ValueError(
-            f"{score.who}: expected {name} to be a number or to broadcast to {rows.shape}, got shape {array.shape}"
-        ) from None
-    return packed(score.who, name, spread, rows.dtype)
-
-
-def attribution(
-    kind: Any, method: str, score: Score, rows: np.ndarray, targets: np.ndarray, values: np.ndarray, **more: Any
-) -> Any:
-    """Return the result of a method, of this kind."""
-    outputs = score.values(rows, targets)
-    return kind(method, values, rows.copy(), targets, outputs, score.of, **more)

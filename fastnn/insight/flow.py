@@ -1,5 +1,6 @@
 """How gradients flow: layer by layer, how large gradient, weights and update are, and what is wrong with them."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -79,13 +80,15 @@ class GradientFlow:
             (self.parameters, ",.0f"), (self.gradient, ".2e"), (self.gradient_ratio, ".1e"), (self.weight, ".3g"),
             (self.update, ".1e"), (self.update_ratio, ".1e"), (self.dead, ".0%"), (self.saturated, ".0%"),
         )  # fmt: skip
-        rows = [
-            (name, kind, *("" if np.isnan(values[i]) else format(values[i], form) for values, form in columns))
-            for i, (name, kind) in enumerate(zip(self.layers, self.kinds, strict=True))
-        ]
-        return "\n".join([*aligned([head, *rows], 2), f"loss {self.loss:.4g}; {self.verdict}"])
+        return "\n".join([*aligned([head, *flow_rows(self, columns, "")], 2), f"loss {self.loss:.4g}; {self.verdict}"])
 
     __repr__ = __str__
+
+
+def flow_rows(flow: GradientFlow, columns: Sequence[tuple[np.ndarray, str]], missing: str) -> list[tuple[str, ...]]:
+    """Return name, kind and some figures of each layer as texts; ``missing`` for NaN."""
+    texts = [[missing if np.isnan(value) else format(value, form) for value in values] for values, form in columns]
+    return list(zip(flow.layers, flow.kinds, *texts, strict=True))
 
 
 def gradient_flow(net: Any, X: Any, y: Any, sample_weight: Any = None) -> GradientFlow:
@@ -183,13 +186,7 @@ def gradient_flow(net: Any, X: Any, y: Any, sample_weight: Any = None) -> Gradie
 def gradients_of(
     who: str, twin: Network, inputs: list[np.ndarray], targets: list[np.ndarray], weights: np.ndarray | None, n: int
 ) -> float:
-    """Leave the gradient of the loss in a copy of a network, that of frozen layers too, and return the loss.
-
-    Raises
-    ------
-    DivergenceError
-        If the loss is not finite.
-    """
+    """Return the loss, finite or DivergenceError, and leave its gradient in a copy of a network, frozen layers too."""
     free = _unfrozen(twin)
     try:
         loss = free.trainer.step_on(inputs, targets, weights, n, 0.0, False)
@@ -280,31 +277,34 @@ def _verdict(
             "dead or saturated units, or a loss that cannot fall"
         )
         ratio = np.full(len(ratio), np.nan)
-    if (low := learning[ratio[learning] < VANISHING]).size:
-        place = f"from {layers[low[-1]]} down" if len(low) == np.sum(learning <= low[-1]) else _listed(layers, low)
-        worst = low[np.argmin(ratio[low])]
-        findings.append(
-            f"vanishing {place}: the gradient norm of {layers[worst]} is {ratio[worst]:.1e} of the last layer's; try "
-            "residual links (Residual), relu with he_normal, another initialisation, or batch normalisation"
-        )
-    if (high := learning[ratio[learning] > EXPLODING]).size:
-        worst = high[np.argmax(ratio[high])]
-        findings.append(
-            f"exploding {_listed(layers, high)}: the gradient norm of {layers[worst]} is {ratio[worst]:.1e} times the "
-            "last layer's; try clip_norm in the optimiser, smaller initial weights, or normalisation"
-        )
-    if (many := np.flatnonzero(dead > DEAD_SHARE)).size:
-        worst = many[np.argmax(dead[many])]
-        findings.append(
-            f"dead units {_listed(layers, many)}: {dead[worst]:.0%} of {layers[worst]} pass no gradient at any row; "
-            "try leaky_relu or elu, he_normal, or a lower learning rate"
-        )
-    if (many := np.flatnonzero(saturated > SATURATED_SHARE)).size:
-        worst = many[np.argmax(saturated[many])]
-        findings.append(
-            f"saturated {_listed(layers, many)}: {saturated[worst]:.0%} of the values of {layers[worst]} lie where the "
-            "activation is flat; try standardised inputs, smaller initial weights, or relu"
-        )
+    low, high = learning[ratio[learning] < VANISHING], learning[ratio[learning] > EXPLODING]
+    below = low.size and len(low) == np.sum(learning <= low[-1])
+    place = f"from {layers[low[-1]]} down" if below else _listed(layers, low)
+    dying, flat = np.flatnonzero(dead > DEAD_SHARE), np.flatnonzero(saturated > SATURATED_SHARE)
+    for which, badness, what, text in (
+        (
+            low, -ratio, f"vanishing {place}",
+            "the gradient norm of {0} is {1:.1e} of the last layer's; try residual links (Residual), relu with "
+            "he_normal, another initialisation, or batch normalisation",
+        ),
+        (
+            high, ratio, f"exploding {_listed(layers, high)}",
+            "the gradient norm of {0} is {1:.1e} times the last layer's; try clip_norm in the optimiser, smaller "
+            "initial weights, or normalisation",
+        ),
+        (
+            dying, dead, f"dead units {_listed(layers, dying)}",
+            "{1:.0%} of {0} pass no gradient at any row; try leaky_relu or elu, he_normal, or a lower learning rate",
+        ),
+        (
+            flat, saturated, f"saturated {_listed(layers, flat)}",
+            "{1:.0%} of the values of {0} lie where the activation is flat; try standardised inputs, smaller initial "
+            "weights, or relu",
+        ),
+    ):  # fmt: skip
+        if which.size:
+            worst = which[np.argmax(badness[which])]
+            findings.append(f"{what}: {text.format(layers[worst], abs(badness[worst]))}")
     for name, norms in through_time.items():
         if norms.max() > 0 and norms.min() < VANISHING_IN_TIME * norms.max():
             findings.append(

@@ -7,6 +7,7 @@ import numpy as np
 
 from fastnn._core.rng import COTANGENT, RandomStream
 from fastnn.data.ports import as_list
+from fastnn.insight.score import by_name
 from fastnn.network import Network
 
 
@@ -76,13 +77,11 @@ def gradcheck(
         net.require_compiled("gradcheck")
         copy.compile(net.losses, "sgd", loss_weights=net.loss_weights)  # frozen layers have gradients too
         value, gradients = _loss(copy, inputs, copy.ports.targets("gradcheck", y, n), n)
-    errors: dict[str, float] = {}
     arrays = {name: array for name, array in copy.named_parameters() if name in gradients}  # the others do not learn
     if y is None:
         whole = copy.plan.index_inputs(unchanged=False)  # a step away, what comes to an Embedding is no index
-        arrays |= {name: x for i, (name, x) in enumerate(_by_name(inputs).items()) if i not in whole}
-    for name, array in arrays.items():
-        errors[name] = _compare(value, array, gradients[name], random, samples)
+        arrays |= {name: x for i, (name, x) in enumerate(by_name(inputs).items()) if i not in whole}
+    errors = {name: _compare(value, array, gradients[name], random, samples) for name, array in arrays.items()}
     worst = max(errors, key=lambda name: errors[name], default=None)
     if worst is not None and not errors[worst] <= tolerance:
         raise ValueError(
@@ -108,12 +107,7 @@ def _weighted_sum(
     dx = net.backward(dys if len(dys) > 1 else dys[0])
     dxs = as_list("gradcheck", "X", dx, len(inputs))
     gradients = {name: view.copy() for name, view in net.named_gradients()}
-    return value, gradients | _by_name([dx.reshape(x.shape) for dx, x in zip(dxs, inputs, strict=True)])
-
-
-def _by_name(inputs: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Name the arrays of the inputs: input, or input_1, input_2 ..."""
-    return {f"input_{i + 1}" if len(inputs) > 1 else "input": x for i, x in enumerate(inputs)}
+    return value, gradients | by_name([dx.reshape(x.shape) for dx, x in zip(dxs, inputs, strict=True)])
 
 
 def _loss(

@@ -1,7 +1,7 @@
 """Histograms of weights, activations and gradients, layer by layer."""
 
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,9 +29,9 @@ class Histograms:
         Of the loss with respect to the same parameters as in weights; empty without targets.
     """
 
-    weights: dict[str, Histogram] = field(default_factory=dict)
-    activations: dict[str, Histogram] = field(default_factory=dict)
-    gradients: dict[str, Histogram] = field(default_factory=dict)
+    weights: dict[str, Histogram]
+    activations: dict[str, Histogram]
+    gradients: dict[str, Histogram]
 
     def __repr__(self) -> str:
         return (
@@ -83,15 +83,12 @@ def histograms(net: Any, X: Any, y: Any = None, *, bins: int = 50) -> Histograms
     """
     require_count("histograms", "bins", bins)
     require_network("histograms", net)
-    result = Histograms()
-    twin = deepcopy(net)
-    for name, values in twin.activations(X).items():
-        result.activations[name] = np.histogram(values.astype(np.float64), bins)
-    result.weights.update(_by_layer(twin, twin.params, bins))
+    twin, gradients = deepcopy(net), {}
+    activations = {name: np.histogram(a.astype(np.float64), bins) for name, a in twin.activations(X).items()}
     if y is not None:
         gradients_of("histograms", twin, *twin.ports.batch("histograms", X, y, None))
-        result.gradients.update(_by_layer(twin, twin.grads, bins))
-    return result
+        gradients = _by_layer(twin, twin.grads, bins)
+    return Histograms(_by_layer(twin, twin.params, bins), activations, gradients)
 
 
 def _by_layer(net: Network, vector: np.ndarray, bins: int) -> dict[str, Histogram]:

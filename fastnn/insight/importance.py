@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from fastnn._spec import require_count
-from fastnn.insight.score import require_network
+from fastnn.insight.score import Valued, one_input
 from fastnn.training.progress import track
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PermutationImportance:
+class PermutationImportance(Valued):
     """Importance of each element of the input; ``np.asarray`` gives the values.
 
     Attributes
@@ -30,9 +30,6 @@ class PermutationImportance:
     deviations: np.ndarray
     loss: float
     repeats: int
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.values, dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:
         worst = int(self.values.argmax())
@@ -92,8 +89,7 @@ def permutation_importance(
     who = "permutation_importance"
     require_count(who, "repeats", repeats)
     require_count(who, "seed", seed, low=0)
-    if len(require_network(who, net).input_shapes) != 1:
-        raise ValueError(f"{who}: expected a network of one input, got {len(net.input_shapes)}")
+    one_input(who, net)
     (inputs,), targets, _, n = net.ports.batch(who, X, y, None)
     if n < 2:
         raise ValueError(f"{who}: expected at least 2 rows, got {n}; there is nothing to shuffle")

@@ -8,14 +8,14 @@ import numpy as np
 
 from fastnn._spec import choose, require_count, require_number
 from fastnn.data.ports import as_numeric
-from fastnn.insight.score import output_layers, require_network
+from fastnn.insight.score import Valued, one_input, output_layers
 from fastnn.layers.base import batched
 from fastnn.network import Network
 from fastnn.training.progress import track
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MaximisedInputs:
+class MaximisedInputs(Valued):
     """Inputs that units of a layer answer to; ``np.asarray`` gives the inputs.
 
     Attributes
@@ -34,9 +34,6 @@ class MaximisedInputs:
     layer: str
     units: np.ndarray
     activations: np.ndarray
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.values, dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:
         before, after = self.activations[[0, -1]].mean(axis=1)
@@ -115,8 +112,7 @@ def maximise_activation(
     require_number(who, "l2", l2, low=0)
     require_number(who, "noise", noise, low=0)
     low, high = _bounds(who, bounds)
-    if len(require_network(who, net).input_shapes) != 1:
-        raise ValueError(f"{who}: expected a network of one input, got {len(net.input_shapes)}")
+    one_input(who, net)
     name = output_layers(net)[0] if layer is None else layer
     copy = net.astype(net.dtype)
     if layer is not None:
@@ -146,13 +142,7 @@ def maximise_activation(
 
 
 def _last_title(who: str, net: Network, layer: str) -> str:
-    """Return what the last application of a layer is called.
-
-    Raises
-    ------
-    ValueError
-        If there is no layer of that name.
-    """
+    """Return what the last application of a layer is called; ValueError if there is none of that name."""
     titles = {application.name: application.title for application in net.applications}
     choose(f"{who}: unknown layer", layer, list(titles))
     return titles[layer]

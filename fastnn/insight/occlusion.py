@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastnn._spec import require_count
-from fastnn.insight.attribution import Attribution, attribution, broadcast
+from fastnn.insight.attribution import Attribution
 from fastnn.insight.score import Score
 from fastnn.layers.base import Shape, as_shape
 from fastnn.training.progress import track
@@ -27,14 +27,10 @@ def occlusion(
 ) -> Attribution:
     """Return how far an output falls when a window over the input is covered.
 
+    Other parameters are those of saliency.  It raises the same errors.
+
     Parameters
     ----------
-    net : Network
-        With one input and one output vector; left as it is.
-    X : array_like of shape (B, *input_shape)
-        Rows to explain.
-    target : int or array_like of int of shape (B,), optional
-        Which output is f; if not given, the largest one of each row before anything is covered.
     window : int or sequence of int
         Size of the window along each axis of ``shape``; one number for all of them.
     stride : int or sequence of int
@@ -52,11 +48,6 @@ def occlusion(
     Attribution
         ``values_i`` = mean of f(x) - f(x covered) over the windows that cover element i.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If the network has several inputs or outputs, or an argument does not fit.
-
     Notes
     -----
     Zeiler and Fergus 2014, section 4.2.  All windows of a row run as one batch.  What f is: see ``saliency``.
@@ -68,34 +59,27 @@ def occlusion(
     >>> fn.occlusion(net, np.ones((2, 16)), window=2, shape=(4, 4)).values.shape
     (2, 16)
     """
-    score = Score("occlusion", net)
-    rows = score.rows(X)
-    targets = score.targets(target, rows)
+    score = Score("occlusion", net, X, target)
+    rows = score.rows
     layout = score.net.input_shape if shape is None else as_shape("occlusion", shape)
     if prod(layout) != prod(score.net.input_shape):
         raise ValueError(
             f"occlusion: expected a shape of {prod(score.net.input_shape)} elements, as a row has, got {layout}"
         )
     covered = windows(layout, _per_axis("window", window, layout), _per_axis("stride", stride, layout))
-    fills = broadcast(score, "fill", fill, rows).reshape(len(rows), -1)
-    flat, outputs = rows.reshape(len(rows), -1), score.values(rows, targets)
+    fills, flat = (array.reshape(len(rows), -1) for array in (score.spread("fill", fill), rows))
+    outputs = score.values(rows)
     counts = covered.sum(axis=0)
     values = np.empty(flat.shape, rows.dtype)
     for row in track("occlusion", range(len(rows)), verbose, unit="row"):
         batch = np.where(covered, fills[row], flat[row]).reshape(-1, *score.net.input_shape)
-        falls = outputs[row] - score.values(batch, np.full(len(batch), targets[row]))
+        falls = outputs[row] - score.values(batch, score.targets[row])
         values[row] = falls @ covered / counts
-    return attribution(Attribution, "occlusion", score, rows, targets, values.reshape(rows.shape))
+    return Attribution("occlusion", values.reshape(rows.shape), **score.explained())
 
 
 def windows(layout: Shape, window: Shape, stride: Shape) -> np.ndarray:
-    """Return what each window covers, bool of shape (windows, elements).
-
-    Raises
-    ------
-    ValueError
-        If a window is larger than the axis, or some elements would lie between two windows.
-    """
+    """Return what each window covers, bool (windows, elements); ValueError if one is too large, or leaves gaps."""
     starts = []
     for size, width, step in zip(layout, window, stride, strict=True):
         if width > size or step > width:

@@ -52,17 +52,16 @@ def plot_gradient_flow(
 
     Recurrent layers add the norm of the gradient of their state over time.
 
+    Other parameters are those of plot_history.
+
     Parameters
     ----------
     flow : GradientFlow, dict of str to GradientFlow, or tuple (net, X, y)
         What ``gradient_flow`` returned; several by title are drawn side by side on common axes.
-    path : str or Path, optional
-        Where to write the picture; the suffix says the format (.png, .svg, .pdf).
 
     Returns
     -------
     matplotlib.figure.Figure
-        The figure, with an Agg canvas.
 
     Raises
     ------
@@ -70,8 +69,6 @@ def plot_gradient_flow(
         If ``flow`` is none of these.
     ValueError
         If there is none to draw.
-    ImportError
-        If matplotlib is not installed.
 
     Examples
     --------
@@ -99,7 +96,11 @@ def plot_gradient_flow(
         draw.dress(shares, "", "share" if column == 0 else "")
         _layer_ticks(shares, one.layers)
         if over_time:
-            _draw_time(grid[2, column], one)
+            for name, values in one.through_time.items():
+                _draw_positive(grid[2, column], values, name)
+            grid[2, column].set_yscale("log")
+            if len(one.through_time) > 1:
+                grid[2, column].legend(frameon=False, fontsize=10)
             draw.dress(grid[2, column], "time step", "norm of dh" if column == 0 else "")
     top = [line for axes in grid[0] for line in axes.get_lines() if not line.get_label().startswith("_")]
     bars = [bar for axes in grid[1] for bar in axes.containers]
@@ -109,15 +110,19 @@ def plot_gradient_flow(
 
 
 def _draw_norms(axes: Any, flow: GradientFlow) -> None:
-    where = np.arange(1, len(flow.layers) + 1)
-    marker = "o" if len(where) <= 20 else None
+    marker = "o" if len(flow.layers) <= 20 else None
     for name, values, color in (
         ("gradient", flow.gradient, draw.ORANGE),
         ("weights", flow.weight, draw.BLUE),
         ("update", flow.update, draw.GREEN),
     ):
-        drawn = np.isfinite(values) & (values > 0)  # a logarithm has no place for 0
-        axes.plot(where[drawn], values[drawn], color=color, label=name, linewidth=2, marker=marker, markersize=4)
+        _draw_positive(axes, values, name, color=color, marker=marker, markersize=4)
+
+
+def _draw_positive(axes: Any, values: np.ndarray, name: str, **style: Any) -> None:
+    """Draw a curve on a logarithmic axis, which has no place for 0."""
+    drawn = np.flatnonzero(np.isfinite(values) & (values > 0))
+    axes.plot(drawn + 1, values[drawn], label=name, linewidth=2, **style)
     axes.set_yscale("log")
 
 
@@ -126,15 +131,6 @@ def _draw_shares(axes: Any, flow: GradientFlow) -> None:
     for name, values, color in (("dead units", flow.dead, "#444444"), ("saturated", flow.saturated, draw.GOLD)):
         axes.bar(where, np.nan_to_num(values), width=0.8, color=color, label=name)
     axes.set_ylim(0, 1)
-
-
-def _draw_time(axes: Any, flow: GradientFlow) -> None:
-    for name, norms in flow.through_time.items():
-        drawn = norms > 0
-        axes.plot(np.arange(1, len(norms) + 1)[drawn], norms[drawn], label=name, linewidth=2)
-    axes.set_yscale("log")
-    if len(flow.through_time) > 1:
-        axes.legend(frameon=False, fontsize=10)
 
 
 def _layer_ticks(axes: Any, layers: Sequence[str]) -> None:
@@ -149,23 +145,18 @@ def _layer_ticks(axes: Any, layers: Sequence[str]) -> None:
 def plot_histograms(counted: Histograms, path: str | Path | None = None) -> Any:
     """Draw the histograms of weights, activations and gradients, one above the other from the first layer up.
 
+    Other parameters are those of plot_history.
+
     Parameters
     ----------
     counted : Histograms
         What ``histograms`` returned.
-    path : str or Path, optional
-        Where to write the picture.
 
     Returns
     -------
     matplotlib.figure.Figure
         Each curve has its own height, the square root of the share of values; a column has one axis, so that spreads
         can be compared.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
 
     Examples
     --------
@@ -207,12 +198,12 @@ def plot_attribution(
 
     Red speaks for the output that was looked at, blue against it; each map has its own scale.
 
+    Other parameters are those of plot_history.
+
     Parameters
     ----------
     attributions : Attribution or list of Attribution
         What ``saliency``, ``smooth_grad``, ``integrated_gradients`` or ``occlusion`` returned, all for the same inputs.
-    path : str or Path, optional
-        Where to write the picture.
     shape : (H, W), optional
         How a row is an image; if not given, the shape of the inputs if it has two axes, else bars are drawn.
     rows : int
@@ -223,14 +214,11 @@ def plot_attribution(
     Returns
     -------
     matplotlib.figure.Figure
-        The figure, with an Agg canvas.
 
     Raises
     ------
     TypeError, ValueError
         If there is nothing to draw, the inputs differ, or an argument does not fit them.
-    ImportError
-        If matplotlib is not installed.
 
     Examples
     --------
@@ -277,26 +265,23 @@ def plot_attribution(
 def plot_maximised(found: MaximisedInputs, path: str | Path | None = None, *, shape: Shape | None = None) -> Any:
     """Draw the inputs that units answer to: a grid of images, or curves over the elements.
 
+    Other parameters are those of plot_history.
+
     Parameters
     ----------
     found : MaximisedInputs
         What ``maximise_activation`` returned.
-    path : str or Path, optional
-        Where to write the picture.
     shape : (H, W), optional
         How an input is an image; if not given, the shape of the inputs if it has two axes, else bars are drawn.
 
     Returns
     -------
     matplotlib.figure.Figure
-        The figure, with an Agg canvas.
 
     Raises
     ------
     ValueError
         If the shape does not fit.
-    ImportError
-        If matplotlib is not installed.
 
     Examples
     --------
@@ -326,24 +311,21 @@ def plot_maximised(found: MaximisedInputs, path: str | Path | None = None, *, sh
 def plot_probes(probes: LinearProbes | Mapping[str, LinearProbes], path: str | Path | None = None) -> Any:
     """Draw the accuracy of linear probes over depth.
 
+    Other parameters are those of plot_history.
+
     Parameters
     ----------
     probes : LinearProbes, or dict of str to LinearProbes
         What ``linear_probes`` returned; several by title, for networks of the same layers, share one axis.
-    path : str or Path, optional
-        Where to write the picture.
 
     Returns
     -------
     matplotlib.figure.Figure
-        The figure, with an Agg canvas.
 
     Raises
     ------
     TypeError, ValueError
         If there are none, or their layers differ.
-    ImportError
-        If matplotlib is not installed.
 
     Examples
     --------
@@ -382,12 +364,12 @@ def plot_importance(
 ) -> Any:
     """Draw the importance of the inputs: a bar for each of the most important ones, or a heat map of an image.
 
+    Other parameters are those of plot_history.
+
     Parameters
     ----------
     found : PermutationImportance
         What ``permutation_importance`` returned.
-    path : str or Path, optional
-        Where to write the picture.
     shape : (H, W), optional
         How a row is an image; if not given, the shape of the inputs if it has two axes, else bars are drawn.
     names : list of str, optional
@@ -404,8 +386,6 @@ def plot_importance(
     ------
     TypeError, ValueError
         If an argument does not fit the inputs.
-    ImportError
-        If matplotlib is not installed.
 
     Examples
     --------

@@ -10,7 +10,7 @@ from fastnn.data.ports import as_numeric
 from fastnn.data.split import split
 from fastnn.data.standardize import Standardizer
 from fastnn.graph.summary import aligned
-from fastnn.insight.score import require_network
+from fastnn.insight.score import by_name, require_network
 from fastnn.layers.dense import Dense
 from fastnn.network import Sequential
 from fastnn.optimizers import Adam
@@ -144,13 +144,7 @@ def linear_probes(
 
 
 def _labelled(net: Any, X: Any, y: Any) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return packed inputs, and the class of each row.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they do not fit.
-    """
+    """Return packed inputs, and the class of each row; TypeError or ValueError if they do not fit."""
     inputs, n = net.ports.rows("linear_probes", X)
     labels = as_numeric("linear_probes", "y", y)
     if labels.shape != (n,):
@@ -164,9 +158,7 @@ def _labelled(net: Any, X: Any, y: Any) -> tuple[list[np.ndarray], np.ndarray]:
 
 def _representations(net: Any, inputs: list[np.ndarray]) -> dict[str, np.ndarray]:
     """Return inputs and activations as rows of numbers, without those that repeat earlier ones."""
-    names = ["input"] if len(inputs) == 1 else [f"input_{i + 1}" for i in range(len(inputs))]
-    copy = net.astype(net.dtype)
-    everything = dict(zip(names, inputs, strict=True)) | copy.activations(inputs if len(inputs) > 1 else inputs[0])
+    everything = by_name(inputs) | net.astype(net.dtype).activations(inputs if len(inputs) > 1 else inputs[0])
     result: dict[str, np.ndarray] = {}
     for name, values in everything.items():
         flat = values.reshape(len(values), -1)

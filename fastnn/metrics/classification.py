@@ -8,13 +8,7 @@ from fastnn.metrics.labels import class_numbers, is_scores, rows_by_class, score
 
 
 class Accuracy(Metric):
-    """Part of the decisions that are right, between 0 and 1; see `accuracy`.
-
-    Parameters
-    ----------
-    threshold : float, default 0.5
-        Score above which a single output says yes.
-    """
+    """Part of the decisions that are right, between 0 and 1; see `accuracy`."""
 
     name = "accuracy"
 
@@ -55,13 +49,7 @@ class Accuracy(Metric):
 
 
 class Error(Accuracy):
-    """Part of the decisions that are wrong, 1 - accuracy; see `error`.
-
-    Parameters
-    ----------
-    threshold : float, default 0.5
-        Score above which a single output says yes.
-    """
+    """Part of the decisions that are wrong, 1 - accuracy; see `error`."""
 
     name = "error"
 
@@ -125,20 +113,12 @@ def error(
 ) -> float:
     """Part of the decisions that are wrong, 1 - `accuracy`.
 
-    Parameters
-    ----------
-    y_true, y_pred, sample_weight, threshold
-        As for `accuracy`.
+    Parameters are those of accuracy.
 
     Returns
     -------
     float
         Between 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        As `accuracy`.
 
     Examples
     --------

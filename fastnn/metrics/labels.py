@@ -84,13 +84,7 @@ def _whole(who: str, labels: Array) -> npt.NDArray[np.int64]:
 
 
 def class_numbers(who: str, labels: Array, classes: Array) -> npt.NDArray[np.int64]:
-    """Return the place of each label (N,) among the classes (K,), which need no order.
-
-    Raises
-    ------
-    ValueError
-        If a class comes twice, or a label is not among them.
-    """
+    """Return the place of each label (N,) among the classes (K,), which need no order; ValueError if it has none."""
     places = {value: place for place, value in enumerate(classes.tolist())} if classes.ndim == 1 else {}
     if len(places) != len(classes):
         raise ValueError(f"{who}: expected classes as a 1-D list without repeats, got {classes.tolist()!r:.100}")

@@ -109,22 +109,14 @@ def r2(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, *, sample_weight: npt.Array
 def mean_squared_error(
     y_true: npt.ArrayLike, y_pred: npt.ArrayLike, *, sample_weight: npt.ArrayLike | None = None
 ) -> float:
-    """Mean of the squared differences over rows and outputs.
+    """Mean of the squared differences over rows and outputs, in the squared unit of the targets.
 
-    Parameters
-    ----------
-    y_true, y_pred, sample_weight
-        As for `r2`.
+    Parameters are those of r2.
 
     Returns
     -------
     float
-        At least 0, in the squared unit of the targets.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
+        At least 0.
 
     Examples
     --------
@@ -138,22 +130,14 @@ def mean_squared_error(
 def mean_absolute_error(
     y_true: npt.ArrayLike, y_pred: npt.ArrayLike, *, sample_weight: npt.ArrayLike | None = None
 ) -> float:
-    """Mean of the absolute differences over rows and outputs.
+    """Mean of the absolute differences over rows and outputs, in the unit of the targets.
 
-    Parameters
-    ----------
-    y_true, y_pred, sample_weight
-        As for `r2`.
+    Parameters are those of r2.
 
     Returns
     -------
     float
-        At least 0, in the unit of the targets.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
+        At least 0.
 
     Examples
     --------

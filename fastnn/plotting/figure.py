@@ -21,13 +21,7 @@ def require_matplotlib(who: str) -> None:
 
 
 def new_figure(who: str, width: float, height: float) -> Any:
-    """Return an empty figure of this size in inches, with an Agg canvas: no window, usable in threads.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
-    """
+    """Return an empty figure of this size in inches, with an Agg canvas: no window, usable in threads."""
     require_matplotlib(who)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._version import __version__
 from fastnn.graph.summary import rows_of, total
-from fastnn.insight.flow import gradient_flow
+from fastnn.insight.flow import flow_rows, gradient_flow
 from fastnn.insight.histograms import histograms
 from fastnn.insight.importance import permutation_importance
 from fastnn.insight.plots import plot_gradient_flow, plot_histograms, plot_importance
@@ -25,11 +26,6 @@ MOST_CELLS, MOST_TICKS = 20, 100  # classes up to which there is a matrix of cou
 MOST_CLASSES, MOST_PAIRS, MOST_OUTPUTS = 60, 20, 6
 FLOW_ROWS = 512  # of gradient flow and histograms
 IMPORTANCE_WORK, IMPORTANCE_ROWS, REPEATS = 2e10, 50, 5  # multiply-adds in all, rows at least, shuffles
-
-
-def number(value: float, form: str = ".4g") -> str:
-    """Return a number as text, or a dash for NaN."""
-    return "-" if isnan(value) else format(value, form)
 
 
 def picture(figure: Any, name: str, alt: str, caption: str) -> Html:
@@ -65,7 +61,8 @@ def by_class(found: ClassScores, names: Sequence[str]) -> Html:
         order = np.argsort(np.nan_to_num(found.f1, nan=2), kind="stable")[:MOST_CLASSES].tolist()
         caption = f"The {MOST_CLASSES} classes of lowest F1, of {len(names)}"
     shares = (found.precision, found.recall, found.f1)
-    rows = [(names[i], *(number(share[i], ".3f") for share in shares), f"{found.support[i]:,}") for i in order]
+    texts = [["-" if isnan(value) else f"{value:.3f}" for value in share] for share in shares]
+    rows = [(names[i], *(text[i] for text in texts), f"{found.support[i]:,}") for i in order]
     what = (
         "Precision: share of the rows taken for this class that belong to it. Recall: share of its rows that were "
         "found. F1: the harmonic mean of both. Rows: how many of them there are."
@@ -152,19 +149,10 @@ def training(net: Network, history: History | None) -> Html:
     rows += [
         ("seed", str(net.seed)),
         ("arithmetic", f"{net.dtype}, {isa()}, {get_threads()} threads here"),
-        ("versions here", f"fastnn {_version()}, NumPy {np.__version__}, Python {platform.python_version()}"),
+        ("versions here", f"fastnn {__version__}, NumPy {np.__version__}, Python {platform.python_version()}"),
         ("page made", strftime("%Y-%m-%d %H:%M")),
     ]
     return pairs(rows, caption="Training")
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("fastnn")
-    except PackageNotFoundError:
-        return "of the source"
 
 
 def _short(spec: Any) -> str:
@@ -192,13 +180,9 @@ def gradients(subject: Subject, seed: int) -> Html:
         (flow.gradient, ".2e"), (flow.gradient_ratio, ".1e"), (flow.weight, ".3g"), (flow.update_ratio, ".1e"),
         (flow.dead, ".0%"), (flow.saturated, ".0%"),
     )  # fmt: skip
-    rows = [
-        (name, kind, *(number(values[i], form) for values, form in columns))
-        for i, (name, kind) in enumerate(zip(flow.layers, flow.kinds, strict=True))
-    ]
     head = ("layer", "type", "gradient", "/ last layer's", "weights", "update / weights", "dead", "saturated")
     count = min(subject.rows, FLOW_ROWS)
-    listed = table(head, rows, caption=f"Norms by layer, on {count:,} rows", texts=2)
+    listed = table(head, flow_rows(flow, columns, "-"), caption=f"Norms by layer, on {count:,} rows", texts=2)
     drawn = picture(
         plot_gradient_flow(flow),
         "flow",

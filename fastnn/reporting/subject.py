@@ -53,13 +53,7 @@ class Subject:
 
 
 def subject_of(model: Any, X: Any, y: Any, classes: Any, standardizer: Any) -> Subject:
-    """Return what ``report`` is about, after checking everything.
-
-    Raises
-    ------
-    TypeError, ValueError, RuntimeError
-        See ``report``.
-    """
+    """Return what ``report`` is about, after checking everything."""
     net, known = _network(model)
     if y is None:
         raise ValueError(f"{WHO}: expected targets y, got None; there is nothing to judge the network by")
@@ -127,13 +121,7 @@ def _in_units(values: np.ndarray, standardizer: Standardizer | None) -> np.ndarr
 
 
 def as_names(what: str, given: Any, count: int, why: str) -> list[str]:
-    """Return as many names as there must be, as texts; ``why`` there must be so many.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is no list, or of another length.
-    """
+    """Return as many names as there must be, as texts; or raise, with ``why`` there must be so many."""
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise TypeError(f"{WHO}: expected {what} to be a list of names, got {given!r:.60}")
     names = [str(name) for name in given]

@@ -62,8 +62,9 @@ def fault(subject):
     if len(told) != len(set(told)):
         return f"parameters told twice: {told}"
     wanted = set(parameters(subject))
-    if same := re.search(r"Parameters are those of (\w+)\.", inspect.getdoc(subject) or ""):
-        told = entries(sections(getattr(fn, same[1]))["Parameters"])
+    if same := re.search(r"(Other p|P)arameters are those of `?(\w+)`?\.", inspect.getdoc(subject) or ""):
+        theirs = entries(sections(getattr(fn, same[2]))["Parameters"])
+        told += [name for name in theirs if same[1] == "P" or (name in wanted and name not in told)]
     if inspect.isclass(subject) and "Parameters" not in found and "Attributes" in found:  # made by fastnn, to be read
         return ""
     if set(told) != wanted:
@@ -79,6 +80,20 @@ def fault(subject):
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_docstring(name):
     assert fault(SUBJECTS[name]) == ""
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("Other parameters are those of accuracy.\n\nParameters\n----------\nk : int\n    One.", ""),
+    ("Parameters are those of accuracy.\n\nParameters\n----------\nk : int\n    One.", "['sample_weight'] too much"),
+    ("Other parameters are those of accuracy.", "['k'] too little"),
+    ("Other parameters are those of saliency.\n\nParameters\n----------\nk : int\n    One.", "'y_true'] too little"),
+])  # fmt: skip
+def test_parameters_that_are_told_elsewhere(text, message):
+    def function(y_true, y_pred, threshold, k): ...
+
+    function.__doc__ = f"Do.\n\n{text}\n"
+    assert message in fault(function)
+    assert bool(message) == bool(fault(function))
 
 
 def right(x, y=1):

@@ -13,13 +13,12 @@ from fastnn.data.feed import Feed, Shuffle, make_feed
 from fastnn.data.ports import Block
 from fastnn.errors import DivergenceError
 from fastnn.graph.graph import Graph
-from fastnn.plotting.figure import dress, finish, new_figure
+from fastnn.plotting.figure import BLUE, ORANGE, dress, finish, new_figure
 from fastnn.schedules import Constant
 from fastnn.training.callbacks import Callback, EpochInfo
 from fastnn.training.history import History
 from fastnn.training.loop import train
 
-_LOSS, _SMOOTHED, _SUGGESTION = "#c3d3e6", "#1f5fa8", "#d1541f"
 _TIMES = 3.0  # the fall of the loss, or the loss, by which it may rise
 _SAFETY = 10.0  # the suggestion is so many times below the rate of the least loss
 
@@ -54,22 +53,7 @@ class RateSweep:
         return float(self.rates[best] / _SAFETY) if best > 0 else float("nan")
 
     def plot(self, path: str | Path | None = None) -> Any:
-        """Draw it: see `plot_lr_find`.
-
-        Parameters
-        ----------
-        path : str or Path, optional
-            Where to write the picture.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
+        """Draw it: see `plot_lr_find`."""
         return plot_lr_find(self, path)
 
     def __repr__(self) -> str:
@@ -240,24 +224,16 @@ class UpdateFeed:
 def plot_lr_find(sweep: RateSweep, path: str | Path | None = None) -> Any:
     """Draw the loss over the learning rate, and the suggestion.
 
+    Other parameters are those of plot_history.
+
     Parameters
     ----------
     sweep : RateSweep
         What ``lr_find`` returned.
-    path : str or Path, optional
-        Where to write the picture; the suffix says the format (.png, .svg, .pdf).
 
     Returns
     -------
     matplotlib.figure.Figure
-        The figure, with an Agg canvas.
-
-    Raises
-    ------
-    TypeError
-        If it is none.
-    ImportError
-        If matplotlib is not installed.
 
     Examples
     --------
@@ -271,8 +247,8 @@ def plot_lr_find(sweep: RateSweep, path: str | Path | None = None) -> Any:
         raise TypeError(f"plot_lr_find: expected what lr_find returns, got {type(sweep).__name__}")
     figure = new_figure("plot_lr_find", 8.0, 4.8)
     axes = figure.add_subplot()
-    axes.plot(sweep.rates, sweep.losses, color=_LOSS, linewidth=1.4, label="loss of each mini-batch")
-    axes.plot(sweep.rates, sweep.smoothed, color=_SMOOTHED, linewidth=2.2, label="smoothed")
+    axes.plot(sweep.rates, sweep.losses, color="#c3d3e6", linewidth=1.4, label="loss of each mini-batch")
+    axes.plot(sweep.rates, sweep.smoothed, color=BLUE, linewidth=2.2, label="smoothed")
     dress(axes, "learning rate", "loss")
     axes.set_xscale("log")
     least, first = int(np.argmin(sweep.smoothed)), float(sweep.smoothed[0])
@@ -281,15 +257,10 @@ def plot_lr_find(sweep: RateSweep, path: str | Path | None = None) -> Any:
     if top > low:
         axes.set_ylim(low - 0.05 * (top - low), top + 0.05 * (top - low))
     if least > 0:
-        axes.axvline(
-            sweep.suggestion,
-            color=_SUGGESTION,
-            linewidth=1.6,
-            linestyle="--",
-            label=f"suggestion {sweep.suggestion:.2g}",
-        )
+        text = f"suggestion {sweep.suggestion:.2g}"
+        axes.axvline(sweep.suggestion, color=ORANGE, linewidth=1.6, linestyle="--", label=text)
         axes.plot(
-            sweep.rates[least], sweep.smoothed[least], "o", color=_SMOOTHED, markersize=9, markerfacecolor="none",
+            sweep.rates[least], sweep.smoothed[least], "o", color=BLUE, markersize=9, markerfacecolor="none",
             label=f"least loss, at {sweep.rates[least]:.2g}",
         )  # fmt: skip
     figure.legend(loc="outside upper center", ncols=4, fontsize=10, frameon=False)
