@@ -89,7 +89,7 @@ class Optimizer(Spec, family="optimizer"):
     penalty_over_rows: bool = checked(False, require_flag)
 
     def __post_init__(self) -> None:
-        who = type(self).__name__
+        who = self.title
         if isinstance(self.learning_rate, Real) or not callable(self.learning_rate):
             at_least_0(who, "learning_rate", self.learning_rate)
         super().__post_init__()

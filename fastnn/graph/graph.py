@@ -15,8 +15,8 @@ from fastnn._core.engine import Engine
 from fastnn._core.rng import PARAMETERS, RandomStream, fresh_seed
 from fastnn._core.workspace import aligned_zeros
 from fastnn._spec import choose, float_dtype, require_flag, require_seed
-from fastnn.data.examples import MADE_BYTES, Examples, count_of
-from fastnn.data.ports import Ports, as_list, as_row, as_rows, check_out, release
+from fastnn.data.ports import Ports, as_list, as_rows
+from fastnn.graph.answers import given, predict, predict_one
 from fastnn.graph.assembly import Application, Assembly, Place, assemble
 from fastnn.graph.binding import as_losses, as_metrics, bind_trainer, fast_path_targets
 from fastnn.graph.layer_view import LayerView
@@ -98,13 +98,14 @@ class Graph(Engine):
         TypeError, ValueError
             If a layer cannot take its inputs, or ``params`` are not what the layers need.
         """
-        self = (cls if kind is None else KINDS[kind]).__new__(cls if kind is None else KINDS[kind])
+        made = cls if kind is None else KINDS[kind]
+        self = made.__new__(made)
         self._build(structure, seed, dtype, params)
         return self
 
     def _build(self, structure: Structure, seed: int | None, dtype: Any, params: np.ndarray | None = None) -> None:
         """Lay out the plan and the parameter vector."""
-        self.dtype = as_dtype(dtype)
+        self.dtype = float_dtype("Network", dtype)
         self.seed = fresh_seed() if seed is None else seed
         require_seed("Network", self.seed)
         self.structure, self.input_shapes = structure, structure.input_shapes
@@ -338,43 +339,10 @@ class Graph(Engine):
     # ---- answering -------------------------------------------------------------------------------------------------
 
     def _predict_checked(self, X: Any, out: Any) -> Any:
-        """``predict`` for whatever is not a packed array of the network's dtype; converts ``block`` rows at a time."""
-        examples = X if isinstance(X, Examples) else None
-        sources = [] if examples is not None else self.ports.sources("predict", X)
-        n = sources[0].shape[0] if examples is None else count_of("predict", examples)
-        outputs = self.ports.answers(n)
-        if out is not None:
-            check_out("predict", out, outputs)
-        size = self.block if examples is None else min(max(MADE_BYTES // self.ports.input_bytes, 1), self.block)
-        for start in range(0, n, size):
-            stop = min(start + size, n)
-            rows = [x[start:stop] for x in sources]
-            X = (
-                examples.gather(np.arange(start, stop))[0]
-                if examples is not None
-                else rows
-                if len(rows) > 1
-                else rows[0]
-            )
-            inputs, made = self.ports.rows("predict", X)
-            self._predict_rows(inputs, [y[start : start + made] for y in outputs], made)
-            for x in sources:
-                release(x)
-        return _given(outputs, out)
+        return predict(self, X, out)
 
     def _predict_one_checked(self, x: Any, out: Any) -> Any:
-        """``predict_one`` for whatever is not an array of the network's dtype and layout."""
-        values = as_list("predict_one", "x", x, len(self.input_shapes))
-        inputs = [
-            as_row("predict_one", "x", v, shape, self.dtype)[None]
-            for v, shape in zip(values, self.input_shapes, strict=True)
-        ]
-        answers = self.ports.answers(1)
-        outputs = [answer[0] for answer in answers]
-        if out is not None:
-            check_out("predict_one", out, outputs)
-        self._predict_rows(inputs, answers, 1)
-        return _given(outputs, out)
+        return predict_one(self, x, out)
 
     def forward(self, X: Any, training: bool = False) -> Any:
         """Run rows forward and remember everything that ``backward`` needs.
@@ -413,7 +381,7 @@ class Graph(Engine):
         if training:
             self.forwards += 1
         self._forward_rows(inputs, n, bool(training), self.seed, (1 << 63) + self.forwards)
-        return _given(
+        return given(
             [self._value(t).reshape(n, *s) for t, s in zip(self.plan.outputs, self.output_shapes, strict=True)]
         )
 
@@ -476,7 +444,7 @@ class Graph(Engine):
         self._commit_rows()
         if dxs is None:
             return None
-        return _given([dx.reshape(n, *shape) for dx, shape in zip(dxs, self.input_shapes, strict=True)])
+        return given([dx.reshape(n, *shape) for dx, shape in zip(dxs, self.input_shapes, strict=True)])
 
     # ---- learning --------------------------------------------------------------------------------------------------
 
@@ -673,14 +641,6 @@ class Graph(Engine):
             self.schedule.load_state(compiled["schedule"])  # type: ignore[attr-defined]
 
 
-def _given(outputs: list[np.ndarray], out: Any = None) -> Any:
-    """Return what a call gives: ``out`` with the answer in it, one array, or for several outputs a list."""
-    if out is not None:
-        out[...] = outputs[0]
-        return out
-    return outputs[0] if len(outputs) == 1 else outputs
-
-
 def _rebuild(kind: type[Graph], structure: Structure, seed: int, dtype: str) -> Graph:
     """Make a network of this structure, for pickle."""
     return kind.of(structure, seed=seed, dtype=dtype)
@@ -689,14 +649,3 @@ def _rebuild(kind: type[Graph], structure: Structure, seed: int, dtype: str) -> 
 def fits(params: Any, n: int, dtype: np.dtype) -> bool:
     """Whether this is an array that can hold ``n`` parameters."""
     return isinstance(params, np.ndarray) and params.shape == (n,) and params.dtype == dtype and params.flags.carray
-
-
-def as_dtype(dtype: Any) -> np.dtype:
-    """Return float32 or float64.
-
-    Raises
-    ------
-    ValueError
-        If it is another dtype.
-    """
-    return float_dtype("Network", dtype)

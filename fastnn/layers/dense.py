@@ -1,11 +1,11 @@
 """Fully connected layer."""
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from math import prod
 from typing import ClassVar
 
 from fastnn._core.ops import DenseOp
-from fastnn._spec import require_count, require_flag
+from fastnn._spec import checked, checked_by, require_count, require_flag
 from fastnn.initializers import Initializer, as_initializer
 from fastnn.layers.activation import Activation, activation_ops, default_initializer
 from fastnn.layers.base import Built, Layer, Shape
@@ -52,10 +52,10 @@ class Dense(Layer):
     ((4, 16), (16,))
     """
 
-    units: int
+    units: int = field(metadata=checked_by(require_count))
     activation: str | Layer | None = None
     _: KW_ONLY
-    bias: bool = True
+    bias: bool = checked(True, require_flag)
     kernel_initializer: str | Initializer | None = None
     bias_initializer: str | Initializer = "zeros"
     name: str | None = None
@@ -64,9 +64,6 @@ class Dense(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_count(self.title, "units", self.units)
-        object.__setattr__(self, "units", int(self.units))
-        require_flag(self.title, "bias", self.bias)
         activation_ops(self.title, self.activation, (self.units,))
 
     @property

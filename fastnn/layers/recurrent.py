@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from fastnn._core.ops import RecurrentOp
 from fastnn._core.rng import RandomStream
-from fastnn._spec import require_count, require_flag, require_number
+from fastnn._spec import checked, checked_by, optional, require_count, require_flag, require_number
 from fastnn.initializers import Initializer, as_initializer
 from fastnn.layers.base import Built, Layer, Shape, Tensor, batched, check_tensors
 from fastnn.layers.merge import Slice
@@ -61,14 +62,14 @@ class _Recurrent(Layer):
         If a number or a name is not allowed.
     """
 
-    units: int
+    units: int = field(metadata=checked_by(require_count))
     _: KW_ONLY
-    return_sequences: bool = False
-    return_state: bool = False
-    go_backwards: bool = False
-    mask_value: float | None = None
-    truncate: int | None = None
-    bias: bool = True
+    return_sequences: bool = checked(False, require_flag)
+    return_state: bool = checked(False, require_flag)
+    go_backwards: bool = checked(False, require_flag)
+    mask_value: float | None = checked(None, partial(optional, require_number))
+    truncate: int | None = checked(None, partial(optional, require_count))
+    bias: bool = checked(True, require_flag)
     kernel_initializer: str | Initializer = "glorot_uniform"
     recurrent_initializer: str | Initializer = "orthogonal"
     bias_initializer: str | Initializer = "zeros"
@@ -77,17 +78,6 @@ class _Recurrent(Layer):
     kind: ClassVar[str]
     gate_names: ClassVar[tuple[str, ...]]
     matrices: ClassVar[tuple[str, ...]] = ("weight", "recurrent_weight")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_count(self.title, "units", self.units)
-        object.__setattr__(self, "units", int(self.units))
-        for option in ("return_sequences", "return_state", "go_backwards", "bias"):
-            require_flag(self.title, option, getattr(self, option))
-        if self.mask_value is not None:
-            require_number(self.title, "mask_value", self.mask_value)
-        if self.truncate is not None:
-            require_count(self.title, "truncate", self.truncate)
 
     @property
     def gates(self) -> tuple[str, ...]:

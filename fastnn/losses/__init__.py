@@ -6,9 +6,10 @@ given with each loss.  Elementwise losses are means over the outputs.  No loss h
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import Any, ClassVar
 
-from fastnn._spec import Spec, choose, require_fraction, require_number
+from fastnn._spec import Spec, above_0, checked, choose, require_fraction, require_number
 from fastnn.losses.link import IDENTITY, LOG, MARGIN, SIGMOID, SOFTMAX, Link
 
 __all__ = [
@@ -97,10 +98,7 @@ class Huber(Loss):
 
     kernel = "huber"
     setting = "delta"
-    delta: float = 1.0
-
-    def __post_init__(self) -> None:
-        require_number("Huber", "delta", self.delta, low=0, strict=True)
+    delta: float = checked(1.0, above_0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -153,12 +151,7 @@ class _Smoothed(Loss):
     """Base of the losses whose targets may be smoothed."""
 
     setting = "label_smoothing"
-    label_smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        require_fraction(
-            type(self).__name__, "label_smoothing", self.label_smoothing, ": nothing would be left to learn"
-        )
+    label_smoothing: float = checked(0.0, partial(require_fraction, why=": nothing would be left to learn"))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
