@@ -1,21 +1,17 @@
 """The slow path of ``predict`` and ``predict_one``: what is not a packed array of the network's dtype is converted."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from fastnn._core.engine import Engine
 from fastnn.data.examples import MADE_BYTES, Examples, count_of
-from fastnn.data.ports import as_list, as_row, check_out, release
-
-if TYPE_CHECKING:
-    from fastnn.graph.graph import Graph
+from fastnn.data.ports import Ports, as_list, as_row, check_out, release
 
 
-def predict(net: Graph, X: Any, out: Any) -> Any:
+def predict(engine: Engine, ports: Ports, X: Any, out: Any) -> Any:
     """Answer rows, of which so many are converted at a time that the network answers between two checks for signals."""
-    ports, size = net.ports, net.block
+    size = engine.block
     if isinstance(X, Examples):
         sources, n = [], count_of("predict", X)
         size = min(max(MADE_BYTES // ports.input_bytes, 1), size)
@@ -30,24 +26,24 @@ def predict(net: Graph, X: Any, out: Any) -> Any:
         rows = [x[start:stop] for x in sources]
         some = rows if len(rows) > 1 else rows[0] if rows else X.gather(np.arange(start, stop))[0]
         inputs, made = ports.rows("predict", some)
-        net._predict_rows(inputs, [y[start : start + made] for y in outputs], made)
+        engine._predict_rows(inputs, [y[start : start + made] for y in outputs], made)
         for x in sources:
             release(x)
     return given(outputs, out)
 
 
-def predict_one(net: Graph, x: Any, out: Any) -> Any:
+def predict_one(engine: Engine, ports: Ports, x: Any, out: Any) -> Any:
     """Answer one row."""
-    values = as_list("predict_one", "x", x, len(net.input_shapes))
+    values = as_list("predict_one", "x", x, len(ports.input_shapes))
     inputs = [
-        as_row("predict_one", "x", value, shape, net.dtype)[None]
-        for value, shape in zip(values, net.input_shapes, strict=True)
+        as_row("predict_one", "x", value, shape, ports.dtype)[None]
+        for value, shape in zip(values, ports.input_shapes, strict=True)
     ]
-    answers = net.ports.answers(1)
+    answers = ports.answers(1)
     outputs = [answer[0] for answer in answers]
     if out is not None:
         check_out("predict_one", out, outputs)
-    net._predict_rows(inputs, answers, 1)
+    engine._predict_rows(inputs, answers, 1)
     return given(outputs, out)
 
 

@@ -339,10 +339,10 @@ class Graph(Engine):
     # ---- answering -------------------------------------------------------------------------------------------------
 
     def _predict_checked(self, X: Any, out: Any) -> Any:
-        return predict(self, X, out)
+        return predict(self, self.ports, X, out)
 
     def _predict_one_checked(self, x: Any, out: Any) -> Any:
-        return predict_one(self, x, out)
+        return predict_one(self, self.ports, x, out)
 
     def forward(self, X: Any, training: bool = False) -> Any:
         """Run rows forward and remember everything that ``backward`` needs.
