@@ -12,7 +12,7 @@ from fastnn._core.ops import RecurrentOp
 from fastnn._core.rng import RandomStream
 from fastnn._spec import checked, checked_by, optional, require_count, require_flag, require_number
 from fastnn.initializers import Initializer, as_initializer
-from fastnn.layers.base import Built, Layer, Shape, Tensor, batched, check_tensors
+from fastnn.layers.base import Built, Layer, Shape, Tensor, batched
 from fastnn.layers.merge import Slice
 from fastnn.layers.reshape import Reshape
 
@@ -31,36 +31,7 @@ class _Gates(Initializer):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _Recurrent(Layer):
-    """Base of SimpleRNN, LSTM and GRU.
-
-    Parameters
-    ----------
-    units : int
-        Hidden units, H.
-    return_sequences : bool
-        Give the state after every step, (T, H), instead of the last, (H,).
-    return_state : bool
-        Give two tensors, the output and the final state (S, H): S = 2 for an LSTM (h, then c), else 1.
-    go_backwards : bool
-        Begin with the last step; a sequence that comes out stays in the order of time.
-    mask_value : float, optional
-        A step all of whose inputs are this value does not count: the state stays, and the sequence that comes out
-        holds 0 there.
-    truncate : int, optional
-        Truncated back-propagation through time: gradients do not flow from one block of so many steps to the block
-        before it.  None: through all steps.
-    bias : bool
-        Whether there are biases.
-    kernel_initializer, recurrent_initializer, bias_initializer : str or Initializer
-        How each gate's weights of the inputs, of the state before, and its biases start.
-    name : str, optional
-        Name of the layer.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If a number or a name is not allowed.
-    """
+    """Base of SimpleRNN, LSTM and GRU; LSTM says what the parameters are."""
 
     units: int = field(metadata=checked_by(require_count))
     _: KW_ONLY
@@ -100,15 +71,7 @@ class _Recurrent(Layer):
         -------
         Tensor, or tuple of Tensor
             The output; with ``return_state`` also the final state (S, H).
-
-        Raises
-        ------
-        TypeError
-            If an input is not a Tensor.
-        ValueError
-            If the layer cannot take inputs of these shapes.
         """
-        check_tensors(self.title, inputs)
         out = super().__call__(*inputs)
         if not self.return_state:
             return out

@@ -230,7 +230,7 @@ class Hinge(Loss):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CallableLoss(Loss):
+class CallableLoss(Loss, abstract=True):
     """A function of yours: ``function(y_true, y_pred) -> (losses (B,), their gradient with respect to y_pred (B, O))``.
 
     Weights and the mean are applied to what it returns.  Made where a function is passed as ``loss``.
@@ -254,18 +254,7 @@ class CallableLoss(Loss):
         )
 
 
-NAMES: dict[str, type[Loss]] = {
-    "squared_error": SquaredError,
-    "distance": Distance,
-    "absolute_error": AbsoluteError,
-    "huber": Huber,
-    "quantile": Quantile,
-    "log_cosh": LogCosh,
-    "poisson": Poisson,
-    "cross_entropy": CrossEntropy,
-    "binary_cross_entropy": BinaryCrossEntropy,
-    "hinge": Hinge,
-}
+NAMES: dict[str, type[Any]] = {loss.kernel: loss for loss in Loss.registry.values()}  # type: ignore[attr-defined]
 
 
 def as_loss(value: Any) -> Loss:

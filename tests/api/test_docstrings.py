@@ -44,6 +44,15 @@ def entries(text):
     return [name.strip().lstrip("*`").rstrip("`") for head in heads for name in head.split(",")]
 
 
+def others_told(subject):
+    """Names that another docstring explains, to which this one refers."""
+    other = re.search(r"(?:P|Further p)arameters are those of (\w+)\.", inspect.getdoc(subject) or "")
+    if other is None:
+        return []
+    there = {one.__name__: one for one in ALSO}.get(other[1]) or getattr(fn, other[1])
+    return [*entries(sections(there).get("Parameters", "")), *others_told(there)]
+
+
 def parameters(subject):
     return [name for name in inspect.signature(subject).parameters if name not in ("self", "cls")]
 
@@ -62,8 +71,7 @@ def fault(subject):
     if len(told) != len(set(told)):
         return f"parameters told twice: {told}"
     wanted = set(parameters(subject))
-    if same := re.search(r"Parameters are those of (\w+)\.", inspect.getdoc(subject) or ""):
-        told = entries(sections(getattr(fn, same[1]))["Parameters"])
+    told += others_told(subject)
     if inspect.isclass(subject) and "Parameters" not in found and "Attributes" in found:  # made by fastnn, to be read
         return ""
     if set(told) != wanted:
