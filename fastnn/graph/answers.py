@@ -10,7 +10,7 @@ from fastnn.data.ports import Ports, as_list, as_row, check_out, release
 
 
 def predict(engine: Engine, ports: Ports, X: Any, out: Any) -> Any:
-    """Answer rows, of which so many are converted at a time that the network answers between two checks for signals."""
+    """Answer rows, converting one block at a time; between two blocks signals are looked for."""
     size = engine.block
     if isinstance(X, Examples):
         sources, n = [], count_of("predict", X)

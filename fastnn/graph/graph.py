@@ -51,9 +51,9 @@ class Graph(Engine):
     layers : list of LayerView
         In the order in which they run.
     epoch : int
-        Epochs of training over the network's life: shuffles go by it.
+        Epochs of training over the network's life: the order of the rows is a function of seed and epoch.
     forwards : int
-        Calls of ``forward`` in training mode: dropout goes by it.
+        Calls of ``forward`` in training mode: the masks of dropout are a function of seed and this number.
     """
 
     structure: Structure
@@ -289,9 +289,9 @@ class Graph(Engine):
         n : int
             How many rows.
         training : bool
-            Whether dropout is at work and batch normalisation goes by the batch.
+            Whether units are dropped out and batch normalisation uses the statistics of the batch.
         step : int
-            What dropout goes by.
+            The number that, with the seed, decides the masks of dropout.
         """
         self._forward_rows(inputs, n, training, self.seed, step)
         for application in self.applications:
@@ -352,7 +352,7 @@ class Graph(Engine):
         X : array_like of shape (B, *input_shape)
             Rows; for several inputs a list.
         training : bool
-            Whether dropout is at work and batch normalisation goes by the batch.
+            Whether units are dropped out and batch normalisation uses the statistics of the batch.
 
         Returns
         -------
@@ -487,13 +487,13 @@ class Graph(Engine):
         measured = as_metrics(metrics, len(self.output_shapes))
         step = self.trainer.step if self.trainer is not None else 0
         trainer = bind_trainer(self.assembly, self.params, self.grads, losses, shares, chosen, self.seed, step)
-        self.schedule = deepcopy(chosen.schedule)  # its own: a schedule may keep what it has observed
+        self.schedule = deepcopy(chosen.schedule)  # a copy, since a schedule may have state
         self.losses, self.loss_weights, self.optimizer, self.metrics = losses, shares, chosen, measured
         self.ports = replace(self.ports, losses=tuple(losses))
         self.bind_trainer(trainer)
 
     def bind_trainer(self, trainer: Any) -> None:
-        """Let ``train_step`` go by this trainer.
+        """Use this trainer in ``train_step``.
 
         Parameters
         ----------
@@ -538,13 +538,13 @@ class Graph(Engine):
         return rate
 
     def _train_step_checked(self, x: Any, y: Any, sample_weight: Any) -> float:
-        """``train_step`` for whatever is not packed rows of the network's dtype with targets ready for the loss."""
+        """``train_step`` for arguments that are not packed arrays of the right dtype and shape: the slow path."""
         self.require_compiled("train_step")
         inputs, targets, weights, n = self.ports.batch("train_step", x, y, sample_weight)
         return self.trainer.step_on(inputs, targets, weights, n, self.learning_rate)
 
     def apply_gradients(self) -> None:
-        """Let the optimiser update the parameters by what stands in ``grads``.
+        """Let the optimiser update the parameters by the gradients in ``grads``.
 
         Raises
         ------
@@ -591,7 +591,7 @@ class Graph(Engine):
         return _rebuild, (type(self), self.structure, self.seed, str(self.dtype)), self.state()
 
     def state(self) -> dict[str, Any]:
-        """Return everything that is not in the structure, as plain values and arrays; ``compiled`` if it is that."""
+        """Return what is not in the structure, as plain values and arrays, with ``compiled`` if the network is compiled."""
         state: dict[str, Any] = {
             "params": self.params.copy(),
             "epoch": self.epoch,
@@ -627,7 +627,7 @@ class Graph(Engine):
             self.resume(compiled)
 
     def resume(self, compiled: dict[str, Any]) -> None:
-        """Take up training where ``state()["compiled"]`` was taken, on a network compiled with the same.
+        """Go on training from the state that ``state()["compiled"]`` holds, on a network compiled in the same way.
 
         Parameters
         ----------

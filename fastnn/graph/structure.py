@@ -1,4 +1,4 @@
-"""The graph of a network as plain lists: which layers there are, and which reads what."""
+"""The graph of a network as plain lists: its layers, and the inputs of each."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class BatchNorm(Layer):
     ``backward`` after a ``forward(training=True)`` does.  Weight decay and max-norm apply to nothing here.  A frozen
     layer (``Group(frozen=True)``) normalises by its running statistics in training too, and keeps them.
 
-    Mini-batches are not cut into pieces for several threads; sample weights do not count in the statistics.
+    Mini-batches are not cut into micro-batches for several threads; sample weights do not count in the statistics.
 
     Examples
     --------

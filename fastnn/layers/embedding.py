@@ -1,4 +1,4 @@
-"""Vectors for whole numbers."""
+"""A learned vector for each index."""
 
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
@@ -43,7 +43,7 @@ class Embedding(Layer):
     -----
     A step of plain SGD touches the vectors of the mini-batch alone; the other optimisers go through all of them.
     Penalties, weight decay and max-norm do not apply.  The gradient with respect to the input is 0.  Mini-batches are
-    not cut into pieces for several threads.
+    not cut into micro-batches for several threads.
 
     Examples
     --------

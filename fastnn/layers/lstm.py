@@ -29,7 +29,8 @@ class LSTM(_Recurrent):
         holds 0 there.  So shorter sequences are padded, and a second layer with ``mask_value=0.0`` passes over the
         same steps.  Give them a sample_weight of 0 in a loss over steps.
     truncate : int, optional
-        Truncated back-propagation through time: no gradient flows from one block of so many steps to the block before.
+        Truncated back-propagation through time: steps are cut into segments of so many, and no gradient
+        flows from one segment to the one before.
     forget_gate : bool
         Whether the cell can forget; without, the LSTM of 1997.
     peepholes : bool
