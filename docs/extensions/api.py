@@ -37,7 +37,7 @@ ALSO = (
     "graph.layer_view.LayerView",
     "graph.outputs.Output",
     "losses.Loss",
-    "links.Link",
+    "losses.link.Link",
     "optimizers.Optimizer",
     "schedules.Schedule",
     "schedules.Constant",
@@ -53,7 +53,7 @@ ALSO = (
 )
 # Specifications are described by their parameters; only the bases show the methods, for who derives from them.
 BASES = (fn.Layer, fn.losses.Loss, fn.optimizers.Optimizer, fn.schedules.Schedule, fn.initializers.Initializer)
-SHOWN_WITH = {"graph.layer_view": "network", "graph.outputs": "network", "links": "losses"}
+SHOWN_WITH = {"graph.layer_view": "network", "graph.outputs": "network"}
 
 
 def public_names() -> dict[str, list[str]]:

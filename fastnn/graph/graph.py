@@ -506,17 +506,19 @@ class Graph(Engine):
             rate = float(self.schedule.learning_rate) if isinstance(self.schedule, Constant) else -1.0
             self._bind_trainer(trainer, *fast_path_targets(self.losses, self.output_shapes), rate)
 
-    def require_compiled(self, who: str) -> None:
-        """Raise RuntimeError unless the network is compiled, with a loss unless only gradients are to be applied.
+    def require_compiled(self, who: str, *, loss: bool = True) -> None:
+        """Raise RuntimeError unless the network is compiled.
 
         Parameters
         ----------
         who : str
             The function that needs it.
+        loss : bool
+            Whether it needs a loss too.
         """
         if self.trainer is None:
             raise RuntimeError(f"{who}: expected a compiled network; call net.compile(loss=..., optimizer=...) first")
-        if not self.losses and who != "apply_gradients":
+        if loss and not self.losses:
             raise RuntimeError(f"{who}: expected a loss; call net.compile(loss=..., optimizer=...)")
 
     @property
@@ -530,7 +532,7 @@ class Graph(Engine):
         ValueError
             If the schedule gives a rate that is negative, infinite or not a number.
         """
-        self.require_compiled("apply_gradients")
+        self.require_compiled("apply_gradients", loss=False)
         step = self.trainer.optimizer.step
         rate = float(self.schedule(step))
         if not (math.isfinite(rate) and rate >= 0):
@@ -563,7 +565,7 @@ class Graph(Engine):
         >>> net.params
         array([0.], dtype=float32)
         """
-        self.require_compiled("apply_gradients")
+        self.require_compiled("apply_gradients", loss=False)
         self.trainer.apply_gradients(self.learning_rate)
 
     # ---- copies and state ------------------------------------------------------------------------------------------
@@ -591,7 +593,7 @@ class Graph(Engine):
         return _rebuild, (type(self), self.structure, self.seed, str(self.dtype)), self.state()
 
     def state(self) -> dict[str, Any]:
-        """Return what is not in the structure, as plain values and arrays, with ``compiled`` if the network is compiled."""
+        """Return what is not in the structure, as plain values and arrays, ``compiled`` if there is a trainer."""
         state: dict[str, Any] = {
             "params": self.params.copy(),
             "epoch": self.epoch,

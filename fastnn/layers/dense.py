@@ -67,10 +67,14 @@ class Dense(Layer):
         activation_ops(self.title, self.activation, (self.units,))
 
     @property
+    def activation_layer(self) -> Layer | None:
+        """The activation after the product as a layer, if there is one."""
+        return Activation(self.activation) if isinstance(self.activation, str) else self.activation
+
+    @property
     def activation_function(self) -> Activation | None:
         """The activation after the product, if it is one of those with a name."""
-        chosen = Activation(self.activation) if isinstance(self.activation, str) else self.activation
-        return chosen if isinstance(chosen, Activation) else None
+        return self.activation_layer if isinstance(self.activation_layer, Activation) else None
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return the product and the activation."""
