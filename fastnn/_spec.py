@@ -37,7 +37,12 @@ class Spec:
         """Check the fields that are ``checked``."""
         for one in fields(self):  # type: ignore[arg-type]
             if check := one.metadata.get("check"):
-                check(type(self).__name__, one.name, getattr(self, one.name))
+                check(self.title, one.name, getattr(self, one.name))
+
+    @property
+    def title(self) -> str:
+        """How messages call it."""
+        return type(self).__name__
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value!r}" for name, value in self._values().items())

@@ -1,8 +1,7 @@
 """Optimisers: how the gradient g changes the weights w, update after update (h is the learning rate).
 
-Every optimiser also takes what the last parameters of ``Optimizer`` describe: penalties, decay, clipping, max-norm and
-groups.  Within one update the order is: clip by value, clip by norm, add penalties to the gradient, decay, update,
-limit norms.
+Every optimiser also takes the parameters of ``Optimizer``: penalties, decay, clipping, max-norm and groups.
+Within one update the order is: clip by value, clip by norm, add penalties to the gradient, decay, update, limit norms.
 """
 
 from dataclasses import KW_ONLY, dataclass, field, fields
@@ -74,6 +73,11 @@ class Optimizer(Spec, family="optimizer"):
         The penalties l1 and l2 are of the data as a whole and not of each mini-batch: their gradient is divided by the
         sum of the mini-batch's sample weights, so that a mini-batch's loss is ``(sum_b weight_b L_b + penalty) /
         sum_b weight_b``, as scikit-learn's ``alpha`` has it.  ``apply_gradients`` knows no rows and divides by 1.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a number is out of range.
     """
 
     rule: ClassVar[str]
@@ -89,7 +93,7 @@ class Optimizer(Spec, family="optimizer"):
     penalty_over_rows: bool = checked(False, require_flag)
 
     def __post_init__(self) -> None:
-        who = type(self).__name__
+        who = self.title
         if isinstance(self.learning_rate, Real) or not callable(self.learning_rate):
             at_least_0(who, "learning_rate", self.learning_rate)
         super().__post_init__()
@@ -122,6 +126,8 @@ class Optimizer(Spec, family="optimizer"):
 class SGD(Optimizer):
     """Stochastic gradient descent: ``w -= h g``; with momentum m: ``v = m v - h g; w += v``.
 
+    Other parameters are those of Optimizer.
+
     Parameters
     ----------
     learning_rate : float or Schedule
@@ -130,8 +136,6 @@ class SGD(Optimizer):
         m in [0, 1).
     nesterov : bool
         Look ahead: ``w += m v - h g`` [Sutskever et al. 2013].
-    l1, l2, weight_decay, clip_norm, clip_value, max_norm, groups, penalty_over_rows
-        See Optimizer.
 
     Raises
     ------
@@ -163,6 +167,8 @@ class SGD(Optimizer):
 class Adagrad(Optimizer):
     """Rates that fall with the gradients seen: ``s += g^2; w -= h g / (sqrt(s) + epsilon)``.
 
+    Other parameters are those of Optimizer.
+
     Parameters
     ----------
     learning_rate : float or Schedule
@@ -171,13 +177,6 @@ class Adagrad(Optimizer):
         Keeps the quotient finite.
     initial_accumulator : float
         s at the start.
-    l1, l2, weight_decay, clip_norm, clip_value, max_norm, groups, penalty_over_rows
-        See Optimizer.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If a number is out of range.
 
     Notes
     -----
@@ -194,6 +193,8 @@ class Adagrad(Optimizer):
 class RMSprop(Optimizer):
     """Rates by the recent size of the gradient: ``s = r s + (1-r) g^2; w -= h g / (sqrt(s) + epsilon)``.
 
+    Other parameters are those of Optimizer.
+
     Parameters
     ----------
     learning_rate : float or Schedule
@@ -202,13 +203,6 @@ class RMSprop(Optimizer):
         r in [0, 1).
     epsilon : float
         Keeps the quotient finite.
-    l1, l2, weight_decay, clip_norm, clip_value, max_norm, groups, penalty_over_rows
-        See Optimizer.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If a number is out of range.
 
     Notes
     -----
@@ -226,6 +220,8 @@ class RMSprop(Optimizer):
 class Adadelta(Optimizer):
     """Steps in the units of the weights: ``d = g sqrt(u + epsilon) / sqrt(s + epsilon); w -= h d``.
 
+    Other parameters are those of Optimizer.
+
     Parameters
     ----------
     learning_rate : float or Schedule
@@ -234,13 +230,6 @@ class Adadelta(Optimizer):
         Decay in [0, 1) of s, the mean of g^2, and u, the mean of d^2.
     epsilon : float
         Also sets the size of the first steps.
-    l1, l2, weight_decay, clip_norm, clip_value, max_norm, groups, penalty_over_rows
-        See Optimizer.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If a number is out of range.
 
     Notes
     -----
@@ -258,6 +247,8 @@ class Adadelta(Optimizer):
 class Adam(Optimizer):
     """First and second moments of the gradient, corrected for their start at 0.
 
+    Other parameters are those of Optimizer.
+
     Parameters
     ----------
     learning_rate : float or Schedule
@@ -269,13 +260,6 @@ class Adam(Optimizer):
     epsilon_hat : bool
         Add epsilon to the root of v before v is corrected, as scikit-learn and Keras do: ``h sqrt(1-b2^t) / (1-b1^t)
         m / (sqrt(v) + epsilon)`` [Kingma & Ba 2015, end of section 2].
-    l1, l2, weight_decay, clip_norm, clip_value, max_norm, groups, penalty_over_rows
-        See Optimizer.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If a number is out of range.
 
     Notes
     -----
@@ -318,15 +302,7 @@ class AMSGrad(Adam):
     rule = "amsgrad"
 
 
-NAMES: dict[str, type[Optimizer]] = {
-    "sgd": SGD,
-    "adagrad": Adagrad,
-    "rmsprop": RMSprop,
-    "adadelta": Adadelta,
-    "adam": Adam,
-    "adamw": AdamW,
-    "amsgrad": AMSGrad,
-}
+NAMES: dict[str, type[Any]] = {name.lower(): optimizer for name, optimizer in Optimizer.registry.items()}
 
 
 def as_optimizer(value: str | Optimizer) -> Optimizer:

@@ -69,7 +69,7 @@ def get_num_threads() -> int:
 
 
 class _Crew(local):
-    """What a thread that works beside others of its kind obeys."""
+    """Events that end the training on this thread, where many models are fitted at a time."""
 
     stops: tuple[Event, ...] = ()
 
@@ -79,7 +79,7 @@ _crew = _Crew()
 
 @contextmanager
 def beside_others(*stops: Event) -> Iterator[None]:
-    """Let networks of this thread use no other, and end their training soon after one of ``stops`` is set."""
+    """Let networks use this thread alone, and end their training soon after one of ``stops`` is set."""
     before, limit = _crew.stops, limit_threads(1)
     _crew.stops = stops
     try:

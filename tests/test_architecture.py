@@ -28,7 +28,7 @@ FLOORS = [
     ["data.class_weights", "data.sparse", "data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches",
      "data.examples", "data.series", "data.inputs", "data.windows", "data.feed", "data"],
     # F3: graphs of layers
-    ["graph.structure", "graph.layer_view", "graph.assembly", "graph.outputs", "graph.binding", "graph.graph", "graph.summary", "graph.stream", "graph.resampling", "graph"],
+    ["graph.structure", "graph.layer_view", "graph.assembly", "graph.outputs", "graph.binding", "graph.answers", "graph.graph", "graph.summary", "graph.stream", "graph.resampling", "graph"],
     # F4: learning
     ["training.progress", "training.history", "training.callbacks", "training.loop", "training.many", "training"],
     # files, and what other programs read and write; the header of the interface for C

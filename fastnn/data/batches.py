@@ -1,4 +1,4 @@
-"""Mini-batches of tables in files, read piece by piece: of Parquet files and CSV larger than memory."""
+"""Mini-batches of tables in files, read a part at a time: Parquet files (by row groups) and CSV, larger than memory."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -63,7 +63,7 @@ class TableBatches:
             count += len(rows[0])
             if count >= self.buffer_rows:
                 whole = _joined(held)
-                # Half of the buffer stays, so that rows of one piece meet those of the pieces after it.
+                # Half of the buffer stays, so that rows of one part of a file are mixed with those of the next parts.
                 ready = count // (2 if self.shuffle else 1) // self.batch_size * self.batch_size
                 order = self._order(epoch, mixed, count)
                 yield from self._cut(whole, order, ready)
@@ -72,7 +72,7 @@ class TableBatches:
             yield from self._cut(_joined(held), self._order(epoch, mixed, count), count)
 
     def _stretches(self, epoch: int) -> Iterator[Rows]:
-        """Yield stretches of encoded rows, pieces of files in a new order every epoch."""
+        """Yield stretches of encoded rows, the parts of the files in a new order every epoch."""
         parts = self._parts
         if self.shuffle:
             parts = [parts[i] for i in RandomStream(self.seed, SHUFFLE, epoch).permutation(len(parts))]
@@ -100,7 +100,7 @@ class TableBatches:
         """Return the order of the rows of the buffer."""
         if not self.shuffle:
             return np.arange(count)
-        # Stream SHUFFLE orders the pieces of an epoch; the streams below it order the rows of each buffer.
+        # Stream SHUFFLE orders the parts of an epoch; the streams below it order the rows of each buffer.
         return RandomStream(self.seed, SHUFFLE - 2 - mixed % (1 << 20), epoch).permutation(count)
 
     def _cut(self, rows: Rows, order: Array, ready: int) -> Iterator[tuple[Array, ...]]:
@@ -176,7 +176,7 @@ def read_batches(
     Notes
     -----
     Memory holds the buffer, twice, and one row group; so write Parquet files with row groups of some 10,000 to 100,000
-    rows.  A CSV file is one piece, read from its start: if it is sorted, give a large buffer, or shuffle the file.
+    rows.  A CSV file is one part, read from its start: if it is sorted, give a large buffer, or shuffle the file.
 
     Examples
     --------

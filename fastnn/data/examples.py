@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-MADE_BYTES = 1 << 22  # of inputs made at a time: they are read while they are in a cache
+MADE_BYTES = 1 << 22  # of inputs made at a time, so that they are read while in the cache
 
 
 class Examples:

@@ -126,7 +126,7 @@ class IterableFeed:
             )
 
     def blocks(self, shuffle: Shuffle | None) -> Iterator[Block]:
-        """Yield each batch after checking it; order is the iterable's affair."""
+        """Yield each batch after checking it, in the order of the iterable."""
         for batch in self.batches:
             yield self.ports.ready(self.who, self.ports.data(self.who, *as_parts(self.who, "batches", batch)))
 
@@ -153,7 +153,7 @@ class ExamplesFeed:
             yield self._made(order[start : start + rows])
 
     def _made(self, rows: np.ndarray) -> Block:
-        """Have some examples made, and check them."""
+        """Return some examples, made by ``gather`` and checked."""
         parts = as_parts(self.who, "gather to give", self.examples.gather(rows))
         block = self.ports.ready(self.who, self.ports.data(self.who, *parts))
         if block.n != len(rows):
@@ -312,7 +312,7 @@ def multiple(batch_size: int, rows: int) -> int:
 
 
 def _filled(starts: np.ndarray, run: int, n: int, rows: int) -> Iterator[list[slice]]:
-    """Cut a sequence of runs into portions of exactly ``rows`` rows (the last one: what is left)."""
+    """Join runs of contiguous rows into buffers of exactly ``rows`` rows (the last one may be shorter)."""
     portion: list[slice] = []
     room = rows
     for start in starts:

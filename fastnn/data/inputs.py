@@ -1,4 +1,4 @@
-"""What an example of a time sees: the series at their lags, and columns made of the time itself."""
+"""The inputs of the example of a time: the series at their lags, and columns made of the time itself."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any

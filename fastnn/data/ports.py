@@ -17,9 +17,9 @@ Where = slice | np.ndarray | list[slice] | None  # which rows: a run, their numb
 
 
 class Block(NamedTuple):
-    """Rows of each input, with their targets and weights; ``order``: which to take, in which order, None: as they lie.
+    """Rows of each input, with their targets and weights; ``order``: which to take, in which order, None: as stored.
 
-    ``Ports.data`` gives one of the right shapes, whose arrays are as they came; ``Ports.ready`` one for the Trainer.
+    ``Ports.data`` gives one of the right shapes, whose arrays are the caller's; ``Ports.ready`` one for the Trainer.
     """
 
     inputs: list[Any]
@@ -81,7 +81,7 @@ class Ports:
         return inputs, len(inputs[0])
 
     def data(self, who: str, X: Any, y: Any, sample_weight: Any = None) -> Block:
-        """Return inputs, targets and weights of the right shapes, yet to be converted.
+        """Return inputs, targets and weights of the right shapes, not converted yet.
 
         Raises
         ------
@@ -170,7 +170,7 @@ class Ports:
             raise RuntimeError(f"{who}: expected a compiled network; call net.compile(loss=..., optimizer=...) first")
 
     def answers(self, n: int) -> list[np.ndarray]:
-        """Return room for the answers to ``n`` rows, one array per output."""
+        """Return new arrays for the answers to ``n`` rows, one array per output."""
         return [np.empty((n, *shape), self.dtype) for shape in self.output_shapes]
 
 
@@ -194,7 +194,7 @@ def dense(x: Any) -> np.ndarray:
 
 
 def take(array: Any, where: Where) -> Any:
-    """Return some rows; one run of them is a view."""
+    """Return some rows; a contiguous range of them is a view."""
     if where is None:
         return array
     if isinstance(where, list):

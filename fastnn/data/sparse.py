@@ -1,4 +1,4 @@
-"""Sparse rows: matrices and arrays of SciPy, which compute in what they store and are made dense block by block."""
+"""Sparse rows: matrices and arrays of SciPy, which are made dense a block at a time."""
 
 from typing import Any
 

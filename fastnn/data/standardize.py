@@ -1,4 +1,4 @@
-"""Standardising: columns of mean 0 and standard deviation 1, learnt in one pass over any number of pieces."""
+"""Standardising: columns of mean 0 and standard deviation 1, learnt in one pass, from one or many batches."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
@@ -163,7 +163,7 @@ class Standardizer(ColumnScaler):
 
     Notes
     -----
-    Means and sums of squares of pieces are merged by equation (2.1) of Chan, Golub & LeVeque, Updating formulae and a
+    Means and sums of squares of batches are merged by equation (2.1) of Chan, Golub & LeVeque, Updating formulae and a
     pairwise algorithm for computing sample variances (1979), in float64 whatever the data.
 
     Examples
@@ -209,7 +209,7 @@ class Standardizer(ColumnScaler):
         Parameters
         ----------
         X : array_like of shape (B, I), (B,) or (B, ...)
-            The next piece of the data.
+            Further rows.
 
         Returns
         -------

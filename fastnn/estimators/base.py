@@ -54,7 +54,7 @@ class MultilayerPerceptron(Fitted):
     normalization: str | None
     callbacks: Any
 
-    # ---- what a classifier and a regressor do each in their way ------------------------------------------------------
+    # ---- what classifier and regressor define ------------------------------------------------------------------------
 
     def _targets(
         self, y: Any, weights: np.ndarray | None, n: int, dtype: Any, first: bool
@@ -162,13 +162,13 @@ class MultilayerPerceptron(Fitted):
         raise NotImplementedError
 
     def _train(self, found: dict[str, Any], data: Block, held: Block | None, first: bool) -> None:
-        """Train from the start or from where the last fit ended, and take up what came of it."""
+        """Train from the start or from where the last fit ended, and take up the result."""
         random = random_state(self.random_state)
         objective = self._objective(found, data)
         net = self._network(found, objective, data, random, first)
         record = deepcopy(self._record(first))
         if held is None and self.early_stopping and self.solver != "lbfgs":
-            two = self._kind == "classifier" and found["n_outputs_"] == 1  # only then scikit-learn goes by class
+            two = self._kind == "classifier" and found["n_outputs_"] == 1  # only then scikit-learn stratifies
             classes = data.targets[0][:, 0].astype(bool) if two else None
             train_on, validate_on = hold_out(data.n, self.validation_fraction, random, classes)
             data, held = data.take(train_on), data.take(validate_on)

@@ -168,7 +168,7 @@ class MLPClassifier(MultilayerPerceptron):
     ) -> None:
         self._keep(locals())
 
-    # ---- what base asks ----------------------------------------------------------------------------------------------
+    # ---- targets and objective ---------------------------------------------------------------------------------------
 
     def _targets(
         self, y: Any, weights: np.ndarray | None, n: int, dtype: Any, first: bool, classes: Classes | None = None
@@ -374,7 +374,7 @@ class MLPClassifier(MultilayerPerceptron):
         Parameters
         ----------
         x : array_like of shape (I,)
-            One row; an array of the network's dtype goes straight to C.
+            One row; an array of the network's dtype is read by C without conversion.
 
         Returns
         -------

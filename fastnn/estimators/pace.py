@@ -73,7 +73,7 @@ class Pace:
 
 
 def require_monitor(schedule: Schedule, names: tuple[str, ...]) -> None:
-    """Raise ValueError unless what a schedule goes by is one of these."""
+    """Raise ValueError unless the quantity that a schedule monitors is one of these."""
     if isinstance(schedule, ReduceOnPlateau) and schedule.monitor not in names:
         raise ValueError(
             f"learning_rate: expected a schedule that monitors {' or '.join(names)}, got {schedule.monitor!r}; rows to "

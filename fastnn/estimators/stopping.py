@@ -185,7 +185,7 @@ class RandomOrder(Shuffle):
 
 
 class Whole(Metric):
-    """A score of all rows at once, in whatever blocks they come."""
+    """A score of all rows at once; they may come in several blocks."""
 
     def __init__(self, score: Callable[[np.ndarray, np.ndarray, np.ndarray | None], float]) -> None:
         self.score = score

@@ -59,8 +59,7 @@ def describe(
     require_finite("save", net)
     tensors = {name: np.ascontiguousarray(view) for name, view in net.named_parameters()}
     if optimizer:
-        if net.trainer is None:
-            raise RuntimeError("save: expected a compiled network; call net.compile(loss=..., optimizer=...) first")
+        net.require_compiled("save", loss=False)
         state = net.state()["compiled"]
         metrics = [name for part in state["metrics"] for name in (part if isinstance(part, tuple) else (part,))]
         if not all(isinstance(metric, str) for metric in metrics):

@@ -1,1 +1,1 @@
-"""Graphs of layers: laid out as a plan, with their parameters, and ready to run."""
+"""Graphs of layers: as a plan of ops, with their parameters."""

@@ -73,7 +73,7 @@ def as_metrics(metrics: Any, outputs: int) -> tuple[Any, ...]:
 
 
 def bind_optimizer(spec: Optimizer, places: list[Place], n_params: int, dtype: np.dtype) -> OptimizerState:
-    """Return the optimiser's state and rules for each stretch of the parameter vector.
+    """Return the optimiser's state and rules for each segment of the parameter vector.
 
     Raises
     ------

@@ -15,8 +15,8 @@ from fastnn._core.engine import Engine
 from fastnn._core.rng import PARAMETERS, RandomStream, fresh_seed
 from fastnn._core.workspace import aligned_zeros
 from fastnn._spec import choose, float_dtype, require_flag, require_seed
-from fastnn.data.examples import MADE_BYTES, Examples, count_of
-from fastnn.data.ports import Ports, as_list, as_row, as_rows, check_out, release
+from fastnn.data.ports import Ports, as_list, as_rows
+from fastnn.graph.answers import given, predict, predict_one
 from fastnn.graph.assembly import Application, Assembly, Place, assemble
 from fastnn.graph.binding import as_losses, as_metrics, bind_trainer, fast_path_targets
 from fastnn.graph.layer_view import LayerView
@@ -51,9 +51,9 @@ class Graph(Engine):
     layers : list of LayerView
         In the order in which they run.
     epoch : int
-        Epochs of training over the network's life: shuffles go by it.
+        Epochs of training over the network's life: the order of the rows is a function of seed and epoch.
     forwards : int
-        Calls of ``forward`` in training mode: dropout goes by it.
+        Calls of ``forward`` in training mode: the masks of dropout are a function of seed and this number.
     """
 
     structure: Structure
@@ -98,13 +98,14 @@ class Graph(Engine):
         TypeError, ValueError
             If a layer cannot take its inputs, or ``params`` are not what the layers need.
         """
-        self = (cls if kind is None else KINDS[kind]).__new__(cls if kind is None else KINDS[kind])
+        made = cls if kind is None else KINDS[kind]
+        self = made.__new__(made)
         self._build(structure, seed, dtype, params)
         return self
 
     def _build(self, structure: Structure, seed: int | None, dtype: Any, params: np.ndarray | None = None) -> None:
         """Lay out the plan and the parameter vector."""
-        self.dtype = as_dtype(dtype)
+        self.dtype = float_dtype("Network", dtype)
         self.seed = fresh_seed() if seed is None else seed
         require_seed("Network", self.seed)
         self.structure, self.input_shapes = structure, structure.input_shapes
@@ -288,9 +289,9 @@ class Graph(Engine):
         n : int
             How many rows.
         training : bool
-            Whether dropout is at work and batch normalisation goes by the batch.
+            Whether units are dropped out and batch normalisation uses the statistics of the batch.
         step : int
-            What dropout goes by.
+            The number that, with the seed, decides the masks of dropout.
         """
         self._forward_rows(inputs, n, training, self.seed, step)
         for application in self.applications:
@@ -338,43 +339,10 @@ class Graph(Engine):
     # ---- answering -------------------------------------------------------------------------------------------------
 
     def _predict_checked(self, X: Any, out: Any) -> Any:
-        """``predict`` for whatever is not a packed array of the network's dtype; converts ``block`` rows at a time."""
-        examples = X if isinstance(X, Examples) else None
-        sources = [] if examples is not None else self.ports.sources("predict", X)
-        n = sources[0].shape[0] if examples is None else count_of("predict", examples)
-        outputs = self.ports.answers(n)
-        if out is not None:
-            check_out("predict", out, outputs)
-        size = self.block if examples is None else min(max(MADE_BYTES // self.ports.input_bytes, 1), self.block)
-        for start in range(0, n, size):
-            stop = min(start + size, n)
-            rows = [x[start:stop] for x in sources]
-            X = (
-                examples.gather(np.arange(start, stop))[0]
-                if examples is not None
-                else rows
-                if len(rows) > 1
-                else rows[0]
-            )
-            inputs, made = self.ports.rows("predict", X)
-            self._predict_rows(inputs, [y[start : start + made] for y in outputs], made)
-            for x in sources:
-                release(x)
-        return _given(outputs, out)
+        return predict(self, self.ports, X, out)
 
     def _predict_one_checked(self, x: Any, out: Any) -> Any:
-        """``predict_one`` for whatever is not an array of the network's dtype and layout."""
-        values = as_list("predict_one", "x", x, len(self.input_shapes))
-        inputs = [
-            as_row("predict_one", "x", v, shape, self.dtype)[None]
-            for v, shape in zip(values, self.input_shapes, strict=True)
-        ]
-        answers = self.ports.answers(1)
-        outputs = [answer[0] for answer in answers]
-        if out is not None:
-            check_out("predict_one", out, outputs)
-        self._predict_rows(inputs, answers, 1)
-        return _given(outputs, out)
+        return predict_one(self, self.ports, x, out)
 
     def forward(self, X: Any, training: bool = False) -> Any:
         """Run rows forward and remember everything that ``backward`` needs.
@@ -384,7 +352,7 @@ class Graph(Engine):
         X : array_like of shape (B, *input_shape)
             Rows; for several inputs a list.
         training : bool
-            Whether dropout is at work and batch normalisation goes by the batch.
+            Whether units are dropped out and batch normalisation uses the statistics of the batch.
 
         Returns
         -------
@@ -413,7 +381,7 @@ class Graph(Engine):
         if training:
             self.forwards += 1
         self._forward_rows(inputs, n, bool(training), self.seed, (1 << 63) + self.forwards)
-        return _given(
+        return given(
             [self._value(t).reshape(n, *s) for t, s in zip(self.plan.outputs, self.output_shapes, strict=True)]
         )
 
@@ -476,7 +444,7 @@ class Graph(Engine):
         self._commit_rows()
         if dxs is None:
             return None
-        return _given([dx.reshape(n, *shape) for dx, shape in zip(dxs, self.input_shapes, strict=True)])
+        return given([dx.reshape(n, *shape) for dx, shape in zip(dxs, self.input_shapes, strict=True)])
 
     # ---- learning --------------------------------------------------------------------------------------------------
 
@@ -519,13 +487,13 @@ class Graph(Engine):
         measured = as_metrics(metrics, len(self.output_shapes))
         step = self.trainer.step if self.trainer is not None else 0
         trainer = bind_trainer(self.assembly, self.params, self.grads, losses, shares, chosen, self.seed, step)
-        self.schedule = deepcopy(chosen.schedule)  # its own: a schedule may keep what it has observed
+        self.schedule = deepcopy(chosen.schedule)  # a copy, since a schedule may have state
         self.losses, self.loss_weights, self.optimizer, self.metrics = losses, shares, chosen, measured
         self.ports = replace(self.ports, losses=tuple(losses))
         self.bind_trainer(trainer)
 
     def bind_trainer(self, trainer: Any) -> None:
-        """Let ``train_step`` go by this trainer.
+        """Use this trainer in ``train_step``.
 
         Parameters
         ----------
@@ -538,17 +506,19 @@ class Graph(Engine):
             rate = float(self.schedule.learning_rate) if isinstance(self.schedule, Constant) else -1.0
             self._bind_trainer(trainer, *fast_path_targets(self.losses, self.output_shapes), rate)
 
-    def require_compiled(self, who: str) -> None:
-        """Raise RuntimeError unless the network is compiled, with a loss unless only gradients are to be applied.
+    def require_compiled(self, who: str, *, loss: bool = True) -> None:
+        """Raise RuntimeError unless the network is compiled.
 
         Parameters
         ----------
         who : str
             The function that needs it.
+        loss : bool
+            Whether it needs a loss too.
         """
         if self.trainer is None:
             raise RuntimeError(f"{who}: expected a compiled network; call net.compile(loss=..., optimizer=...) first")
-        if not self.losses and who != "apply_gradients":
+        if loss and not self.losses:
             raise RuntimeError(f"{who}: expected a loss; call net.compile(loss=..., optimizer=...)")
 
     @property
@@ -562,7 +532,7 @@ class Graph(Engine):
         ValueError
             If the schedule gives a rate that is negative, infinite or not a number.
         """
-        self.require_compiled("apply_gradients")
+        self.require_compiled("apply_gradients", loss=False)
         step = self.trainer.optimizer.step
         rate = float(self.schedule(step))
         if not (math.isfinite(rate) and rate >= 0):
@@ -570,13 +540,13 @@ class Graph(Engine):
         return rate
 
     def _train_step_checked(self, x: Any, y: Any, sample_weight: Any) -> float:
-        """``train_step`` for whatever is not packed rows of the network's dtype with targets ready for the loss."""
+        """``train_step`` for arguments that are not packed arrays of the right dtype and shape: the slow path."""
         self.require_compiled("train_step")
         inputs, targets, weights, n = self.ports.batch("train_step", x, y, sample_weight)
         return self.trainer.step_on(inputs, targets, weights, n, self.learning_rate)
 
     def apply_gradients(self) -> None:
-        """Let the optimiser update the parameters by what stands in ``grads``.
+        """Let the optimiser update the parameters by the gradients in ``grads``.
 
         Raises
         ------
@@ -595,7 +565,7 @@ class Graph(Engine):
         >>> net.params
         array([0.], dtype=float32)
         """
-        self.require_compiled("apply_gradients")
+        self.require_compiled("apply_gradients", loss=False)
         self.trainer.apply_gradients(self.learning_rate)
 
     # ---- copies and state ------------------------------------------------------------------------------------------
@@ -623,7 +593,7 @@ class Graph(Engine):
         return _rebuild, (type(self), self.structure, self.seed, str(self.dtype)), self.state()
 
     def state(self) -> dict[str, Any]:
-        """Return everything that is not in the structure, as plain values and arrays; ``compiled`` if it is that."""
+        """Return what is not in the structure, as plain values and arrays, ``compiled`` if there is a trainer."""
         state: dict[str, Any] = {
             "params": self.params.copy(),
             "epoch": self.epoch,
@@ -659,7 +629,7 @@ class Graph(Engine):
             self.resume(compiled)
 
     def resume(self, compiled: dict[str, Any]) -> None:
-        """Take up training where ``state()["compiled"]`` was taken, on a network compiled with the same.
+        """Go on training from the state that ``state()["compiled"]`` holds, on a network compiled in the same way.
 
         Parameters
         ----------
@@ -673,14 +643,6 @@ class Graph(Engine):
             self.schedule.load_state(compiled["schedule"])  # type: ignore[attr-defined]
 
 
-def _given(outputs: list[np.ndarray], out: Any = None) -> Any:
-    """Return what a call gives: ``out`` with the answer in it, one array, or for several outputs a list."""
-    if out is not None:
-        out[...] = outputs[0]
-        return out
-    return outputs[0] if len(outputs) == 1 else outputs
-
-
 def _rebuild(kind: type[Graph], structure: Structure, seed: int, dtype: str) -> Graph:
     """Make a network of this structure, for pickle."""
     return kind.of(structure, seed=seed, dtype=dtype)
@@ -689,14 +651,3 @@ def _rebuild(kind: type[Graph], structure: Structure, seed: int, dtype: str) -> 
 def fits(params: Any, n: int, dtype: np.dtype) -> bool:
     """Whether this is an array that can hold ``n`` parameters."""
     return isinstance(params, np.ndarray) and params.shape == (n,) and params.dtype == dtype and params.flags.carray
-
-
-def as_dtype(dtype: Any) -> np.dtype:
-    """Return float32 or float64.
-
-    Raises
-    ------
-    ValueError
-        If it is another dtype.
-    """
-    return float_dtype("Network", dtype)

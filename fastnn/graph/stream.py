@@ -7,13 +7,14 @@ import numpy as np
 
 from fastnn._core.stream import StreamCore
 from fastnn.data.ports import as_row, check_out
+from fastnn.graph.answers import given
 from fastnn.graph.assembly import Assembly, assemble
 from fastnn.graph.graph import Graph
 from fastnn.layers.base import batched
 
 
 class Stream(StreamCore):
-    """A recurrent network at work on one sequence that never has to end: ``step`` takes one step in microseconds.
+    """A recurrent network that answers one sequence of any length, a time step at a time, in microseconds each.
 
     Parameters
     ----------
@@ -70,21 +71,18 @@ class Stream(StreamCore):
             state[...] = 0
 
     def _step_checked(self, x: Any, out: Any) -> np.ndarray:
-        """``step`` for whatever is not a packed row of the network's dtype."""
+        """``step`` for arguments that are not packed arrays of the right dtype and shape: the slow path."""
         dtype = self.plan.dtype
         row = as_row("step", "x", x, self._input_shape, dtype)
         answer = np.empty(self._output_shape, dtype)
         if out is not None:
             check_out("step", out, [answer])
         self.step(row, answer)
-        if out is None:
-            return answer
-        out[...] = answer
-        return out
+        return given([answer], out)
 
 
 def _one_step(net: Graph) -> Assembly:
-    """Lay the network out for sequences of one step."""
+    """Build the network's plan for sequences of one time step."""
     structure = net.structure
     if len(structure.input_shapes) != 1 or len(structure.outputs) != 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The graph of a network as plain lists: which layers there are, and which reads what."""
+"""The graph of a network as plain lists: its layers, and the inputs of each."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ class Structure:
                 check_name("input", name)
             if len(config["layers"]) > MAX_NODES or len(config["nodes"]) > MAX_NODES:
                 raise ValueError(f"expected at most {MAX_NODES} layers, got {len(config['nodes'])}")
-            layers = tuple(as_layer(with_custom(entry, custom)) for entry in config["layers"])
+            entries = with_custom(config["layers"], custom)
+            layers = tuple(entry if isinstance(entry, Layer) else Layer.from_config(entry) for entry in entries)
             nodes = tuple(Node(entry["layer"], tuple(entry["inputs"])) for entry in config["nodes"])
             outputs = tuple(config["outputs"])
             for position, node in enumerate(nodes):
@@ -86,11 +87,6 @@ class Structure:
             raise
         except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
             raise ModelFormatError(f"structure: {error}") from error
-
-
-def as_layer(config: Any) -> Layer:
-    """Return the layer that a file describes, or the Custom one that stands in its place."""
-    return config if isinstance(config, Layer) else Layer.from_config(config)
 
 
 def require_index(what: str, value: Any, size: int) -> None:
@@ -192,14 +188,10 @@ def chain(layers: Iterable[Layer], input_shape: int | Shape) -> Structure:
     if not layers:
         raise ValueError("Sequential: expected at least one layer, got none")
     for position, layer in enumerate(layers):
-        if not isinstance(x, Tensor):
-            raise TypeError(
-                f"Sequential: expected layers that give one tensor, got {layers[position - 1]!r:.200}; build a Network"
-            )
         if not isinstance(layer, Layer):
             hint = "; write Dense(...), not Dense" if isinstance(layer, type) else ""
             raise TypeError(f"Sequential: expected layers, got {layer!r:.60} at position {position}{hint}")
         x = layer(x)
-    if not isinstance(x, Tensor):
-        raise TypeError(f"Sequential: expected layers that give one tensor, got {layers[-1]!r:.200}; build a Network")
+        if not isinstance(x, Tensor):
+            raise TypeError(f"Sequential: expected layers that give one tensor, got {layer!r:.200}; build a Network")
     return trace((first,), (x,))

@@ -146,7 +146,7 @@ def lr_find(
     if smoothing == 1:
         raise ValueError("lr_find: expected smoothing below 1, got 1")
     copy = deepcopy(net)
-    copy.schedule = Constant(start)  # whatever it was, it has no part in this
+    copy.schedule = Constant(start)  # the network's own schedule is not used
     rates, test = np.geomspace(start, stop, steps), RangeTest(copy, float(smoothing))
     feed = UpdateFeed(make_feed("lr_find", copy.ports, X, y, sample_weight, batch_size=batch_size), copy, steps)
     try:
@@ -253,7 +253,7 @@ def plot_lr_find(sweep: RateSweep, path: str | Path | None = None) -> Any:
     axes.set_xscale("log")
     least, first = int(np.argmin(sweep.smoothed)), float(sweep.smoothed[0])
     low, high = float(sweep.losses.min()), float(sweep.losses.max())
-    top = min(high, first + (first - low) + 0.1 * abs(first))  # what diverges would press the rest flat
+    top = min(high, first + (first - low) + 0.1 * abs(first))  # losses that diverge would dominate the axis
     if top > low:
         axes.set_ylim(low - 0.05 * (top - low), top + 0.05 * (top - low))
     if least > 0:

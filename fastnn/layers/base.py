@@ -94,11 +94,14 @@ class Layer(Spec, family="layer"):
         return 0
 
     def __post_init__(self) -> None:
-        """Check what layers have in common: their name, and how parameters start."""
+        """Check the name, the fields that are ``checked``, and how parameters start."""
         check_name(type(self).__name__, self.name)
+        super().__post_init__()
         for field, value in vars(self).items():
             if field.endswith("_initializer") and value is not None:
                 as_initializer(self.title, value)
+            elif isinstance(value, Integral) and not isinstance(value, bool):
+                object.__setattr__(self, field, int(value))  # of NumPy perhaps
 
     # A layer is itself and no other: the same object twice means shared parameters.
     def __eq__(self, other: object) -> bool:

@@ -1,10 +1,11 @@
 """Normalisation over the batch."""
 
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from math import prod
 
 from fastnn._core.ops import BatchNormOp
-from fastnn._spec import require_flag, require_number
+from fastnn._spec import above_0, checked, require_flag, require_number
 from fastnn.initializers import NAMES, Initializer
 from fastnn.layers.base import Built, Layer, Shape
 
@@ -47,7 +48,7 @@ class BatchNorm(Layer):
     ``backward`` after a ``forward(training=True)`` does.  Weight decay and max-norm apply to nothing here.  A frozen
     layer (``Group(frozen=True)``) normalises by its running statistics in training too, and keeps them.
 
-    Mini-batches are not cut into pieces for several threads; sample weights do not count in the statistics.
+    Mini-batches are not cut into micro-batches for several threads; sample weights do not count in the statistics.
 
     Examples
     --------
@@ -60,20 +61,13 @@ class BatchNorm(Layer):
     """
 
     _: KW_ONLY
-    momentum: float = 0.9
-    epsilon: float = 1e-5
-    scale: bool = True
-    shift: bool = True
+    momentum: float = checked(0.9, partial(require_number, low=0, high=1))
+    epsilon: float = checked(1e-5, above_0)
+    scale: bool = checked(True, require_flag)
+    shift: bool = checked(True, require_flag)
     gamma_initializer: str | Initializer = "ones"
     beta_initializer: str | Initializer = "zeros"
     name: str | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self.title, "momentum", self.momentum, low=0, high=1)
-        require_number(self.title, "epsilon", self.epsilon, low=0, strict=True)
-        require_flag(self.title, "scale", self.scale)
-        require_flag(self.title, "shift", self.shift)
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return one op over the last axis."""

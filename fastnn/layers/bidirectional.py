@@ -11,12 +11,12 @@ from fastnn.layers.recurrent import _Recurrent
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Bidirectional(Composite):
-    """One recurrent layer that reads a sequence from its begin, and one like it that reads it from its end.
+    """One recurrent layer that reads a sequence forwards, and one like it that reads it backwards.
 
     Parameters
     ----------
     layer : SimpleRNN, LSTM or GRU
-        The one that reads from the begin.
+        The one that reads forwards.
     merge : {"concat", "sum"}
         How the outputs come together: side by side, 2 H, or added, H.
     name : str, optional

@@ -1,11 +1,11 @@
 """Fully connected layer."""
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from math import prod
 from typing import ClassVar
 
 from fastnn._core.ops import DenseOp
-from fastnn._spec import require_count, require_flag
+from fastnn._spec import checked, checked_by, require_count, require_flag
 from fastnn.initializers import Initializer, as_initializer
 from fastnn.layers.activation import Activation, activation_ops, default_initializer
 from fastnn.layers.base import Built, Layer, Shape
@@ -52,10 +52,10 @@ class Dense(Layer):
     ((4, 16), (16,))
     """
 
-    units: int
+    units: int = field(metadata=checked_by(require_count))
     activation: str | Layer | None = None
     _: KW_ONLY
-    bias: bool = True
+    bias: bool = checked(True, require_flag)
     kernel_initializer: str | Initializer | None = None
     bias_initializer: str | Initializer = "zeros"
     name: str | None = None
@@ -64,16 +64,17 @@ class Dense(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_count(self.title, "units", self.units)
-        object.__setattr__(self, "units", int(self.units))
-        require_flag(self.title, "bias", self.bias)
         activation_ops(self.title, self.activation, (self.units,))
+
+    @property
+    def activation_layer(self) -> Layer | None:
+        """The activation after the product as a layer, if there is one."""
+        return Activation(self.activation) if isinstance(self.activation, str) else self.activation
 
     @property
     def activation_function(self) -> Activation | None:
         """The activation after the product, if it is one of those with a name."""
-        chosen = Activation(self.activation) if isinstance(self.activation, str) else self.activation
-        return chosen if isinstance(chosen, Activation) else None
+        return self.activation_layer if isinstance(self.activation_layer, Activation) else None
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return the product and the activation."""

@@ -1,12 +1,15 @@
 """Dropout of connections."""
 
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 
 from fastnn._core.ops import DropConnectOp
-from fastnn._spec import require_fraction
+from fastnn._spec import checked, require_fraction
 from fastnn.layers.activation import activation_ops
 from fastnn.layers.base import Built, Shape
 from fastnn.layers.dense import Dense
+
+require_rate = partial(require_fraction, why=": nothing would be left")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,25 +47,10 @@ class DropConnect(Dense):
     """
 
     _: KW_ONLY
-    rate: float = 0.5
+    rate: float = checked(0.5, require_rate)
     inverted: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_rate(self.title, self.rate)
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return the masked product and the activation."""
         product = DropConnectOp(self.one_vector(input_shapes), self.units, self.bias, self.rate, self.inverted)
         return Built((product, *activation_ops(self.title, self.activation, (self.units,))), (self.units,))
-
-
-def check_rate(who: str, rate: object) -> None:
-    """Raise unless ``rate`` is a number in [0, 1).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not.
-    """
-    require_fraction(who, "rate", rate, ": nothing would be left")

@@ -1,11 +1,12 @@
 """Dropout of units."""
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from math import prod
 
 from fastnn._core.ops import DropoutOp
+from fastnn._spec import checked_by
 from fastnn.layers.base import Built, Layer, Shape
-from fastnn.layers.dropconnect import check_rate
+from fastnn.layers.dropconnect import require_rate
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,14 +38,10 @@ class Dropout(Layer):
     >>> net = fn.Sequential([fn.Dense(64, "relu"), fn.Dropout(0.2), fn.Dense(10)], input_shape=64, seed=0)
     """
 
-    rate: float
+    rate: float = field(metadata=checked_by(require_rate))
     _: KW_ONLY
     inverted: bool = True
     name: str | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_rate(self.title, self.rate)
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return one op over all elements."""

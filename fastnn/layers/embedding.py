@@ -1,13 +1,14 @@
-"""Vectors for whole numbers."""
+"""A learned vector for each index."""
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from math import prod
 
 import numpy as np
 
 from fastnn._core.ops import EmbeddingOp
 from fastnn._core.rng import RandomStream
-from fastnn._spec import require_count
+from fastnn._spec import checked, checked_by, optional, require_count
 from fastnn.initializers import Initializer
 from fastnn.layers.base import Built, Layer, Shape, as_shape
 
@@ -42,7 +43,7 @@ class Embedding(Layer):
     -----
     A step of plain SGD touches the vectors of the mini-batch alone; the other optimisers go through all of them.
     Penalties, weight decay and max-norm do not apply.  The gradient with respect to the input is 0.  Mini-batches are
-    not cut into pieces for several threads.
+    not cut into micro-batches for several threads.
 
     Examples
     --------
@@ -53,26 +54,20 @@ class Embedding(Layer):
     (2, 65)
     """
 
-    vocabulary: int
-    units: int
+    vocabulary: int = field(metadata=checked_by(require_count))
+    units: int = field(metadata=checked_by(require_count))
     _: KW_ONLY
-    padding_index: int | None = None
+    padding_index: int | None = checked(None, partial(optional, require_count, low=0))
     weight_initializer: str | Initializer = "lecun_normal"
     name: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field in ("vocabulary", "units"):
-            require_count(self.title, field, getattr(self, field))
-            object.__setattr__(self, field, int(getattr(self, field)))
-        if self.padding_index is not None:
-            require_count(self.title, "padding_index", self.padding_index, low=0)
-            if self.padding_index >= self.vocabulary:
-                raise ValueError(
-                    f"{self.title}: expected padding_index below the vocabulary of {self.vocabulary}, "
-                    f"got {self.padding_index}"
-                )
-            object.__setattr__(self, "padding_index", int(self.padding_index))
+        if self.padding_index is not None and self.padding_index >= self.vocabulary:
+            raise ValueError(
+                f"{self.title}: expected padding_index below the vocabulary of {self.vocabulary}, got "
+                f"{self.padding_index}"
+            )
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return one op over all indices of a row."""

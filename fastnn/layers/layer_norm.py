@@ -4,7 +4,7 @@ from dataclasses import KW_ONLY, dataclass
 from math import prod
 
 from fastnn._core.ops import LayerNormOp
-from fastnn._spec import require_flag, require_number
+from fastnn._spec import above_0, checked, require_flag
 from fastnn.initializers import Initializer
 from fastnn.layers.base import Built, Layer, Shape
 
@@ -48,18 +48,12 @@ class LayerNorm(Layer):
     """
 
     _: KW_ONLY
-    epsilon: float = 1e-5
-    scale: bool = True
-    shift: bool = True
+    epsilon: float = checked(1e-5, above_0)
+    scale: bool = checked(True, require_flag)
+    shift: bool = checked(True, require_flag)
     gamma_initializer: str | Initializer = "ones"
     beta_initializer: str | Initializer = "zeros"
     name: str | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number(self.title, "epsilon", self.epsilon, low=0, strict=True)
-        require_flag(self.title, "scale", self.scale)
-        require_flag(self.title, "shift", self.shift)
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return one op over the last axis."""

@@ -3,7 +3,7 @@
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
-from fastnn._spec import require_flag, require_number
+from fastnn._spec import checked, require_flag, require_number
 from fastnn.initializers import Initializer
 from fastnn.layers.recurrent import _Recurrent
 
@@ -29,7 +29,8 @@ class LSTM(_Recurrent):
         holds 0 there.  So shorter sequences are padded, and a second layer with ``mask_value=0.0`` passes over the
         same steps.  Give them a sample_weight of 0 in a loss over steps.
     truncate : int, optional
-        Truncated back-propagation through time: no gradient flows from one block of so many steps to the block before.
+        Truncated back-propagation through time: steps are cut into segments of so many, and no gradient
+        flows from one segment to the one before.
     forget_gate : bool
         Whether the cell can forget; without, the LSTM of 1997.
     peepholes : bool
@@ -73,18 +74,12 @@ class LSTM(_Recurrent):
     """
 
     _: KW_ONLY
-    forget_gate: bool = True
-    peepholes: bool = False
-    forget_bias: float = 1.0
+    forget_gate: bool = checked(True, require_flag)
+    peepholes: bool = checked(False, require_flag)
+    forget_bias: float = checked(1.0, require_number)
 
     kind: ClassVar[str] = "lstm"
     gate_names: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_flag(self.title, "forget_gate", self.forget_gate)
-        require_flag(self.title, "peepholes", self.peepholes)
-        require_number(self.title, "forget_bias", self.forget_bias)
 
     @property
     def gates(self) -> tuple[str, ...]:

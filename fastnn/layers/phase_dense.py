@@ -12,7 +12,9 @@ from fastnn.layers.dense import Dense
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PhaseDense(Dense):
-    """A Dense layer whose weights go round with a phase: ``z = sum_k c_k(p) (x W_k + b_k)``, ``a = activation(z)``.
+    """A Dense layer whose weights are a periodic function of a phase.
+
+    ``z = sum_k c_k(p) (x W_k + b_k)``, ``a = activation(z)``, for the phase p and the weights of K control points.
 
     Applied to two tensors, features of shape (B, I) and phase of shape (B, 1).  The phase counts in cycles and may be
     any number: 0.25, 1.25 and -0.75 are the same.
@@ -29,7 +31,7 @@ class PhaseDense(Dense):
         What lies between them: the cyclic Catmull-Rom spline through the control points (4 or more), which is
         continuous with its first derivative; straight lines (2 or more); or the nearest control point.
     bias : bool
-        Whether neurons have a bias, which goes round like the weights.
+        Whether neurons have a bias, a function of the phase like the weights.
     kernel_initializer, bias_initializer, name
         As in Dense; every control point starts with weights of its own.
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from fastnn._core.ops import RecurrentOp
 from fastnn._core.rng import RandomStream
-from fastnn._spec import require_count, require_flag, require_number
+from fastnn._spec import checked, checked_by, optional, require_count, require_flag, require_number
 from fastnn.initializers import Initializer, as_initializer
-from fastnn.layers.base import Built, Layer, Shape, Tensor, batched, check_tensors
+from fastnn.layers.base import Built, Layer, Shape, Tensor, batched
 from fastnn.layers.merge import Slice
 from fastnn.layers.reshape import Reshape
 
@@ -30,45 +31,16 @@ class _Gates(Initializer):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _Recurrent(Layer):
-    """Base of SimpleRNN, LSTM and GRU.
+    """Base of SimpleRNN, LSTM and GRU; LSTM says what the parameters are."""
 
-    Parameters
-    ----------
-    units : int
-        Hidden units, H.
-    return_sequences : bool
-        Give the state after every step, (T, H), instead of the last, (H,).
-    return_state : bool
-        Give two tensors, the output and the final state (S, H): S = 2 for an LSTM (h, then c), else 1.
-    go_backwards : bool
-        Begin with the last step; a sequence that comes out stays in the order of time.
-    mask_value : float, optional
-        A step all of whose inputs are this value does not count: the state stays, and the sequence that comes out
-        holds 0 there.
-    truncate : int, optional
-        Truncated back-propagation through time: gradients do not flow from one block of so many steps to the block
-        before it.  None: through all steps.
-    bias : bool
-        Whether there are biases.
-    kernel_initializer, recurrent_initializer, bias_initializer : str or Initializer
-        How each gate's weights of the inputs, of the state before, and its biases start.
-    name : str, optional
-        Name of the layer.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If a number or a name is not allowed.
-    """
-
-    units: int
+    units: int = field(metadata=checked_by(require_count))
     _: KW_ONLY
-    return_sequences: bool = False
-    return_state: bool = False
-    go_backwards: bool = False
-    mask_value: float | None = None
-    truncate: int | None = None
-    bias: bool = True
+    return_sequences: bool = checked(False, require_flag)
+    return_state: bool = checked(False, require_flag)
+    go_backwards: bool = checked(False, require_flag)
+    mask_value: float | None = checked(None, partial(optional, require_number))
+    truncate: int | None = checked(None, partial(optional, require_count))
+    bias: bool = checked(True, require_flag)
     kernel_initializer: str | Initializer = "glorot_uniform"
     recurrent_initializer: str | Initializer = "orthogonal"
     bias_initializer: str | Initializer = "zeros"
@@ -77,17 +49,6 @@ class _Recurrent(Layer):
     kind: ClassVar[str]
     gate_names: ClassVar[tuple[str, ...]]
     matrices: ClassVar[tuple[str, ...]] = ("weight", "recurrent_weight")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_count(self.title, "units", self.units)
-        object.__setattr__(self, "units", int(self.units))
-        for option in ("return_sequences", "return_state", "go_backwards", "bias"):
-            require_flag(self.title, option, getattr(self, option))
-        if self.mask_value is not None:
-            require_number(self.title, "mask_value", self.mask_value)
-        if self.truncate is not None:
-            require_count(self.title, "truncate", self.truncate)
 
     @property
     def gates(self) -> tuple[str, ...]:
@@ -110,15 +71,7 @@ class _Recurrent(Layer):
         -------
         Tensor, or tuple of Tensor
             The output; with ``return_state`` also the final state (S, H).
-
-        Raises
-        ------
-        TypeError
-            If an input is not a Tensor.
-        ValueError
-            If the layer cannot take inputs of these shapes.
         """
-        check_tensors(self.title, inputs)
         out = super().__call__(*inputs)
         if not self.return_state:
             return out

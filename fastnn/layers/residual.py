@@ -1,4 +1,4 @@
-"""A block with a link around it."""
+"""Layers with a link around them (skip connection)."""
 
 from dataclasses import KW_ONLY, dataclass
 
@@ -9,7 +9,7 @@ from fastnn.layers.merge import Add
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Residual(Composite):
-    """``x + body(x)``: the block learns what to add to its input, and gradients have a way around it.
+    """``x + body(x)``: the layers learn what to add to their input, and gradients also flow along the link around them.
 
     Parameters
     ----------

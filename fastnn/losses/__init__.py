@@ -6,9 +6,10 @@ given with each loss.  Elementwise losses are means over the outputs.  No loss h
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import Any, ClassVar
 
-from fastnn._spec import Spec, choose, require_fraction, require_number
+from fastnn._spec import Spec, above_0, checked, choose, require_fraction, require_number
 from fastnn.losses.link import IDENTITY, LOG, MARGIN, SIGMOID, SOFTMAX, Link
 
 __all__ = [
@@ -97,10 +98,7 @@ class Huber(Loss):
 
     kernel = "huber"
     setting = "delta"
-    delta: float = 1.0
-
-    def __post_init__(self) -> None:
-        require_number("Huber", "delta", self.delta, low=0, strict=True)
+    delta: float = checked(1.0, above_0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -153,12 +151,7 @@ class _Smoothed(Loss):
     """Base of the losses whose targets may be smoothed."""
 
     setting = "label_smoothing"
-    label_smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        require_fraction(
-            type(self).__name__, "label_smoothing", self.label_smoothing, ": nothing would be left to learn"
-        )
+    label_smoothing: float = checked(0.0, partial(require_fraction, why=": nothing would be left to learn"))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -237,7 +230,7 @@ class Hinge(Loss):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CallableLoss(Loss):
+class CallableLoss(Loss, abstract=True):
     """A function of yours: ``function(y_true, y_pred) -> (losses (B,), their gradient with respect to y_pred (B, O))``.
 
     Weights and the mean are applied to what it returns.  Made where a function is passed as ``loss``.
@@ -261,18 +254,7 @@ class CallableLoss(Loss):
         )
 
 
-NAMES: dict[str, type[Loss]] = {
-    "squared_error": SquaredError,
-    "distance": Distance,
-    "absolute_error": AbsoluteError,
-    "huber": Huber,
-    "quantile": Quantile,
-    "log_cosh": LogCosh,
-    "poisson": Poisson,
-    "cross_entropy": CrossEntropy,
-    "binary_cross_entropy": BinaryCrossEntropy,
-    "hinge": Hinge,
-}
+NAMES: dict[str, type[Any]] = {loss.kernel: loss for loss in Loss.registry.values()}  # type: ignore[attr-defined]
 
 
 def as_loss(value: Any) -> Loss:

@@ -1,1 +1,1 @@
-"""Learning: the fit loop, what listens to it, and many of them side by side."""
+"""Learning: the fit loop, callbacks, and many fits at a time."""

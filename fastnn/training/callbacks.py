@@ -1,4 +1,4 @@
-"""Callbacks: what ``fit`` calls as the training goes on, to watch it, to save it or to stop it."""
+"""Callbacks: objects that ``fit`` calls during training, to watch it, to save the network or to stop."""
 
 import sys
 from collections.abc import Callable
@@ -495,5 +495,5 @@ class EpochLog(Callback):
 
 
 def _short(value: float) -> str:
-    """Four decimals where they say something, else three digits and an exponent."""
+    """Return a number with four decimals, or three digits and an exponent where it is very small or large."""
     return f"{value:.4f}" if value == 0 or not (abs(value) < 1e-3 or abs(value) >= 1e5) else f"{value:.2e}"

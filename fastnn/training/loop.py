@@ -75,7 +75,7 @@ def fit(
                 info.metrics = {f"val_{name}": value for name, value in values.items()}
 
         by_function = isinstance(net.schedule, ReduceOnPlateau | CallableSchedule) or net.trainer.calls_functions
-        if feed.whole is not None and not (calls or validation or by_function):  # nobody looks between two epochs
+        if feed.whole is not None and not (calls or validation or by_function):  # nothing runs between epochs
             _epochs(net, feed.whole, feed.batch_size or feed.whole.n, shuffle, epochs, history)
         else:
             order = (lambda: Shuffle(net.seed, net.epoch)) if shuffle else lambda: None
@@ -84,7 +84,7 @@ def fit(
 
 
 class Sums(NamedTuple):
-    """What training on an epoch came to: mean loss as it was met, sum of the optimiser's penalties, rows, last rate."""
+    """Sums over an epoch: mean loss of the mini-batches, sum of the optimiser's penalties, rows, last learning rate."""
 
     loss: float
     penalty: float
@@ -105,9 +105,9 @@ def train(
 ) -> bool:
     """Train a compiled network epoch after epoch; return whether a callback stopped it.
 
-    ``order`` gives the order of the rows of the next epoch, None: as they come; ``rates`` those of the next updates,
-    by the network's schedule if it is left out.  ``measure`` completes what is known of an epoch before anybody hears
-    of it: it validates, or puts the loss in another scale.
+    ``order`` gives the order of the rows of the next epoch, None: as in the data; ``rates`` those of the next updates,
+    by the network's schedule if it is left out.  ``measure`` completes the EpochInfo before history and callbacks get
+    it: it validates, or puts the loss in another scale.
     """
     for call in calls:
         call.on_fit_begin(net, epochs)
@@ -120,7 +120,7 @@ def train(
             info = describe(net, sums, epochs, measure)
             info.seconds = perf_counter() - began
             history.append(info.epoch, **info.monitored(), learning_rate=info.learning_rate, seconds=info.seconds)
-            if any([bool(call.on_epoch_end(info)) for call in calls]):  # noqa: C419  (every callback hears of it)
+            if any([bool(call.on_epoch_end(info)) for call in calls]):  # noqa: C419  (every callback is called)
                 return True
         return False
     finally:
@@ -129,7 +129,7 @@ def train(
 
 
 def describe(net: "Graph", sums: Sums, epochs: int, measure: Measure) -> EpochInfo:
-    """Return what there is to tell of an epoch, after the schedule has heard of it."""
+    """Return the EpochInfo of an epoch, after a ReduceOnPlateau schedule has observed it."""
     info = EpochInfo(net.epoch, epochs, sums.loss, learning_rate=sums.rate, samples=sums.rows, net=net)
     measure(info, sums)
     if isinstance(net.schedule, ReduceOnPlateau):
@@ -166,7 +166,7 @@ def sweep(net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequence[Cal
                 call.on_batch_end(done, feed.n, loss / weight if weight else 0.0)
         if not done:
             raise ValueError("fit: expected at least one batch from the iterable, got none")
-        if not all_finite(net.params):  # the last update of all is followed by no loss that would tell
+        if not all_finite(net.params):  # no loss is computed after the last update
             raise DivergenceError(NOT_FINITE)
     except DivergenceError as error:
         raise _diverged(net.epoch + 1, error) from None
@@ -202,7 +202,7 @@ def alone(net: "Graph") -> Iterator[None]:
 
 @contextmanager
 def kept_unless_done(net: "Graph") -> Iterator[None]:
-    """Put parameters, what compile set and all counters back if anything but an interruption ends the block."""
+    """Put parameters, what compile set and all counters back if anything but an interruption is raised."""
     trainer, attributes, params = net.trainer, dict(net.__dict__), net.params.copy()
     if trainer is not None:
         trainer.require_idle()
@@ -243,7 +243,7 @@ def schedule_rates(net: "Graph", n: int) -> np.ndarray:
 
 
 def _epochs(net: "Graph", block: Block, batch_size: int, shuffle: bool, epochs: int, history: History) -> None:
-    """Train all epochs, many in one call of the Trainer; what comes of it is what ``train`` would give."""
+    """Train all epochs, many in one call of the Trainer; the results are those of ``train``."""
     n_batches = -(-block.n // batch_size)
     while epochs:
         losses = np.empty(min(epochs, max(1, UPDATES // n_batches)))

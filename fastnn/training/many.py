@@ -146,7 +146,7 @@ def _checked(models: Iterable[Any]) -> list[Any]:
 
 
 def _own(own: Any) -> dict[str, Any]:
-    """Return a copy of what one model has of its own."""
+    """Return a copy of what belongs to one model alone."""
     if not isinstance(own, dict):
         raise TypeError(f"fit_many: expected each to hold a dict per model, got {type(own).__name__}")
     return dict(own)

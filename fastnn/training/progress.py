@@ -1,11 +1,11 @@
-"""Progress of what may take long: a bar on the error stream, where somebody looks at it."""
+"""Progress of long operations: a bar on the error stream, if that is a terminal."""
 
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-DELAY = 1.0  # seconds before a bar appears: what is done sooner needs none
+DELAY = 1.0  # seconds before a bar appears
 
 
 def wanted(who: str, verbose: Any, most: int = 1) -> bool:

@@ -44,6 +44,17 @@ def entries(text):
     return [name.strip().lstrip("*`").rstrip("`") for head in heads for name in head.split(",")]
 
 
+def others_told(subject, wanted):
+    """Names that another docstring explains, to which this one refers: all of them, or the others of ``wanted``."""
+    other = re.search(r"(P|Other p)arameters are those of `?(\w+)`?\.", inspect.getdoc(subject) or "")
+    if other is None:
+        return []
+    there = {one.__name__: one for one in ALSO}.get(other[2]) or getattr(fn, other[2], None)
+    there = there or getattr(fn.Network, other[2])
+    names = [*entries(sections(there).get("Parameters", "")), *others_told(there, wanted)]
+    return [name for name in names if name in wanted] if other[1] == "Other p" else names
+
+
 def parameters(subject):
     return [name for name in inspect.signature(subject).parameters if name not in ("self", "cls")]
 
@@ -62,9 +73,7 @@ def fault(subject):
     if len(told) != len(set(told)):
         return f"parameters told twice: {told}"
     wanted = set(parameters(subject))
-    if same := re.search(r"(Other p|P)arameters are those of `?(\w+)`?\.", inspect.getdoc(subject) or ""):
-        theirs = entries(sections(getattr(fn, same[2]))["Parameters"])
-        told += [name for name in theirs if same[1] == "P" or (name in wanted and name not in told)]
+    told += [name for name in others_told(subject, wanted) if name not in told]
     if inspect.isclass(subject) and "Parameters" not in found and "Attributes" in found:  # made by fastnn, to be read
         return ""
     if set(told) != wanted:

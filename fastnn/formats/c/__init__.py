@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._spec import float_dtype
 from fastnn.data import Standardizer
 from fastnn.formats.arrays import require_finite
 from fastnn.formats.c import selftest as testing
@@ -19,7 +20,7 @@ from fastnn.formats.c.source import source
 from fastnn.formats.c.text import require_name
 from fastnn.formats.c.translation import translate
 from fastnn.formats.files import write_together
-from fastnn.graph.graph import Graph, as_dtype
+from fastnn.graph.graph import Graph
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def as_precision(dtype: Any) -> np.dtype:
         If it is something else.
     """
     try:
-        return as_dtype(dtype)
+        return float_dtype("export_c", dtype)
     except ValueError as error:
         raise ValueError(f"export_c: expected dtype 'float32', 'float64', 'int8' or None, got {dtype!r:.60}") from error
 

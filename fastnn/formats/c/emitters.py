@@ -8,7 +8,6 @@ new layer needs a function here and its row in ``EMITTERS``, or its reason in ``
 from collections.abc import Callable
 from dataclasses import replace
 from math import prod
-from typing import Any
 
 import numpy as np
 
@@ -57,10 +56,9 @@ def activation(site: Site) -> Emitted:
 
 def activated(site: Site, z: Value, formula: str) -> Emitted:
     """What the activation of a layer makes of its weighted input: a name, a layer without parameters, or none."""
-    given: Any = site.layer.activation
-    if given is None:
+    layer = site.layer.activation_layer
+    if layer is None:
         return z, formula
-    layer = given if isinstance(given, Layer) else layers.Activation(given)
     shapes = (site.output_shape,)
     return emit(replace(site, layer=layer, inputs=[z], input_shapes=shapes, parameters={}, reads=[formula]))
 

@@ -33,10 +33,9 @@ def write_layer(graph: Graph, applied: Applied) -> str:
 
 def activated(graph: Graph, applied: Applied, z: str) -> str:
     """Add the activation that Dense layers have, a name or a layer."""
-    chosen = applied.layer.activation
-    if chosen is None:
+    layer = applied.layer.activation_layer
+    if layer is None:
         return z
-    layer = layers.Activation(chosen) if isinstance(chosen, str) else chosen
     shape = applied.output_shape
     return write_layer(graph, Applied(applied.name, layer, {}, (z,), (shape,), shape))
 

@@ -1,0 +1,55 @@
+"""The slow path of ``predict`` and ``predict_one``: what is not a packed array of the network's dtype is converted."""
+
+from typing import Any
+
+import numpy as np
+
+from fastnn._core.engine import Engine
+from fastnn.data.examples import MADE_BYTES, Examples, count_of
+from fastnn.data.ports import Ports, as_list, as_row, check_out, release
+
+
+def predict(engine: Engine, ports: Ports, X: Any, out: Any) -> Any:
+    """Answer rows, converting one block at a time; between two blocks signals are looked for."""
+    size = engine.block
+    if isinstance(X, Examples):
+        sources, n = [], count_of("predict", X)
+        size = min(max(MADE_BYTES // ports.input_bytes, 1), size)
+    else:
+        sources = ports.sources("predict", X)
+        n = sources[0].shape[0]
+    outputs = ports.answers(n)
+    if out is not None:
+        check_out("predict", out, outputs)
+    for start in range(0, n, size):
+        stop = min(start + size, n)
+        rows = [x[start:stop] for x in sources]
+        some = rows if len(rows) > 1 else rows[0] if rows else X.gather(np.arange(start, stop))[0]
+        inputs, made = ports.rows("predict", some)
+        engine._predict_rows(inputs, [y[start : start + made] for y in outputs], made)
+        for x in sources:
+            release(x)
+    return given(outputs, out)
+
+
+def predict_one(engine: Engine, ports: Ports, x: Any, out: Any) -> Any:
+    """Answer one row."""
+    values = as_list("predict_one", "x", x, len(ports.input_shapes))
+    inputs = [
+        as_row("predict_one", "x", value, shape, ports.dtype)[None]
+        for value, shape in zip(values, ports.input_shapes, strict=True)
+    ]
+    answers = ports.answers(1)
+    outputs = [answer[0] for answer in answers]
+    if out is not None:
+        check_out("predict_one", out, outputs)
+    engine._predict_rows(inputs, answers, 1)
+    return given(outputs, out)
+
+
+def given(outputs: list[np.ndarray], out: Any = None) -> Any:
+    """Return what a call gives: ``out`` with the answer in it, one array, or for several outputs a list."""
+    if out is not None:
+        out[...] = outputs[0]
+        return out
+    return outputs[0] if len(outputs) == 1 else outputs
