@@ -77,8 +77,12 @@ class Ports:
 
     def rows(self, who: str, X: Any) -> tuple[list[np.ndarray], int]:
         """Return packed rows of each input, and how many."""
-        inputs = [packed(who, "X", dense(x), self.dtype) for x in self.sources(who, X)]
+        inputs = self.pack(who, self.sources(who, X))
         return inputs, len(inputs[0])
+
+    def pack(self, who: str, sources: list[Any]) -> list[np.ndarray]:
+        """Return packed rows for what ``sources`` gave, or for some of its rows."""
+        return [packed(who, "X", dense(x), self.dtype) for x in sources]
 
     def data(self, who: str, X: Any, y: Any, sample_weight: Any = None) -> Block:
         """Return inputs, targets and weights of the right shapes, yet to be converted.
@@ -100,7 +104,7 @@ class Ports:
         TypeError, ValueError
             If numbers are not finite, or targets not what the loss takes.
         """
-        inputs = [packed(who, "X", dense(take(x, where)), self.dtype) for x in data.inputs]
+        inputs = self.pack(who, [take(x, where) for x in data.inputs])
         targets = self._as_losses_take(who, [take(y, where) for y in data.targets])
         weights = None if data.weights is None else take(data.weights, where)
         return Block(inputs, targets, weights, None, len(inputs[0]))
@@ -212,20 +216,21 @@ def as_numeric(who: str, name: str, values: Any) -> np.ndarray:
     ValueError
         If they do not form an array.
     """
-    if hasattr(values, "toarray"):
-        raise TypeError(
-            f"{who}: expected {name} to be a dense array, got {type(values).__name__}; call {name}.toarray()"
-        )
-    if isinstance(values, np.ndarray) and hasattr(values, "mask"):
-        raise TypeError(f"{who}: expected {name} without a mask, got a masked array; fill or drop what is masked")
-    try:
-        array = values if isinstance(values, np.memmap) else np.asarray(values)  # stays a memmap, for release
-    except ValueError as error:
-        raise ValueError(
-            f"{who}: expected {name} to be an array, got rows of different lengths; pad or cut them"
-        ) from error
-    require_real(who, name, array.dtype)
-    return array
+    if type(values) is not np.ndarray and not isinstance(values, np.memmap):  # which stays one, for release
+        if hasattr(values, "toarray"):
+            raise TypeError(
+                f"{who}: expected {name} to be a dense array, got {type(values).__name__}; call {name}.toarray()"
+            )
+        if isinstance(values, np.ndarray) and hasattr(values, "mask"):
+            raise TypeError(f"{who}: expected {name} without a mask, got a masked array; fill or drop what is masked")
+        try:
+            values = np.asarray(values)
+        except ValueError as error:
+            raise ValueError(
+                f"{who}: expected {name} to be an array, got rows of different lengths; pad or cut them"
+            ) from error
+    require_real(who, name, values.dtype)
+    return values
 
 
 def packed(who: str, name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -239,7 +244,9 @@ def packed(who: str, name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarra
     result = array
     if array.dtype != dtype or not (array.flags.c_contiguous and array.flags.aligned) or type(array) is not np.ndarray:
         with np.errstate(over="ignore"):
-            result = np.require(array, dtype, ["C", "A"])
+            result = np.asarray(array, dtype, order="C")
+        if not result.flags.aligned:
+            result = result.copy()
     if not all_finite(result):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
         raise not_finite(who, name, dtype, int(np.count_nonzero(~np.isfinite(result))), array[where], where)

@@ -76,7 +76,8 @@ class StoppingRule(Callback):
         record.t_ += info.samples
         record.loss_ = info.loss
         record.loss_curve_.append(info.loss)
-        self._print(f"Iteration {record.n_iter_}, loss = {info.loss:.8f}")
+        if self.verbose:
+            print(f"Iteration {record.n_iter_}, loss = {info.loss:.8f}")
         gains = self._gains_in_loss(info) if self.held is None else self._gains_in_score(info)
         record._no_improvement_count = 0 if gains else record._no_improvement_count + 1
         self.pace.epoch_ends(record.t_)

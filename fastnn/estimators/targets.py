@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._core.table import all_finite
 from fastnn.data.ports import packed, require_targets
 from fastnn.estimators.peers import kind
 
@@ -118,7 +119,7 @@ def as_labels(who: str, y: Any, n: int) -> np.ndarray:
             raise ValueError(f"{who}: Unknown label type: sequences of labels; make an indicator matrix of 0 and 1")
         if any(value is None or value != value for value in array.ravel()):
             raise ValueError(f"{who}: Input y contains NaN or None; remove these rows")
-    elif array.dtype.kind == "f" and not np.isfinite(array).all():
+    elif array.dtype.kind == "f" and not all_finite(np.ascontiguousarray(array, np.float64)):
         raise ValueError(f"{who}: Input y contains {'NaN' if np.isnan(array).any() else 'infinity'}; remove these rows")
     elif array.dtype.kind == "c":
         raise ValueError(f"{who}: Complex data not supported in y")

@@ -339,24 +339,21 @@ class Graph(Engine):
 
     def _predict_checked(self, X: Any, out: Any) -> Any:
         """``predict`` for whatever is not a packed array of the network's dtype; converts ``block`` rows at a time."""
-        examples = X if isinstance(X, Examples) else None
-        sources = [] if examples is not None else self.ports.sources("predict", X)
-        n = sources[0].shape[0] if examples is None else count_of("predict", examples)
+        sources: list[Any] = []
+        if isinstance(X, Examples):
+            n, size = count_of("predict", X), min(max(MADE_BYTES // self.ports.input_bytes, 1), self.block)
+        else:
+            sources = self.ports.sources("predict", X)
+            n, size = sources[0].shape[0], self.block
         outputs = self.ports.answers(n)
         if out is not None:
             check_out("predict", out, outputs)
-        size = self.block if examples is None else min(max(MADE_BYTES // self.ports.input_bytes, 1), self.block)
         for start in range(0, n, size):
             stop = min(start + size, n)
-            rows = [x[start:stop] for x in sources]
-            X = (
-                examples.gather(np.arange(start, stop))[0]
-                if examples is not None
-                else rows
-                if len(rows) > 1
-                else rows[0]
-            )
-            inputs, made = self.ports.rows("predict", X)
+            if sources:
+                inputs, made = self.ports.pack("predict", [x[start:stop] for x in sources]), stop - start
+            else:
+                inputs, made = self.ports.rows("predict", X.gather(np.arange(start, stop))[0])
             self._predict_rows(inputs, [y[start : start + made] for y in outputs], made)
             for x in sources:
                 release(x)

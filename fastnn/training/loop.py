@@ -1,7 +1,6 @@
 """The fit loop: feeds, schedules, callbacks and validation around the Trainer."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,7 +48,7 @@ def fit(
     rows: Any = None,
 ) -> History:
     """See ``Network.fit``; ``rows``: the numbers of the rows to learn from, None: all."""
-    with alone(net), kept_unless_done(net):
+    with trained(net):
         if loss is not None or optimizer is not None:
             _compile(net, loss, optimizer, metrics)
         elif metrics is not None:
@@ -189,39 +188,55 @@ def _compile(net: "Graph", loss: Any, optimizer: Any, metrics: Any) -> None:
     net.compile(loss, optimizer, metrics=metrics if metrics is not None else net.metrics if compiled else ())
 
 
-@contextmanager
-def alone(net: "Graph") -> Iterator[None]:
-    """Refuse a second fit of one network at a time."""
-    if not net.fitting.acquire(blocking=False):
-        raise RuntimeError("fit: this network is being trained by another call; train a copy.deepcopy of it instead")
-    try:
-        yield
-    finally:
-        net.fitting.release()
+class trained:
+    """Train a network in the block, alone; if anything but an interruption ends it, all is put back.
 
+    That is: parameters, what compile set, and every counter.
 
-@contextmanager
-def kept_unless_done(net: "Graph") -> Iterator[None]:
-    """Put parameters, what compile set and all counters back if anything but an interruption ends the block."""
-    trainer, attributes, params = net.trainer, dict(net.__dict__), net.params.copy()
-    if trainer is not None:
-        trainer.require_idle()
-        state, updates, step = trainer.optimizer.state.copy(), trainer.optimizer.step, trainer.step
-        schedule = dict(getattr(net.schedule, "state", {}))
-    try:
-        yield
-    except Exception:
-        net.params[:] = params
+    Raises
+    ------
+    RuntimeError
+        If another call trains it at this moment.
+    """
+
+    def __init__(self, net: "Graph") -> None:
+        self.net = net
+
+    def __enter__(self) -> None:
+        net = self.net
+        if not net.fitting.acquire(blocking=False):
+            raise RuntimeError(
+                "fit: this network is being trained by another call; train a copy.deepcopy of it instead"
+            )
+        try:
+            trainer = net.trainer
+            self.trainer, self.attributes, self.params = trainer, dict(net.__dict__), net.params.copy()
+            if trainer is not None:
+                trainer.require_idle()
+                self.state, self.steps = trainer.optimizer.state.copy(), (trainer.optimizer.step, trainer.step)
+                self.schedule = dict(getattr(net.schedule, "state", ()))
+        except BaseException:
+            net.fitting.release()
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, Exception):
+            self.undo()
+        self.net.fitting.release()
+
+    def undo(self) -> None:
+        """Put everything back."""
+        net, trainer = self.net, self.trainer
+        net.params[:] = self.params
         net.__dict__.clear()
-        net.__dict__.update(attributes)
+        net.__dict__.update(self.attributes)
         net.bind_trainer(trainer)
         if trainer is not None:
-            trainer.optimizer.state[...] = state
-            trainer.optimizer.set_step(updates)
-            trainer.step = step
-            if schedule:
-                net.schedule.load_state(schedule)  # type: ignore[attr-defined]
-        raise
+            trainer.optimizer.state[...] = self.state
+            trainer.optimizer.set_step(self.steps[0])
+            trainer.step = self.steps[1]
+            if self.schedule:
+                net.schedule.load_state(self.schedule)  # type: ignore[attr-defined]
 
 
 def schedule_rates(net: "Graph", n: int) -> np.ndarray:
