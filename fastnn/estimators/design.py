@@ -19,13 +19,7 @@ NORMALIZATIONS = {"batch": BatchNorm, "layer": LayerNorm}
 
 
 def per_layer(who: str, name: str, value: Any, count: int) -> list[Any]:
-    """Return one value for each hidden layer: the same one, or its own.
-
-    Raises
-    ------
-    ValueError
-        If there are more or fewer.
-    """
+    """Return a value for each hidden layer: the same one, or its own; ValueError if there are more or fewer."""
     values = list(value) if isinstance(value, list | tuple) else [value] * count
     if len(values) != count:
         raise ValueError(f"{who}: expected {name} for each of {count} hidden layers, got {len(values)}")

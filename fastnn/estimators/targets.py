@@ -30,13 +30,7 @@ class Classes:
         return 1 if self.type == "binary" else len(self.labels)
 
     def encode(self, who: str, y: np.ndarray, dtype: Any) -> np.ndarray:
-        """Return int64 labels (N,) for a softmax, else 0 and 1 of shape (N, n_outputs).
-
-        Raises
-        ------
-        ValueError
-            If a label is unknown, or y is of another kind.
-        """
+        """Return int64 labels (N,) for a softmax, else 0 and 1 (N, n_outputs); ValueError for an unknown label."""
         if self.type == "multilabel":
             if y.ndim != 2 or y.shape[1] != len(self.labels):
                 raise ValueError(
@@ -64,13 +58,7 @@ class Classes:
 
 
 def find_classes(who: str, y: np.ndarray) -> Classes:
-    """Return the classes that are in y.
-
-    Raises
-    ------
-    ValueError
-        If y is no classification target.
-    """
+    """Return the classes that are in y; ValueError if y is no classification target."""
     if y.ndim == 2:
         if not np.isin(y, (0, 1)).all():
             raise ValueError(f"{who}: Unknown label type: multiclass-multioutput; expected columns of 0 and 1")
@@ -81,13 +69,7 @@ def find_classes(who: str, y: np.ndarray) -> Classes:
 
 
 def of_labels(who: str, labels: Any) -> Classes:
-    """Return the classes of these labels, which may repeat.
-
-    Raises
-    ------
-    ValueError
-        If they cannot be put in order, or hold NaN.
-    """
+    """Return the classes of these labels, which may repeat; ValueError if they have no order, or hold NaN."""
     try:
         found = np.unique(np.asarray(labels))
     except TypeError as error:
@@ -98,13 +80,7 @@ def of_labels(who: str, labels: Any) -> Classes:
 
 
 def as_labels(who: str, y: Any, n: int) -> np.ndarray:
-    """Return labels (N,), or an indicator matrix (N, n_labels).
-
-    Raises
-    ------
-    ValueError
-        If they are no array of as many rows.
-    """
+    """Return labels (N,), or an indicator matrix (N, n_labels); ValueError if they are no array of as many rows."""
     if y is None:
         raise ValueError(f"{who}: requires y to be passed, but the target y is None")
     if hasattr(y, "toarray"):
@@ -127,13 +103,7 @@ def as_labels(who: str, y: Any, n: int) -> np.ndarray:
 
 
 def as_values(who: str, y: Any, n: int, dtype: Any) -> np.ndarray:
-    """Return targets of a regression, packed, (N, O).
-
-    Raises
-    ------
-    ValueError
-        If they are not as many rows of finite numbers.
-    """
+    """Return targets of a regression, packed, (N, O); ValueError if they are not as many rows of finite numbers."""
     array = as_labels(who, y, n)
     try:
         array = array.astype(np.float64) if array.dtype.kind not in "fiub" else array
@@ -143,13 +113,7 @@ def as_values(who: str, y: Any, n: int, dtype: Any) -> np.ndarray:
 
 
 def flat(who: str, array: np.ndarray, n: int) -> np.ndarray:
-    """Return the targets of ``n`` rows, a single column as a vector.
-
-    Raises
-    ------
-    ValueError
-        If they have more than two axes, or another number of rows.
-    """
+    """Return the targets of ``n`` rows, one column as a vector; ValueError for more axes or other numbers of rows."""
     if array.ndim == 0 or array.ndim > 2:
         raise ValueError(
             f"{who}: y should be a 1d array, or (N, n_outputs), got an array of shape {array.shape} instead"

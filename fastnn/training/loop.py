@@ -139,12 +139,8 @@ def describe(net: "Graph", sums: Sums, epochs: int, measure: Measure) -> EpochIn
 def sweep(net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequence[Callback], rates: Rates) -> Sums:
     """Learn from every row of an epoch once.
 
-    Raises
-    ------
-    DivergenceError
-        If the loss of a mini-batch is not finite, or a parameter in the end.
-    ValueError
-        If there are no rows.
+    Raises DivergenceError if a mini-batch has no finite loss, or a parameter is not finite in the end, ValueError if
+    there are no rows.
     """
     listeners = [call for call in calls if type(call).on_batch_end is not Callback.on_batch_end]
     done, loss, weight, penalty, rate = 0, 0.0, 0.0, 0.0, 0.0
@@ -191,12 +187,7 @@ def _compile(net: "Graph", loss: Any, optimizer: Any, metrics: Any) -> None:
 class trained:
     """Train a network in the block, alone; if anything but an interruption ends it, all is put back.
 
-    That is: parameters, what compile set, and every counter.
-
-    Raises
-    ------
-    RuntimeError
-        If another call trains it at this moment.
+    That is: parameters, what compile set, and every counter.  Raises RuntimeError if another call trains it right now.
     """
 
     def __init__(self, net: "Graph") -> None:
@@ -240,13 +231,7 @@ class trained:
 
 
 def schedule_rates(net: "Graph", n: int) -> np.ndarray:
-    """Return the learning rate of each of the next updates.
-
-    Raises
-    ------
-    ValueError
-        If the schedule gives one that is negative or not finite.
-    """
+    """Return the learning rate of each of the next updates; ValueError if one is negative or not finite."""
     if isinstance(net.schedule, Constant):
         return np.full(n, float(net.schedule.learning_rate))
     first = net.trainer.optimizer.step
@@ -288,10 +273,7 @@ def evaluate(net: "Graph", X: Any, y: Any, sample_weight: Any) -> dict[str, floa
 def measured(net: "Graph", feed: Feed, metrics: dict[str, tuple[int, Metric]]) -> dict[str, float]:
     """Return the loss over a feed, and metrics by name, each of which looks at the output with its number.
 
-    Raises
-    ------
-    ValueError
-        If there are no rows of positive weight.
+    Raises ValueError if there are no rows of positive weight.
     """
     loss_sum = weight_sum = 0.0
     for block in feed.blocks(None):
