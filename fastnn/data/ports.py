@@ -1,7 +1,6 @@
 """Where user data enters: arrays become packed, finite rows of the network's dtype, or a message says what to do."""
 
 import mmap
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -88,7 +87,11 @@ class Ports:
         """
         inputs = self.sources(who, X)
         n = inputs[0].shape[0]
-        return Block(inputs, self._targets(who, y, n), self.weights(who, sample_weight, n), None, n)
+        targets, weights = self._targets(who, y, n), None
+        if sample_weight is not None:
+            steps = {loss_steps(loss, shape) for loss, shape in zip(self.losses, self.output_shapes, strict=True)}
+            weights = as_weights(who, sample_weight, n, steps.pop() if len(steps) == 1 else 1, self.dtype)
+        return Block(inputs, targets, weights, None, n)
 
     def ready(self, who: str, data: Block, where: Where = None) -> Block:
         """Return some rows of checked data, packed for the Trainer.
@@ -133,12 +136,6 @@ class Ports:
         for part in parts:
             require_targets(who, part, n)
         return parts
-
-    def weights(self, who: str, sample_weight: Any, n: int) -> np.ndarray | None:
-        """Return packed weights of ``n`` rows, or of their steps, or None."""
-        if sample_weight is None:
-            return None
-        return as_weights(who, sample_weight, n, common_steps(self.losses, self.output_shapes), self.dtype)
 
     def by_class(self, who: str, data: Block, class_weight: Any, rows: np.ndarray | None) -> np.ndarray:
         """Return the weight of each row times that of its class.
@@ -334,12 +331,6 @@ def as_weights(who: str, values: Any, n: int, steps: int, dtype: np.dtype) -> np
     if array.min() < 0:
         raise ValueError(f"{who}: expected sample_weight of at least 0, got {array.min()}")
     return array
-
-
-def common_steps(losses: Sequence[Loss], shapes: tuple[Shape, ...]) -> int:
-    """Return the steps of each row that can have weights of their own: those of all outputs, or 1."""
-    steps = {loss_steps(loss, shape) for loss, shape in zip(losses, shapes, strict=True)}
-    return steps.pop() if len(steps) == 1 else 1
 
 
 def check_out(who: str, out: Any, answers: list[np.ndarray]) -> None:

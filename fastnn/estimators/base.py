@@ -1,7 +1,6 @@
 """What classifier and regressor have in common: how they are trained."""
 
 import warnings
-from collections.abc import Iterable
 from copy import deepcopy
 from operator import attrgetter, is_, itemgetter
 from typing import Any, ClassVar, Self
@@ -13,7 +12,7 @@ from fastnn.data.feed import Feed, WholeFeed, feed_of
 from fastnn.data.ports import Block
 from fastnn.data.sparse import is_sparse
 from fastnn.estimators import parameters, rows
-from fastnn.estimators.design import build_network, draw, per_layer, weights_and_biases
+from fastnn.estimators.design import build_network, draw, weights_and_biases
 from fastnn.estimators.fitted import Fitted
 from fastnn.estimators.holdout import hold_out
 from fastnn.estimators.lbfgs import LossAndGradient, minimise
@@ -230,23 +229,10 @@ class MultilayerPerceptron(Fitted):
         if not first and "network_" in self.__dict__:
             self._take_up_coefs()
             return self.network_
-        who, sizes = type(self).__name__, self.hidden_layer_sizes
-        hidden = [int(units) for units in (sizes if isinstance(sizes, Iterable) else [sizes])]
-        activations = per_layer(who, "activation", self.activation, len(hidden))
-        net = build_network(
-            data.inputs[0].shape[1],
-            hidden,
-            activations,
-            per_layer(who, "dropout", self.dropout, len(hidden)),
-            bool(self.residual),
-            self.normalization,
-            found["n_outputs_"],
-            objective.activation,
-            data.inputs[0].dtype,
-            _seed(self.random_state, random),
-        )
+        X, seed = data.inputs[0], _seed(self.random_state, random)
+        net = build_network(self, X.shape[1], found["n_outputs_"], objective.activation, X.dtype, seed)
         if first and random is not None:
-            draw(net, activations, random)
+            draw(net, self, random)
         else:
             self._copy_coefs(*weights_and_biases(net))
         return net
