@@ -9,13 +9,7 @@ from fastnn.losses import Loss
 
 
 def labels_of(who: str, y: np.ndarray, loss: Loss) -> np.ndarray:
-    """Return the class label of each row (N,), of labels or of one-hot rows.
-
-    Raises
-    ------
-    ValueError
-        If the targets are not classes.
-    """
+    """Return the class label of each row (N,), of labels or one-hot rows; ValueError if the targets are no classes."""
     if y.ndim == 2 and y.shape[1] > 1 and loss.label_kernel:
         y = y.argmax(axis=1)
     y = y.reshape(len(y), -1)
@@ -30,12 +24,8 @@ def labels_of(who: str, y: np.ndarray, loss: Loss) -> np.ndarray:
 def class_weights(who: str, class_weight: Any, labels: np.ndarray, known: range | None = None) -> np.ndarray:
     """Return the weight of each row by its label, float64 of shape (N,); ``known``: all labels that there can be.
 
-    ``class_weight``: weights by label, 1 for those not in it; "balanced": N / (classes * count).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is neither, a weight is negative or not a finite number, or a class is unknown.
+    ``class_weight``: weights by label, finite, of at least 0, for known classes, 1 for those not in it; "balanced":
+    N / (classes * count).  Raises TypeError or ValueError for anything else.
     """
     if isinstance(class_weight, str) and class_weight == "balanced":
         classes, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)

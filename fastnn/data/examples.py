@@ -58,13 +58,7 @@ class Examples:
 
 
 def count_of(who: str, examples: Examples) -> int:
-    """Return how many examples there are.
-
-    Raises
-    ------
-    ValueError
-        If there are none.
-    """
+    """Return how many examples there are; ValueError if there are none."""
     n = len(examples)
     if n < 1:
         raise ValueError(f"{who}: expected at least one example, got none in {examples!r:.200}")

@@ -180,13 +180,7 @@ def make_feed(
     epochs: int = 1,
     rows: Any = None,
 ) -> WholeFeed | PartFeed | ExamplesFeed | IterableFeed:
-    """Return the feed that suits the data, or the numbered ``rows`` of them.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the data do not fit.
-    """
+    """Return the feed that suits the data, or the numbered ``rows``; TypeError or ValueError if they do not fit."""
     if isinstance(X, Examples):
         if not (y is None and sample_weight is None and class_weight is None):
             raise ValueError(
@@ -215,10 +209,7 @@ def feed_of(
 ) -> WholeFeed | PartFeed:
     """Return the feed of checked data, or of the numbered ``rows`` of them: without a copy where these are held whole.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If numbers that are converted now are not finite, or targets not what the loss takes.
+    Raises TypeError or ValueError if what is converted now is not finite, or targets are not what the loss takes.
     """
     whole = fits(ports, data, data.n)
     if rows is not None and not (whole and fits(ports, data, len(rows))):
@@ -230,13 +221,7 @@ def feed_of(
 
 
 def validation_feed(who: str, ports: Ports, data: Any, epochs: int) -> Feed:
-    """Return the feed of ``validation_data``, which is gone through ``epochs`` times.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the data do not fit.
-    """
+    """Return the feed of ``validation_data``, gone through ``epochs`` times; TypeError or ValueError if none fits."""
     if isinstance(data, Examples) or (not isinstance(data, tuple) and is_batches(data, None)):
         return make_feed("validation_data", ports, data, epochs=epochs)
     parts = as_parts(who, "validation_data to be Examples, an iterable of batches,", data)
@@ -253,13 +238,7 @@ def is_batches(X: Any, y: Any) -> bool:
 
 
 def as_row_numbers(who: str, rows: Any, n: int) -> np.ndarray:
-    """Return numbers of rows, int64, for such numbers or a mask of ``n`` truth values.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they are not numbers of rows that exist.
-    """
+    """Return numbers of rows, int64, for such or a mask of ``n`` truth values; TypeError or ValueError if neither."""
     array = np.asarray(rows)
     if array.dtype == bool and array.shape == (n,):
         array = np.flatnonzero(array)
@@ -277,12 +256,8 @@ def as_row_numbers(who: str, rows: Any, n: int) -> np.ndarray:
 def held_once(who: str, X: Any, ports: Ports, rows: Any, held: dict[Any, Any]) -> Any:
     """Return X converted to the dtype of a network if its feed would hold it whole, from ``held`` if it is there.
 
-    Several feeds then share it, and give what each would give by itself, of ``rows`` if these are not None.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it does not fit.
+    Several feeds then share it, and give what each would give by itself, of ``rows`` if these are not None.  Raises
+    TypeError or ValueError if it does not fit.
     """
     key = ports.dtype, len(ports.input_shapes)
     parts = held.get(key)

@@ -1,7 +1,6 @@
 """Where user data enters: arrays become packed, finite rows of the network's dtype, or a message says what to do."""
 
 import mmap
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -59,10 +58,7 @@ class Ports:
     def sources(self, who: str, X: Any) -> list[Any]:
         """Return the rows of each input, their shapes checked: arrays as they are, sparse matrices as finite CSR.
 
-        Raises
-        ------
-        TypeError, ValueError
-            If they do not fit.
+        Raises TypeError or ValueError if they do not fit.
         """
         values = as_list(who, "X", X, len(self.input_shapes))
         inputs = [self._source(who, value, shape) for value, shape in zip(values, self.input_shapes, strict=True)]
@@ -77,30 +73,32 @@ class Ports:
 
     def rows(self, who: str, X: Any) -> tuple[list[np.ndarray], int]:
         """Return packed rows of each input, and how many."""
-        inputs = [packed(who, "X", dense(x), self.dtype) for x in self.sources(who, X)]
+        inputs = self.pack(who, self.sources(who, X))
         return inputs, len(inputs[0])
+
+    def pack(self, who: str, sources: list[Any]) -> list[np.ndarray]:
+        """Return packed rows for what ``sources`` gave, or for some of its rows."""
+        return [packed(who, "X", dense(x), self.dtype) for x in sources]
 
     def data(self, who: str, X: Any, y: Any, sample_weight: Any = None) -> Block:
         """Return inputs, targets and weights of the right shapes, not converted yet.
 
-        Raises
-        ------
-        TypeError, ValueError, RuntimeError
-            If they do not fit, or there is no loss yet.
+        Raises TypeError or ValueError if they do not fit, RuntimeError if there is no loss yet.
         """
         inputs = self.sources(who, X)
         n = inputs[0].shape[0]
-        return Block(inputs, self._targets(who, y, n), self.weights(who, sample_weight, n), None, n)
+        targets, weights = self._targets(who, y, n), None
+        if sample_weight is not None:
+            steps = {loss_steps(loss, shape) for loss, shape in zip(self.losses, self.output_shapes, strict=True)}
+            weights = as_weights(who, sample_weight, n, steps.pop() if len(steps) == 1 else 1, self.dtype)
+        return Block(inputs, targets, weights, None, n)
 
     def ready(self, who: str, data: Block, where: Where = None) -> Block:
-        """Return some rows of checked data, packed and checked for the Trainer.
+        """Return some rows of checked data, packed for the Trainer.
 
-        Raises
-        ------
-        TypeError, ValueError
-            If numbers are not finite, or targets not what the loss takes.
+        Raises TypeError or ValueError if numbers are not finite, or targets not what the loss takes.
         """
-        inputs = [packed(who, "X", dense(take(x, where)), self.dtype) for x in data.inputs]
+        inputs = self.pack(who, [take(x, where) for x in data.inputs])
         targets = self._as_losses_take(who, [take(y, where) for y in data.targets])
         weights = None if data.weights is None else take(data.weights, where)
         return Block(inputs, targets, weights, None, len(inputs[0]))
@@ -139,21 +137,11 @@ class Ports:
             require_targets(who, part, n)
         return parts
 
-    def weights(self, who: str, sample_weight: Any, n: int) -> np.ndarray | None:
-        """Return packed weights of ``n`` rows, or of their steps, or None."""
-        if sample_weight is None:
-            return None
-        return as_weights(who, sample_weight, n, common_steps(self.losses, self.output_shapes), self.dtype)
-
     def by_class(self, who: str, data: Block, class_weight: Any, rows: np.ndarray | None) -> np.ndarray:
         """Return the weight of each row times that of its class.
 
-        "balanced" counts the classes of ``rows``, by their numbers, where only these are to be learned from.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the targets are not class labels, or a class is unknown.
+        "balanced" counts the classes of ``rows``, by their numbers, where only these are to be learned from.  Raises
+        TypeError or ValueError if the targets are not class labels, or a class is unknown.
         """
         if len(data.targets) > 1:
             raise ValueError(f"{who}: class_weight expected a network with one output, got {len(data.targets)}")
@@ -175,13 +163,7 @@ class Ports:
 
 
 def as_parts(who: str, what: str, parts: Any) -> tuple[Any, Any, Any]:
-    """Return X, y and the weights, or None, of a tuple of the user's.
-
-    Raises
-    ------
-    TypeError
-        If it is none of two or three parts.
-    """
+    """Return X, y and the weights, or None, of a tuple of the user's; TypeError if it is none of two or three parts."""
     if not isinstance(parts, tuple | list) or len(parts) not in (2, 3):
         got = type(parts).__name__ + (f" of {len(parts)}" if isinstance(parts, tuple | list) else "")
         raise TypeError(f"{who}: expected {what} (X, y) or (X, y, sample_weight), got {got}")
@@ -203,43 +185,35 @@ def take(array: Any, where: Where) -> Any:
 
 
 def as_numeric(who: str, name: str, values: Any) -> np.ndarray:
-    """Return ``values`` as a real array.
-
-    Raises
-    ------
-    TypeError
-        If they are not real numbers.
-    ValueError
-        If they do not form an array.
-    """
-    if hasattr(values, "toarray"):
-        raise TypeError(
-            f"{who}: expected {name} to be a dense array, got {type(values).__name__}; call {name}.toarray()"
-        )
-    if isinstance(values, np.ndarray) and hasattr(values, "mask"):
-        raise TypeError(f"{who}: expected {name} without a mask, got a masked array; fill or drop what is masked")
-    try:
-        array = values if isinstance(values, np.memmap) else np.asarray(values)  # stays a memmap, for release
-    except ValueError as error:
-        raise ValueError(
-            f"{who}: expected {name} to be an array, got rows of different lengths; pad or cut them"
-        ) from error
-    require_real(who, name, array.dtype)
-    return array
+    """Return ``values`` as a real array; TypeError if they are no real numbers, ValueError if they form no array."""
+    if type(values) is not np.ndarray and not isinstance(values, np.memmap):  # which stays one, for release
+        if hasattr(values, "toarray"):
+            raise TypeError(
+                f"{who}: expected {name} to be a dense array, got {type(values).__name__}; call {name}.toarray()"
+            )
+        if isinstance(values, np.ndarray) and hasattr(values, "mask"):
+            raise TypeError(f"{who}: expected {name} without a mask, got a masked array; fill or drop what is masked")
+        try:
+            values = np.asarray(values)
+        except ValueError as error:
+            raise ValueError(
+                f"{who}: expected {name} to be an array, got rows of different lengths; pad or cut them"
+            ) from error
+    require_real(who, name, values.dtype)
+    return values
 
 
 def packed(who: str, name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return a packed (C-contiguous, aligned) and finite array of ``dtype``: the same one if it already is that.
 
-    Raises
-    ------
-    ValueError
-        If a value is NaN or infinite, or too large for the dtype.
+    Raises ValueError if a value is NaN or infinite, or too large for the dtype.
     """
     result = array
     if array.dtype != dtype or not (array.flags.c_contiguous and array.flags.aligned) or type(array) is not np.ndarray:
         with np.errstate(over="ignore"):
-            result = np.require(array, dtype, ["C", "A"])
+            result = np.asarray(array, dtype, order="C")
+        if not result.flags.aligned:
+            result = result.copy()
     if not all_finite(result):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
         raise not_finite(who, name, dtype, int(np.count_nonzero(~np.isfinite(result))), array[where], where)
@@ -247,24 +221,12 @@ def packed(who: str, name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarra
 
 
 def as_rows(who: str, name: str, values: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
-    """Return ``values`` as packed rows (B, *shape).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they are not real numbers, not of this shape, empty, or not finite.
-    """
+    """Return ``values`` as packed rows (B, *shape); TypeError or ValueError if they are no such finite numbers."""
     return packed(who, name, check_rows(who, name, as_numeric(who, name, values), shape), dtype)
 
 
 def check_rows(who: str, name: str, array: Any, shape: Shape) -> Any:
-    """Return an array, or a sparse matrix, if it is B >= 1 rows of ``shape``.
-
-    Raises
-    ------
-    ValueError
-        If it is not.
-    """
+    """Return an array, or a sparse matrix, if it is B >= 1 rows of ``shape``; ValueError if it is not."""
     if array.shape[1:] != shape or array.ndim == 0:
         hint = ""
         if array.shape == shape:
@@ -278,13 +240,7 @@ def check_rows(who: str, name: str, array: Any, shape: Shape) -> Any:
 
 
 def as_row(who: str, name: str, values: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
-    """Return ``values`` as one packed row of ``shape``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not numeric, not of this shape, or not finite.
-    """
+    """Return ``values`` as one packed row of ``shape``; TypeError or ValueError if it is none of finite numbers."""
     array = as_numeric(who, name, values)
     if array.shape != shape:
         raise ValueError(f"{who}: expected {name} of shape {shape}, got {array.shape}")
@@ -301,10 +257,7 @@ def require_targets(who: str, y: np.ndarray, n: int) -> None:
 def as_targets(who: str, loss: Loss, array: np.ndarray, shape: Shape, dtype: np.dtype) -> np.ndarray:
     """Return numeric targets (N, ...) as the loss takes them: int64 labels (N, *shape[:-1]), or reals (N, *shape).
 
-    Raises
-    ------
-    TypeError, ValueError
-        If they are not what the loss takes.
+    Raises TypeError or ValueError if they are not what the loss takes.
     """
     n = len(array)
     outputs, single = shape[-1], (n, *shape[:-1])
@@ -322,15 +275,7 @@ def as_targets(who: str, loss: Loss, array: np.ndarray, shape: Shape, dtype: np.
 
 
 def as_labels(who: str, array: np.ndarray, classes: int) -> np.ndarray:
-    """Return class labels as int64.
-
-    Raises
-    ------
-    TypeError
-        If they are not integers.
-    ValueError
-        If one is outside [0, classes).
-    """
+    """Return class labels as int64; TypeError if they are no integers, ValueError if one is outside [0, classes)."""
     if array.dtype.kind == "f":
         raise TypeError(
             f"{who}: expected y to hold integer class labels, got dtype {array.dtype}; use y.astype(int), "
@@ -376,10 +321,7 @@ def loss_steps(loss: Loss, shape: Shape) -> int:
 def as_weights(who: str, values: Any, n: int, steps: int, dtype: np.dtype) -> np.ndarray:
     """Return sample weights (n,), or (n, steps) where each step has its own.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If they are not such finite numbers of at least 0.
+    Raises TypeError or ValueError if they are not such finite numbers of at least 0.
     """
     array = as_numeric(who, "sample_weight", values)
     if array.shape != (n,) and (steps == 1 or array.shape != (n, steps)):
@@ -391,20 +333,8 @@ def as_weights(who: str, values: Any, n: int, steps: int, dtype: np.dtype) -> np
     return array
 
 
-def common_steps(losses: Sequence[Loss], shapes: tuple[Shape, ...]) -> int:
-    """Return the steps of each row that can have weights of their own: those of all outputs, or 1."""
-    steps = {loss_steps(loss, shape) for loss, shape in zip(losses, shapes, strict=True)}
-    return steps.pop() if len(steps) == 1 else 1
-
-
 def check_out(who: str, out: Any, answers: list[np.ndarray]) -> None:
-    """Raise unless these answers, one per output, can be written to ``out``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``out`` is not a writable array of the dtype and shape of the only answer.
-    """
+    """Raise TypeError or ValueError unless ``out`` is a writable array of the dtype and shape of the only answer."""
     dtype, shape = answers[0].dtype, answers[0].shape
     if len(answers) > 1:
         raise ValueError(
@@ -421,13 +351,7 @@ def check_out(who: str, out: Any, answers: list[np.ndarray]) -> None:
 
 
 def as_list(who: str, name: str, values: Any, count: int) -> list[Any]:
-    """Return one entry per input or output: ``values`` itself if there is one, else its items.
-
-    Raises
-    ------
-    ValueError
-        If the number differs.
-    """
+    """Return one entry per input or output: ``values``, or its items; ValueError if not so many."""
     if count == 1:
         return [values]
     if not isinstance(values, tuple | list) or len(values) != count:

@@ -15,12 +15,7 @@ def is_sparse(X: Any) -> bool:
 def as_csr(who: str, name: str, X: Any, dtype: np.dtype) -> Any:
     """Return a sparse matrix as CSR of ``dtype``, each place stored once: the same one if it already is that.
 
-    Raises
-    ------
-    TypeError
-        If it does not hold real numbers.
-    ValueError
-        If a number is NaN or infinite, or too large for the dtype.
+    Raises TypeError if it holds no real numbers, ValueError if one is not finite, or too large for the dtype.
     """
     require_real(who, name, X.dtype)
     matrix = X.tocsr()

@@ -110,12 +110,8 @@ class Windows(Examples):
         for kind, names in (("target", [target]), ("series of scalers", self.scalers)):
             for name in names:
                 choose(f"Windows: unknown {kind}", name, series)
-        self.dtype, self.horizon, self.stride, self.epoch_size = (
-            float_dtype("Windows", dtype),
-            horizon,
-            stride,
-            epoch_size,
-        )
+        self.dtype, self.epoch_size = float_dtype("Windows", dtype), epoch_size
+        self.horizon, self.stride = horizon, stride
         self._series = {
             name: Series("Windows", name, values, self.scalers.get(name), self.dtype) for name, values in series.items()
         }

@@ -14,13 +14,7 @@ class stochastic_only:
         update_wrapper(self, method)  # type: ignore[arg-type]
 
     def __get__(self, estimator: Any, owner: type | None = None) -> Any:
-        """Bind the method.
-
-        Raises
-        ------
-        AttributeError
-            With solver "lbfgs".
-        """
+        """Bind the method; AttributeError with solver "lbfgs"."""
         if estimator is None:
             return self.method
         if estimator.solver == "lbfgs":

@@ -1,9 +1,8 @@
 """What classifier and regressor have in common: how they are trained."""
 
 import warnings
-from collections.abc import Iterable
 from copy import deepcopy
-from operator import is_
+from operator import attrgetter, is_, itemgetter
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,7 +12,7 @@ from fastnn.data.feed import Feed, WholeFeed, feed_of
 from fastnn.data.ports import Block
 from fastnn.data.sparse import is_sparse
 from fastnn.estimators import parameters, rows
-from fastnn.estimators.design import build_network, draw, per_layer, weights_and_biases
+from fastnn.estimators.design import build_network, draw, weights_and_biases
 from fastnn.estimators.fitted import Fitted
 from fastnn.estimators.holdout import hold_out
 from fastnn.estimators.lbfgs import LossAndGradient, minimise
@@ -23,9 +22,11 @@ from fastnn.estimators.peers import kind, tags
 from fastnn.estimators.rules import RULES
 from fastnn.estimators.stopping import Record, StoppingRule
 from fastnn.network import Sequential
-from fastnn.training.loop import alone, kept_unless_done
+from fastnn.training.loop import trained
 
 CURVE = 10_000  # losses that partial_fit keeps
+PARAMETERS = attrgetter(*RULES)
+RECORD = itemgetter(*Record.__dataclass_fields__)
 
 
 class MultilayerPerceptron(Fitted):
@@ -121,8 +122,8 @@ class MultilayerPerceptron(Fitted):
 
     def _check_parameters(self) -> None:
         """Check all parameters, unless they are the ones of last time."""
-        values = [getattr(self, name) for name in RULES]
-        if not all(map(is_, values, self.__dict__.get("_checked", (self,) * len(RULES)))):
+        values, checked = PARAMETERS(self), self.__dict__.get("_checked")
+        if checked is None or not all(map(is_, values, checked)):
             parameters.check(self, RULES)
             self.__dict__["_checked"] = values
 
@@ -175,7 +176,7 @@ class MultilayerPerceptron(Fitted):
         if held is not None:
             record.best_loss_ = None
         batch_size, pace = self._batch_size(data.n), None
-        with alone(net), kept_unless_done(net):
+        with trained(net):
             if self.solver == "lbfgs":
                 self._refuse_for_lbfgs()
                 unsettled = minimise(self, net, objective, record, data)
@@ -228,23 +229,10 @@ class MultilayerPerceptron(Fitted):
         if not first and "network_" in self.__dict__:
             self._take_up_coefs()
             return self.network_
-        who, sizes = type(self).__name__, self.hidden_layer_sizes
-        hidden = [int(units) for units in (sizes if isinstance(sizes, Iterable) else [sizes])]
-        activations = per_layer(who, "activation", self.activation, len(hidden))
-        net = build_network(
-            data.inputs[0].shape[1],
-            hidden,
-            activations,
-            per_layer(who, "dropout", self.dropout, len(hidden)),
-            bool(self.residual),
-            self.normalization,
-            found["n_outputs_"],
-            objective.activation,
-            data.inputs[0].dtype,
-            _seed(self.random_state, random),
-        )
+        X, seed = data.inputs[0], _seed(self.random_state, random)
+        net = build_network(self, X.shape[1], found["n_outputs_"], objective.activation, X.dtype, seed)
         if first and random is not None:
-            draw(net, activations, random)
+            draw(net, self, random)
         else:
             self._copy_coefs(*weights_and_biases(net))
         return net
@@ -267,7 +255,7 @@ class MultilayerPerceptron(Fitted):
         random = random_state(self.random_state) if first or batch_size < data.n else None
         net = self._network(found, objective, data, random, first)
         record, pace = self._record(first), self.__dict__.get("_optimizer")
-        with alone(net), kept_unless_done(net):
+        with trained(net):
             if pace is None or net.trainer is None:
                 pace = self._compile(net, objective)
             require_monitor(net.schedule, ("loss",))
@@ -282,7 +270,7 @@ class MultilayerPerceptron(Fitted):
         """Return a fresh record, or the one so far: its lists are the estimator's own."""
         if first or "history_" not in self.__dict__:
             return Record()
-        return Record(**{name: self.__dict__[name] for name in Record.__dataclass_fields__})
+        return Record(*RECORD(self.__dict__))
 
     def _attach(
         self, net: Sequential, record: Record, found: dict[str, Any], objective: Objective, pace: Pace | None

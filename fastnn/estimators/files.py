@@ -66,10 +66,7 @@ def load(cls: Any, path: str | PathLike[str]) -> Any:
 def to_json(name: str, value: Any) -> Any:
     """Return a value as JSON; what JSON does not know becomes an object with one key that says what it is.
 
-    Raises
-    ------
-    ValueError
-        If it is code, or of a kind that files do not hold.
+    Raises ValueError if it is code, or of a kind that files do not hold.
     """
     if value is None or isinstance(value, str | bool):
         return value
@@ -91,13 +88,7 @@ def to_json(name: str, value: Any) -> Any:
 
 
 def from_json(value: Any) -> Any:
-    """Return the value that ``to_json`` wrote.
-
-    Raises
-    ------
-    ModelFormatError
-        If it is something else.
-    """
+    """Return the value that ``to_json`` wrote; ModelFormatError if it is something else."""
     if isinstance(value, list):
         return [from_json(part) for part in value]
     if not isinstance(value, dict):

@@ -91,13 +91,7 @@ class Fitted(Parameters):
         return matrix
 
     def _fitted(self) -> Sequential:
-        """Return the network, with the user's own weights taken up.
-
-        Raises
-        ------
-        NotFittedError
-            If there is none.
-        """
+        """Return the network, with the user's own weights taken up; NotFittedError if there is none."""
         net = self.__dict__.get("network_")
         if net is None:
             raise kind("NotFittedError")(

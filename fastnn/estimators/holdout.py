@@ -10,10 +10,7 @@ def hold_out(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the row numbers to train and to validate on; with ``classes`` (N,) each class keeps its share.
 
-    Raises
-    ------
-    ValueError
-        If either would be too small.
+    Raises ValueError if either part would be too small.
     """
     n_held = ceil(fraction * n)
     if n_held >= n:

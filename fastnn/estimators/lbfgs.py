@@ -69,10 +69,7 @@ def places(net: Sequential) -> tuple[np.ndarray, int]:
 def minimise(estimator: Any, net: Sequential, objective: Objective, record: Record, rows: Block) -> str:
     """Minimise the loss on all rows, leaving the parameters in the network; return why it has not settled, or "".
 
-    Raises
-    ------
-    DivergenceError
-        If parameters became infinite or NaN.
+    Raises DivergenceError if parameters became infinite or NaN.
     """
     from scipy.optimize import minimize
 

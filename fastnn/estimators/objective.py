@@ -1,15 +1,13 @@
 """What an estimator makes small, in scikit-learn's scale."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastnn.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, as_loss
 
 
-@dataclass(frozen=True)
-class Objective:
+class Objective(NamedTuple):
     """A loss, and its scale: scikit-learn adds up over outputs where fastnn takes the mean, and halves squares.
 
     Attributes

@@ -52,7 +52,9 @@ class Pace:
     def rates(self, net: Graph, n: int) -> np.ndarray:
         """Return the rates of the network's next ``n`` updates."""
         if isinstance(net.schedule, Constant):
-            return np.full(n, self.learning_rate)
+            rates = np.empty(n)
+            rates.fill(self.learning_rate)
+            return rates
         rates = schedule_rates(net, n)
         self.learning_rate = float(rates[-1])
         return rates

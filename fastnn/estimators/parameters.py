@@ -140,13 +140,7 @@ def one_of(*names: str, or_else: tuple[str, Rule] | None = None) -> tuple[str, R
 
 
 def check(estimator: Parameters, rules: dict[str, tuple[str, Rule]]) -> None:
-    """Raise unless every parameter obeys its rule.
-
-    Raises
-    ------
-    ValueError
-        Naming the first one that does not.
-    """
+    """Raise ValueError for the first parameter that does not obey its rule."""
     for name, (words, holds) in rules.items():
         value = getattr(estimator, name)
         if not holds(value):

@@ -28,13 +28,7 @@ def kind(name: str) -> Any:
 
 
 def tags(estimator_type: str, *, multi_label: bool = False) -> Any:
-    """Return scikit-learn's description of what an estimator takes.
-
-    Raises
-    ------
-    ImportError
-        If scikit-learn 1.6 or later is not installed.
-    """
+    """Return scikit-learn's description of what an estimator takes; ImportError without scikit-learn 1.6 or later."""
     try:
         from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags
     except ImportError as error:

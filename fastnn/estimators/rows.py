@@ -14,13 +14,7 @@ from fastnn.data.sparse import as_csr, is_sparse
 
 
 def feature_names(X: Any) -> np.ndarray | None:
-    """Return the column names of a data frame, if all are strings.
-
-    Raises
-    ------
-    TypeError
-        If some are and some are not.
-    """
+    """Return the column names of a data frame, if all are strings; TypeError if only some are."""
     columns = getattr(X, "columns", None)
     if columns is None or isinstance(X, np.ndarray) or not hasattr(X, "shape"):
         return None
@@ -36,13 +30,7 @@ def feature_names(X: Any) -> np.ndarray | None:
 
 
 def check_names(who: str, names: np.ndarray | None, fitted: np.ndarray | None) -> None:
-    """Compare the names of columns with those seen in fit.
-
-    Raises
-    ------
-    ValueError
-        If both are there and differ.
-    """
+    """Raise ValueError if columns have other names than in fit; warn if they have names only here, or only there."""
     if names is None and fitted is None:
         return
     if names is None:
@@ -65,14 +53,8 @@ def check_names(who: str, names: np.ndarray | None, fitted: np.ndarray | None) -
 def as_matrix(who: str, X: Any, dtype: Any = None) -> Any:
     """Return rows as a packed (N, I) array, or a CSR matrix, of float32 or float64.
 
-    ``dtype``: the one wanted; if not given, float32 stays and everything else becomes float64.
-
-    Raises
-    ------
-    ValueError
-        If they are not a matrix of finite real numbers with at least one row and one column.
-    TypeError
-        If they are not numbers.
+    ``dtype``: the one wanted; if not given, float32 stays and everything else becomes float64.  Raises TypeError if
+    they are not numbers, ValueError if not a matrix of finite real ones with at least one row and one column.
     """
     if is_sparse(X):
         _refuse_complex(X.dtype)
@@ -125,10 +107,7 @@ def _require_shape(who: str, shape: tuple[int, ...]) -> None:
 def as_weights(who: str, sample_weight: Any, n: int, dtype: Any) -> np.ndarray | None:
     """Return weights of rows (N,), or None; a single number is that of every row.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If they are not as many numbers of at least 0, one of them above 0.
+    Raises TypeError or ValueError if they are not as many numbers of at least 0, one of them above 0.
     """
     if sample_weight is None:
         return None

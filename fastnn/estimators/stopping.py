@@ -76,7 +76,8 @@ class StoppingRule(Callback):
         record.t_ += info.samples
         record.loss_ = info.loss
         record.loss_curve_.append(info.loss)
-        self._print(f"Iteration {record.n_iter_}, loss = {info.loss:.8f}")
+        if self.verbose:
+            print(f"Iteration {record.n_iter_}, loss = {info.loss:.8f}")
         gains = self._gains_in_loss(info) if self.held is None else self._gains_in_score(info)
         record._no_improvement_count = 0 if gains else record._no_improvement_count + 1
         self.pace.epoch_ends(record.t_)
@@ -123,10 +124,7 @@ class StoppingRule(Callback):
     def fit(self, net: Sequential, feed: Feed, random: np.random.RandomState) -> str:
         """Train until it settles; return why it has not, or "".
 
-        Raises
-        ------
-        DivergenceError
-            If the loss became infinite or NaN, unless rows are held out and there are best parameters so far.
+        Raises DivergenceError if the loss became infinite or NaN, unless there are best parameters of held-out rows.
         """
         estimator, record = self.estimator, self.record
         epochs, order = int(estimator.max_iter), order_of(estimator, feed, random)
@@ -150,10 +148,7 @@ class StoppingRule(Callback):
     def partial_fit(self, net: Sequential, feed: Feed, random: np.random.RandomState | None) -> None:
         """Go once through the rows; this counts as no epoch of the network.
 
-        Raises
-        ------
-        DivergenceError
-            If the loss or a parameter became infinite or NaN.
+        Raises DivergenceError if the loss or a parameter became infinite or NaN.
         """
         order = None if random is None else order_of(self.estimator, feed, random)
         try:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._core.table import all_finite
 from fastnn.data.ports import packed, require_targets
 from fastnn.estimators.peers import kind
 
@@ -29,13 +30,7 @@ class Classes:
         return 1 if self.type == "binary" else len(self.labels)
 
     def encode(self, who: str, y: np.ndarray, dtype: Any) -> np.ndarray:
-        """Return int64 labels (N,) for a softmax, else 0 and 1 of shape (N, n_outputs).
-
-        Raises
-        ------
-        ValueError
-            If a label is unknown, or y is of another kind.
-        """
+        """Return int64 labels (N,) for a softmax, else 0 and 1 (N, n_outputs); ValueError for an unknown label."""
         if self.type == "multilabel":
             if y.ndim != 2 or y.shape[1] != len(self.labels):
                 raise ValueError(
@@ -63,13 +58,7 @@ class Classes:
 
 
 def find_classes(who: str, y: np.ndarray) -> Classes:
-    """Return the classes that are in y.
-
-    Raises
-    ------
-    ValueError
-        If y is no classification target.
-    """
+    """Return the classes that are in y; ValueError if y is no classification target."""
     if y.ndim == 2:
         if not np.isin(y, (0, 1)).all():
             raise ValueError(f"{who}: Unknown label type: multiclass-multioutput; expected columns of 0 and 1")
@@ -80,13 +69,7 @@ def find_classes(who: str, y: np.ndarray) -> Classes:
 
 
 def of_labels(who: str, labels: Any) -> Classes:
-    """Return the classes of these labels, which may repeat.
-
-    Raises
-    ------
-    ValueError
-        If they cannot be put in order, or hold NaN.
-    """
+    """Return the classes of these labels, which may repeat; ValueError if they have no order, or hold NaN."""
     try:
         found = np.unique(np.asarray(labels))
     except TypeError as error:
@@ -97,13 +80,7 @@ def of_labels(who: str, labels: Any) -> Classes:
 
 
 def as_labels(who: str, y: Any, n: int) -> np.ndarray:
-    """Return labels (N,), or an indicator matrix (N, n_labels).
-
-    Raises
-    ------
-    ValueError
-        If they are no array of as many rows.
-    """
+    """Return labels (N,), or an indicator matrix (N, n_labels); ValueError if they are no array of as many rows."""
     if y is None:
         raise ValueError(f"{who}: requires y to be passed, but the target y is None")
     if hasattr(y, "toarray"):
@@ -118,7 +95,7 @@ def as_labels(who: str, y: Any, n: int) -> np.ndarray:
             raise ValueError(f"{who}: Unknown label type: sequences of labels; make an indicator matrix of 0 and 1")
         if any(value is None or value != value for value in array.ravel()):
             raise ValueError(f"{who}: Input y contains NaN or None; remove these rows")
-    elif array.dtype.kind == "f" and not np.isfinite(array).all():
+    elif array.dtype.kind == "f" and not all_finite(np.ascontiguousarray(array, np.float64)):
         raise ValueError(f"{who}: Input y contains {'NaN' if np.isnan(array).any() else 'infinity'}; remove these rows")
     elif array.dtype.kind == "c":
         raise ValueError(f"{who}: Complex data not supported in y")
@@ -126,13 +103,7 @@ def as_labels(who: str, y: Any, n: int) -> np.ndarray:
 
 
 def as_values(who: str, y: Any, n: int, dtype: Any) -> np.ndarray:
-    """Return targets of a regression, packed, (N, O).
-
-    Raises
-    ------
-    ValueError
-        If they are not as many rows of finite numbers.
-    """
+    """Return targets of a regression, packed, (N, O); ValueError if they are not as many rows of finite numbers."""
     array = as_labels(who, y, n)
     try:
         array = array.astype(np.float64) if array.dtype.kind not in "fiub" else array
@@ -142,13 +113,7 @@ def as_values(who: str, y: Any, n: int, dtype: Any) -> np.ndarray:
 
 
 def flat(who: str, array: np.ndarray, n: int) -> np.ndarray:
-    """Return the targets of ``n`` rows, a single column as a vector.
-
-    Raises
-    ------
-    ValueError
-        If they have more than two axes, or another number of rows.
-    """
+    """Return the targets of ``n`` rows, one column as a vector; ValueError for more axes or other numbers of rows."""
     if array.ndim == 0 or array.ndim > 2:
         raise ValueError(
             f"{who}: y should be a 1d array, or (N, n_outputs), got an array of shape {array.shape} instead"

@@ -23,9 +23,10 @@ def predict(engine: Engine, ports: Ports, X: Any, out: Any) -> Any:
         check_out("predict", out, outputs)
     for start in range(0, n, size):
         stop = min(start + size, n)
-        rows = [x[start:stop] for x in sources]
-        some = rows if len(rows) > 1 else rows[0] if rows else X.gather(np.arange(start, stop))[0]
-        inputs, made = ports.rows("predict", some)
+        if sources:
+            inputs, made = ports.pack("predict", [x[start:stop] for x in sources]), stop - start
+        else:
+            inputs, made = ports.rows("predict", X.gather(np.arange(start, stop))[0])
         engine._predict_rows(inputs, [y[start : start + made] for y in outputs], made)
         for x in sources:
             release(x)

@@ -93,18 +93,7 @@ class OnlineClassifier(OnlineModel):
         if count is not None:
             require_count("OnlineClassifier", "classes", count, low=2)
         self._most = count
-        super().__init__(
-            network,
-            count or 2,
-            features,
-            n_features,
-            loss,
-            optimizer,
-            standardize,
-            unknown,
-            seed,
-            dtype,
-        )
+        super().__init__(network, count or 2, features, n_features, loss, optimizer, standardize, unknown, seed, dtype)
 
     def _check_outputs(self, net: Network, loss: Loss) -> None:
         outputs = net.output_shape[-1]
@@ -245,8 +234,3 @@ class OnlineClassifier(OnlineModel):
         if len(self._labels) != len(labels) or len(labels) > (2 if self._binary else self.net.output_shape[0]):
             raise ValueError(f"expected a class for each output at most, got {labels!r:.80}")
         super()._resume(config)
-
-
-def _sigmoid(z: float) -> float:
-    """1 / (1 + exp(-z)), without overflow."""
-    return 1 / (1 + exp(-z)) if z >= 0 else exp(z) / (1 + exp(z))

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from itertools import filterfalse
 from os import PathLike
 from typing import Any, ClassVar, Self
 
@@ -137,7 +138,7 @@ class OnlineModel:
                 self._build(len(row))
             moments, columns = self._moments, self._columns
             assert moments is not None
-            new = [name for name in row if name not in columns]
+            new = list(filterfalse(columns.__contains__, row))
             free = moments.width - len(columns)
             if self.unknown == "raise" and len(new) > free:
                 raise ValueError(
@@ -145,7 +146,7 @@ class OnlineModel:
                     "for which the network has no input left; give n_features, or unknown='ignore'"
                 )
             if learning:
-                columns = columns | {name: len(columns) + i for i, name in enumerate(new[:free])}
+                columns = columns | dict(zip(new, range(len(columns), moments.width), strict=False))
             moments.take_named(who, row, columns)
             if learning:
                 self._columns, self._by_name = columns, True
@@ -172,14 +173,12 @@ class OnlineModel:
         learnt: Moments | None = None  # what has learnt the row
         try:
             self._take("learn_one", x, True)
-            moments, net = self._moments, self.net
-            assert moments is not None
-            assert net is not None
+            moments: Any = self._moments
             if self.standardizer is not None:
                 moments.learn()
                 learnt = moments
             moments.write(self._row, learnt is not None)
-            return net.train_step(self._row, target)
+            return self.net.train_step(self._row, target)  # type: ignore[union-attr]
         except Exception:
             if learnt is not None:
                 learnt.undo()

@@ -106,13 +106,7 @@ class History(Mapping[str, list[float]]):
         return {"epochs": [*self.epochs], **{name: [*column] for name, column in self._columns.items()}}
 
     def __getitem__(self, name: str) -> list[float]:
-        """Return the column of that name.
-
-        Raises
-        ------
-        KeyError
-            If there is none.
-        """
+        """Return the column of that name; KeyError if there is none."""
         try:
             return self._columns[name]
         except KeyError:

@@ -1,7 +1,6 @@
 """The fit loop: feeds, schedules, callbacks and validation around the Trainer."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,7 +48,7 @@ def fit(
     rows: Any = None,
 ) -> History:
     """See ``Network.fit``; ``rows``: the numbers of the rows to learn from, None: all."""
-    with alone(net), kept_unless_done(net):
+    with trained(net):
         if loss is not None or optimizer is not None:
             _compile(net, loss, optimizer, metrics)
         elif metrics is not None:
@@ -140,12 +139,8 @@ def describe(net: "Graph", sums: Sums, epochs: int, measure: Measure) -> EpochIn
 def sweep(net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequence[Callback], rates: Rates) -> Sums:
     """Learn from every row of an epoch once.
 
-    Raises
-    ------
-    DivergenceError
-        If the loss of a mini-batch is not finite, or a parameter in the end.
-    ValueError
-        If there are no rows.
+    Raises DivergenceError if a mini-batch has no finite loss, or a parameter is not finite in the end, ValueError if
+    there are no rows.
     """
     listeners = [call for call in calls if type(call).on_batch_end is not Callback.on_batch_end]
     done, loss, weight, penalty, rate = 0, 0.0, 0.0, 0.0, 0.0
@@ -189,49 +184,51 @@ def _compile(net: "Graph", loss: Any, optimizer: Any, metrics: Any) -> None:
     net.compile(loss, optimizer, metrics=metrics if metrics is not None else net.metrics if compiled else ())
 
 
-@contextmanager
-def alone(net: "Graph") -> Iterator[None]:
-    """Refuse a second fit of one network at a time."""
-    if not net.fitting.acquire(blocking=False):
-        raise RuntimeError("fit: this network is being trained by another call; train a copy.deepcopy of it instead")
-    try:
-        yield
-    finally:
-        net.fitting.release()
+class trained:
+    """Train a network in the block, alone; if anything but an interruption ends it, all is put back.
 
+    That is: parameters, what compile set, and every counter.  Raises RuntimeError if another call trains it right now.
+    """
 
-@contextmanager
-def kept_unless_done(net: "Graph") -> Iterator[None]:
-    """Put parameters, what compile set and all counters back if anything but an interruption is raised."""
-    trainer, attributes, params = net.trainer, dict(net.__dict__), net.params.copy()
-    if trainer is not None:
-        trainer.require_idle()
-        state, updates, step = trainer.optimizer.state.copy(), trainer.optimizer.step, trainer.step
-        schedule = dict(getattr(net.schedule, "state", {}))
-    try:
-        yield
-    except Exception:
-        net.params[:] = params
+    def __init__(self, net: "Graph") -> None:
+        self.net = net
+
+    def __enter__(self) -> None:
+        net = self.net
+        if not net.fitting.acquire(blocking=False):
+            raise RuntimeError(
+                "fit: this network is being trained by another call; train a copy.deepcopy of it instead"
+            )
+        try:
+            trainer = net.trainer
+            self.trainer, self.attributes, self.params = trainer, dict(net.__dict__), net.params.copy()
+            if trainer is not None:
+                trainer.require_idle()
+                self.state, self.steps = trainer.optimizer.state.copy(), (trainer.optimizer.step, trainer.step)
+                self.schedule = dict(getattr(net.schedule, "state", ()))
+        except BaseException:
+            net.fitting.release()
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, Exception):
+            self.undo()
+        self.net.fitting.release()
+
+    def undo(self) -> None:
+        """Put everything back."""
+        net, trainer = self.net, self.trainer
+        net.params[:] = self.params
         net.__dict__.clear()
-        net.__dict__.update(attributes)
+        net.__dict__.update(self.attributes)
         net.bind_trainer(trainer)
         if trainer is not None:
-            trainer.optimizer.state[...] = state
-            trainer.optimizer.set_step(updates)
-            trainer.step = step
-            if schedule:
-                net.schedule.load_state(schedule)  # type: ignore[attr-defined]
-        raise
+            updates, step = self.steps
+            net.resume({"state": self.state, "updates": updates, "step": step, "schedule": self.schedule})
 
 
 def schedule_rates(net: "Graph", n: int) -> np.ndarray:
-    """Return the learning rate of each of the next updates.
-
-    Raises
-    ------
-    ValueError
-        If the schedule gives one that is negative or not finite.
-    """
+    """Return the learning rate of each of the next updates; ValueError if one is negative or not finite."""
     if isinstance(net.schedule, Constant):
         return np.full(n, float(net.schedule.learning_rate))
     first = net.trainer.optimizer.step
@@ -273,10 +270,7 @@ def evaluate(net: "Graph", X: Any, y: Any, sample_weight: Any) -> dict[str, floa
 def measured(net: "Graph", feed: Feed, metrics: dict[str, tuple[int, Metric]]) -> dict[str, float]:
     """Return the loss over a feed, and metrics by name, each of which looks at the output with its number.
 
-    Raises
-    ------
-    ValueError
-        If there are no rows of positive weight.
+    Raises ValueError if there are no rows of positive weight.
     """
     loss_sum = weight_sum = 0.0
     for block in feed.blocks(None):

@@ -9,13 +9,7 @@ DELAY = 1.0  # seconds before a bar appears
 
 
 def wanted(who: str, verbose: Any, most: int = 1) -> bool:
-    """Whether something is to be shown: 1 (to ``most``) yes, 0 no, "auto": on a terminal.
-
-    Raises
-    ------
-    ValueError
-        If ``verbose`` is something else.
-    """
+    """Whether something is to be shown: 1 (to ``most``) yes, 0 no, "auto": on a terminal; else ValueError."""
     if not isinstance(verbose, str | int) or verbose not in ("auto", *range(most + 1)):
         numbers = ", ".join(map(str, range(most))) + f" or {most}"
         raise ValueError(f"{who}: expected verbose to be 'auto', {numbers}, got {verbose!r:.60}")
@@ -23,13 +17,7 @@ def wanted(who: str, verbose: Any, most: int = 1) -> bool:
 
 
 def bar(who: str, items: Iterable[T] | None = None, **options: Any) -> Any:
-    """Return a bar of tqdm, on the error stream unless ``file`` is given.
-
-    Raises
-    ------
-    ImportError
-        If tqdm is not installed.
-    """
+    """Return a bar of tqdm, on the error stream unless ``file`` is given; ImportError if tqdm is not installed."""
     try:
         from tqdm import tqdm
     except ImportError as error:
@@ -40,29 +28,10 @@ def bar(who: str, items: Iterable[T] | None = None, **options: Any) -> Any:
 def track(
     who: str, items: Iterable[T], verbose: Any, *, total: int | None = None, unit: str = "step", leave: bool = False
 ) -> Iterator[T]:
-    """Return the items, with a bar that shows how many have been taken.
+    """Return the items, with a bar of what has been done of ``total``, where ``verbose`` is 1, or "auto" on a terminal.
 
-    Parameters
-    ----------
-    who : str
-        What runs; stands before the bar.
-    items : iterable
-        What to go through.
-    verbose : {"auto", 0, 1}
-        0 silent, 1 a bar after a second, "auto": the same, but only on a terminal.
-    total : int, optional
-        How many items there are, where they have no length.
-    unit : str
-        What an item is.
-    leave : bool
-        Whether the bar appears at once, and stays.
-
-    Raises
-    ------
-    ValueError
-        If ``verbose`` is something else.
-    ImportError
-        If a bar is wanted and tqdm is not installed.
+    It appears after a second and goes with the last item, or with ``leave`` comes at once and stays.  Raises ValueError
+    for another ``verbose``, ImportError if tqdm is not installed.
     """
     if not wanted(who, verbose):
         return iter(items)
