@@ -14,8 +14,7 @@ FNN_ELEMENT double FN(element_loss)(ptrdiff_t N, REAL parameter, REAL factor, co
         const ptrdiff_t count = N - start < FNN_BLOCK ? N - start : FNN_BLOCK;
         REAL value[FNN_BLOCK], spare[FNN_BLOCK];
         REAL *slope = dy ? dy + start : spare;
-        INDEPENDENT
-        for (ptrdiff_t n = 0; n < count; n++) {
+        EACH(n, count) {
             const FN(term) term = element(y[start + n], target[start + n], parameter);
             value[n] = term.value;
             slope[n] = factor * term.slope;
@@ -134,8 +133,7 @@ static double FN(fnn_distance_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, 
         if (dy) {
             REAL *drow = (REAL *)dy + b * O;
             const REAL factor = (REAL)(distance == 0 ? 0 : scale * share / distance);
-            INDEPENDENT
-            for (ptrdiff_t o = 0; o < O; o++)
+            EACH(o, O)
                 drow[o] = factor * (row[o] - goal[o]);
         }
     }
@@ -174,8 +172,7 @@ static double FN(fnn_cross_entropy_loss)(ptrdiff_t B, ptrdiff_t O, double parame
         if (dy) {
             const REAL factor = (REAL)(scale * share);
             const REAL inverse = (REAL)(1 / sum);
-            INDEPENDENT
-            for (ptrdiff_t o = 0; o < O; o++)
+            EACH(o, O)
                 drow[o] = factor * FMA(drow[o], inverse, -FMA(keep, goal[o], floor));
         }
     }
@@ -205,8 +202,7 @@ static double FN(fnn_cross_entropy_labels_loss)(ptrdiff_t B, ptrdiff_t O, double
             const REAL slope = (REAL)(factor / sum);
             const REAL lower = (REAL)(factor * floor);
             const REAL at_label = (REAL)(factor * ((double)drow[label] / sum - (keep + floor)));
-            INDEPENDENT
-            for (ptrdiff_t o = 0; o < O; o++)
+            EACH(o, O)
                 drow[o] = FMA(drow[o], slope, -lower);
             drow[label] = at_label;
         }
