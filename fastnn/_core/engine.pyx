@@ -11,6 +11,7 @@ from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
+from fastnn._core.claim cimport let_go
 from fastnn._core.loss cimport NO_REALS, labels_allowed, reals_allowed
 from fastnn._core.plan cimport GIL_WORK, Plan, raise_pending, require_rows, run_backward, run_commit, run_forward
 from fastnn._core.idle cimport Idle
@@ -281,7 +282,10 @@ cdef class Engine:
         trainer.take_targets(trainer.losses, labels)
         trainer.rows.inputs[0], trainer.rows.targets[0] = row, target
         trainer.rows.weights, trainer.rows.order = NULL, NULL
-        return trainer.one_step(n, rate, True)
+        try:
+            return trainer.one_step(n, rate, True)
+        finally:
+            let_go(&trainer.busy)
 
     cdef const char* target_of(self, object y, Py_ssize_t n, bint batched, int64_t* number, bint* labels) noexcept:
         """The targets of ``n`` rows if they are ready for the loss, else NULL; a single one may come to ``number``."""

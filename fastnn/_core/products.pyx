@@ -5,9 +5,9 @@ element of the result is summed within one part, so its bits do not depend on th
 its outputs both in the forward matmul and in the weight gradient, so that each thread keeps its columns of W in cache.
 """
 
-from fastnn._core.table cimport fnn_shape
+from fastnn._core.table cimport fnn_products, fnn_shape
 from fastnn._core.pool cimport run_parts, threads
-from fastnn._core.step cimport Products, Step
+from fastnn._core.step cimport Step
 
 cdef enum:
     PART_WORK = 1 << 18     # least multiply-adds of a part: about 3 us
@@ -39,7 +39,7 @@ cdef struct Job:
 
 
 cdef void run(const Job* job, const fnn_shape* shape, char* x, char* w, const char* bias, char* y) noexcept nogil:
-    cdef const Products* products = job.step.products
+    cdef const fnn_products* products = job.step.products
     if job.product == FORWARD:
         products.forward(shape, x, w, bias, job.step.activation, job.step.alpha, y)
     elif job.product == INPUT_GRADIENT:

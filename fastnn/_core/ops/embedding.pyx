@@ -92,6 +92,7 @@ cdef class EmbeddingOp(Op):
     cdef Dims dims
 
     def __init__(self, str who, Py_ssize_t length, Py_ssize_t vocabulary, Py_ssize_t units, Py_ssize_t padding):
+        self.forward, self.backward, self.config = forward, backward, &self.dims
         self.who, self.vocabulary = who, vocabulary
         self.dims = Dims(length=length, vocabulary=vocabulary, units=units, padding=padding, op=<PyObject*> self)
         self.input_widths, self.output_widths = (length,), (length * units,)
@@ -109,9 +110,6 @@ cdef class EmbeddingOp(Op):
         if self.vocabulary > exact:
             raise ValueError(f"{self.who}: expected a vocabulary of at most {exact:,} in {dtype}, whose larger whole numbers "
                              f"are not all exact, got {self.vocabulary:,}; use dtype='float64'")
-
-    cdef void bind(self, Step* step) noexcept:
-        step.forward, step.backward, step.config = forward, backward, &self.dims
 
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
         return batch * self.dims.length * sizeof(int64_t)
