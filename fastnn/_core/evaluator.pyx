@@ -8,7 +8,7 @@ from libc.string cimport memcpy
 from fastnn._core.idle cimport Idle
 from fastnn._core.memory cimport zeros
 from fastnn._core.loss cimport LossStep, run_loss
-from fastnn._core.plan cimport Plan, raise_pending, run_forward
+from fastnn._core.plan cimport Plan, require_ok, run_forward
 from fastnn._core.step cimport OK
 from fastnn._core.workspace cimport Workspace, rows_by_bytes, take_input
 
@@ -78,8 +78,7 @@ cdef class Evaluator:
                 take_input(&work.frame, &work.slots[i], <char*> cnp.PyArray_DATA(array), NULL, start, size)
             with nogil:
                 status = run_forward(self.plan.steps, self.plan.n_steps, &work.frame)
-            if status != OK:
-                raise_pending()
+            require_ok(status)
             if weights is not None:
                 row_weights = <char*> cnp.PyArray_DATA(weights) + start * each * itemsize
             for i, array in enumerate(targets):
@@ -88,8 +87,7 @@ cdef class Evaluator:
                 target = <char*> cnp.PyArray_DATA(array) + start * loss.target_bytes
                 status = run_loss(&loss, itemsize, size, work.frame.values[loss.tensor], target, row_weights, each, 1.0,
                                   NULL, &total)
-                if status != OK:
-                    raise_pending()
+                require_ok(status)
                 loss_sum += loss.share * total
             weight_sum += <double> size if row_weights == NULL else self.kernels.sum(size * each, row_weights)
             for i, output in enumerate(outputs):

@@ -126,20 +126,20 @@ cdef class OptimizerState:
         cdef Segment* segment
         cdef char* g
         cdef int i
-        if self.clip_value > 0.0:
-            for i in range(self.n_segments):
-                segment = &self.segments[i]
-                kernels.clip(segment.size, self.clip_value, grads + segment.start * itemsize)
-        if self.clip_norm > 0.0:
-            for i in range(self.n_segments):
-                segment = &self.segments[i]
-                squares += kernels.sum_squares(segment.size, grads + segment.start * itemsize)
-            norm = sqrt(squares)
-            if norm > self.clip_norm:
-                for i in range(self.n_segments):
-                    segment = &self.segments[i]
-                    g = grads + segment.start * itemsize
-                    kernels.scale(segment.size, self.clip_norm / norm, g, g)
+        if self.by_parts:
+            return
+        for i in range(self.n_segments):
+            segment = &self.segments[i]
+            g = grads + segment.start * itemsize
+            if self.clip_value > 0.0:
+                kernels.clip(segment.size, self.clip_value, g)
+            if self.clip_norm > 0.0:
+                squares += kernels.sum_squares(segment.size, g)
+        norm = sqrt(squares)
+        for i in range(self.n_segments if norm > self.clip_norm > 0.0 else 0):
+            segment = &self.segments[i]
+            g = grads + segment.start * itemsize
+            kernels.scale(segment.size, self.clip_norm / norm, g, g)
 
     cdef void apply_part(self, char* params, char* grads, double learning_rate, Py_ssize_t start,
                          Py_ssize_t stop) noexcept nogil:

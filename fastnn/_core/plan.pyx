@@ -217,6 +217,6 @@ cdef int require_rows(Plan plan, const Step* steps, int n_steps, Py_ssize_t batc
     return 0
 
 
-cdef int raise_pending() except -1:
-    """Let the exception that a step has set rise."""
-    return -1
+cdef int require_ok(int status) except -1:
+    """Let the exception that a step has set rise, if one has failed."""
+    return 0 if status == OK else -1

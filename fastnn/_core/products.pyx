@@ -56,24 +56,19 @@ cdef inline Py_ssize_t cut(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t parts, Py_s
 cdef void run_part(void* argument, Py_ssize_t part) noexcept nogil:
     cdef const Job* job = <const Job*> argument
     cdef fnn_shape shape = job.shape[0]
-    cdef const char* bias = job.bias
-    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, start
+    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, b = 0, i = 0, o = 0   # where the part begins on each axis
     if job.axis == BATCH:
-        start = cut(shape.batch, PART_ROWS, job.parts, part)
-        shape.batch = cut(shape.batch, PART_ROWS, job.parts, part + 1) - start
-        if bias != NULL:
-            bias += start * shape.bias_row * itemsize
-        run(job, &shape, job.x + start * shape.x_row * itemsize, job.w, bias, job.y + start * shape.y_row * itemsize)
+        b = cut(shape.batch, PART_ROWS, job.parts, part)
+        shape.batch = cut(shape.batch, PART_ROWS, job.parts, part + 1) - b
     elif job.axis == INPUTS:
-        start = cut(shape.inputs, CACHE_LINE, job.parts, part)
-        shape.inputs = cut(shape.inputs, CACHE_LINE, job.parts, part + 1) - start
-        run(job, &shape, job.x + start * itemsize, job.w + start * shape.w_row * itemsize, job.bias, job.y)
+        i = cut(shape.inputs, CACHE_LINE, job.parts, part)
+        shape.inputs = cut(shape.inputs, CACHE_LINE, job.parts, part + 1) - i
     else:
-        start = cut(shape.outputs, CACHE_LINE, job.parts, part)
-        shape.outputs = cut(shape.outputs, CACHE_LINE, job.parts, part + 1) - start
-        if bias != NULL:
-            bias += start * itemsize
-        run(job, &shape, job.x, job.w + start * itemsize, bias, job.y + start * itemsize)
+        o = cut(shape.outputs, CACHE_LINE, job.parts, part)
+        shape.outputs = cut(shape.outputs, CACHE_LINE, job.parts, part + 1) - o
+    run(job, &shape, job.x + (b * shape.x_row + i) * itemsize, job.w + (i * shape.w_row + o) * itemsize,
+        job.bias + (b * shape.bias_row + o) * itemsize if job.bias != NULL else NULL,
+        job.y + (b * shape.y_row + o) * itemsize)
 
 
 cdef void split(Job* job, Axis wide, Py_ssize_t columns, Axis other, Py_ssize_t rows, Py_ssize_t unit) noexcept nogil:

@@ -4,7 +4,7 @@ cimport numpy as cnp
 from libc.string cimport memcpy
 
 from fastnn._core.memory cimport zeros
-from fastnn._core.plan cimport GIL_WORK, Plan, raise_pending, run_forward
+from fastnn._core.plan cimport GIL_WORK, Plan, require_ok, run_forward
 from fastnn._core.rows cimport Row, data_of, fits, row_of
 from fastnn._core.step cimport OK
 from fastnn._core.workspace cimport Workspace, take_input
@@ -89,8 +89,7 @@ cdef class StreamCore:
         else:
             with nogil:
                 status = run_forward(self.plan.fused, self.plan.n_fused, &self.work.frame)
-        if status != OK:
-            raise_pending()
+        require_ok(status)
         memcpy(data_of(out), self.work.frame.values[<int> self.plan.outputs[0]],
                self.output.width * self.plan.kernels.itemsize)
         return out

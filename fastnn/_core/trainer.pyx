@@ -13,7 +13,7 @@ from fastnn._core.table cimport fnn_random, random_permutation
 from fastnn._core.lanes cimport GROUPS, Lane, Lanes
 from fastnn._core.loss cimport LossStep, run_loss
 from fastnn._core.optimizer cimport OptimizerState
-from fastnn._core.plan cimport GIL_WORK, Plan, raise_pending, require_rows, run_backward, run_commit, run_forward
+from fastnn._core.plan cimport GIL_WORK, Plan, require_ok, require_rows, run_backward, run_commit, run_forward
 from fastnn._core.pool cimport run_parts, threads
 from fastnn._core.step cimport DIVERGED, Frame, OK, Step
 from fastnn._core.views cimport view
@@ -225,8 +225,7 @@ cdef double loss_or_raise(Trainer self, int status, double loss, bint one_step) 
         what = (f"train_step: the loss is {loss}; the parameters were left as they are" if one_step
                 else f"the loss became {loss} after {self.optimizer.step} updates")
         raise DivergenceError(f"{what}; lower the learning rate, clip the gradient (clip_norm) or standardise the data")
-    if status != OK:
-        raise_pending()
+    require_ok(status)
     return loss
 
 
