@@ -1,96 +1,30 @@
 /* Activations. */
 
-FNN_ELEMENT void FN(map)(ptrdiff_t N, REAL alpha, const REAL *z, REAL *a, REAL (*function)(REAL z, REAL alpha))
-{
-    INDEPENDENT
-    for (ptrdiff_t n = 0; n < N; n++)
-        a[n] = function(z[n], alpha);
-}
-
-FNN_ELEMENT void FN(map_slope)(ptrdiff_t N, REAL alpha, const REAL *x, const REAL *da, REAL *dz,
-                               REAL (*slope)(REAL x, REAL alpha))
-{
-    INDEPENDENT
-    for (ptrdiff_t n = 0; n < N; n++)
-        dz[n] = da[n] * slope(x[n], alpha);
-}
-
 /* ---- <name>_value and <name>_slope, of one element: fnn_families.def says of what the slope is a function ---- */
 
-FNN_ELEMENT REAL FN(identity_value)(REAL z, REAL alpha)
-{
-    return z;
-}
-FNN_ELEMENT REAL FN(identity_slope)(REAL a, REAL alpha)
-{
-    return 1;
-}
-
-FNN_ELEMENT REAL FN(sigmoid_value)(REAL z, REAL alpha)
-{
-    return FN(logistic)(z);
-}
-FNN_ELEMENT REAL FN(sigmoid_slope)(REAL a, REAL alpha)
-{
-    return a * (1 - a);
-}
-
-FNN_ELEMENT REAL FN(tanh_value)(REAL z, REAL alpha)
-{
-    return FN(tanh)(z);
-}
-FNN_ELEMENT REAL FN(tanh_slope)(REAL a, REAL alpha)
-{
-    return (1 - a) * (1 + a);
-}
-
-FNN_ELEMENT REAL FN(relu_value)(REAL z, REAL alpha)
-{
-    return z <= 0 ? 0 : z; /* this way round NaN passes */
-}
-FNN_ELEMENT REAL FN(relu_slope)(REAL a, REAL alpha)
-{
-    return a > 0 ? 1 : 0;
-}
-
-FNN_ELEMENT REAL FN(leaky_relu_value)(REAL z, REAL alpha)
-{
-    return z > 0 ? z : alpha * z;
-}
-FNN_ELEMENT REAL FN(leaky_relu_slope)(REAL a, REAL alpha)
-{
-    return a > 0 ? 1 : alpha;
-}
-
-FNN_ELEMENT REAL FN(elu_value)(REAL z, REAL alpha)
-{
-    return z > 0 ? z : alpha * FN(expm1)(z);
-}
-FNN_ELEMENT REAL FN(elu_slope)(REAL a, REAL alpha)
-{
-    return a > 0 ? 1 : a + alpha;
-}
+/* Of those that one formula gives each, the slope from a. */
+#define FORMULAS(name, value, slope) \
+    FNN_ELEMENT REAL FN(name##_value)(REAL z, REAL alpha) \
+    { \
+        return value; \
+    } \
+    FNN_ELEMENT REAL FN(name##_slope)(REAL a, REAL alpha) \
+    { \
+        return slope; \
+    }
 
 static const REAL FN(SELU_SCALE) = (REAL)1.0507009873554804934193349852946;
 static const REAL FN(SELU_FLOOR) = (REAL)1.7580993408473768599402175208123; /* scale times alpha */
 
-FNN_ELEMENT REAL FN(selu_value)(REAL z, REAL alpha)
-{
-    return z > 0 ? FN(SELU_SCALE) * z : FN(SELU_FLOOR) * FN(expm1)(z);
-}
-FNN_ELEMENT REAL FN(selu_slope)(REAL a, REAL alpha)
-{
-    return a > 0 ? FN(SELU_SCALE) : a + FN(SELU_FLOOR);
-}
-
-FNN_ELEMENT REAL FN(softplus_value)(REAL z, REAL alpha)
-{
-    return (z > 0 ? z : 0) + FN(log1p)(FN(exp)(-FABS(z)));
-}
-FNN_ELEMENT REAL FN(softplus_slope)(REAL a, REAL alpha)
-{
-    return -FN(expm1)(-a);
-}
+FORMULAS(identity, z, 1)
+FORMULAS(sigmoid, FN(logistic)(z), a * (1 - a))
+FORMULAS(tanh, FN(tanh)(z), (1 - a) * (1 + a))
+FORMULAS(relu, z <= 0 ? 0 : z, a > 0 ? 1 : 0) /* this way round NaN passes */
+FORMULAS(leaky_relu, z > 0 ? z : alpha * z, a > 0 ? 1 : alpha)
+FORMULAS(elu, z > 0 ? z : alpha * FN(expm1)(z), a > 0 ? 1 : a + alpha)
+FORMULAS(selu, z > 0 ? FN(SELU_SCALE) * z : FN(SELU_FLOOR) * FN(expm1)(z), a > 0 ? FN(SELU_SCALE) : a + FN(SELU_FLOOR))
+FORMULAS(softplus, (z > 0 ? z : 0) + FN(log1p)(FN(exp)(-FABS(z))), -FN(expm1)(-a))
+#undef FORMULAS
 
 static const REAL FN(GELU_LINEAR) = (REAL)1.5957691216057307117597842397375; /* 2 sqrt(2/pi) */
 static const REAL FN(GELU_CUBIC) = (REAL)0.071354816272600247446847922;      /* 0.044715 times that */
@@ -127,12 +61,18 @@ FNN_ELEMENT REAL FN(silu_slope)(REAL z, REAL alpha)
 #define FNN_ACTIVATION(NAME, name, reads) \
     static void FN(fnn_##name##_forward)(ptrdiff_t N, double alpha, const fnn_real *z, fnn_real *a) \
     { \
-        FN(map)(N, (REAL)alpha, z, a, FN(name##_value)); \
+        const REAL *in = z; \
+        REAL *out = a; \
+        EACH(n, N) \
+            out[n] = FN(name##_value)(in[n], (REAL)alpha); \
     } \
     static void FN(fnn_##name##_backward)(ptrdiff_t N, double alpha, const fnn_real *z, const fnn_real *a, \
                                           const fnn_real *da, fnn_real *dz) \
     { \
-        FN(map_slope)(N, (REAL)alpha, reads, da, dz, FN(name##_slope)); \
+        const REAL *in = reads, *gradient = da; \
+        REAL *out = dz; \
+        EACH(n, N) \
+            out[n] = gradient[n] * FN(name##_slope)(in[n], (REAL)alpha); \
     }
 #include "fnn_families.def"
 
@@ -144,8 +84,7 @@ static void FN(fnn_softmax_forward)(ptrdiff_t B, ptrdiff_t O, const fnn_real *z,
         const REAL *row = (const REAL *)z + b * O;
         REAL *out = (REAL *)a + b * O;
         const REAL inverse = (REAL)(1 / FN(exp_sum)(O, row, FN(largest)(O, row), out));
-        INDEPENDENT
-        for (ptrdiff_t o = 0; o < O; o++)
+        EACH(o, O)
             out[o] *= inverse;
     }
 }
@@ -157,8 +96,7 @@ static void FN(fnn_softmax_backward)(ptrdiff_t B, ptrdiff_t O, const fnn_real *a
         const REAL *drow = (const REAL *)da + b * O;
         REAL *out = (REAL *)dz + b * O;
         const REAL mean = (REAL)FN(dot)(O, row, drow);
-        INDEPENDENT
-        for (ptrdiff_t o = 0; o < O; o++)
+        EACH(o, O)
             out[o] = row[o] * (drow[o] - mean);
     }
 }

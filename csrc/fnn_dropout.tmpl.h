@@ -16,8 +16,7 @@ static void FN(fnn_dropout_forward)(ptrdiff_t N, const fnn_random *random, uint6
         REAL *out = (REAL *)y + n;
         uint8_t *kept = mask + n;
         fnn_philox_span(random, (first + (uint64_t)(n - skip)) / 4, number);
-        INDEPENDENT
-        for (ptrdiff_t k = 0; k < count; k++) {
+        EACH(k, count) {
             const int keeps = number[skip + k] <= last && !none;
             kept[k] = (uint8_t)keeps;
             out[k] = (keeps ? factor : 0) * in[k];
@@ -31,8 +30,7 @@ static void FN(fnn_dropout_backward)(ptrdiff_t N, double scale, const uint8_t *m
     const REAL factor = (REAL)scale;
     const REAL *in = dy;
     REAL *out = dx;
-    INDEPENDENT
-    for (ptrdiff_t n = 0; n < N; n++)
+    EACH(n, N)
         out[n] = (mask[n] ? factor : 0) * in[n];
 }
 
@@ -41,7 +39,6 @@ static void FN(fnn_add_masked)(ptrdiff_t N, double scale, const uint8_t *mask, c
     const REAL factor = (REAL)scale;
     const REAL *in = x;
     REAL *out = y;
-    INDEPENDENT
-    for (ptrdiff_t n = 0; n < N; n++)
+    EACH(n, N)
         out[n] = FMA(mask[n] ? factor : 0, in[n], out[n]);
 }

@@ -83,6 +83,25 @@ typedef double (*fnn_loss_value)(ptrdiff_t B, ptrdiff_t O, double parameter, con
 typedef void (*fnn_optimizer_update)(ptrdiff_t N, const fnn_update *u, const fnn_real *g, fnn_real *w, fnn_real *s0,
                                      fnn_real *s1, fnn_real *s2);
 
+/* ---- products of a dense layer (fnn_product.tmpl.h), for one dtype: our own kernels, or those of a BLAS -----------
+ * x and dx (B, I), w and dw (I, O), bias (O,), (B, O) or NULL, y and dy (B, O).  No two arrays overlap, but bias may be y.
+ * w, bias, y, dy and dw may be READ up to 63 bytes past their end: what is there must be memory of the caller's, its
+ * contents do not matter.  The bits of an element depend neither on B nor on the part of the layer that is asked for, nor on
+ * the instruction set among those with FMA; a sum of -0 comes out as 0.  (A BLAS promises nothing of bits.) */
+typedef struct fnn_products {
+    int activates; /* forward takes any of its activations, else the identity alone */
+    /* y = activation(1 bias + x w); activation: FNN_IDENTITY, FNN_RELU or FNN_LEAKY_RELU with slope alpha. */
+    void (*forward)(const fnn_shape *shape, const fnn_real *x, const fnn_real *w, const fnn_real *bias, int activation,
+                    double alpha, fnn_real *y);
+    /* dx = dy w^T. */
+    void (*input_gradient)(const fnn_shape *shape, const fnn_real *dy, const fnn_real *w, fnn_real *dx);
+    /* ADDS: dw += scale * x^T dy.  One row (B = 1): dw += (scale x_i) dy_o. */
+    void (*weight_gradient)(const fnn_shape *shape, double scale, const fnn_real *x, const fnn_real *dy, fnn_real *dw);
+    /* Both gradients for one row, in one sweep of w; dw may be w: dx is of w as it was.  NULL: there is none. */
+    void (*row_gradients)(const fnn_shape *shape, double scale, const fnn_real *x, const fnn_real *dy, const fnn_real *w,
+                          fnn_real *dx, fnn_real *dw);
+} fnn_products;
+
 typedef struct fnn_kernels {
     const char *isa;    /* "base", "avx2" or "avx512" */
     ptrdiff_t itemsize; /* bytes of one fnn_real */
@@ -98,24 +117,10 @@ typedef struct fnn_kernels {
     /* out_b = log sum_o exp z_bo, stable for |z| up to the largest finite number. */
     void (*log_sum_exp)(ptrdiff_t B, ptrdiff_t O, const fnn_real *z, fnn_real *out);
 
-    /* ---- products of a dense layer (fnn_product.tmpl.h) -------------------------------------------------------
-     * x and dx (B, I), w and dw (I, O), bias (O,), (B, O) or NULL, y and dy (B, O).  No two arrays overlap, but bias may be y.  w, bias, y,
-     * dy and dw may be READ up to 63 bytes past their end: what is there must be memory of the caller's, its contents do not
-     * matter.  The bits of an element depend neither on B nor on the part of the layer that is asked for, nor on the
-     * instruction set among those with FMA; a sum of -0 comes out as 0. */
-    /* y = activation(1 bias + x w); activation: FNN_IDENTITY, FNN_RELU or FNN_LEAKY_RELU with slope alpha. */
-    void (*product_forward)(const fnn_shape *shape, const fnn_real *x, const fnn_real *w, const fnn_real *bias,
-                            int activation, double alpha, fnn_real *y);
-    /* dx = dy w^T. */
-    void (*product_input_gradient)(const fnn_shape *shape, const fnn_real *dy, const fnn_real *w, fnn_real *dx);
-    /* ADDS: dw += scale * x^T dy.  One row (B = 1): dw += (scale x_i) dy_o. */
-    void (*product_weight_gradient)(const fnn_shape *shape, double scale, const fnn_real *x, const fnn_real *dy,
-                                    fnn_real *dw);
-    /* The same for biases, ADDS: out_o += scale * sum_b x_bo, b in order: x (B, O), out (O,), both as dy and dw. */
+    fnn_products products;
+    /* As the weight gradient for biases, ADDS: out_o += scale * sum_b x_bo, b in order: x (B, O), out (O,), both as dy and
+     * dw. */
     void (*add_row_sum)(ptrdiff_t B, ptrdiff_t outputs, double scale, const fnn_real *x, fnn_real *out);
-    /* Both for one row, in one sweep of w; dw may be w: dx is of w as it was. */
-    void (*product_row_gradients)(const fnn_shape *shape, double scale, const fnn_real *x, const fnn_real *dy,
-                                  const fnn_real *w, fnn_real *dx, fnn_real *dw);
 
     /* ---- losses and optimisers (fnn_families.def, fnn_loss.tmpl.h, fnn_optimizer.tmpl.h) */
     fnn_loss_value loss[FNN_LOSSES];

@@ -14,8 +14,7 @@ FNN_ELEMENT double FN(element_loss)(ptrdiff_t N, REAL parameter, REAL factor, co
         const ptrdiff_t count = N - start < FNN_BLOCK ? N - start : FNN_BLOCK;
         REAL value[FNN_BLOCK], spare[FNN_BLOCK];
         REAL *slope = dy ? dy + start : spare;
-        INDEPENDENT
-        for (ptrdiff_t n = 0; n < count; n++) {
+        EACH(n, count) {
             const FN(term) term = element(y[start + n], target[start + n], parameter);
             value[n] = term.value;
             slope[n] = factor * term.slope;
@@ -113,33 +112,24 @@ FNN_ELEMENT FN(term) FN(hinge_term)(REAL y, REAL target, REAL parameter)
 
 /* ---- losses of a whole row ---- */
 
-static double FN(fnn_distance_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y, const void *target,
-                                    const fnn_real *weight, double scale, fnn_real *dy)
+/* <name>_row returns L of one row and, unless dy is NULL, leaves factor * dL/dy there. */
+FNN_ELEMENT double FN(distance_row)(ptrdiff_t O, double parameter, const REAL *y, const REAL *target, double factor,
+                                    REAL *dy)
 {
-    double total = 0;
-    for (ptrdiff_t b = 0; b < B; b++) {
-        const REAL *row = (const REAL *)y + b * O;
-        const REAL *goal = (const REAL *)target + b * O;
-        const double share = weight ? (double)((const REAL *)weight)[b] : 1;
-        double squares = 0;
-        for (ptrdiff_t start = 0; start < O; start += FNN_BLOCK) {
-            const ptrdiff_t count = O - start < FNN_BLOCK ? O - start : FNN_BLOCK;
-            REAL e[FNN_BLOCK];
-            for (ptrdiff_t o = 0; o < count; o++)
-                e[o] = row[start + o] - goal[start + o];
-            squares += FN(dot)(count, e, e);
-        }
-        const double distance = sqrt(squares);
-        total += share * distance;
-        if (dy) {
-            REAL *drow = (REAL *)dy + b * O;
-            const REAL factor = (REAL)(distance == 0 ? 0 : scale * share / distance);
-            INDEPENDENT
-            for (ptrdiff_t o = 0; o < O; o++)
-                drow[o] = factor * (row[o] - goal[o]);
-        }
+    double squares = 0;
+    for (ptrdiff_t start = 0; start < O; start += FNN_BLOCK) {
+        const ptrdiff_t count = O - start < FNN_BLOCK ? O - start : FNN_BLOCK;
+        REAL e[FNN_BLOCK];
+        for (ptrdiff_t o = 0; o < count; o++)
+            e[o] = y[start + o] - target[start + o];
+        squares += FN(dot)(count, e, e);
     }
-    return total;
+    const double distance = sqrt(squares);
+    const REAL slope = (REAL)(distance == 0 ? 0 : factor / distance);
+    if (dy)
+        EACH(o, O)
+            dy[o] = slope * (y[o] - target[o]);
+    return distance;
 }
 
 /* sum_o t_o (m - y_o), t = keep * target + floor; a target of NULL stands for zeros. */
@@ -156,100 +146,79 @@ FNN_ELEMENT double FN(mean_gap)(ptrdiff_t O, REAL keep, REAL floor, const REAL *
     return FN(join)(lane);
 }
 
-static double FN(fnn_cross_entropy_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
-                                         const void *target, const fnn_real *weight, double scale, fnn_real *dy)
+FNN_ELEMENT double FN(cross_entropy_row)(ptrdiff_t O, double parameter, const REAL *y, const REAL *target, double factor,
+                                         REAL *dy)
 {
-    const REAL keep = (REAL)(1 - parameter);
-    const REAL floor = (REAL)(parameter / (double)O);
-    double total = 0;
-    for (ptrdiff_t b = 0; b < B; b++) {
-        const REAL *row = (const REAL *)y + b * O;
-        const REAL *goal = (const REAL *)target + b * O;
-        REAL *drow = dy ? (REAL *)dy + b * O : NULL;
-        const double share = weight ? (double)((const REAL *)weight)[b] : 1;
-        const REAL m = FN(largest)(O, row);
-        const double gap = FN(mean_gap)(O, keep, floor, row, goal, m);
-        const double sum = FN(exp_sum)(O, row, m, drow);
-        total += share * (log(sum) + gap);
-        if (dy) {
-            const REAL factor = (REAL)(scale * share);
-            const REAL inverse = (REAL)(1 / sum);
-            INDEPENDENT
-            for (ptrdiff_t o = 0; o < O; o++)
-                drow[o] = factor * FMA(drow[o], inverse, -FMA(keep, goal[o], floor));
-        }
-    }
-    return total;
+    const REAL keep = (REAL)(1 - parameter), floor = (REAL)(parameter / (double)O);
+    const REAL m = FN(largest)(O, y);
+    const double gap = FN(mean_gap)(O, keep, floor, y, target, m);
+    const double sum = FN(exp_sum)(O, y, m, dy);
+    const REAL share = (REAL)factor, inverse = (REAL)(1 / sum);
+    if (dy)
+        EACH(o, O)
+            dy[o] = share * FMA(dy[o], inverse, -FMA(keep, target[o], floor));
+    return log(sum) + gap;
 }
 
-static double FN(fnn_cross_entropy_labels_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
-                                                const void *target, const fnn_real *weight, double scale,
-                                                fnn_real *dy)
+FNN_ELEMENT double FN(cross_entropy_labels_row)(ptrdiff_t O, double parameter, const REAL *y, ptrdiff_t label,
+                                                double factor, REAL *dy)
 {
-    const double keep = 1 - parameter;
-    const double floor = parameter / (double)O;
-    double total = 0;
-    for (ptrdiff_t b = 0; b < B; b++) {
-        const REAL *row = (const REAL *)y + b * O;
-        const ptrdiff_t label = (ptrdiff_t)((const int64_t *)target)[b];
-        REAL *drow = dy ? (REAL *)dy + b * O : NULL;
-        const double share = weight ? (double)((const REAL *)weight)[b] : 1;
-        const REAL m = FN(largest)(O, row);
-        double gap = keep * ((double)m - (double)row[label]);
-        if (floor != 0) /* else 0 * inf, where an output was switched off by -inf, would be NaN */
-            gap += FN(mean_gap)(O, 0, (REAL)floor, row, NULL, m);
-        const double sum = FN(exp_sum)(O, row, m, drow);
-        total += share * (log(sum) + gap);
-        if (dy) {
-            const double factor = scale * share;
-            const REAL slope = (REAL)(factor / sum);
-            const REAL lower = (REAL)(factor * floor);
-            const REAL at_label = (REAL)(factor * ((double)drow[label] / sum - (keep + floor)));
-            INDEPENDENT
-            for (ptrdiff_t o = 0; o < O; o++)
-                drow[o] = FMA(drow[o], slope, -lower);
-            drow[label] = at_label;
-        }
+    const double keep = 1 - parameter, floor = parameter / (double)O;
+    const REAL m = FN(largest)(O, y);
+    double gap = keep * ((double)m - (double)y[label]);
+    if (floor != 0) /* else 0 * inf, where an output was switched off by -inf, would be NaN */
+        gap += FN(mean_gap)(O, 0, (REAL)floor, y, NULL, m);
+    const double sum = FN(exp_sum)(O, y, m, dy);
+    if (dy) {
+        const REAL slope = (REAL)(factor / sum), lower = (REAL)(factor * floor);
+        const REAL at_label = (REAL)(factor * ((double)dy[label] / sum - (keep + floor)));
+        EACH(o, O)
+            dy[o] = FMA(dy[o], slope, -lower);
+        dy[label] = at_label;
     }
-    return total;
+    return log(sum) + gap;
 }
 
-static double FN(fnn_hinge_labels_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y,
-                                        const void *target, const fnn_real *weight, double scale, fnn_real *dy)
+FNN_ELEMENT double FN(hinge_labels_row)(ptrdiff_t O, double parameter, const REAL *y, ptrdiff_t label, double factor,
+                                        REAL *dy)
 {
-    double total = 0;
-    for (ptrdiff_t b = 0; b < B; b++) {
-        const REAL *row = (const REAL *)y + b * O;
-        const ptrdiff_t label = (ptrdiff_t)((const int64_t *)target)[b];
-        const double share = weight ? (double)((const REAL *)weight)[b] : 1;
-        ptrdiff_t rival = label == 0 ? 1 : 0;
-        for (ptrdiff_t o = rival + 1; o < O; o++)
-            if (o != label && row[rival] == row[rival] && !(row[o] <= row[rival])) /* a NaN wins and stays */
-                rival = o;
-        const REAL margin = rival < O ? 1 + (row[rival] - row[label]) : 0;
-        if (!(margin <= 0))
-            total += share * (double)margin;
-        if (dy) {
-            REAL *drow = (REAL *)dy + b * O;
-            memset(drow, 0, (size_t)O * sizeof *drow);
-            if (margin > 0) {
-                drow[rival] = (REAL)(scale * share);
-                drow[label] = -drow[rival];
-            }
+    ptrdiff_t rival = label == 0 ? 1 : 0;
+    for (ptrdiff_t o = rival + 1; o < O; o++)
+        if (o != label && y[rival] == y[rival] && !(y[o] <= y[rival])) /* a NaN wins and stays */
+            rival = o;
+    const REAL margin = rival < O ? 1 + (y[rival] - y[label]) : 0;
+    if (dy) {
+        memset(dy, 0, (size_t)O * sizeof *dy);
+        if (margin > 0) {
+            dy[rival] = (REAL)factor;
+            dy[label] = -dy[rival];
         }
     }
-    return total;
+    return margin <= 0 ? 0 : (double)margin;
 }
 
-/* ---- losses of one element: the mean of <name>_term ---- */
+/* ---- the table's kernels: the mean of <name>_term over the elements, or the sum of <name>_row ---- */
 
-#define FNN_LOSS_element(name) \
+#define FNN_LOSS_KERNEL(name) \
     static double FN(fnn_##name##_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y, \
-                                        const void *target, const fnn_real *weight, double scale, fnn_real *dy) \
+                                        const void *target, const fnn_real *weight, double scale, fnn_real *dy)
+#define FNN_LOSS_element(name) \
+    FNN_LOSS_KERNEL(name) \
     { \
         return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(name##_term)); \
     }
-#define FNN_LOSS_row(name)
-#define FNN_LOSS_labels(name)
+#define FNN_LOSS_ROWS(name, goal) \
+    FNN_LOSS_KERNEL(name) \
+    { \
+        double total = 0; \
+        for (ptrdiff_t b = 0; b < B; b++) { \
+            const double share = weight ? (double)((const REAL *)weight)[b] : 1; \
+            total += share * FN(name##_row)(O, parameter, (const REAL *)y + b * O, goal, scale * share, \
+                                            dy ? (REAL *)dy + b * O : NULL); \
+        } \
+        return total; \
+    }
+#define FNN_LOSS_row(name) FNN_LOSS_ROWS(name, (const REAL *)target + b * O)
+#define FNN_LOSS_labels(name) FNN_LOSS_ROWS(name, (ptrdiff_t)((const int64_t *)target)[b])
 #define FNN_LOSS(NAME, name, kind) FNN_LOSS_##kind(name)
 #include "fnn_families.def"

@@ -6,11 +6,9 @@
 FNN_ELEMENT void FN(narrow_input)(const FN(product) *p, const int rows, const int vectors, const REAL *a, const REAL *w,
                                   ptrdiff_t k, FN(vector) sum[FNN_NARROW_ROWS][2])
 {
-    UNROLLED(2)
-    for (int v = 0; v < vectors; v++) {
+    UNROLLED_EACH(2, v, vectors) {
         const FN(vector) row = VECTOR(w + k * p->w_row + v * FN(WIDTH));
-    UNROLLED(8)
-        for (int r = 0; r < rows; r++)
+        UNROLLED_EACH(8, r, rows)
             sum[r][v] = a[r * p->a_row + k] * row + sum[r][v];
     }
 }
@@ -23,28 +21,21 @@ FNN_ELEMENT void FN(narrow_tile)(const FN(product) *p, const int rows, const int
     const REAL *a = p->a + m * p->a_row;
     const REAL *w = p->w + n;
     ptrdiff_t k = 0;
-    UNROLLED(8)
-    for (int r = 0; r < rows; r++)
-    UNROLLED(2)
-        for (int v = 0; v < vectors; v++) {
-    UNROLLED(4)
-            for (int chain = 0; chain < FNN_CHAINS; chain++)
+    UNROLLED_EACH(8, r, rows)
+        UNROLLED_EACH(2, v, vectors) {
+            UNROLLED_EACH(4, chain, FNN_CHAINS)
                 sum[chain][r][v] = (FN(vector)){0};
             if (p->start)
                 sum[0][r][v] = VECTOR(p->start + (m + r) * p->start_row + n + v * FN(WIDTH));
         }
     for (; k + FNN_CHAINS <= K; k += FNN_CHAINS)
-    UNROLLED(4)
-        for (int chain = 0; chain < FNN_CHAINS; chain++)
+        UNROLLED_EACH(4, chain, FNN_CHAINS)
             FN(narrow_input)(p, rows, vectors, a, w, k + chain, sum[chain]);
-    UNROLLED(4)
-    for (int chain = 0; chain < FNN_CHAINS - 1; chain++)
+    UNROLLED_EACH(4, chain, FNN_CHAINS - 1)
         if (k + chain < K)
             FN(narrow_input)(p, rows, vectors, a, w, k + chain, sum[chain]);
-    UNROLLED(8)
-    for (int r = 0; r < rows; r++)
-    UNROLLED(2)
-        for (int v = 0; v < vectors; v++)
+    UNROLLED_EACH(8, r, rows)
+        UNROLLED_EACH(2, v, vectors)
             FN(store)(p->c + (m + r) * p->c_row + n + v * FN(WIDTH),
                       FN(activate)(p, (sum[0][r][v] + sum[2][r][v]) + (sum[1][r][v] + sum[3][r][v])),
                       v == vectors - 1, count);
@@ -56,10 +47,8 @@ FNN_ELEMENT void FN(narrow_rows)(const FN(product) *p, const int outputs, ptrdif
     FN(vector) sum[FNN_CHAINS][FNN_FEW];
     const REAL *a = p->a + m * p->a_row;
     ptrdiff_t k = 0;
-    UNROLLED(4)
-    for (int o = 0; o < outputs; o++) {
-    UNROLLED(4)
-        for (int chain = 0; chain < FNN_CHAINS; chain++)
+    UNROLLED_EACH(4, o, outputs) {
+        UNROLLED_EACH(4, chain, FNN_CHAINS)
             sum[chain][o] = (FN(vector)){0};
         if (p->start)
             sum[0][o] = (FN(vector)){0} + p->start[o];
@@ -69,22 +58,18 @@ FNN_ELEMENT void FN(narrow_rows)(const FN(product) *p, const int outputs, ptrdif
         for (int first = 0; first < FNN_CHAINS; first += FN(QUAD)) {
             FN(vector) x[FN(QUAD)];
             FN(turn_block)(a + k + first, p->a_row, x);
-    UNROLLED(4)
-            for (int j = 0; j < FN(QUAD); j++)
-    UNROLLED(4)
-                for (int o = 0; o < outputs; o++)
+            UNROLLED_EACH(4, j, FN(QUAD))
+                UNROLLED_EACH(4, o, outputs)
                     sum[first + j][o] = p->w[(k + first + j) * p->w_row + o] * x[j] + sum[first + j][o];
         }
     for (int chain = 0; k + chain < K; chain++) {
         REAL x[FN(WIDTH)];
         for (int lane = 0; lane < FN(WIDTH); lane++)
             x[lane] = a[lane * p->a_row + k + chain];
-    UNROLLED(4)
-        for (int o = 0; o < outputs; o++)
+        UNROLLED_EACH(4, o, outputs)
             sum[chain][o] = p->w[(k + chain) * p->w_row + o] * VECTOR(x) + sum[chain][o];
     }
-    UNROLLED(4)
-    for (int o = 0; o < outputs; o++) {
+    UNROLLED_EACH(4, o, outputs) {
         const FN(vector) y = FN(activate)(p, (sum[0][o] + sum[2][o]) + (sum[1][o] + sum[3][o]));
         for (int lane = 0; lane < FN(WIDTH); lane++)
             p->c[(m + lane) * p->c_row + o] = y[lane];
@@ -139,24 +124,18 @@ FNN_ELEMENT void FN(narrow_gradient_tile)(const fnn_shape *s, const int vectors,
                                           const REAL *x, const REAL *dy, REAL *dw)
 {
     FN(vector) sum[4][4];
-    UNROLLED(4)
-    for (int o = 0; o < outputs; o++)
-    UNROLLED(4)
-        for (int v = 0; v < vectors; v++)
+    UNROLLED_EACH(4, o, outputs)
+        UNROLLED_EACH(4, v, vectors)
             sum[o][v] = (FN(vector)){0};
     for (ptrdiff_t b = 0; b < s->batch; b++)
-    UNROLLED(4)
-        for (int v = 0; v < vectors; v++) {
+        UNROLLED_EACH(4, v, vectors) {
             const FN(vector) input = VECTOR(x + b * s->x_row + v * FN(WIDTH));
-    UNROLLED(4)
-            for (int o = 0; o < outputs; o++)
+            UNROLLED_EACH(4, o, outputs)
                 sum[o][v] = dy[b * s->y_row + o] * input + sum[o][v];
         }
-    UNROLLED(4)
-    for (int v = 0; v < vectors; v++)
+    UNROLLED_EACH(4, v, vectors)
         for (int lane = 0; lane < FN(WIDTH); lane++)
-    UNROLLED(4)
-            for (int o = 0; o < outputs; o++) {
+            UNROLLED_EACH(4, o, outputs) {
                 REAL *out = dw + (v * FN(WIDTH) + lane) * s->w_row + o;
                 *out = FMA(scale, ((const REAL *)&sum[o][v])[lane], *out);
             }

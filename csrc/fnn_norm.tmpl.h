@@ -20,8 +20,7 @@ static void FN(fnn_column_moments)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, 
         memset(total, 0, sizeof total);
         for (ptrdiff_t r = 0; r < R; r++) {
             const REAL *row = (const REAL *)x + r * C + start;
-            INDEPENDENT
-            for (ptrdiff_t c = 0; c < count; c++)
+            EACH(c, count)
                 total[c] += (double)row[c];
         }
         for (ptrdiff_t c = 0; c < count; c++) {
@@ -31,8 +30,7 @@ static void FN(fnn_column_moments)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, 
         }
         for (ptrdiff_t r = 0; r < R; r++) {
             const REAL *row = (const REAL *)x + r * C + start;
-            INDEPENDENT
-            for (ptrdiff_t c = 0; c < count; c++) {
+            EACH(c, count) {
                 const double deviation = (double)row[c] - center[c];
                 total[c] += deviation * deviation;
             }
@@ -58,8 +56,7 @@ FNN_SHARED void FN(column_factors)(ptrdiff_t count, ptrdiff_t start, const fnn_n
     const REAL epsilon = (REAL)norm->epsilon;
     const REAL *gamma = norm->gamma, *in = (const REAL *)variance + start;
     FN(copy_or)(count, gamma ? gamma + start : NULL, 1, out);
-    INDEPENDENT
-    for (ptrdiff_t c = 0; c < count; c++)
+    EACH(c, count)
         out[c] /= SQRT(in[c] + epsilon);
 }
 
@@ -77,8 +74,7 @@ static void FN(fnn_batch_norm_forward)(const fnn_norm *norm, const fnn_real *x, 
         for (ptrdiff_t r = 0; r < norm->rows; r++) {
             const REAL *in = (const REAL *)x + r * C + start;
             REAL *out = (REAL *)y + r * C + start;
-            INDEPENDENT
-            for (ptrdiff_t c = 0; c < count; c++)
+            EACH(c, count)
                 out[c] = FMA(in[c] - center[c], factor[c], shift[c]);
         }
     }
@@ -89,8 +85,7 @@ FNN_SHARED void FN(add_column_sums)(ptrdiff_t count, double scale, const double 
 {
     if (!out)
         return;
-    INDEPENDENT
-    for (ptrdiff_t c = 0; c < count; c++)
+    EACH(c, count)
         out[c] = FMA((REAL)scale, (REAL)sum[c], out[c]);
 }
 
@@ -109,8 +104,7 @@ static void FN(fnn_batch_norm_backward)(const fnn_norm *norm, int coupled, doubl
         memset(slope, 0, sizeof slope);
         for (ptrdiff_t r = 0; r < R; r++) {
             const REAL *in = (const REAL *)x + r * C + start, *gradient = (const REAL *)dy + r * C + start;
-            INDEPENDENT
-            for (ptrdiff_t c = 0; c < count; c++) {
+            EACH(c, count) {
                 flat[c] += (double)gradient[c];
                 slope[c] += (double)gradient[c] * (double)(in[c] - center[c]);
             }
@@ -125,8 +119,7 @@ static void FN(fnn_batch_norm_backward)(const fnn_norm *norm, int coupled, doubl
         for (ptrdiff_t r = 0; r < (dx ? R : 0); r++) {
             const REAL *in = (const REAL *)x + r * C + start, *gradient = (const REAL *)dy + r * C + start;
             REAL *out = (REAL *)dx + r * C + start;
-            INDEPENDENT
-            for (ptrdiff_t c = 0; c < count; c++)
+            EACH(c, count)
                 out[c] = FMA(center[c] - in[c], tilt[c], gradient[c] - level[c]) * factor[c];
         }
         FN(add_column_sums)(count, scale, slope, dgamma ? (REAL *)dgamma + start : NULL);
@@ -164,18 +157,15 @@ static void FN(fnn_layer_norm_forward)(const fnn_norm *norm, const fnn_real *x, 
         const REAL mean = (REAL)(FN(fnn_sum)(C, in) / (double)C);
         const double variance = FN(dot_around)(C, in, mean, NULL) / (double)C;
         const REAL inverse = (REAL)(1 / __builtin_sqrt(variance + norm->epsilon));
-        INDEPENDENT
-        for (ptrdiff_t c = 0; c < C; c++)
+        EACH(c, C)
             out[c] = (in[c] - mean) * inverse;
         /* A loop each, over a row that is in the cache: one for every combination would be four. */
         if (gamma) {
-            INDEPENDENT
-            for (ptrdiff_t c = 0; c < C; c++)
+            EACH(c, C)
                 out[c] *= gamma[c];
         }
         if (beta) {
-            INDEPENDENT
-            for (ptrdiff_t c = 0; c < C; c++)
+            EACH(c, C)
                 out[c] += beta[c];
         }
         if (moments)
@@ -193,13 +183,11 @@ static void FN(layer_norm_input_gradient)(const fnn_norm *norm, const REAL *x, c
         const REAL mean = moments[2 * r], inverse = moments[2 * r + 1];
         REAL *out = dx + r * C;
         FN(copy_or)(C, gamma, 1, out);
-        INDEPENDENT
-        for (ptrdiff_t c = 0; c < C; c++)
+        EACH(c, C)
             out[c] *= gradient[c];
         const REAL level = (REAL)(FN(fnn_sum)(C, out) / (double)C);
         const REAL tilt = (REAL)(FN(dot_around)(C, in, mean, out) * (double)inverse * (double)inverse / (double)C);
-        INDEPENDENT
-        for (ptrdiff_t c = 0; c < C; c++)
+        EACH(c, C)
             out[c] = FMA(mean - in[c], tilt, out[c] - level) * inverse;
     }
 }
@@ -218,8 +206,7 @@ static void FN(fnn_layer_norm_backward)(const fnn_norm *norm, double scale, cons
         for (ptrdiff_t r = 0; r < norm->rows; r++) {
             const REAL *in = (const REAL *)x + r * C + start, *gradient = (const REAL *)dy + r * C + start;
             const REAL mean = ((const REAL *)moments)[2 * r], inverse = ((const REAL *)moments)[2 * r + 1];
-            INDEPENDENT
-            for (ptrdiff_t c = 0; c < count; c++) {
+            EACH(c, count) {
                 flat[c] += (double)gradient[c];
                 slope[c] += (double)gradient[c] * (double)((in[c] - mean) * inverse);
             }

@@ -23,8 +23,7 @@ FNN_ELEMENT void FN(each_weight)(ptrdiff_t N, const fnn_update *u, int states, c
         .h_corrected = (REAL)(u->learning_rate / u->correction1),
         .inverse2 = (REAL)(1 / u->correction2),
     };
-    INDEPENDENT
-    for (ptrdiff_t n = 0; n < N; n++) {
+    EACH(n, N) {
         FN(weight) p = {w[n], states > 0 ? s0[n] : 0, states > 1 ? s1[n] : 0, states > 2 ? s2[n] : 0};
         p = rule(&rate, g[n], p);
         w[n] = p.w;

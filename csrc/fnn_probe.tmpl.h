@@ -11,46 +11,41 @@
 #define FNN_PROBE_READS 8
 #endif
 
-typedef REAL FN(probe_vector) __attribute__((vector_size(FNN_VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
-enum { FN(PROBE_LANES) = FNN_VECTOR_BYTES / sizeof(REAL) };
-
 static double FN(fnn_probe_multiply_add)(ptrdiff_t N, double factor, double addend, ptrdiff_t *chains)
 {
-    FN(probe_vector) x[FNN_PROBE_VECTORS];
-    const FN(probe_vector) by = (REAL)factor + (FN(probe_vector)){0}, plus = (REAL)addend + (FN(probe_vector)){0};
+    FN(vector) x[FNN_PROBE_VECTORS];
+    const FN(vector) by = (REAL)factor + (FN(vector)){0}, plus = (REAL)addend + (FN(vector)){0};
     double sum = 0;
     for (int v = 0; v < FNN_PROBE_VECTORS; v++)
-        for (int l = 0; l < FN(PROBE_LANES); l++)
-            x[v][l] = (REAL)(v * FN(PROBE_LANES) + l);
+        for (int l = 0; l < FN(WIDTH); l++)
+            x[v][l] = (REAL)(v * FN(WIDTH) + l);
     for (ptrdiff_t n = 0; n < N; n++)
-#pragma GCC unroll 16
-        for (int v = 0; v < FNN_PROBE_VECTORS; v++)
+        UNROLLED_EACH(16, v, FNN_PROBE_VECTORS)
             x[v] = by * x[v] + plus;
     for (int v = 0; v < FNN_PROBE_VECTORS; v++)
-        for (int l = 0; l < FN(PROBE_LANES); l++)
+        for (int l = 0; l < FN(WIDTH); l++)
             sum += (double)x[v][l];
-    *chains = FNN_PROBE_VECTORS * FN(PROBE_LANES);
+    *chains = FNN_PROBE_VECTORS * FN(WIDTH);
     return sum;
 }
 
 static double FN(fnn_probe_read)(ptrdiff_t repeats, ptrdiff_t N, const fnn_real *x)
 {
     const REAL *in = x;
-    FN(probe_vector) lane[FNN_PROBE_READS] = {{0}};
+    FN(vector) lane[FNN_PROBE_READS] = {{0}};
     REAL rest = 0;
     double sum;
     for (ptrdiff_t r = 0; r < repeats; r++) {
         ptrdiff_t n = 0;
-        for (; n + FNN_PROBE_READS * FN(PROBE_LANES) <= N; n += FNN_PROBE_READS * FN(PROBE_LANES))
-#pragma GCC unroll 8
-            for (int v = 0; v < FNN_PROBE_READS; v++) /* volatile: in rising order; else L2 gave half its rate */
-                lane[v] += *(const volatile FN(probe_vector) *)(in + n + v * FN(PROBE_LANES));
+        for (; n + FNN_PROBE_READS * FN(WIDTH) <= N; n += FNN_PROBE_READS * FN(WIDTH))
+            UNROLLED_EACH(8, v, FNN_PROBE_READS) /* volatile: in rising order; else L2 gave half its rate */
+                lane[v] += *(const volatile FN(vector) *)(in + n + v * FN(WIDTH));
         for (; n < N; n++)
             rest += in[n];
     }
     sum = (double)rest;
     for (int v = 0; v < FNN_PROBE_READS; v++)
-        for (int l = 0; l < FN(PROBE_LANES); l++)
+        for (int l = 0; l < FN(WIDTH); l++)
             sum += (double)lane[v][l];
     return sum;
 }

@@ -39,11 +39,12 @@
 #define FMA(a, b, c) ((a) * (b) + (c))
 #endif
 
-/* The loop below it may work in place (same array, same index); it has no other dependence between iterations. */
+/* A loop over n = 0 .. N - 1 that may work in place (same array, same index); it has no other dependence between
+ * iterations. */
 #ifdef __clang__
-#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#define EACH(n, N) _Pragma("clang loop vectorize(assume_safety)") for (ptrdiff_t n = 0; n < (N); n++)
 #else
-#define INDEPENDENT _Pragma("GCC ivdep")
+#define EACH(n, N) _Pragma("GCC ivdep") for (ptrdiff_t n = 0; n < (N); n++)
 #endif
 
 /* The loop below it is to be no loop, if it has at most so many turns.  clang must hear "full": what it unrolls by a
@@ -54,6 +55,7 @@
 #else
 #define UNROLLED(turns) FNN_PRAGMA(GCC unroll turns)
 #endif
+#define UNROLLED_EACH(turns, k, K) UNROLLED(turns) for (int k = 0; k < (K); k++)
 
 /* Outputs up to which a dense layer is narrow, and the chains of each of its sums. */
 #define FNN_NARROW 16

@@ -3,49 +3,39 @@
 /* A gate that sees the cell through its peephole.  One function to a loop: more would not fit into the registers. */
 static void FN(sigmoid_gate)(ptrdiff_t H, const REAL *peephole, const REAL *c, REAL *z)
 {
-    INDEPENDENT
-    for (ptrdiff_t n = 0; n < H; n++)
+    EACH(n, H)
         z[n] = FN(logistic)(FMA(peephole[n], c[n], z[n]));
 }
 
 static void FN(tanh_gate)(ptrdiff_t H, const REAL *z, REAL *a)
 {
-    INDEPENDENT
-    for (ptrdiff_t n = 0; n < H; n++)
+    EACH(n, H)
         a[n] = FN(tanh)(z[n]);
 }
 
-/* One row of an LSTM; without a forget gate the cell forgets nothing: f = 1. */
-static void FN(lstm_row)(ptrdiff_t H, int forgets, const REAL *peephole, const REAL *c_before, REAL *z, REAL *c, REAL *s,
-                         REAL *h)
-{
-    REAL *i = z, *f = z + H, *g = z + (1 + forgets) * H, *o = z + (2 + forgets) * H;
-    FN(sigmoid_gate)(H, peephole, c_before, i);
-    FN(tanh_gate)(H, g, g);
-    if (forgets) {
-        FN(sigmoid_gate)(H, peephole + H, c_before, f);
-        INDEPENDENT
-        for (ptrdiff_t n = 0; n < H; n++)
-            c[n] = FMA(i[n], g[n], f[n] * c_before[n]);
-    } else {
-        INDEPENDENT
-        for (ptrdiff_t n = 0; n < H; n++)
-            c[n] = FMA(i[n], g[n], c_before[n]);
-    }
-    FN(tanh_gate)(H, c, s);
-    FN(sigmoid_gate)(H, peephole + (1 + forgets) * H, c, o);
-    INDEPENDENT
-    for (ptrdiff_t n = 0; n < H; n++)
-        h[n] = o[n] * s[n];
-}
-
+/* Without a forget gate the cell forgets nothing: f = 1. */
 static void FN(fnn_lstm_forward)(ptrdiff_t B, ptrdiff_t H, int forgets, const fnn_real *peephole,
                                  const fnn_real *c_before, fnn_real *z, fnn_real *c, fnn_real *s, fnn_real *h)
 {
+    const REAL *p = peephole;
     for (ptrdiff_t b = 0; b < B; b++) {
-        const ptrdiff_t at = b * H;
-        FN(lstm_row)(H, forgets, peephole, (const REAL *)c_before + at, (REAL *)z + (3 + forgets) * at, (REAL *)c + at,
-                     (REAL *)s + at, (REAL *)h + at);
+        REAL *i = (REAL *)z + b * (3 + forgets) * H, *f = i + H, *g = i + (1 + forgets) * H, *o = g + H;
+        const REAL *before = (const REAL *)c_before + b * H;
+        REAL *cell = (REAL *)c + b * H, *squashed = (REAL *)s + b * H, *state = (REAL *)h + b * H;
+        FN(sigmoid_gate)(H, p, before, i);
+        FN(tanh_gate)(H, g, g);
+        if (forgets) {
+            FN(sigmoid_gate)(H, p + H, before, f);
+            EACH(n, H)
+                cell[n] = FMA(i[n], g[n], f[n] * before[n]);
+        } else {
+            EACH(n, H)
+                cell[n] = FMA(i[n], g[n], before[n]);
+        }
+        FN(tanh_gate)(H, cell, squashed);
+        FN(sigmoid_gate)(H, p + (1 + forgets) * H, cell, o);
+        EACH(n, H)
+            state[n] = o[n] * squashed[n];
     }
 }
 
@@ -55,8 +45,7 @@ FNN_ELEMENT void FN(lstm_row_backward)(ptrdiff_t H, const int forgets, const REA
     const REAL *gate_i = a, *gate_f = a + H, *gate_g = a + (1 + forgets) * H, *gate_o = a + (2 + forgets) * H;
     const REAL *p_i = peephole, *p_f = peephole + H, *p_o = peephole + (1 + forgets) * H;
     REAL *dz_i = dz, *dz_f = dz + H, *dz_g = dz + (1 + forgets) * H, *dz_o = dz + (2 + forgets) * H;
-    INDEPENDENT
-    for (ptrdiff_t n = 0; n < H; n++) {
+    EACH(n, H) {
         const REAL i = gate_i[n], g = gate_g[n], o = gate_o[n];
         const REAL output = dh[n] * s[n] * (o * (1 - o));
         const REAL cell = FMA(output, p_o[n], FMA(dh[n] * o, (1 - s[n]) * (1 + s[n]), dc[n]));
@@ -110,11 +99,9 @@ static void FN(fnn_gru_forward)(ptrdiff_t B, ptrdiff_t H, const fnn_real *q, con
         REAL *gate_r = (REAL *)z + b * 3 * H, *gate_u = gate_r + H, *gate_n = gate_u + H;
         const REAL *recurrent = (const REAL *)q + b * H, *before = (const REAL *)h_before + b * H;
         REAL *state = (REAL *)h + b * H;
-        INDEPENDENT
-        for (ptrdiff_t n = 0; n < 2 * H; n++)
+        EACH(n, 2 * H)
             gate_r[n] = FN(logistic)(gate_r[n]); /* and, right behind it, the update gate */
-        INDEPENDENT
-        for (ptrdiff_t n = 0; n < H; n++) {
+        EACH(n, H) {
             gate_n[n] = FN(tanh)(FMA(gate_r[n], recurrent[n], gate_n[n]));
             state[n] = FMA(gate_u[n], before[n] - gate_n[n], gate_n[n]);
         }
@@ -131,8 +118,7 @@ static void FN(fnn_gru_backward)(ptrdiff_t B, ptrdiff_t H, const fnn_real *a, co
         const REAL *d = (const REAL *)dh + b * H;
         REAL *dz_r = (REAL *)dz + b * 3 * H, *dz_u = dz_r + H, *dz_n = dz_u + H;
         REAL *d_recurrent = (REAL *)dq + b * H, *d_before = (REAL *)dh_before + b * H;
-        INDEPENDENT
-        for (ptrdiff_t n = 0; n < H; n++) {
+        EACH(n, H) {
             const REAL r = gate_r[n], u = gate_u[n], candidate = gate_n[n], state = d[n];
             const REAL slope = state * (1 - u) * ((1 - candidate) * (1 + candidate));
             dz_r[n] = slope * recurrent[n] * (r * (1 - r));

@@ -71,8 +71,7 @@ static double FN(exp_sum)(ptrdiff_t N, const REAL *x, REAL m, REAL *out)
     for (ptrdiff_t start = 0; start < N; start += FNN_BLOCK) {
         const ptrdiff_t count = N - start < FNN_BLOCK ? N - start : FNN_BLOCK;
         REAL *term = out ? out + start : spare;
-        INDEPENDENT
-        for (ptrdiff_t n = 0; n < count; n++)
+        EACH(n, count)
             term[n] = FN(exp)(x[start + n] - m);
         FN(accumulate)(count, term, lane);
     }

@@ -6,18 +6,15 @@ FNN_ELEMENT void FN(row_tile)(const FN(product) *p, const FN(panel) *q, const in
     FN(vector) sum[8];
     const REAL *w = p->w + q->n;
     REAL *c = p->c + q->n;
-    UNROLLED(8)
-    for (int v = 0; v < vectors; v++)
+    UNROLLED_EACH(8, v, vectors)
         sum[v] = q->go_on ? VECTOR(c + v * FN(WIDTH)) : p->start ? VECTOR(p->start + q->n + v * FN(WIDTH)) : (FN(vector)){0};
     for (ptrdiff_t k = q->k; k < q->end; k++) {
         const ptrdiff_t input = list ? list[k] : k;
         const REAL x = p->a[input];
-    UNROLLED(8)
-        for (int v = 0; v < vectors; v++)
+        UNROLLED_EACH(8, v, vectors)
             sum[v] = x * VECTOR(w + input * p->w_row + v * FN(WIDTH)) + sum[v];
     }
-    UNROLLED(8)
-    for (int v = 0; v < vectors; v++)
+    UNROLLED_EACH(8, v, vectors)
         FN(store)(c + v * FN(WIDTH), q->last ? FN(activate)(p, sum[v]) : sum[v], v == vectors - 1, q->count);
 }
 
@@ -83,30 +80,25 @@ FNN_ELEMENT void FN(row_gradient_tile)(const int vectors, ptrdiff_t O, ptrdiff_t
 {
     enum { LINE = 64 / sizeof(REAL) };
     FN(vector) sum[2], t[FN(QUAD)];
-    UNROLLED(2)
-    for (int v = 0; v < vectors; v++)
+    UNROLLED_EACH(2, v, vectors)
         sum[v] = (FN(vector)){0};
     for (ptrdiff_t line = 0; line < O; line += LINE)
-    UNROLLED(2)
-        for (int v = 0; v < vectors; v++) {
+        UNROLLED_EACH(2, v, vectors) {
             const ptrdiff_t end = O - line < LINE ? O : line + LINE;
             ptrdiff_t o = line;
             for (; o + FN(QUAD) <= end; o += FN(QUAD)) {
                 FN(turn_block)(w + v * FN(WIDTH) * w_row + o, w_row, t);
-    UNROLLED(4)
-                for (int j = 0; j < FN(QUAD); j++)
+                UNROLLED_EACH(4, j, FN(QUAD))
                     sum[v] = dy[o + j] * t[j] + sum[v];
             }
             if (o < end) {
                 FN(turn_block)(w + v * FN(WIDTH) * w_row + o, w_row, t);
-    UNROLLED(4)
-                for (int j = 0; j < FN(QUAD) - 1; j++)
+                UNROLLED_EACH(4, j, FN(QUAD) - 1)
                     if (o + j < end)
                         sum[v] = dy[o + j] * t[j] + sum[v];
             }
         }
-    UNROLLED(2)
-    for (int v = 0; v < vectors; v++)
+    UNROLLED_EACH(2, v, vectors)
         *(FN(vector) *)(dx + v * FN(WIDTH)) = sum[v] + (REAL)0;
 }
 
@@ -133,8 +125,7 @@ static void FN(rank_one)(ptrdiff_t I, ptrdiff_t O, ptrdiff_t w_row, REAL scale, 
         const REAL factor = scale * x[i]; /* a copy: for all the compiler knows, x could lie within dw */
         if (x[i] == 0)
             continue;
-        INDEPENDENT
-        for (ptrdiff_t o = 0; o < O; o++)
+        EACH(o, O)
             row[o] = FMA(factor, dy[o], row[o]);
     }
 }

@@ -74,10 +74,8 @@ FNN_ELEMENT void FN(product_tile)(const FN(product) *p, const FN(panel) *q, cons
     const REAL *a = p->a + m * p->a_row;
     const REAL *w = q->w;
     REAL *c = p->c + m * p->c_row + q->n;
-    UNROLLED(8)
-    for (int r = 0; r < rows; r++)
-    UNROLLED(8)
-        for (int v = 0; v < vectors; v++) {
+    UNROLLED_EACH(8, r, rows)
+        UNROLLED_EACH(8, v, vectors) {
             if (q->go_on)
                 sum[r][v] = VECTOR(c + r * p->c_row + v * FN(WIDTH));
             else if (p->start)
@@ -86,28 +84,21 @@ FNN_ELEMENT void FN(product_tile)(const FN(product) *p, const FN(panel) *q, cons
                 sum[r][v] = (FN(vector)){0};
         }
     if (p->add) /* what is added to will be there when the sums are */
-    UNROLLED(8)
-        for (int r = 0; r < rows; r++)
-    UNROLLED(8)
-            for (int v = 0; v < vectors; v++)
+        UNROLLED_EACH(8, r, rows)
+            UNROLLED_EACH(8, v, vectors)
                 __builtin_prefetch(c + r * p->c_row + v * FN(WIDTH), 1);
     for (ptrdiff_t k = q->k; k < q->end; k++) {
         FN(vector) row[FNN_TILE_VECTORS];
-    UNROLLED(8)
-        for (int v = 0; v < vectors; v++)
+        UNROLLED_EACH(8, v, vectors)
             row[v] = VECTOR(w + k * q->w_row + v * FN(WIDTH));
-    UNROLLED(8)
-        for (int r = 0; r < rows; r++) {
+        UNROLLED_EACH(8, r, rows) {
             const REAL x = a[r * p->a_row + k * p->a_step];
-    UNROLLED(8)
-            for (int v = 0; v < vectors; v++)
+            UNROLLED_EACH(8, v, vectors)
                 sum[r][v] = x * row[v] + sum[r][v];
         }
     }
-    UNROLLED(8)
-    for (int r = 0; r < rows; r++)
-    UNROLLED(8)
-        for (int v = 0; v < vectors; v++) {
+    UNROLLED_EACH(8, r, rows)
+        UNROLLED_EACH(8, v, vectors) {
             REAL *out = c + r * p->c_row + v * FN(WIDTH);
             FN(vector) value = sum[r][v];
             if (p->add)
@@ -163,8 +154,7 @@ FNN_ELEMENT void FN(turn_block)(const REAL *w, ptrdiff_t row, FN(vector) t[FN(QU
 {
     fnn_vector_64 x[FN(QUAD)];
     const ptrdiff_t step = FN(QUAD) * row * (ptrdiff_t)sizeof(REAL);
-    UNROLLED(4)
-    for (int r = 0; r < FN(QUAD); r++)
+    UNROLLED_EACH(4, r, FN(QUAD))
         x[r] = fnn_gather_pieces((const char *)(w + r * row), step);
 #if FNN_BITS == 32
     const fnn_vector_64 low = FNN_INTERLEAVE(32, LOW, x[0], x[1]), low2 = FNN_INTERLEAVE(32, LOW, x[2], x[3]);
@@ -202,8 +192,7 @@ static void FN(turn_panel)(const FN(product) *p, FN(panel) *q, ptrdiff_t N, ptrd
         for (ptrdiff_t k = 0; k < depth; k += FN(QUAD)) {
             FN(vector) t[FN(QUAD)];
             FN(turn_block)(w + k, p->w_row, t);
-    UNROLLED(4)
-            for (int j = 0; j < FN(QUAD); j++)
+            UNROLLED_EACH(4, j, FN(QUAD))
                 *(FN(vector) *)(to + (k + j) * FN(PANEL)) = t[j];
         }
     }

@@ -4,8 +4,7 @@ static void FN(fnn_add)(ptrdiff_t N, const fnn_real *x, const fnn_real *y, fnn_r
 {
     const REAL *left = x, *right = y;
     REAL *out = z;
-    INDEPENDENT
-    for (ptrdiff_t n = 0; n < N; n++)
+    EACH(n, N)
         out[n] = left[n] + right[n];
 }
 
@@ -14,8 +13,7 @@ static void FN(fnn_add_scaled)(ptrdiff_t N, double scale, const fnn_real *x, fnn
     const REAL factor = (REAL)scale;
     const REAL *in = x;
     REAL *out = y;
-    INDEPENDENT
-    for (ptrdiff_t n = 0; n < N; n++)
+    EACH(n, N)
         out[n] = FMA(factor, in[n], out[n]);
 }
 
@@ -24,8 +22,7 @@ static void FN(fnn_scale)(ptrdiff_t N, double scale, const fnn_real *x, fnn_real
     const REAL factor = (REAL)scale;
     const REAL *in = x;
     REAL *out = y;
-    INDEPENDENT
-    for (ptrdiff_t n = 0; n < N; n++)
+    EACH(n, N)
         out[n] = factor * in[n];
 }
 
@@ -33,8 +30,7 @@ static void FN(fnn_clip)(ptrdiff_t N, double limit, fnn_real *x)
 {
     const REAL high = (REAL)limit;
     REAL *out = x;
-    INDEPENDENT
-    for (ptrdiff_t n = 0; n < N; n++)
+    EACH(n, N)
         out[n] = FN(clamp)(out[n], -high, high);
 }
 
@@ -59,8 +55,7 @@ static int FN(fnn_all_finite)(ptrdiff_t N, const fnn_real *x)
     REAL total = 0;
     ptrdiff_t n = 0;
     for (; n + ROUND <= N; n += ROUND)
-#pragma GCC unroll 4
-        for (int chain = 0; chain < CHAINS; chain++)
+        UNROLLED_EACH(4, chain, CHAINS)
             sum[chain] = *(const FN(vector) *)(in + n + chain * FN(WIDTH)) * (REAL)0 + sum[chain];
     sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
     for (int lane = 0; lane < FN(WIDTH); lane++)
@@ -75,8 +70,7 @@ static void FN(fnn_add_penalty)(ptrdiff_t N, double l1, double l2, const fnn_rea
     const REAL lasso = (REAL)l1, ridge = (REAL)l2;
     const REAL *in = w;
     REAL *out = g;
-    INDEPENDENT
-    for (ptrdiff_t n = 0; n < N; n++)
+    EACH(n, N)
         out[n] += FMA(ridge, in[n], lasso * FN(sign)(in[n]));
 }
 
@@ -87,19 +81,16 @@ static void FN(fnn_limit_columns)(ptrdiff_t I, ptrdiff_t O, double limit, fnn_re
     memset(factor, 0, (size_t)O * sizeof *factor);
     for (ptrdiff_t i = 0; i < I; i++) {
         const REAL *row = (const REAL *)w + i * O;
-        INDEPENDENT
-        for (ptrdiff_t o = 0; o < O; o++)
+        EACH(o, O)
             factor[o] = FMA(row[o], row[o], factor[o]);
     }
-    INDEPENDENT
-    for (ptrdiff_t o = 0; o < O; o++) {
+    EACH(o, O) {
         const REAL norm = SQRT(factor[o]);
         factor[o] = norm > most ? most / norm : 1;
     }
     for (ptrdiff_t i = 0; i < I; i++) {
         REAL *row = (REAL *)w + i * O;
-        INDEPENDENT
-        for (ptrdiff_t o = 0; o < O; o++)
+        EACH(o, O)
             row[o] *= factor[o];
     }
 }

@@ -1,6 +1,6 @@
 """The only module that calls BLAS: row-major products over ``scipy.linalg.cython_blas``, in single and double precision.
 
-The products of a dense layer as ``Products``, without activations, each on the thread that calls (``blas_threads``).
+The products of a dense layer as ``fnn_products``, without activations, each on the thread that calls (``blas_threads``).
 Importing this module imports scipy.linalg (some 130 ms), so it happens when the first network that needs it is built.
 BLAS is column-major: a row-major A[M,N] is its A^T[N,M], hence the swapped operands below.  Dimensions are checked
 against ``MAX_DIMENSION`` where a plan is built, before they are narrowed to BLAS's integer.
@@ -12,8 +12,7 @@ from scipy.linalg.cython_blas cimport dgemm, dgemv, dger, sgemm, sgemv, sger
 
 from fastnn._core.blas_int cimport blas_int
 from fastnn._core.blas_threads cimport hold, let_go
-from fastnn._core.table cimport fnn_shape
-from fastnn._core.step cimport Products
+from fastnn._core.table cimport fnn_products, fnn_shape
 
 from scipy.linalg import cython_blas
 
@@ -123,10 +122,8 @@ cdef void weight_gradient_f64(const fnn_shape* shape, double scale, const void* 
     weight_gradient(shape, scale, <const double*> x, <const double*> dy, <double*> dw)
 
 
-cdef Products _f32 = Products(forward=forward_f32, input_gradient=input_gradient_f32,
-                              weight_gradient=weight_gradient_f32, row_gradients=NULL, activates=False)
-cdef Products _f64 = Products(forward=forward_f64, input_gradient=input_gradient_f64,
-                              weight_gradient=weight_gradient_f64, row_gradients=NULL, activates=False)
+cdef fnn_products _f32 = fnn_products(False, forward_f32, input_gradient_f32, weight_gradient_f32, NULL)
+cdef fnn_products _f64 = fnn_products(False, forward_f64, input_gradient_f64, weight_gradient_f64, NULL)
 
-# By bytes per element; the Plan takes the pointers out (step.pxd declares what they point to).
+# By bytes per element; the Plan takes the pointers out.
 TABLES = {4: PyCapsule_New(&_f32, "fastnn.Products", NULL), 8: PyCapsule_New(&_f64, "fastnn.Products", NULL)}

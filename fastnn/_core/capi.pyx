@@ -14,8 +14,8 @@ from libc.stdint cimport int32_t, int64_t
 
 from fastnn._core.claim cimport claim, let_go
 from fastnn._core.loss cimport labels_allowed, reals_allowed
-from fastnn._core.plan cimport raise_pending
-from fastnn._core.step cimport DIVERGED, OK, Op
+from fastnn._core.plan cimport require_ok
+from fastnn._core.step cimport DIVERGED, FAILED, OK, Op
 from fastnn._core.trainer cimport Trainer
 from fastnn._core.workspace cimport Workspace
 from fastnn._core.engine cimport Engine, NOT_FINITE
@@ -68,6 +68,10 @@ cdef extern from "fastnn.h" nogil:
         FNN_DIVERGED
         FNN_NO_MEMORY
         FNN_FAILED
+
+ctypedef fused real:
+    float
+    double
 
 cdef enum:
     MOST_THREADS = 1024
@@ -141,13 +145,7 @@ cdef class Handle:
         return status
 
     cdef int answer(self, const Place* place, Py_ssize_t n, const char* x, char* y) noexcept nogil:
-        cdef int status
-        if n > 1:
-            status = self.engine.answer_all(<Workspace> place.many, &x, &y, n, True)
-        elif self.engine.plan.kernels.all_finite(self.engine.input.width, x):
-            status = self.engine.answer(<Workspace> place.one, &x, &y, 0, 1)
-        else:
-            status = NOT_FINITE
+        cdef int status = self.engine.answer_all(<Workspace> (place.many if n > 1 else place.one), &x, &y, n, True)
         return FNN_OK if status == OK else FNN_NOT_FINITE if status == NOT_FINITE else FNN_FAILED
 
     cdef int answer_or_keep(self, const Place* place, Py_ssize_t n, const char* x, char* y) noexcept with gil:
@@ -253,7 +251,7 @@ cdef class Handle:
 
     cdef void keep_failure(self) noexcept:
         try:
-            raise_pending()
+            require_ok(FAILED)
         except BaseException as error:
             self.failure = error
 
@@ -303,32 +301,18 @@ cdef void* params(const fnn_network* net, int32_t itemsize) noexcept nogil:
     return cnp.PyArray_DATA((<Handle> net.owner).engine.params) if same else NULL
 
 
-cdef int predict_f32(fnn_network* net, int32_t rows, const float* x, float* y) noexcept nogil:
-    return (<Handle> net.owner).predict(sizeof(float), rows, <const char*> x, <char*> y)
+cdef int predict(fnn_network* net, int32_t rows, const real* x, real* y) noexcept nogil:
+    return (<Handle> net.owner).predict(sizeof(real), rows, <const char*> x, <char*> y)
 
 
-cdef int predict_f64(fnn_network* net, int32_t rows, const double* x, double* y) noexcept nogil:
-    return (<Handle> net.owner).predict(sizeof(double), rows, <const char*> x, <char*> y)
+cdef int train_step(fnn_network* net, int32_t rows, const real* x, const real* y, double rate,
+                    double* loss) noexcept nogil:
+    return (<Handle> net.owner).train(sizeof(real), rows, <const char*> x, <const char*> y, False, rate, loss)
 
 
-cdef int train_step_f32(fnn_network* net, int32_t rows, const float* x, const float* y, double rate,
-                        double* loss) noexcept nogil:
-    return (<Handle> net.owner).train(sizeof(float), rows, <const char*> x, <const char*> y, False, rate, loss)
-
-
-cdef int train_step_f64(fnn_network* net, int32_t rows, const double* x, const double* y, double rate,
-                        double* loss) noexcept nogil:
-    return (<Handle> net.owner).train(sizeof(double), rows, <const char*> x, <const char*> y, False, rate, loss)
-
-
-cdef int train_step_labels_f32(fnn_network* net, int32_t rows, const float* x, const int64_t* labels, double rate,
-                               double* loss) noexcept nogil:
-    return (<Handle> net.owner).train(sizeof(float), rows, <const char*> x, <const char*> labels, True, rate, loss)
-
-
-cdef int train_step_labels_f64(fnn_network* net, int32_t rows, const double* x, const int64_t* labels, double rate,
-                               double* loss) noexcept nogil:
-    return (<Handle> net.owner).train(sizeof(double), rows, <const char*> x, <const char*> labels, True, rate, loss)
+cdef int train_step_labels(fnn_network* net, int32_t rows, const real* x, const int64_t* labels, double rate,
+                           double* loss) noexcept nogil:
+    return (<Handle> net.owner).train(sizeof(real), rows, <const char*> x, <const char*> labels, True, rate, loss)
 
 
 cdef const char* MESSAGES[FNN_FAILED + 1]
@@ -386,8 +370,8 @@ cdef fnn_api TABLE
 TABLE.abi, TABLE.size = FNN_ABI_VERSION, sizeof(fnn_api)
 TABLE.open, TABLE.close, TABLE.check, TABLE.message = open_network, close_network, check, message
 TABLE.inputs, TABLE.outputs, TABLE.n_params, TABLE.itemsize, TABLE.params = inputs, outputs, n_params, itemsize, params
-TABLE.predict_f32, TABLE.predict_f64 = predict_f32, predict_f64
-TABLE.train_step_f32, TABLE.train_step_f64 = train_step_f32, train_step_f64
-TABLE.train_step_labels_f32, TABLE.train_step_labels_f64 = train_step_labels_f32, train_step_labels_f64
+TABLE.predict_f32, TABLE.predict_f64 = predict[float], predict[double]
+TABLE.train_step_f32, TABLE.train_step_f64 = train_step[float], train_step[double]
+TABLE.train_step_labels_f32, TABLE.train_step_labels_f64 = train_step_labels[float], train_step_labels[double]
 
 API = PyCapsule_New(&TABLE, "fastnn.API", NULL)

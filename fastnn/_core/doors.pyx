@@ -173,7 +173,7 @@ def product_forward(x, w, bias=None, activation="identity", double alpha=0.0, is
     b, _, o = narrow(&shape, axis, part)
     if bias is not None and bias.ndim == 2:
         shape.bias_row = w.shape[1]
-    c.kernels.product_forward(
+    c.kernels.products.forward(
         &shape, c.read(x, x.shape, b * shape.x_row), c.read(w, w.shape, o),
         c.read(bias, None if bias is None else outputs[-bias.ndim:], b * shape.bias_row + o), ACTIVATIONS[activation],
         alpha, c.write(y, outputs, b * shape.y_row + o))
@@ -188,7 +188,7 @@ def product_input_gradient(dy, w, isa=None, axis="I", part=None, out=None):
     if out is None:
         w, dx = roomy(w), roomy(c.new(None, inputs), np.nan)
     b, i, _ = narrow(&shape, axis, part)
-    c.kernels.product_input_gradient(
+    c.kernels.products.input_gradient(
         &shape, c.read(dy, (len(dy), w.shape[1]), b * shape.y_row), c.read(w, w.shape, i * shape.w_row),
         c.write(dx, inputs, b * shape.x_row + i))
     return dx
@@ -203,7 +203,7 @@ def product_weight_gradient(x, dy, dw, double scale=1.0, isa=None, axis="O", par
     elif out is not dw:
         raise ValueError("product_weight_gradient: expected out to be dw itself, or None")
     _, i, o = narrow(&shape, axis, part)
-    c.kernels.product_weight_gradient(
+    c.kernels.products.weight_gradient(
         &shape, scale, c.read(x, x.shape, i), c.read(dy, (len(x), dw.shape[1]), o),
         c.write(dw, dw.shape, i * shape.w_row + o))
     return dw
@@ -217,7 +217,7 @@ def product_row_gradients(x, dy, w, double scale=1.0, isa=None, out=None):
         raise ValueError(f"expected one row, got {len(x)}")
     if out is None:
         w, dy, dx = roomy(w), roomy(dy), roomy(c.new(), np.nan)
-    c.kernels.product_row_gradients(&shape, scale, c.read(x), c.read(dy, (1, w.shape[1])), c.read(w, w.shape),
+    c.kernels.products.row_gradients(&shape, scale, c.read(x), c.read(dy, (1, w.shape[1])), c.read(w, w.shape),
                                     c.write(dx), c.write(w, w.shape))
     return dx, w
 

@@ -42,6 +42,7 @@ cdef class Engine:
                     Py_ssize_t n) noexcept nogil
     cdef int answer_all(self, Workspace work, const char** rows, char** answers, Py_ssize_t n,
                         bint check) noexcept nogil
+    cdef int run(self, Idle idle, const char** rows, char** answers, Py_ssize_t n, bint check) except? NOT_FINITE
     cdef object empty(self, Py_ssize_t n, bint batched)
     cdef const char* target_of(self, object y, Py_ssize_t n, bint batched, int64_t* number, bint* labels) noexcept
     cdef object _copy(self, const char* data, int tensor)

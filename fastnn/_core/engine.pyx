@@ -11,8 +11,9 @@ from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
+from fastnn._core.claim cimport let_go
 from fastnn._core.loss cimport NO_REALS, labels_allowed, reals_allowed
-from fastnn._core.plan cimport GIL_WORK, Plan, raise_pending, require_rows, run_backward, run_commit, run_forward
+from fastnn._core.plan cimport GIL_WORK, Plan, require_ok, require_rows, run_backward, run_commit, run_forward
 from fastnn._core.idle cimport Idle
 from fastnn._core.rows cimport Row, data_of, fits, row_of
 from fastnn._core.step cimport Frame, OK
@@ -90,6 +91,18 @@ cdef class Engine:
             start += size
         return OK
 
+    cdef int run(self, Idle idle, const char** rows, char** answers, Py_ssize_t n, bint check) except? NOT_FINITE:
+        """``answer_all`` in a workspace of ``idle``, without the GIL where that pays; NOT_FINITE, or a step's exception."""
+        cdef Workspace work = idle.take()
+        cdef int status
+        if n * self.plan.multiply_adds < GIL_WORK:
+            status = self.answer_all(work, rows, answers, n, check)
+        else:
+            with nogil:
+                status = self.answer_all(work, rows, answers, n, check)
+        idle.give_back(work)
+        return require_ok(status) if status != NOT_FINITE else NOT_FINITE
+
     cdef object empty(self, Py_ssize_t n, bint batched):
         """An array for one answer, or for ``n``."""
         cdef cnp.npy_intp sizes[MAX_AXES + 1]
@@ -134,7 +147,6 @@ cdef class Engine:
         array([1., 1., 1., 1.], dtype=float32)
         """
         cdef Py_ssize_t n
-        cdef int status
         cdef const char* rows
         cdef char* answers
         if not fits(X, self.fast_dtype, &self.input, True):
@@ -147,18 +159,9 @@ cdef class Engine:
                                     and cnp.PyArray_DIM(out, 0) == n and cnp.PyArray_ISWRITEABLE(out)):
             return self._predict_checked(X, out)
         result = self.empty(n, True) if out is None else out
-        cdef Workspace work = self.many.take()
         rows, answers = data_of(X), data_of(result)
-        if n * self.plan.multiply_adds < GIL_WORK:
-            status = self.answer_all(work, &rows, &answers, n, True)
-        else:
-            with nogil:
-                status = self.answer_all(work, &rows, &answers, n, True)
-        self.many.give_back(work)
-        if status == NOT_FINITE:
+        if self.run(self.many, &rows, &answers, n, True) == NOT_FINITE:
             return self._predict_checked(X, out)
-        if status != OK:
-            raise_pending()
         return result
 
     def predict_one(self, x, out=None):
@@ -195,28 +198,17 @@ cdef class Engine:
         >>> net.predict_one(np.ones(3, np.float32))
         array([0., 0.], dtype=float32)
         """
-        cdef int status
         cdef const char* row
         cdef char* answer
         if not fits(x, self.fast_dtype, &self.input, False):
             return self._predict_one_checked(x, out)
-        if out is None:
-            out = self.empty(1, False)
-        elif not fits(out, self.fast_dtype, &self.output, False) or not cnp.PyArray_ISWRITEABLE(out):
+        if out is not None and not (fits(out, self.fast_dtype, &self.output, False) and cnp.PyArray_ISWRITEABLE(out)):
             return self._predict_one_checked(x, out)
-        row, answer = data_of(x), data_of(out)
-        if not self.plan.kernels.all_finite(self.input.width, row):
+        result = self.empty(1, False) if out is None else out
+        row, answer = data_of(x), data_of(result)
+        if self.run(self.one, &row, &answer, 1, True) == NOT_FINITE:
             return self._predict_one_checked(x, out)
-        cdef Workspace work = self.one.take()
-        if self.plan.multiply_adds < GIL_WORK:
-            status = self.answer(work, &row, &answer, 0, 1)
-        else:
-            with nogil:
-                status = self.answer(work, &row, &answer, 0, 1)
-        self.one.give_back(work)
-        if status != OK:
-            raise_pending()
-        return out
+        return result
 
     def train_step(self, x, y, sample_weight=None):
         """Learn from one row or one mini-batch, now; return the loss before the update.
@@ -281,7 +273,10 @@ cdef class Engine:
         trainer.take_targets(trainer.losses, labels)
         trainer.rows.inputs[0], trainer.rows.targets[0] = row, target
         trainer.rows.weights, trainer.rows.order = NULL, NULL
-        return trainer.one_step(n, rate, True)
+        try:
+            return trainer.one_step(n, rate, True)
+        finally:
+            let_go(&trainer.busy)
 
     cdef const char* target_of(self, object y, Py_ssize_t n, bint batched, int64_t* number, bint* labels) noexcept:
         """The targets of ``n`` rows if they are ready for the loss, else NULL; a single one may come to ``number``."""
@@ -319,23 +314,17 @@ cdef class Engine:
 
     def _predict_rows(self, inputs, outputs, Py_ssize_t n):
         """Answer ``n`` rows of packed, finite arrays into packed arrays, ``chunk`` rows at a time, without the GIL."""
-        cdef Workspace work = self.many.take()
-        cdef int i, status
+        cdef int i
         cdef const char* rows[MAX_PORTS]
         cdef char* answers[MAX_PORTS]
         for i in range(self.n_inputs):
             rows[i] = data_of(inputs[i])
         for i in range(self.n_outputs):
             answers[i] = data_of(outputs[i])
-        with nogil:
-            status = self.answer_all(work, rows, answers, n, False)
-        self.many.give_back(work)
-        if status != OK:
-            raise_pending()
+        self.run(self.many, rows, answers, n, False)
 
     def _forward_rows(self, inputs, Py_ssize_t n, bint training, unsigned long long seed, unsigned long long step):
         """Run ``n`` rows forward and keep every tensor for ``_backward_rows`` and ``_value``."""
-        cdef const char* rows
         cdef int i, status
         if training and n < self.plan.least_rows:
             require_rows(self.plan, self.plan.steps, self.plan.n_steps, n)
@@ -347,13 +336,10 @@ cdef class Engine:
         work.open(cnp.PyArray_DATA(self.params), training, seed, step)
         work.frame.batch = n
         for i in range(len(inputs)):
-            rows = <const char*> cnp.PyArray_DATA(inputs[i])
-            memcpy(work.slots[i].own, rows, n * work.slots[i].row_bytes)
-            take_input(&work.frame, &work.slots[i], work.slots[i].own, NULL, 0, n)
+            memcpy(work.slots[i].own, data_of(inputs[i]), n * work.slots[i].row_bytes)
         with nogil:
             status = run_forward(work.plan.steps, work.plan.n_steps, &work.frame)
-        if status != OK:
-            raise_pending()
+        require_ok(status)
         self.manual_rows, self.uncommitted = n, training
 
     @property
@@ -395,8 +381,7 @@ cdef class Engine:
                 memcpy(frame.gradients[tensor], cnp.PyArray_DATA(dy), dy.nbytes)
         with nogil:
             status = run_backward(self.plan.steps, self.plan.n_steps, &frame)
-        if status != OK:
-            raise_pending()
+        require_ok(status)
         return [self._copy(frame.gradients[<int> tensor], tensor) for tensor in self.plan.inputs] if inputs else None
 
     def _commit_rows(self):

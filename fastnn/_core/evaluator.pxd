@@ -12,6 +12,7 @@ cdef class Evaluator:
     cdef const fnn_kernels* kernels
     cdef list loss_parts                # what the losses were made from; the C structs borrow its objects
     cdef LossStep* losses
+    cdef list memory                    # of the C arrays
     cdef int n_losses
     cdef Idle idle
     cdef void take_targets(self, LossStep* loss, bint labels) noexcept nogil

@@ -3,12 +3,12 @@
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
-from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from fastnn._core.idle cimport Idle
+from fastnn._core.memory cimport zeros
 from fastnn._core.loss cimport LossStep, run_loss
-from fastnn._core.plan cimport Plan, raise_pending, run_forward
+from fastnn._core.plan cimport Plan, require_ok, run_forward
 from fastnn._core.step cimport OK
 from fastnn._core.workspace cimport Workspace, rows_by_bytes, take_input
 
@@ -31,10 +31,8 @@ cdef class Evaluator:
 
     def __init__(self, Plan plan, cnp.ndarray params, losses):
         self.plan, self.params, self.kernels, self.loss_parts = plan, params, plan.kernels, list(losses)
-        self.losses = <LossStep*> calloc(max(len(losses), 1), sizeof(LossStep))
-        if self.losses == NULL:
-            raise MemoryError(f"Evaluator: no memory for {len(losses)} losses")
-        self.n_losses = len(losses)
+        self.memory, self.n_losses = [], len(losses)
+        self.losses = <LossStep*> zeros(self.memory, len(losses), sizeof(LossStep))
         for i, loss in enumerate(losses):
             self.losses[i].tensor, self.losses[i].parameter = loss["tensor"], loss["parameter"]
             self.losses[i].share, self.losses[i].steps = loss["share"], loss["steps"]
@@ -48,9 +46,6 @@ cdef class Evaluator:
             self.take_targets(&self.losses[i], False)
         self.chunk = rows_by_bytes(sum(plan.widths) * plan.dtype.itemsize, CHUNK_ROWS, CHUNK_ROWS)
         self.idle = Idle(plan, params, self.chunk, share=False)
-
-    def __dealloc__(self):
-        free(self.losses)
 
     cdef void take_targets(self, LossStep* loss, bint labels) noexcept nogil:
         """Expect int64 labels, or one real number per element that the loss reads."""
@@ -83,8 +78,7 @@ cdef class Evaluator:
                 take_input(&work.frame, &work.slots[i], <char*> cnp.PyArray_DATA(array), NULL, start, size)
             with nogil:
                 status = run_forward(self.plan.steps, self.plan.n_steps, &work.frame)
-            if status != OK:
-                raise_pending()
+            require_ok(status)
             if weights is not None:
                 row_weights = <char*> cnp.PyArray_DATA(weights) + start * each * itemsize
             for i, array in enumerate(targets):
@@ -93,8 +87,7 @@ cdef class Evaluator:
                 target = <char*> cnp.PyArray_DATA(array) + start * loss.target_bytes
                 status = run_loss(&loss, itemsize, size, work.frame.values[loss.tensor], target, row_weights, each, 1.0,
                                   NULL, &total)
-                if status != OK:
-                    raise_pending()
+                require_ok(status)
                 loss_sum += loss.share * total
             weight_sum += <double> size if row_weights == NULL else self.kernels.sum(size * each, row_weights)
             for i, output in enumerate(outputs):

@@ -25,6 +25,7 @@ cdef class Lanes:
     cdef list losses
     cdef list workspaces                # of the lanes
     cdef list gathered                  # memory of the lanes' targets
+    cdef list memory                    # of the lanes
     cdef cnp.ndarray weight_memory
     cdef cnp.ndarray gradient_memory
     cdef Lane* lanes

@@ -6,8 +6,8 @@ Where the cuts are depends on shapes and sizes alone, never on how many threads 
 """
 
 cimport numpy as cnp
-from libc.stdlib cimport calloc, free
 
+from fastnn._core.memory cimport zeros
 from fastnn._core.plan cimport Plan
 from fastnn._core.workspace cimport Workspace, rows_by_bytes
 
@@ -33,18 +33,11 @@ cdef class Lanes:
 
     def __init__(self, Plan plan, cnp.ndarray params, tuple wanted, list losses, bint whole=False):
         self.plan, self.params, self.wanted, self.losses = plan, params, wanted, losses
-        self.workspaces, self.gathered, self.cut_from = [], [], PY_SSIZE_T_MAX
-        self.lanes = <Lane*> calloc(GROUPS, sizeof(Lane))
-        if self.lanes == NULL:
-            raise MemoryError("Trainer: no memory for its threads")
+        self.workspaces, self.gathered, self.memory, self.cut_from = [], [], [], PY_SSIZE_T_MAX
+        self.lanes = <Lane*> zeros(self.memory, GROUPS, sizeof(Lane))
         if not (whole or any(op.may_fail or op.couples_rows for op in plan.ops)
                 or any(not isinstance(loss["kernel"], str) for loss in losses)):
             self._choose_rows()
-
-    def __dealloc__(self):
-        for i in range(GROUPS if self.lanes != NULL else 0):
-            free(self.lanes[i].targets)
-        free(self.lanes)
 
     def _choose_rows(self):
         """Cut by the bytes of a row's values and gradients, and by its multiply-adds.
@@ -92,9 +85,7 @@ cdef class Lanes:
         targets = [aligned_zeros(rows * max(self.plan.widths[loss["tensor"]] * self.plan.dtype.itemsize,
                                             loss["steps"] * sizeof(cnp.int64_t)), np.uint8) for loss in self.losses]
         if lane.targets == NULL:
-            lane.targets = <char**> calloc(max(len(targets), 1), sizeof(char*))
-            if lane.targets == NULL:
-                raise MemoryError("Trainer: no memory for targets")
+            lane.targets = <char**> zeros(self.memory, len(targets), sizeof(char*))
         for i, target in enumerate(targets):
             lane.targets[i] = <char*> cnp.PyArray_DATA(target)
         work.open(cnp.PyArray_DATA(self.params), True, 0, 0)

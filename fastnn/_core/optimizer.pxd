@@ -22,6 +22,7 @@ cdef class OptimizerState:
     cdef fnn_optimizer_update update
     cdef fnn_update scalars
     cdef Segment* segments
+    cdef list memory                            # of the segments
     cdef int n_segments
     cdef double clip_norm
     cdef double clip_value

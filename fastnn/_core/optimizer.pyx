@@ -3,8 +3,8 @@
 cimport numpy as cnp
 from cpython.object cimport PyObject
 from libc.math cimport pow, sqrt
-from libc.stdlib cimport calloc, free
 
+from fastnn._core.memory cimport zeros
 from fastnn._core.table cimport fnn_kernels, fnn_optimizer_update, fnn_update, kernel_table
 from fastnn._core.pool cimport run_parts, threads
 
@@ -86,18 +86,13 @@ cdef class OptimizerState:
         if initial:
             self.state.fill(initial)
         self.work = aligned_zeros(max((segment["columns"] for segment in segments), default=0), dtype)
-        self.segments = <Segment*> calloc(max(len(segments), 1), sizeof(Segment))
-        if self.segments == NULL:
-            raise MemoryError(f"optimizer: no memory for {len(segments)} parameters")
-        self.n_segments = len(segments)
+        self.memory, self.n_segments = [], len(segments)
+        self.segments = <Segment*> zeros(self.memory, len(segments), sizeof(Segment))
         for i, segment in enumerate(segments):
             self.segments[i] = segment
         self.by_parts = not (clip_norm or clip_value)
         self.plain = rule == "sgd" and not (clip_norm or clip_value) and not any(
             segment[name] for segment in segments for name in ("l1", "l2", "weight_decay", "max_norm"))
-
-    def __dealloc__(self):
-        free(self.segments)
 
     def set_step(self, unsigned long long step):
         """Go on as after ``step`` updates."""
@@ -131,20 +126,20 @@ cdef class OptimizerState:
         cdef Segment* segment
         cdef char* g
         cdef int i
-        if self.clip_value > 0.0:
-            for i in range(self.n_segments):
-                segment = &self.segments[i]
-                kernels.clip(segment.size, self.clip_value, grads + segment.start * itemsize)
-        if self.clip_norm > 0.0:
-            for i in range(self.n_segments):
-                segment = &self.segments[i]
-                squares += kernels.sum_squares(segment.size, grads + segment.start * itemsize)
-            norm = sqrt(squares)
-            if norm > self.clip_norm:
-                for i in range(self.n_segments):
-                    segment = &self.segments[i]
-                    g = grads + segment.start * itemsize
-                    kernels.scale(segment.size, self.clip_norm / norm, g, g)
+        if self.by_parts:
+            return
+        for i in range(self.n_segments):
+            segment = &self.segments[i]
+            g = grads + segment.start * itemsize
+            if self.clip_value > 0.0:
+                kernels.clip(segment.size, self.clip_value, g)
+            if self.clip_norm > 0.0:
+                squares += kernels.sum_squares(segment.size, g)
+        norm = sqrt(squares)
+        for i in range(self.n_segments if norm > self.clip_norm > 0.0 else 0):
+            segment = &self.segments[i]
+            g = grads + segment.start * itemsize
+            kernels.scale(segment.size, self.clip_norm / norm, g, g)
 
     cdef void apply_part(self, char* params, char* grads, double learning_rate, Py_ssize_t start,
                          Py_ssize_t stop) noexcept nogil:

@@ -1,5 +1,5 @@
-from fastnn._core.table cimport fnn_kernels
-from fastnn._core.step cimport Frame, Products, Step
+from fastnn._core.table cimport fnn_kernels, fnn_products
+from fastnn._core.step cimport Frame, Step
 
 # Multiply-adds of a forward pass below which releasing the GIL costs more than it gives.
 cdef enum:
@@ -17,16 +17,15 @@ cdef class Plan:
     cdef readonly Py_ssize_t least_rows # of a training batch
     cdef readonly double multiply_adds  # of a row
     cdef const fnn_kernels* kernels
-    cdef Products native
-    cdef Products blas
+    cdef fnn_products blas
     cdef int n_steps
     cdef Step* steps
     cdef int n_fused
     cdef Step* fused                    # the same with cheap activations made part of the steps before them
-    cdef int* wiring
+    cdef list memory                    # of the steps, and of the tensor numbers that they point to
 
 cdef int run_forward(const Step* steps, int n_steps, const Frame* frame) noexcept nogil
 cdef int run_backward(const Step* steps, int n_steps, const Frame* frame) noexcept nogil
 cdef void run_commit(const Step* steps, int n_steps, const Frame* frame, char* params) noexcept nogil
 cdef int require_rows(Plan plan, const Step* steps, int n_steps, Py_ssize_t batch) except -1
-cdef int raise_pending() except -1
+cdef int require_ok(int status) except -1

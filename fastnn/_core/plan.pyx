@@ -6,11 +6,10 @@ one reader and every gradient exactly one writer.
 """
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy
 
-from fastnn._core.table cimport kernel_table
-from fastnn._core.step cimport Frame, OK, Op, Products, Step
+from fastnn._core.memory cimport zeros
+from fastnn._core.table cimport fnn_products, kernel_table
+from fastnn._core.step cimport Frame, OK, Op, Step
 
 import numpy as np
 
@@ -37,15 +36,10 @@ cdef class Plan:
         self.ops = tuple(node[0] for node in nodes)
         self.offsets = [node[3] for node in nodes]
         self.least_rows = max((op.least_rows for op in self.ops), default=1)
-        self.multiply_adds = sum(op.multiply_adds for op in self.ops)
-        self._load_products()
+        self.multiply_adds, self.memory = sum(op.multiply_adds for op in self.ops), []
+        self._load_blas()
         self._write_steps(nodes)
         self._fuse_activations()
-
-    def __dealloc__(self):
-        free(self.steps)
-        free(self.fused)
-        free(self.wiring)
 
     def _with_fan_out(self, nodes, outputs):
         """Give every reader of a tensor its own name for it."""
@@ -74,36 +68,31 @@ cdef class Plan:
             part(out)
         return result, [names[tensor].pop(0) if tensor in names else tensor for tensor in outputs]
 
-    def _load_products(self):
-        """Take the products from our kernels, and from the BLAS module (imported only then) where an op is to use it."""
-        cdef Op op
-        self.native.forward = self.kernels.product_forward
-        self.native.input_gradient = self.kernels.product_input_gradient
-        self.native.weight_gradient = self.kernels.product_weight_gradient
-        self.native.row_gradients, self.native.activates = self.kernels.product_row_gradients, True
+    def _load_blas(self):
+        """Take products from the BLAS module, imported only then, where an op is to use it."""
         if not any(uses_blas(op.product_size) for op in self.ops):
             return
         from fastnn._core import blas
 
         if max(self.widths) > blas.MAX_DIMENSION:
             raise ValueError(f"Plan: expected layers of at most {blas.MAX_DIMENSION} units, got {max(self.widths)}")
-        memcpy(&self.blas, PyCapsule_GetPointer(blas.TABLES[self.dtype.itemsize], "fastnn.Products"), sizeof(Products))
+        self.blas = (<fnn_products*> PyCapsule_GetPointer(blas.TABLES[self.dtype.itemsize], "fastnn.Products"))[0]
 
     def _write_steps(self, nodes):
         """Fill the C array of steps and the tensor numbers it points to."""
         cdef Step* step
-        cdef int* wire
+        cdef Op op
+        cdef int* wire = <int*> zeros(self.memory, sum(len(ins) + len(outs) for _, ins, outs, _ in nodes), sizeof(int))
         self.n_steps = len(nodes)
-        self.steps = <Step*> calloc(max(len(nodes), 1), sizeof(Step))
-        self.wiring = <int*> malloc(max(sum(len(ins) + len(outs) for _, ins, outs, _ in nodes), 1) * sizeof(int))
-        if self.steps == NULL or self.wiring == NULL:
-            raise MemoryError(f"Plan: no memory for {len(nodes)} steps")
+        self.steps = <Step*> zeros(self.memory, len(nodes), sizeof(Step))
         self.producers = [None] * len(self.widths)
-        wire = self.wiring
-        for index, (op, ins, outs, _) in enumerate(nodes):
-            step = &self.steps[index]
+        for index, (node, ins, outs, _) in enumerate(nodes):
+            op, step = node, &self.steps[index]
+            step.forward, step.backward, step.commit, step.config = op.forward, op.backward, op.commit, op.config
             step.kernels = self.kernels
-            step.products = &self.blas if uses_blas((<Op> op).product_size) else &self.native
+            step.products = &self.kernels.products
+            if uses_blas(op.product_size):
+                step.products = &self.blas
             step.index, step.trainable, step.rate = index, True, 1.0
             step.params = <Py_ssize_t> self.offsets[index] * self.kernels.itemsize
             step.n_inputs, step.n_outputs = len(ins), len(outs)
@@ -116,7 +105,6 @@ cdef class Plan:
                 self.producers[tensor] = (index, place)
                 wire[0] = tensor
                 wire += 1
-            (<Op> op).bind(step)
 
     def _fuse_activations(self):
         """Copy the steps, with an activation that costs next to nothing made part of the step whose output it reads.
@@ -127,9 +115,7 @@ cdef class Plan:
         cdef Step* after
         cdef Op op
         cdef int index = 0
-        self.fused = <Step*> malloc(max(self.n_steps, 1) * sizeof(Step))
-        if self.fused == NULL:
-            raise MemoryError(f"Plan: no memory for {self.n_steps} steps")
+        self.fused = <Step*> zeros(self.memory, self.n_steps, sizeof(Step))
         self.n_fused = 0
         while index < self.n_steps:
             op, step = self.ops[index], &self.fused[self.n_fused]
@@ -231,6 +217,6 @@ cdef int require_rows(Plan plan, const Step* steps, int n_steps, Py_ssize_t batc
     return 0
 
 
-cdef int raise_pending() except -1:
-    """Let the exception that a step has set rise."""
-    return -1
+cdef int require_ok(int status) except -1:
+    """Let the exception that a step has set rise, if one has failed."""
+    return 0 if status == OK else -1

@@ -5,9 +5,9 @@ element of the result is summed within one part, so its bits do not depend on th
 its outputs both in the forward matmul and in the weight gradient, so that each thread keeps its columns of W in cache.
 """
 
-from fastnn._core.table cimport fnn_shape
+from fastnn._core.table cimport fnn_products, fnn_shape
 from fastnn._core.pool cimport run_parts, threads
-from fastnn._core.step cimport Products, Step
+from fastnn._core.step cimport Step
 
 cdef enum:
     PART_WORK = 1 << 18     # least multiply-adds of a part: about 3 us
@@ -39,7 +39,7 @@ cdef struct Job:
 
 
 cdef void run(const Job* job, const fnn_shape* shape, char* x, char* w, const char* bias, char* y) noexcept nogil:
-    cdef const Products* products = job.step.products
+    cdef const fnn_products* products = job.step.products
     if job.product == FORWARD:
         products.forward(shape, x, w, bias, job.step.activation, job.step.alpha, y)
     elif job.product == INPUT_GRADIENT:
@@ -56,24 +56,19 @@ cdef inline Py_ssize_t cut(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t parts, Py_s
 cdef void run_part(void* argument, Py_ssize_t part) noexcept nogil:
     cdef const Job* job = <const Job*> argument
     cdef fnn_shape shape = job.shape[0]
-    cdef const char* bias = job.bias
-    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, start
+    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, b = 0, i = 0, o = 0   # where the part begins on each axis
     if job.axis == BATCH:
-        start = cut(shape.batch, PART_ROWS, job.parts, part)
-        shape.batch = cut(shape.batch, PART_ROWS, job.parts, part + 1) - start
-        if bias != NULL:
-            bias += start * shape.bias_row * itemsize
-        run(job, &shape, job.x + start * shape.x_row * itemsize, job.w, bias, job.y + start * shape.y_row * itemsize)
+        b = cut(shape.batch, PART_ROWS, job.parts, part)
+        shape.batch = cut(shape.batch, PART_ROWS, job.parts, part + 1) - b
     elif job.axis == INPUTS:
-        start = cut(shape.inputs, CACHE_LINE, job.parts, part)
-        shape.inputs = cut(shape.inputs, CACHE_LINE, job.parts, part + 1) - start
-        run(job, &shape, job.x + start * itemsize, job.w + start * shape.w_row * itemsize, job.bias, job.y)
+        i = cut(shape.inputs, CACHE_LINE, job.parts, part)
+        shape.inputs = cut(shape.inputs, CACHE_LINE, job.parts, part + 1) - i
     else:
-        start = cut(shape.outputs, CACHE_LINE, job.parts, part)
-        shape.outputs = cut(shape.outputs, CACHE_LINE, job.parts, part + 1) - start
-        if bias != NULL:
-            bias += start * itemsize
-        run(job, &shape, job.x, job.w + start * itemsize, bias, job.y + start * itemsize)
+        o = cut(shape.outputs, CACHE_LINE, job.parts, part)
+        shape.outputs = cut(shape.outputs, CACHE_LINE, job.parts, part + 1) - o
+    run(job, &shape, job.x + (b * shape.x_row + i) * itemsize, job.w + (i * shape.w_row + o) * itemsize,
+        job.bias + (b * shape.bias_row + o) * itemsize if job.bias != NULL else NULL,
+        job.y + (b * shape.y_row + o) * itemsize)
 
 
 cdef void split(Job* job, Axis wide, Py_ssize_t columns, Axis other, Py_ssize_t rows, Py_ssize_t unit) noexcept nogil:

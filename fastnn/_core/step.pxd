@@ -21,23 +21,12 @@ SCRATCH_PARTS, runs in no more parts than that, and part p writes to part_scratc
 
 from libc.stdint cimport uint64_t
 
-from fastnn._core.table cimport fnn_kernels, fnn_shape
+from fastnn._core.table cimport fnn_kernels, fnn_products
 
 cdef enum Status:
     OK = 0
     DIVERGED = 1       # the loss is infinite or not a number
     FAILED = 2         # an op refused a value, or a custom function raised; the exception is set
-
-# The products of a dense layer for one dtype: our own kernels (csrc/fnn_kernels.h says what they do), or BLAS.
-cdef struct Products:
-    void (*forward)(const fnn_shape* shape, const void* x, const void* w, const void* bias, int activation,
-                    double alpha, void* y) noexcept nogil
-    void (*input_gradient)(const fnn_shape* shape, const void* dy, const void* w, void* dx) noexcept nogil
-    void (*weight_gradient)(const fnn_shape* shape, double scale, const void* x, const void* dy,
-                            void* dw) noexcept nogil
-    void (*row_gradients)(const fnn_shape* shape, double scale, const void* x, const void* dy, const void* w,
-                          void* dx, void* dw) noexcept nogil    # NULL: there is none
-    bint activates          # forward applies an activation; else it must be the identity
 
 cdef struct Frame:
     Py_ssize_t batch        # rows of this call
@@ -73,7 +62,7 @@ cdef struct Step:
     step_fn backward
     commit_fn commit
     const fnn_kernels* kernels
-    const Products* products
+    const fnn_products* products
     const void* config      # the op's own dimensions
     const int* inputs       # tensors
     const int* outputs
@@ -94,6 +83,10 @@ cdef inline char* dparams_of(const Step* step, const Frame* frame) noexcept nogi
 
 
 cdef class Op:
+    cdef step_fn forward                    # what goes into its step
+    cdef step_fn backward
+    cdef commit_fn commit                   # NULL: it has none
+    cdef const void* config
     cdef readonly str who                   # how messages call the layer, where an op has any
     cdef readonly tuple input_widths
     cdef readonly tuple output_widths
@@ -114,6 +107,5 @@ cdef class Op:
     cdef readonly Py_ssize_t least_rows     # of a training batch
     cdef readonly int scratch_parts         # that scratch_bytes is for each of
     cdef readonly Py_ssize_t vocabulary     # the input holds whole numbers below this; 0: any numbers
-    cdef void bind(self, Step* step) noexcept
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept
     cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize, bint training) noexcept

@@ -23,7 +23,8 @@ class Parameter(NamedTuple):
 cdef class Op:
     """One operation on rows: its widths (elements per row), its parameters and how it uses memory.
 
-    It allocates nothing.  ``in_place``: output and input may be one array.  ``reads_input`` / ``reads_output``: the
+    It allocates nothing.  ``forward``, ``backward``, ``commit`` and ``config`` go into its step as they are.
+    ``in_place``: output and input may be one array.  ``reads_input`` / ``reads_output``: the
     backward pass reads those values, so nobody may overwrite them before.  ``shares_value``: the outputs are the
     input, under other names.  ``copies``: outside training the outputs hold the inputs' values, or some of them, as
     they are.  ``activation``: the name of the activation that the op computes; ``activates``: a cheap one after it can
@@ -46,9 +47,6 @@ cdef class Op:
 
     def check(self, dtype):
         """Raise ValueError if the op cannot run in this dtype."""
-
-    cdef void bind(self, Step* step) noexcept:
-        """Fill in forward, backward, config, and commit where there is one."""
 
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
         return 0

@@ -1,10 +1,10 @@
 """One sequence, step by step: a plan of one step whose recurrent ops keep their state from call to call."""
 
 cimport numpy as cnp
-from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-from fastnn._core.plan cimport GIL_WORK, Plan, raise_pending, run_forward
+from fastnn._core.memory cimport zeros
+from fastnn._core.plan cimport GIL_WORK, Plan, require_ok, run_forward
 from fastnn._core.rows cimport Row, data_of, fits, row_of
 from fastnn._core.step cimport OK
 from fastnn._core.workspace cimport Workspace, take_input
@@ -21,6 +21,7 @@ cdef class StreamCore:
     cdef readonly dict states           # by step of the plan: what it keeps
     cdef cnp.ndarray params
     cdef Workspace work
+    cdef list memory
     cdef char** kept
     cdef Row input
     cdef Row output
@@ -31,17 +32,13 @@ cdef class StreamCore:
         self.work = Workspace(plan, 1)
         self.work.open(cnp.PyArray_DATA(params), False, 0, 0)
         self.work.frame.batch = 1
-        self.kept = <char**> calloc(max(plan.n_steps, 1), sizeof(char*))
-        if self.kept == NULL:
-            raise MemoryError("Stream: no memory for its state")
+        self.memory = []
+        self.kept = <char**> zeros(self.memory, plan.n_steps, sizeof(char*))
         self.states = {index: aligned_zeros(op.state_size, plan.dtype) for index, op in enumerate(plan.ops)
                        if op.state_size}
         for index, state in self.states.items():
             self.kept[<int> index] = data_of(state)
         self.work.frame.state = self.kept
-
-    def __dealloc__(self):
-        free(self.kept)
 
     def step(self, x, out=None):
         """Take the next step of the sequence and return the network's answer to it.
@@ -92,8 +89,7 @@ cdef class StreamCore:
         else:
             with nogil:
                 status = run_forward(self.plan.fused, self.plan.n_fused, &self.work.frame)
-        if status != OK:
-            raise_pending()
+        require_ok(status)
         memcpy(data_of(out), self.work.frame.values[<int> self.plan.outputs[0]],
                self.output.width * self.plan.kernels.itemsize)
         return out

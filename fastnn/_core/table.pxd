@@ -50,6 +50,16 @@ cdef extern from "fnn_kernels.h" nogil:
     ctypedef void (*fnn_optimizer_update)(
         Py_ssize_t N, const fnn_update* u, const void* g, void* w, void* s0, void* s1, void* s2) noexcept nogil
 
+    ctypedef struct fnn_products:
+        int activates
+        void (*forward)(const fnn_shape* shape, const void* x, const void* w, const void* bias, int activation,
+                        double alpha, void* y) noexcept nogil
+        void (*input_gradient)(const fnn_shape* shape, const void* dy, const void* w, void* dx) noexcept nogil
+        void (*weight_gradient)(const fnn_shape* shape, double scale, const void* x, const void* dy,
+                                void* dw) noexcept nogil
+        void (*row_gradients)(const fnn_shape* shape, double scale, const void* x, const void* dy, const void* w,
+                              void* dx, void* dw) noexcept nogil
+
     ctypedef struct fnn_kernels:
         const char* isa
         Py_ssize_t itemsize
@@ -59,13 +69,7 @@ cdef extern from "fnn_kernels.h" nogil:
         void (*softmax_forward)(Py_ssize_t B, Py_ssize_t O, const void* z, void* a) noexcept nogil
         void (*softmax_backward)(Py_ssize_t B, Py_ssize_t O, const void* a, const void* da, void* dz) noexcept nogil
         void (*log_sum_exp)(Py_ssize_t B, Py_ssize_t O, const void* z, void* out) noexcept nogil
-        void (*product_forward)(const fnn_shape* shape, const void* x, const void* w, const void* bias, int activation,
-                                double alpha, void* y) noexcept nogil
-        void (*product_input_gradient)(const fnn_shape* shape, const void* dy, const void* w, void* dx) noexcept nogil
-        void (*product_weight_gradient)(const fnn_shape* shape, double scale, const void* x, const void* dy,
-                                        void* dw) noexcept nogil
-        void (*product_row_gradients)(const fnn_shape* shape, double scale, const void* x, const void* dy,
-                                      const void* w, void* dx, void* dw) noexcept nogil
+        fnn_products products
         fnn_loss_value* loss
         fnn_optimizer_update* update
         void (*add_row_sum)(Py_ssize_t B, Py_ssize_t O, double scale, const void* x, void* out) noexcept nogil
@@ -110,6 +114,4 @@ cdef const fnn_kernels* kernel_table(Py_ssize_t itemsize, isa=*) except NULL
 cdef const fnn_kernels* table_for(array, isa=*) except NULL
 cdef void* address(array, dtype, shape, bint writable=*) except? NULL
 cdef void philox(const uint32_t* counter, const uint32_t* key, uint32_t* out) noexcept nogil
-cdef void random_uniform(Py_ssize_t N, const fnn_random* random, double* out) noexcept nogil
-cdef void random_normal(Py_ssize_t N, const fnn_random* random, double* out) noexcept nogil
 cdef void random_permutation(Py_ssize_t N, const fnn_random* random, int64_t first, int64_t* out) noexcept nogil

@@ -106,14 +106,6 @@ cdef void philox(const uint32_t* counter, const uint32_t* key, uint32_t* out) no
     fnn_philox(counter, key, out)
 
 
-cdef void random_uniform(Py_ssize_t N, const fnn_random* random, double* out) noexcept nogil:
-    fnn_random_uniform(N, random, out)
-
-
-cdef void random_normal(Py_ssize_t N, const fnn_random* random, double* out) noexcept nogil:
-    fnn_random_normal(N, random, out)
-
-
 cdef void random_permutation(Py_ssize_t N, const fnn_random* random, int64_t first, int64_t* out) noexcept nogil:
     fnn_random_permutation(N, random, first, out)
 

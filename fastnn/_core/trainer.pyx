@@ -4,16 +4,16 @@ cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from libc.math cimport isfinite
-from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from fastnn._core.claim cimport claim, let_go
 from fastnn._core.evaluator cimport Evaluator
+from fastnn._core.memory cimport zeros
 from fastnn._core.table cimport fnn_random, random_permutation
 from fastnn._core.lanes cimport GROUPS, Lane, Lanes
 from fastnn._core.loss cimport LossStep, run_loss
 from fastnn._core.optimizer cimport OptimizerState
-from fastnn._core.plan cimport GIL_WORK, Plan, raise_pending, require_rows, run_backward, run_commit, run_forward
+from fastnn._core.plan cimport GIL_WORK, Plan, require_ok, require_rows, run_backward, run_commit, run_forward
 from fastnn._core.pool cimport run_parts, threads
 from fastnn._core.step cimport DIVERGED, Frame, OK, Step
 from fastnn._core.views cimport view
@@ -225,8 +225,7 @@ cdef double loss_or_raise(Trainer self, int status, double loss, bint one_step) 
         what = (f"train_step: the loss is {loss}; the parameters were left as they are" if one_step
                 else f"the loss became {loss} after {self.optimizer.step} updates")
         raise DivergenceError(f"{what}; lower the learning rate, clip the gradient (clip_norm) or standardise the data")
-    if status != OK:
-        raise_pending()
+    require_ok(status)
     return loss
 
 
@@ -243,12 +242,10 @@ cdef class Trainer(Evaluator):
         Evaluator.__init__(self, plan, params, losses)
         self.grads, self.optimizer, self.seed, self.step = grads, optimizer, seed, step
         self.n_inputs = len(plan.inputs)
-        self.rows.inputs = <const char**> calloc(max(self.n_inputs, 1), sizeof(char*))
-        self.rows.targets = <const char**> calloc(max(self.n_losses, 1), sizeof(char*))
-        self.sizes = <Py_ssize_t*> calloc(max(plan.n_steps, 1), sizeof(Py_ssize_t))
-        self.steps = <Step*> malloc(max(plan.n_steps, 1) * sizeof(Step))
-        if not (self.rows.inputs and self.rows.targets and self.sizes and self.steps):
-            raise MemoryError("Trainer: no memory for the steps")
+        self.rows.inputs = <const char**> zeros(self.memory, self.n_inputs, sizeof(char*))
+        self.rows.targets = <const char**> zeros(self.memory, self.n_losses, sizeof(char*))
+        self.sizes = <Py_ssize_t*> zeros(self.memory, plan.n_steps, sizeof(Py_ssize_t))
+        self.steps = <Step*> zeros(self.memory, plan.n_steps, sizeof(Step))
         backward_may_fail = any(op.backward_may_fail for op in plan.ops)
         self.sgd_in_backward = optimizer.plain and not (shared or backward_may_fail)
         self.update_in_backward = optimizer.by_parts and not (optimizer.plain or shared or backward_may_fail)
@@ -266,12 +263,6 @@ cdef class Trainer(Evaluator):
         self.wanted = plan.wanted_gradients([rate != 0.0 for rate in rates])
         self.calls_functions = backward_may_fail or any(not isinstance(loss["kernel"], str) for loss in losses)
         self.lanes = Lanes(plan, params, self.wanted, self.loss_parts)
-
-    def __dealloc__(self):
-        free(self.rows.inputs)
-        free(self.rows.targets)
-        free(self.sizes)
-        free(self.steps)
 
     def workspace(self, Py_ssize_t capacity=1):
         """The memory in use, for tests."""
@@ -438,7 +429,7 @@ cdef class Trainer(Evaluator):
         return 0
 
     cdef double one_step(self, Py_ssize_t n, double rate, bint update) except? -1.0:
-        """One mini-batch of the ``n`` rows set, after ``prepare``; returns the loss."""
+        """One mini-batch of the ``n`` rows set, after ``prepare`` and before ``busy`` is let go; returns the loss."""
         cdef double loss = 0.0, weight = 0.0
         cdef int status
         if n * self.plan.multiply_adds < GIL_WORK:
@@ -446,14 +437,16 @@ cdef class Trainer(Evaluator):
         else:
             with nogil:
                 status = self.batch(0, n, rate, update, &loss, &weight)
-        let_go(&self.busy)
         return loss_or_raise(self, status, loss, True)
 
     def step_on(self, inputs, targets, weights, Py_ssize_t n, double rate, bint update=True):
         """One mini-batch of packed arrays; ``update`` False leaves the gradient in ``grads`` and changes nothing else."""
         self.prepare(n, 0)
-        set_rows(self, inputs, targets, weights, None)
-        return self.one_step(n, rate, update)
+        try:
+            set_rows(self, inputs, targets, weights, None)
+            return self.one_step(n, rate, update)
+        finally:
+            let_go(&self.busy)
 
     def state_gradients(self, inputs, targets, weights, Py_ssize_t n):
         """The gradient of the loss with respect to h after each time step (T, n, H), by step of the plan.
@@ -461,8 +454,6 @@ cdef class Trainer(Evaluator):
         As ``step_on`` without ``update``; of recurrent steps that something depends on which learns.
         """
         cdef Py_ssize_t itemsize = self.kernels.itemsize
-        cdef double loss = 0.0, weight = 0.0
-        cdef int status
         cdef Lanes lanes = self.lanes
         cdef Workspace work
         self.begin()
@@ -471,9 +462,7 @@ cdef class Trainer(Evaluator):
             self.lanes = Lanes(self.plan, self.params, self.wanted, self.loss_parts, whole=True)
             self.lanes.reserve(n)
             set_rows(self, inputs, targets, weights, None)
-            with nogil:
-                status = self.batch(0, n, 0.0, False, &loss, &weight)
-            loss_or_raise(self, status, loss, True)
+            self.one_step(n, 0.0, False)
             work = self.lanes.workspaces[0]
         finally:
             self.lanes = lanes

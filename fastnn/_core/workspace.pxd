@@ -15,7 +15,7 @@ cdef class Workspace:
     cdef readonly Py_ssize_t capacity
     cdef Frame frame
     cdef InputSlot* slots               # by input
-    cdef int* names                     # that the slots point to
+    cdef list memory                    # of the slots, the names that they point to, and the frame
     cdef cnp.ndarray block
     cdef int _wire_inputs(self, list roots) except -1
     cdef void open(self, const void* params, bint training, unsigned long long seed, unsigned long long step) noexcept

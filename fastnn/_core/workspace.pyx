@@ -1,9 +1,9 @@
 """The memory of one running call: where each tensor of a Plan lies, and how rows of the caller come in."""
 
 cimport numpy as cnp
-from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
+from fastnn._core.memory cimport zeros
 from fastnn._core.plan cimport Plan
 from fastnn._core.pool cimport run_parts, threads
 from fastnn._core.step cimport Frame, Op, whole_lines
@@ -129,7 +129,7 @@ cdef class Workspace:
     def __init__(self, Plan plan, Py_ssize_t capacity, gradients=None, bint share=True, sources=None):
         cdef Op op
         cdef Py_ssize_t itemsize = plan.dtype.itemsize, n_tensors = len(plan.widths), scratch = 0, at, place
-        self.plan, self.capacity = plan, capacity
+        self.plan, self.capacity, self.memory = plan, capacity, []
         training = gradients is not None
         roots = value_roots(plan, training, share)
         value_places, n_values = pack(value_lifetimes(plan, roots, training or not share), plan.widths)
@@ -144,11 +144,9 @@ cdef class Workspace:
         cdef Py_ssize_t values_size = n_values * capacity * itemsize, gradients_size = n_gradients * capacity * itemsize
         self.block = memory(values_size + gradients_size + sum(saved) + scratch)
         cdef char* base = <char*> cnp.PyArray_DATA(self.block)
-        self.frame.values = <char**> calloc(n_tensors, sizeof(char*))
-        self.frame.gradients = <char**> calloc(n_tensors, sizeof(char*))
-        self.frame.saved = <char**> calloc(max(plan.n_steps, 1), sizeof(char*))
-        if not (self.frame.values and self.frame.gradients and self.frame.saved):
-            raise MemoryError(f"fastnn: no memory for a workspace of {n_tensors} tensors")
+        self.frame.values = <char**> zeros(self.memory, n_tensors, sizeof(char*))
+        self.frame.gradients = <char**> zeros(self.memory, n_tensors, sizeof(char*))
+        self.frame.saved = <char**> zeros(self.memory, plan.n_steps, sizeof(char*))
         for tensor in range(n_tensors):
             if roots[tensor] not in value_places:   # no step writes it
                 continue
@@ -167,12 +165,8 @@ cdef class Workspace:
     cdef int _wire_inputs(self, list roots) except -1:
         """Write down for each input all names that it goes by: tensors that lie in its memory."""
         cdef InputSlot* slot
-        cdef int* name
-        self.slots = <InputSlot*> calloc(max(len(self.plan.inputs), 1), sizeof(InputSlot))
-        self.names = <int*> malloc(len(roots) * sizeof(int))
-        if self.slots == NULL or self.names == NULL:
-            raise MemoryError("fastnn: no memory for the inputs of a workspace")
-        name = self.names
+        cdef int* name = <int*> zeros(self.memory, len(roots), sizeof(int))
+        self.slots = <InputSlot*> zeros(self.memory, len(self.plan.inputs), sizeof(InputSlot))
         for i, tensor in enumerate(self.plan.inputs):
             slot = &self.slots[i]
             slot.own, slot.tensors = self.frame.values[<int> tensor], name
@@ -183,13 +177,6 @@ cdef class Workspace:
                     name += 1
             slot.n_tensors = <int> (name - slot.tensors)
         return 0
-
-    def __dealloc__(self):
-        free(self.slots)
-        free(self.names)
-        free(self.frame.values)
-        free(self.frame.gradients)
-        free(self.frame.saved)
 
     cdef void open(self, const void* params, bint training, unsigned long long seed, unsigned long long step) noexcept:
         """Say what the next call runs on."""

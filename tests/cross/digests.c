@@ -73,14 +73,14 @@ static void products(void)
         const fnn_shape shape = {B, inputs, outputs, inputs, outputs, outputs, 0};
         void *x = array(B * inputs, 1, 0), *w = array(inputs * outputs, 1, 0), *bias = array(outputs, 1, 0);
         void *y = array(B * outputs, 0, 0), *dy = array(B * outputs, 1, 0), *dx = array(B * inputs, 0, 0);
-        k->product_forward(&shape, x, w, bias, FNN_RELU, 0, y);
+        k->products.forward(&shape, x, w, bias, FNN_RELU, 0, y);
         report("product_forward", (int)n, digest(0, y, B * outputs));
-        k->product_input_gradient(&shape, dy, w, dx);
+        k->products.input_gradient(&shape, dy, w, dx);
         report("product_input_gradient", (int)n, digest(0, dx, B * inputs));
         if (B == 1)
-            k->product_row_gradients(&shape, 0.3, x, dy, w, dx, w);
+            k->products.row_gradients(&shape, 0.3, x, dy, w, dx, w);
         else
-            k->product_weight_gradient(&shape, 0.3, x, dy, w);
+            k->products.weight_gradient(&shape, 0.3, x, dy, w);
         report(B == 1 ? "product_row_gradients" : "product_weight_gradient", (int)n, digest(0, w, inputs * outputs));
     }
 }

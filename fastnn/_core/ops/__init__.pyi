@@ -75,8 +75,8 @@ class CustomOp(Op):
     def __init__(
         self,
         who: str,
-        forward: Callable[..., Any],
-        backward: Callable[..., Any],
+        forward_function: Callable[..., Any],
+        backward_function: Callable[..., Any],
         input_shape: tuple[int, ...],
         output_shape: tuple[int, ...],
         parameters: dict[str, tuple[int, ...]],

@@ -52,11 +52,9 @@ cdef class ActivationOp(Op):
 
     def __init__(self, Py_ssize_t width, str activation, double alpha=0.0, Py_ssize_t vectors=1):
         cdef int kind = -1 if activation == "softmax" else ACTIVATIONS[activation]
+        self.forward, self.backward, self.config = forward, backward, &self.dims
         self.activation, self.alpha = activation, alpha
         self.dims = Dims(vectors=vectors, width=width, kind=kind, alpha=alpha)
         self.input_widths = self.output_widths = (vectors * width,)
         self.in_place = self.reads_output = True
         self.reads_input = activation in READS_INPUT
-
-    cdef void bind(self, Step* step) noexcept:
-        step.forward, step.backward, step.config = forward, backward, &self.dims

@@ -23,24 +23,23 @@ cdef tuple fans(tuple shape):
 
 
 cdef class CustomOp(Op):
-    """``forward(x, **parameters) -> y`` and ``backward(x, y, dy, **parameters) -> dx`` or ``(dx, {name: gradient})``.
+    """``forward_function(x, **parameters) -> y``, ``backward_function(x, y, dy, **parameters) -> dx`` or ``(dx, {name: dw})``.
 
     ``parameters`` maps names to shapes.
     """
 
-    cdef object forward, backward
+    cdef object forward_function, backward_function
     cdef tuple input_shape, output_shape
 
-    def __init__(self, str who, forward, backward, tuple input_shape, tuple output_shape, dict parameters):
-        self.who, self.forward, self.backward = who, forward, backward
+    def __init__(self, str who, forward_function, backward_function, tuple input_shape, tuple output_shape,
+                 dict parameters):
+        self.forward, self.backward, self.config = forward, backward, <void*> self
+        self.who, self.forward_function, self.backward_function = who, forward_function, backward_function
         self.input_shape, self.output_shape = input_shape, output_shape
         self.input_widths, self.output_widths = (int(np.prod(input_shape)),), (int(np.prod(output_shape)),)
         self.reads_input = self.reads_output = self.may_fail = self.backward_may_fail = True
         self.parameters = tuple(Parameter(name, shape, *fans(shape), len(shape) > 1)
                                 for name, shape in parameters.items())
-
-    cdef void bind(self, Step* step) noexcept:
-        step.forward, step.backward, step.config = forward, backward, <void*> self
 
     cdef dict views(self, const Step* step, const char* base):
         """The parameters by name, as views from ``base``."""
@@ -62,7 +61,7 @@ cdef class CustomOp(Op):
     cdef int run_forward(self, const Step* step, const Frame* frame) except -1:
         cdef cnp.ndarray y
         x = view(frame.values[step.inputs[0]], step.kernels.itemsize, (frame.batch, *self.input_shape), False)
-        y = self.checked("forward to return an array", self.forward(x, **self.views(step, frame.params)),
+        y = self.checked("forward to return an array", self.forward_function(x, **self.views(step, frame.params)),
                          (frame.batch, *self.output_shape), step)
         memcpy(frame.values[step.outputs[0]], cnp.PyArray_DATA(y), cnp.PyArray_NBYTES(y))
         return 0
@@ -73,7 +72,7 @@ cdef class CustomOp(Op):
         x = view(frame.values[step.inputs[0]], step.kernels.itemsize, (frame.batch, *self.input_shape), False)
         y = view(frame.values[step.outputs[0]], step.kernels.itemsize, (frame.batch, *self.output_shape), False)
         dy = view(frame.gradients[step.outputs[0]], step.kernels.itemsize, (frame.batch, *self.output_shape), False)
-        result = self.backward(x, y, dy, **self.views(step, frame.params))
+        result = self.backward_function(x, y, dy, **self.views(step, frame.params))
         names = {parameter.name for parameter in self.parameters}
         if names and not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)
                           and set(result[1]) == names):

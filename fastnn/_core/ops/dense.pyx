@@ -58,12 +58,10 @@ cdef class DenseOp(Op):
     cdef Dims dims
 
     def __init__(self, Py_ssize_t inputs, Py_ssize_t outputs, bint bias, Py_ssize_t vectors=1):
+        self.forward, self.backward, self.config = forward, backward, &self.dims
         self.dims = Dims(vectors=vectors, inputs=inputs, outputs=outputs, bias=bias)
         self.input_widths, self.output_widths, self.repeats = (vectors * inputs,), (vectors * outputs,), vectors
         self.reads_input, self.product_size, self.activates = True, inputs * outputs, True
         self.parameters = (Parameter("weight", (inputs, outputs), inputs, outputs, True),)
         if bias:
             self.parameters += (Parameter("bias", (outputs,), inputs, outputs, False),)
-
-    cdef void bind(self, Step* step) noexcept:
-        step.forward, step.backward, step.config = forward, backward, &self.dims

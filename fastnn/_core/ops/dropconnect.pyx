@@ -80,6 +80,7 @@ cdef class DropConnectOp(Op):
     cdef Dims dims
 
     def __init__(self, Py_ssize_t inputs, Py_ssize_t outputs, bint bias, double rate, bint inverted):
+        self.forward, self.backward, self.config = forward, backward, &self.dims
         self.dims = Dims(inputs=inputs, outputs=outputs, bias=bias, keep=1.0 - rate,
                          training_scale=1.0 / (1.0 - rate) if inverted else 1.0,
                          inference_scale=1.0 if inverted else 1.0 - rate)
@@ -88,9 +89,6 @@ cdef class DropConnectOp(Op):
         self.parameters = (Parameter("weight", (inputs, outputs), inputs, outputs, True),)
         if bias:
             self.parameters += (Parameter("bias", (outputs,), inputs, outputs, False),)
-
-    cdef void bind(self, Step* step) noexcept:
-        step.forward, step.backward, step.config = forward, backward, &self.dims
 
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
         return self.dims.inputs * self.dims.outputs * (itemsize + 1)

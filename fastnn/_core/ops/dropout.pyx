@@ -49,13 +49,11 @@ cdef class DropoutOp(Op):
     cdef Dims dims
 
     def __init__(self, Py_ssize_t width, double rate, bint inverted):
+        self.forward, self.backward, self.config = forward, backward, &self.dims
         self.dims = Dims(N=width, keep=1.0 - rate, training_scale=1.0 / (1.0 - rate) if inverted else 1.0,
                          inference_scale=1.0 if inverted else 1.0 - rate)
         self.input_widths = self.output_widths = (width,)
         self.in_place, self.copies = True, self.dims.inference_scale == 1.0
-
-    cdef void bind(self, Step* step) noexcept:
-        step.forward, step.backward, step.config = forward, backward, &self.dims
 
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
         return batch * self.dims.N

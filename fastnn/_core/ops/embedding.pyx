@@ -21,27 +21,26 @@ cdef struct Dims:
     PyObject* op            # named in error messages
 
 
-cdef Py_ssize_t take_vectors(const Dims* dims, Py_ssize_t N, const floating* x, Py_ssize_t vector_bytes,
-                             const char* table, char* y, int64_t* index) noexcept nogil:
-    """y = the vectors of ``N`` indices x; index = x, unless it is NULL.  Returns the place of the first x that is no
-    index, or -1."""
+cdef int take_vectors(const Dims* dims, Py_ssize_t N, const floating* x, Py_ssize_t vector_bytes, const char* table,
+                      char* y, int64_t* index) noexcept nogil:
+    """y = the vectors of ``N`` indices x; index = x, unless it is NULL.  The first x that is no index ends it."""
     cdef Py_ssize_t n
     cdef int64_t k
     cdef double value
     for n in range(N):
         value = <double> x[n]
         if not 0.0 <= value < <double> dims.vocabulary:
-            return n
+            return refuse(dims, value)
         k = <int64_t> value
         if <double> k != value:
-            return n
+            return refuse(dims, value)
         if index != NULL:
             index[n] = k
         if k == dims.padding:
             memset(y + n * vector_bytes, 0, vector_bytes)
         else:
             memcpy(y + n * vector_bytes, table + k * vector_bytes, vector_bytes)
-    return -1
+    return OK
 
 
 cdef int refuse(const Dims* dims, double value) noexcept with gil:
@@ -56,16 +55,14 @@ cdef int refuse(const Dims* dims, double value) noexcept with gil:
 cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
     """y = table[x]; the indices are saved for backward: x may be memory of the caller, who could change it until then."""
     cdef const Dims* dims = <const Dims*> step.config
-    cdef Py_ssize_t N = frame.batch * dims.length, vector_bytes = dims.units * step.kernels.itemsize, bad
+    cdef Py_ssize_t N = frame.batch * dims.length, vector_bytes = dims.units * step.kernels.itemsize
     cdef const char* x = frame.values[step.inputs[0]]
     cdef const char* table = frame.params + step.params
     cdef char* y = frame.values[step.outputs[0]]
     cdef int64_t* index = <int64_t*> frame.saved[step.index]
     if step.kernels.itemsize == sizeof(float):
-        bad = take_vectors(dims, N, <const float*> x, vector_bytes, table, y, index)
-        return OK if bad < 0 else refuse(dims, <double> (<const float*> x)[bad])
-    bad = take_vectors(dims, N, <const double*> x, vector_bytes, table, y, index)
-    return OK if bad < 0 else refuse(dims, (<const double*> x)[bad])
+        return take_vectors(dims, N, <const float*> x, vector_bytes, table, y, index)
+    return take_vectors(dims, N, <const double*> x, vector_bytes, table, y, index)
 
 
 cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
@@ -92,6 +89,7 @@ cdef class EmbeddingOp(Op):
     cdef Dims dims
 
     def __init__(self, str who, Py_ssize_t length, Py_ssize_t vocabulary, Py_ssize_t units, Py_ssize_t padding):
+        self.forward, self.backward, self.config = forward, backward, &self.dims
         self.who, self.vocabulary = who, vocabulary
         self.dims = Dims(length=length, vocabulary=vocabulary, units=units, padding=padding, op=<PyObject*> self)
         self.input_widths, self.output_widths = (length,), (length * units,)
@@ -109,9 +107,6 @@ cdef class EmbeddingOp(Op):
         if self.vocabulary > exact:
             raise ValueError(f"{self.who}: expected a vocabulary of at most {exact:,} in {dtype}, whose larger whole numbers "
                              f"are not all exact, got {self.vocabulary:,}; use dtype='float64'")
-
-    cdef void bind(self, Step* step) noexcept:
-        step.forward, step.backward, step.config = forward, backward, &self.dims
 
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
         return batch * self.dims.length * sizeof(int64_t)

@@ -1,8 +1,8 @@
 """Where several tensors meet or one parts: add, concatenate, slice and fan-out."""
 
-from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from fastnn._core.memory cimport copy_rows, zeros
 from fastnn._core.step cimport Frame, OK, Op, Step
 
 
@@ -38,19 +38,9 @@ cdef class AddOp(Op):
     cdef Py_ssize_t width
 
     def __init__(self, Py_ssize_t width, int count):
+        self.forward, self.backward, self.config = add_forward, add_backward, &self.width
         self.width = width
         self.input_widths, self.output_widths = (width,) * count, (width,)
-
-    cdef void bind(self, Step* step) noexcept:
-        step.forward, step.backward, step.config = add_forward, add_backward, &self.width
-
-
-cdef inline void copy_columns(Py_ssize_t B, Py_ssize_t width, const char* x, Py_ssize_t x_row, char* y,
-                              Py_ssize_t y_row) noexcept nogil:
-    """Copy ``width`` bytes of each of B rows; rows are x_row and y_row bytes long."""
-    cdef Py_ssize_t b
-    for b in range(B):
-        memcpy(y + b * y_row, x + b * x_row, width)
 
 
 cdef int concatenate_forward(const Step* step, const Frame* frame) noexcept nogil:
@@ -61,7 +51,7 @@ cdef int concatenate_forward(const Step* step, const Frame* frame) noexcept nogi
     cdef char* y = frame.values[step.outputs[0]]
     cdef int i
     for i in range(step.n_inputs):
-        copy_columns(n, widths[i] * itemsize, frame.values[step.inputs[i]], widths[i] * itemsize, y, row)
+        copy_rows(n, widths[i] * itemsize, frame.values[step.inputs[i]], widths[i] * itemsize, y, row)
         y += widths[i] * itemsize
     return OK
 
@@ -75,8 +65,7 @@ cdef int concatenate_backward(const Step* step, const Frame* frame) noexcept nog
     cdef int i
     for i in range(step.n_inputs):
         if frame.gradients[step.inputs[i]] != NULL:
-            copy_columns(n, widths[i] * itemsize, dy, row, frame.gradients[step.inputs[i]],
-                         widths[i] * itemsize)
+            copy_rows(n, widths[i] * itemsize, dy, row, frame.gradients[step.inputs[i]], widths[i] * itemsize)
         dy += widths[i] * itemsize
     return OK
 
@@ -84,22 +73,17 @@ cdef int concatenate_backward(const Step* step, const Frame* frame) noexcept nog
 cdef class ConcatenateOp(Op):
     """Vectors of the given ``widths``, one after the other; a row of each input holds ``count`` of them."""
 
-    cdef Py_ssize_t* widths
+    cdef list memory
 
     def __init__(self, widths, Py_ssize_t count=1):
+        cdef Py_ssize_t* sizes
         self.input_widths = tuple(width * count for width in widths)
         self.output_widths, self.copies = (sum(widths) * count,), True
-        self.widths = <Py_ssize_t*> malloc((len(widths) + 2) * sizeof(Py_ssize_t))
-        if self.widths == NULL:
-            raise MemoryError("ConcatenateOp")
+        self.memory = []
+        sizes = <Py_ssize_t*> zeros(self.memory, len(widths) + 2, sizeof(Py_ssize_t))
         for i, width in enumerate((*widths, sum(widths), count)):
-            self.widths[i] = width
-
-    def __dealloc__(self):
-        free(self.widths)
-
-    cdef void bind(self, Step* step) noexcept:
-        step.forward, step.backward, step.config = concatenate_forward, concatenate_backward, self.widths
+            sizes[i] = width
+        self.forward, self.backward, self.config = concatenate_forward, concatenate_backward, sizes
 
 
 cdef struct SliceDims:
@@ -112,7 +96,7 @@ cdef int slice_forward(const Step* step, const Frame* frame) noexcept nogil:
     """y = x[start:stop] of each row."""
     cdef const SliceDims* dims = <const SliceDims*> step.config
     cdef Py_ssize_t itemsize = step.kernels.itemsize, part = (dims.stop - dims.start) * itemsize
-    copy_columns(frame.batch, part, frame.values[step.inputs[0]] + dims.start * itemsize, dims.width * itemsize,
+    copy_rows(frame.batch, part, frame.values[step.inputs[0]] + dims.start * itemsize, dims.width * itemsize,
                  frame.values[step.outputs[0]], part)
     return OK
 
@@ -124,7 +108,7 @@ cdef int slice_backward(const Step* step, const Frame* frame) noexcept nogil:
     cdef char* dx = frame.gradients[step.inputs[0]]
     if dx != NULL:
         memset(dx, 0, frame.batch * dims.width * itemsize)
-        copy_columns(frame.batch, part, frame.gradients[step.outputs[0]], part, dx + dims.start * itemsize,
+        copy_rows(frame.batch, part, frame.gradients[step.outputs[0]], part, dx + dims.start * itemsize,
                      dims.width * itemsize)
     return OK
 
@@ -135,11 +119,9 @@ cdef class SliceOp(Op):
     cdef SliceDims dims
 
     def __init__(self, Py_ssize_t width, Py_ssize_t start, Py_ssize_t stop):
+        self.forward, self.backward, self.config = slice_forward, slice_backward, &self.dims
         self.dims = SliceDims(width=width, start=start, stop=stop)
         self.input_widths, self.output_widths, self.copies = (width,), (stop - start,), True
-
-    cdef void bind(self, Step* step) noexcept:
-        step.forward, step.backward, step.config = slice_forward, slice_backward, &self.dims
 
 
 cdef int fan_out_forward(const Step* step, const Frame* frame) noexcept nogil:
@@ -162,9 +144,7 @@ cdef class FanOutOp(Op):
     cdef Py_ssize_t width
 
     def __init__(self, Py_ssize_t width, int count):
+        self.forward, self.backward, self.config = fan_out_forward, fan_out_backward, &self.width
         self.width = width
         self.input_widths, self.output_widths = (width,), (width,) * count
         self.shares_value = self.copies = True
-
-    cdef void bind(self, Step* step) noexcept:
-        step.forward, step.backward, step.config = fan_out_forward, fan_out_backward, &self.width

@@ -99,6 +99,8 @@ cdef class BatchNormOp(Op):
 
     def __init__(self, str who, Py_ssize_t rows, Py_ssize_t columns, double momentum, double epsilon, bint scale,
                  bint shift):
+        self.forward, self.backward, self.config = batch_forward, batch_backward, &self.dims
+        self.commit = batch_commit
         self.who = who
         self.dims = Dims(rows=rows, columns=columns, epsilon=epsilon, momentum=momentum, scale=scale, shift=shift)
         self.input_widths = self.output_widths = (rows * columns,)
@@ -107,10 +109,6 @@ cdef class BatchNormOp(Op):
         self.parameters = learned(columns, scale, shift) + tuple(
             Parameter(name, (columns,), columns, columns, False, False)
             for name in ("running_mean", "running_variance"))
-
-    cdef void bind(self, Step* step) noexcept:
-        step.forward, step.backward, step.config = batch_forward, batch_backward, &self.dims
-        step.commit = batch_commit
 
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
         return 2 * self.dims.columns * itemsize
@@ -142,13 +140,11 @@ cdef class LayerNormOp(Op):
     cdef Dims dims
 
     def __init__(self, Py_ssize_t rows, Py_ssize_t columns, double epsilon, bint scale, bint shift):
+        self.forward, self.backward, self.config = layer_forward, layer_backward, &self.dims
         self.dims = Dims(rows=rows, columns=columns, epsilon=epsilon, momentum=0.0, scale=scale, shift=shift)
         self.input_widths = self.output_widths = (rows * columns,)
         self.in_place = self.reads_input = True
         self.parameters = learned(columns, scale, shift)
-
-    cdef void bind(self, Step* step) noexcept:
-        step.forward, step.backward, step.config = layer_forward, layer_backward, &self.dims
 
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
         return 2 * batch * self.dims.rows * itemsize

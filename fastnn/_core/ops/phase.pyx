@@ -281,6 +281,7 @@ cdef class PhaseDenseOp(Op):
 
     def __init__(self, Py_ssize_t inputs, Py_ssize_t outputs, Py_ssize_t control_points, function, bint bias):
         cdef Py_ssize_t K = control_points
+        self.forward, self.backward, self.config = forward, backward, &self.dims
         self.dims = Dims(inputs=inputs, outputs=outputs, control_points=K, width=K * (inputs + bias), bias=bias,
                          function=<PhaseFunction> <int> FUNCTIONS[function], sparse=K > SPARSE * COUNTING[function])
         self.input_widths, self.output_widths = (inputs, 1), (outputs,)
@@ -289,9 +290,6 @@ cdef class PhaseDenseOp(Op):
         self.parameters = (Parameter("weight", (K, inputs, outputs), inputs, outputs, True),)
         if bias:
             self.parameters += (Parameter("bias", (K, outputs), inputs, outputs, False),)
-
-    cdef void bind(self, Step* step) noexcept:
-        step.forward, step.backward, step.config = forward, backward, &self.dims
 
     cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize, bint training) noexcept:
         if self.dims.sparse:

@@ -10,6 +10,7 @@ Inference saves nothing for a backward pass: it works on blocks of time steps th
 from libc.stdint cimport uint8_t
 from libc.string cimport memcpy, memset
 
+from fastnn._core.memory cimport copy_rows
 from fastnn._core.table cimport fnn_shape
 from fastnn._core.ops.recurrent_memory cimport Dims, FLOATS, GRU, LSTM, Memory, SIMPLE, Scratch, lay_out, lay_out_scratch
 from fastnn._core.pool cimport run_parts, threads
@@ -153,14 +154,6 @@ cdef void write_steps(const Dims* dims, const Memory* m, Py_ssize_t B, Py_ssize_
                 memcpy(out, m.h + ((s + 1) * B + b) * row, row)
 
 
-cdef void move_rows(char* to, Py_ssize_t to_row, const char* source, Py_ssize_t source_row, Py_ssize_t size,
-                    Py_ssize_t B) noexcept nogil:
-    """Copy ``size`` bytes of each of B rows."""
-    cdef Py_ssize_t b
-    for b in range(B):
-        memcpy(to + b * to_row, source + b * source_row, size)
-
-
 cdef void open_state(const Step* step, const Frame* frame, const Dims* dims, const Memory* m) noexcept nogil:
     """Set the state before the first step: to an input (B, S, H), to what a stream has kept, or to 0."""
     cdef Py_ssize_t row = dims.H * step.kernels.itemsize, S = 2 if dims.kind == LSTM else 1
@@ -172,18 +165,18 @@ cdef void open_state(const Step* step, const Frame* frame, const Dims* dims, con
         if dims.kind == LSTM:
             memset(m.c, 0, frame.batch * row)
         return
-    move_rows(m.h, row, state, S * row, row, frame.batch)
+    copy_rows(frame.batch, row, state, S * row, m.h, row)
     if dims.kind == LSTM:
-        move_rows(m.c, row, state + row, S * row, row, frame.batch)
+        copy_rows(frame.batch, row, state + row, S * row, m.c, row)
 
 
 cdef void close_state(const Dims* dims, const Memory* m, Py_ssize_t B, Py_ssize_t last, Py_ssize_t itemsize, char* to,
                       Py_ssize_t to_row) noexcept nogil:
     """Copy the state after step ``last``, (S, H) for each row."""
     cdef Py_ssize_t row = dims.H * itemsize
-    move_rows(to, to_row, m.h + last * B * row, row, row, B)
+    copy_rows(B, row, m.h + last * B * row, row, to, to_row)
     if dims.kind == LSTM:
-        move_rows(to + row, to_row, m.c + last * B * row, row, row, B)
+        copy_rows(B, row, m.c + last * B * row, row, to + row, to_row)
 
 
 cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
@@ -228,7 +221,7 @@ cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
             write_steps(dims, &m, B, first, T, itemsize, y)
         first += T
     if not dims.sequences:
-        move_rows(y, dims.width * itemsize, m.h + job.T * B * row, row, row, B)
+        copy_rows(B, row, m.h + job.T * B * row, row, y, dims.width * itemsize)
     if dims.final:
         close_state(dims, &m, B, job.T, itemsize, y + (dims.T if dims.sequences else 1) * row, dims.width * itemsize)
     if frame.state != NULL:
@@ -309,7 +302,7 @@ cdef void gradient_from_outside(const Step* step, const Dims* dims, const Memory
         for b in range(B):
             step.kernels.add(dims.H, last + b * row, final + b * width, last + b * row)
         if dims.kind == LSTM:
-            move_rows(dc, row, final + row, width, row, B)
+            copy_rows(B, row, final + row, width, dc, row)
 
 
 cdef void transpose(const char* w, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t itemsize, char* out) noexcept nogil:
@@ -376,9 +369,9 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     transpose(recurrent_weight(&job), dims.H, dims.gates, itemsize, scratch.u)
     run_parts(backward_rows, &job, job.parts)
     if dstate != NULL:
-        move_rows(dstate, (2 if dims.kind == LSTM else 1) * row, m.dh, row, row, B)
+        copy_rows(B, row, m.dh, row, dstate, (2 if dims.kind == LSTM else 1) * row)
         if dims.kind == LSTM:
-            move_rows(dstate + row, 2 * row, scratch.dc, row, row, B)
+            copy_rows(B, row, scratch.dc, row, dstate + row, 2 * row)
     if is_time_major(dims, B):
         m.x, scratch.dx = frame.values[step.inputs[0]], dx
     if dx != NULL:
@@ -400,11 +393,14 @@ cdef class RecurrentOp(Op):
     are that count for nothing, None: all count.  ``truncate``: gradients do not pass every truncate-th step, 0: they do.
     """
 
+    cdef Dims dims
+
     def __init__(self, str kind, Py_ssize_t T, Py_ssize_t I, Py_ssize_t H, *, bint bias, bint sequences, bint final,
                  bint initial, bint reverse, mask_value, Py_ssize_t truncate, str activation="tanh",
                  bint forgets=True, bint peepholes=False):
         cdef Py_ssize_t gates = {"simple": 1, "lstm": 3 + forgets, "gru": 3}[kind]
         cdef Py_ssize_t states = 2 if kind == "lstm" else 1
+        self.forward, self.backward, self.config = forward, backward, &self.dims
         width = (T if sequences else 1) * H + (states * H if final else 0)
         self.dims = Dims(kind=KINDS[kind], T=T, inputs=I, H=H, gates=gates * H, width=width, truncate=truncate,
                          activation=ACTIVATIONS[activation], forgets=forgets,
@@ -430,9 +426,6 @@ cdef class RecurrentOp(Op):
         cdef Memory m
         lay_out(&self.dims, batch, self.dims.T * batch, itemsize, True, NULL, &m)
         return <Py_ssize_t> m.dh + batch * self.dims.H * itemsize, (self.dims.T, batch, self.dims.H)
-
-    cdef void bind(self, Step* step) noexcept:
-        step.forward, step.backward, step.config = forward, backward, &self.dims
 
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
         cdef Memory m
