@@ -7,14 +7,13 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fastnn.cli.files import Array
 from fastnn.data import load_digits, split
 from fastnn.metrics import confusion_matrix
 from fastnn.plotting import plot_confusion_matrix, plot_history
 from fastnn.training.callbacks import EarlyStopping, EpochLog, ProgressBar
 
-Array = npt.NDArray[Any]
 _CALLS = 1000
 HELP = "learn handwritten digits in a few seconds"
 

@@ -1,5 +1,6 @@
 """Which file is read how: tables, .npz and IDX as inputs and targets, for training and again for prediction."""
 
+from argparse import ArgumentTypeError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,14 @@ def read_inputs(path: str, reading: dict[str, Any], who: str = "predict") -> Arr
     if inputs.shape[1] != width:
         raise ValueError(f"{who}: expected {width} inputs per row, got {inputs.shape[1]} in {path}")
     return inputs
+
+
+def whole_numbers(text: str, expected: str, count: int = 0) -> tuple[int, ...]:
+    """Return the positive whole numbers of an option, as many as ``count`` if that is given."""
+    numbers = [int(part) if part.strip().isdecimal() else 0 for part in text.split(",")]
+    if min(numbers) < 1 or len(numbers) != (count or len(numbers)):
+        raise ArgumentTypeError(f"expected {expected}, got {text!r}")
+    return tuple(numbers)
 
 
 def _flat(inputs: Array, path: str) -> Array:

@@ -8,8 +8,8 @@ from math import isnan, nan
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from fastnn.cli.files import Array
 from fastnn.data import Standardizer
 from fastnn.errors import ModelFormatError
 from fastnn.losses import Loss
@@ -17,7 +17,6 @@ from fastnn.metrics.labels import class_numbers
 from fastnn.optimizers import Optimizer
 from fastnn.training.history import History
 
-Array = npt.NDArray[Any]
 _KEY, _TRAINING = "fastnn.cli", "fastnn.training"
 _FEW = 20  # distinct integers up to which a target is taken for classes
 

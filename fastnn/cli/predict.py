@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from fastnn.cli.files import read_inputs
+from fastnn.cli.files import Array, read_inputs
 from fastnn.cli.model import Recipe
 from fastnn.graph.outputs import Output, read_outputs
 from fastnn.losses.link import IDENTITY, SOFTMAX
 
-Array = npt.NDArray[Any]
 HELP = "answers of a saved network for a file"
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from fastnn.cli.files import read_inputs, read_labelled
+from fastnn.cli.files import read_inputs, read_labelled, whole_numbers
 from fastnn.cli.model import Recipe, Training, network_targets
 
 HELP = "a page on what a saved network can do"
@@ -15,7 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a file that 'fastnn train' wrote")
     parser.add_argument("data", metavar="DATA", help="CSV, TSV, Parquet, .npz or IDX file, as in training")
     parser.add_argument("--target", help="column, array or IDX file of the labels, if not that of the training")
-    parser.add_argument("--shape", type=image_shape, metavar="H,W", help="how a row is an image, such as 28,28")
+    parser.add_argument("--shape", type=_shape, metavar="H,W", help="how a row is an image, such as 28,28")
     parser.add_argument("--out", default="report.html", metavar="FILE", help="the file to write")
 
 
@@ -51,12 +51,5 @@ def summary(found: Any, rows: int) -> str:
     return f"saved {found.path}: {rows} rows, {name} {found.scores[name]:.4f}, loss {found.scores['loss']:.4g}"
 
 
-def image_shape(text: str) -> tuple[int, int]:
-    """Return height and width."""
-    try:
-        height, width = (int(part) for part in text.split(","))
-    except ValueError:
-        height = width = 0
-    if min(height, width) < 1:
-        raise argparse.ArgumentTypeError(f"expected height and width such as 28,28, got {text!r}")
-    return height, width
+def _shape(text: str) -> tuple[int, ...]:
+    return whole_numbers(text, "height and width such as 28,28", 2)

@@ -7,15 +7,13 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fastnn.cli import report
-from fastnn.cli.files import read_dataset
+from fastnn.cli.files import Array, read_dataset, whole_numbers
 from fastnn.cli.model import Recipe, Training, fit_inputs, is_classification, network_targets
 from fastnn.data import Standardizer, split
 from fastnn.training.callbacks import Callback, EarlyStopping, EpochLog, ProgressBar
 
-Array = npt.NDArray[Any]
 _OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
 HELP = "train a network on a file"
 
@@ -119,12 +117,4 @@ def _train(arguments: argparse.Namespace, recipe: Recipe, data: tuple[Array, Arr
 
 
 def _widths(text: str) -> tuple[int, ...]:
-    if text == "none":
-        return ()
-    try:
-        widths = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        widths = (0,)
-    if min(widths) < 1:
-        raise argparse.ArgumentTypeError(f"expected widths such as 64,64 or 'none', got {text!r}")
-    return widths
+    return () if text == "none" else whole_numbers(text, "widths such as 64,64 or 'none'")

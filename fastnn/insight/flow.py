@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -154,7 +154,6 @@ def gradient_flow(net: Any, X: Any, y: Any, sample_weight: Any = None) -> Gradie
     inputs, targets, weights, n = twin.ports.batch("gradient_flow", X, y, sample_weight)
     loss = gradients_of("gradient_flow", twin, inputs, targets, weights, n)
     before = twin.params.copy()
-    names = [view.name for view in twin.layers]
     gradient = _norms(twin, twin.grads)
     dead, saturated = _shares(twin, inputs, n)
     through_time = _through_time(twin, inputs, targets, weights, n)
@@ -165,22 +164,20 @@ def gradient_flow(net: Any, X: Any, y: Any, sample_weight: Any = None) -> Gradie
     with np.errstate(divide="ignore", invalid="ignore"):
         update_ratio = update / weight
         gradient_ratio = gradient / learning[-1]
-    layers = [names[i] for i in rows]
-    return GradientFlow(
-        layers=layers,
+    figures: dict[str, Any] = {
+        "gradient": gradient, "weight": weight, "update": update, "update_ratio": update_ratio,
+        "gradient_ratio": gradient_ratio, "dead": dead, "saturated": saturated,
+    }  # fmt: skip
+    flow = GradientFlow(
+        layers=[twin.layers[i].name for i in rows],
         kinds=[_kind(twin.layers[i].spec) for i in rows],
         parameters=np.array([twin.layers[i].n_params or np.nan for i in rows]),
-        gradient=gradient[rows],
-        weight=weight[rows],
-        update=update[rows],
-        update_ratio=update_ratio[rows],
-        gradient_ratio=gradient_ratio[rows],
-        dead=dead[rows],
-        saturated=saturated[rows],
+        **{name: values[rows] for name, values in figures.items()},
         loss=loss,
         through_time=through_time,
-        verdict=_verdict(layers, gradient[rows], gradient_ratio[rows], dead[rows], saturated[rows], through_time),
+        verdict="",
     )
+    return replace(flow, verdict=_verdict(flow))
 
 
 def gradients_of(
@@ -260,15 +257,9 @@ def _slope(activation: Activation, z: np.ndarray, a: np.ndarray) -> np.ndarray:
     return alone.backward(np.ones_like(z), parameters=False)
 
 
-def _verdict(
-    layers: list[str],
-    gradient: np.ndarray,
-    ratio: np.ndarray,
-    dead: np.ndarray,
-    saturated: np.ndarray,
-    through_time: dict[str, np.ndarray],
-) -> str:
+def _verdict(flow: GradientFlow) -> str:
     """Say what is wrong and what may help."""
+    layers, gradient, ratio = flow.layers, flow.gradient, flow.gradient_ratio
     learning = np.flatnonzero(~np.isnan(gradient))
     findings = []
     if gradient[learning[-1]] == 0:
@@ -280,7 +271,7 @@ def _verdict(
     low, high = learning[ratio[learning] < VANISHING], learning[ratio[learning] > EXPLODING]
     below = low.size and len(low) == np.sum(learning <= low[-1])
     place = f"from {layers[low[-1]]} down" if below else _listed(layers, low)
-    dying, flat = np.flatnonzero(dead > DEAD_SHARE), np.flatnonzero(saturated > SATURATED_SHARE)
+    dying, flat = np.flatnonzero(flow.dead > DEAD_SHARE), np.flatnonzero(flow.saturated > SATURATED_SHARE)
     for which, badness, what, text in (
         (
             low, -ratio, f"vanishing {place}",
@@ -293,11 +284,11 @@ def _verdict(
             "initial weights, or normalisation",
         ),
         (
-            dying, dead, f"dead units {_listed(layers, dying)}",
+            dying, flow.dead, f"dead units {_listed(layers, dying)}",
             "{1:.0%} of {0} pass no gradient at any row; try leaky_relu or elu, he_normal, or a lower learning rate",
         ),
         (
-            flat, saturated, f"saturated {_listed(layers, flat)}",
+            flat, flow.saturated, f"saturated {_listed(layers, flat)}",
             "{1:.0%} of the values of {0} lie where the activation is flat; try standardised inputs, smaller initial "
             "weights, or relu",
         ),
@@ -305,7 +296,7 @@ def _verdict(
         if which.size:
             worst = which[np.argmax(badness[which])]
             findings.append(f"{what}: {text.format(layers[worst], abs(badness[worst]))}")
-    for name, norms in through_time.items():
+    for name, norms in flow.through_time.items():
         if norms.max() > 0 and norms.min() < VANISHING_IN_TIME * norms.max():
             findings.append(
                 f"vanishing through time in {name}: the gradient norm falls to {norms.min() / norms.max():.1e} of its "

@@ -95,26 +95,23 @@ def plot_confusion_matrix(
 ) -> Any:
     """Draw a confusion matrix: the count in each cell, coloured by its share of the true class.
 
+    Other parameters are those of plot_history.
+
     Parameters
     ----------
     matrix : array_like of shape (K, K)
         Counts, true classes in rows, predicted ones in columns, as `fastnn.metrics.confusion_matrix` gives them.
-    path : str or Path, optional
-        Where to write the picture; the suffix says the format (.png, .svg, .pdf).
     labels : sequence of length K, optional
         Names of the classes; 0 to K-1 where they are left out.
 
     Returns
     -------
     matplotlib.figure.Figure
-        The figure, with an Agg canvas.
 
     Raises
     ------
     ValueError
         If the matrix is not square, or the number of labels is another.
-    ImportError
-        If matplotlib is not installed.
 
     Examples
     --------
