@@ -43,7 +43,7 @@ def as_losses(loss: Any, loss_weights: Any, output_shapes: tuple[Shape, ...]) ->
 
 
 def fast_path_targets(losses: list[Loss], output_shapes: tuple[Shape, ...]) -> tuple[str | None, int]:
-    """Return what the fast path of ``train_step`` takes: real targets of which kind, if any; labels of so many classes."""
+    """Return the kind of real targets that the fast path of ``train_step`` takes, or None, and its classes, or 0."""
     if len(losses) != 1:
         return None, 0
     loss, outputs = losses[0], output_shapes[0][-1]
