@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -338,6 +339,36 @@ def test_every_compiled_module_has_a_stub():
     stub = (ROOT / "fastnn/_core/ops/__init__.pyi").read_text()
     classes = {name for module in ops for name in re.findall(r"^cdef class (\w+)", compiled[module], re.MULTILINE)}
     assert classes == set(re.findall(r"^class (\w+)", stub, re.MULTILINE))
+
+
+def code_lines(text):
+    """Lines of a Python file that are not docstrings."""
+    lines = len(text.splitlines())
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            lines -= node.body[0].end_lineno - node.body[0].lineno + 1
+    return lines
+
+
+def too_large(files):
+    """What is too large: a file, or half of them."""
+    lines = {module: code_lines(text) for module, suffix, text in files if suffix == ".py"}
+    result = [f"{module}: {size} lines" for module, size in lines.items() if size > 350]
+    if (middle := median(lines.values())) > 90:
+        result.append(f"median: {middle} lines")
+    return result
+
+
+def test_files_are_small():
+    assert too_large(sources()) == []
+    assert len([path for path in (ROOT / "fastnn").iterdir() if path.is_file()]) <= 14
+
+
+def test_large_files_are_found():
+    text = '"""A docstring\n\nof three lines."""\n'
+    assert code_lines(text + "x = 1\n" * 7) == 7
+    assert too_large([*sources(), ("layers.long", ".py", "x = 1\n" * 351)]) == ["layers.long: 351 lines"]
+    assert too_large([("layers.long", ".py", "x = 1\n" * 91)]) == ["median: 91 lines"]
 
 
 PLANTED = [

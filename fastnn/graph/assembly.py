@@ -57,7 +57,7 @@ class Assembly(NamedTuple):
     """What a network runs on.
 
     ``applications``: in the order in which they run, those that an output depends on.  ``layers``: all layers by name.
-    ``step_applications``: what each step of the plan belongs to; None: put in by the plan.
+    ``step_applications``: what each step of the plan belongs to; None for a FanOutOp, which the plan adds.
     """
 
     plan: Plan
@@ -76,7 +76,7 @@ class _Node(NamedTuple):
 
 
 def assemble(structure: Structure, dtype: np.dtype) -> Assembly:
-    """Build every layer where it is applied and lay the ops out as a Plan.
+    """Build the ops of every application and make a Plan of them.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def assemble(structure: Structure, dtype: np.dtype) -> Assembly:
 
 
 class _Placement:
-    """Lays the parameters of layers one after the other, in the order in which layers are first applied."""
+    """Gives the parameters of each layer a place in one vector, in the order in which layers are first applied."""
 
     def __init__(self) -> None:
         self.n_params = 0

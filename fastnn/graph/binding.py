@@ -43,7 +43,7 @@ def as_losses(loss: Any, loss_weights: Any, output_shapes: tuple[Shape, ...]) ->
 
 
 def fast_path_targets(losses: list[Loss], output_shapes: tuple[Shape, ...]) -> tuple[str | None, int]:
-    """Return what the fast path of ``train_step`` takes: which real targets, or None, and how many classes, or 0."""
+    """Return the kind of real targets that the fast path of ``train_step`` takes, or None, and its classes, or 0."""
     if len(losses) != 1:
         return None, 0
     loss, outputs = losses[0], output_shapes[0][-1]
@@ -112,7 +112,9 @@ def bind_optimizer(spec: Optimizer, places: list[Place], n_params: int, dtype: n
 
 
 def bind_loss(plan: Plan, loss: Loss, output: int, share: float, shape: Shape) -> tuple[dict, int | None]:
-    """Return what the Trainer needs to know of one loss, and the last step if the loss computes it too.
+    """Return what the Trainer needs to know of one loss, and the step that it leaves out, if there is one.
+
+    That step is a last activation which the loss includes.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The graph: layers laid out as a plan, with their parameters; it runs, shows what is in it, and can be compiled."""
+"""The graph: a plan of ops with its parameters, that runs forward and backward and can be compiled to learn."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from fastnn.schedules import Constant
 if TYPE_CHECKING:
     from fastnn.losses import Loss
 
-KINDS: dict[str, type[Graph]] = {}  # what files may name; the classes enter themselves
+KINDS: dict[str, type[Graph]] = {}  # by the name that files use; each class adds itself
 
 
 class Graph(Engine):
-    """Layers of any directed acyclic shape, laid out and ready to run.
+    """A directed acyclic graph of layers, with its plan of ops and its parameters.
 
-    ``Network`` and ``Sequential`` are graphs with the methods that users call; whatever builds, changes or reads
-    networks works with what stands here.
+    ``Network`` and ``Sequential`` are graphs with the methods that users call; code that builds, changes or reads
+    networks uses the methods of this class.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ class Graph(Engine):
         return self
 
     def _build(self, structure: Structure, seed: int | None, dtype: Any, params: np.ndarray | None = None) -> None:
-        """Lay out the plan and the parameter vector."""
+        """Make the plan, and the parameter vector unless it is given."""
         self.dtype = float_dtype("Network", dtype)
         self.seed = fresh_seed() if seed is None else seed
         require_seed("Network", self.seed)
@@ -112,7 +112,7 @@ class Graph(Engine):
         self.history: Any = None
         self.metadata: dict[str, Any] = {}
         self.epoch = self.forwards = 0
-        self.fitting = Lock()  # held by a running fit
+        self.fitting = Lock()  # locked while a fit runs
         self.assembly = assemble(structure, self.dtype)
         self.output_shapes = self.assembly.output_shapes
         self.ports = Ports(self.input_shapes, self.output_shapes, (), self.dtype)
@@ -156,7 +156,7 @@ class Graph(Engine):
 
     @property
     def kind(self) -> str:
-        """What files call it: the name of the nearest class among its bases that they know."""
+        """Its class by the name that files use: that of a derived class is its nearest base in ``KINDS``."""
         names = {kind: name for name, kind in KINDS.items()}
         return next(names[base] for base in type(self).__mro__ if base in names)
 

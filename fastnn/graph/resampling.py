@@ -1,4 +1,4 @@
-"""Other control points for a network with a phase: memory for speed."""
+"""Phase layers evaluated at other control points: more memory, fewer operations."""
 
 from dataclasses import replace
 from typing import Any

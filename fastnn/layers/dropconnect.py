@@ -16,19 +16,15 @@ require_rate = partial(require_fraction, why=": nothing would be left")
 class DropConnect(Dense):
     """A Dense layer whose connections are missing at random while it trains.
 
+    Further parameters are those of Dense.
+
     Parameters
     ----------
-    units : int
-        Number of neurons.
-    activation : str or Layer, optional
-        As in Dense.
     rate : float
         Probability in [0, 1) that a connection is missing.
     inverted : bool
         True: what is kept is scaled by 1/(1-rate) while training, and inference is that of Dense.  False: inference
         scales the weights by 1-rate, for the extra connections that are active then.  Both have one expectation.
-    bias, kernel_initializer, bias_initializer, name
-        As in Dense.
 
     Raises
     ------

@@ -9,7 +9,7 @@ import pytest
 
 import fastnn as fn
 from fastnn.data import feed
-from fastnn.graph import graph
+from fastnn.graph import answers
 
 RANDOM = np.random.default_rng(0)
 T = 60
@@ -323,7 +323,7 @@ def epochs_of(examples, batch_size=3, epochs=3, seed=0, shuffle=True):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    for module in (feed, graph):
+    for module in (feed, answers):
         monkeypatch.setattr(module, "MADE_BYTES", 32)  # eight rows of one input
 
 
