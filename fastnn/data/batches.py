@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastnn._core.rng import SHUFFLE, RandomStream
 from fastnn._spec import float_dtype, listed, optional, require_count, require_flag, require_seed
+from fastnn.data.shuffle import Shuffle
 from fastnn.data.table_files import Column, Part, open_tables, texts_of
 
 Array = npt.NDArray[Any]
@@ -75,7 +75,7 @@ class TableBatches:
         """Yield stretches of encoded rows, the parts of the files in a new order every epoch."""
         parts = self._parts
         if self.shuffle:
-            parts = [parts[i] for i in RandomStream(self.seed, SHUFFLE, epoch).permutation(len(parts))]
+            parts = [parts[i] for i in Shuffle(self.seed, epoch).permutation(len(parts))]
         names = [column.name for column in (*self._features, *self._others)]
         for part in parts:
             for record in part.records(names):
@@ -98,10 +98,7 @@ class TableBatches:
 
     def _order(self, epoch: int, mixed: int, count: int) -> Array:
         """Return the order of the rows of the buffer."""
-        if not self.shuffle:
-            return np.arange(count)
-        # Stream SHUFFLE orders the parts of an epoch; the streams below it order the rows of each buffer.
-        return RandomStream(self.seed, SHUFFLE - 2 - mixed % (1 << 20), epoch).permutation(count)
+        return Shuffle(self.seed, epoch).within(mixed, count) if self.shuffle else np.arange(count)
 
     def _cut(self, rows: Rows, order: Array, ready: int) -> Iterator[tuple[Array, ...]]:
         """Yield the first ``ready`` rows in mini-batches."""

@@ -9,30 +9,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastnn._core.rng import SHUFFLE, RandomStream
 from fastnn._spec import require_count
 from fastnn.data.examples import MADE_BYTES, Examples, count_of
 from fastnn.data.ports import Block, Ports, as_list, as_numeric, as_parts, dense, packed, release
+from fastnn.data.shuffle import Shuffle
 from fastnn.data.sparse import is_sparse
 
 BUFFER_BYTES = 1 << 25  # of rows held at once where they cannot be used in place
 PIECES = 64  # contiguous runs of rows that fill one buffer when shuffling
-
-
-class Shuffle:
-    """The random order of the rows of an epoch, a function of seed and epoch."""
-
-    def __init__(self, seed: int, epoch: int) -> None:
-        self.seed, self.epoch = seed, epoch
-
-    def permutation(self, n: int) -> np.ndarray:
-        """Return the numbers of ``n`` rows in random order, int64."""
-        return RandomStream(self.seed, SHUFFLE, self.epoch).permutation(n)
-
-    def within(self, buffer: int, n: int) -> np.ndarray:
-        """Return an order of the ``n`` rows that were read into a buffer, the ``buffer``-th of the epoch."""
-        # Stream SHUFFLE orders what the whole epoch consists of; the streams below it order the rows of each buffer.
-        return RandomStream(self.seed, SHUFFLE - 2 - buffer % (1 << 20), self.epoch).permutation(n)
 
 
 class Feed(Protocol):
@@ -222,10 +206,10 @@ def feed_of(
 
 def validation_feed(who: str, ports: Ports, data: Any, epochs: int) -> Feed:
     """Return the feed of ``validation_data``, gone through ``epochs`` times; TypeError or ValueError if none fits."""
-    if isinstance(data, Examples) or (not isinstance(data, tuple) and is_batches(data, None)):
-        return make_feed("validation_data", ports, data, epochs=epochs)
-    parts = as_parts(who, "validation_data to be Examples, an iterable of batches,", data)
-    return make_feed("validation_data", ports, *parts, epochs=epochs)
+    alone = isinstance(data, Examples) or (not isinstance(data, tuple) and is_batches(data, None))
+    what = "validation_data to be Examples, an iterable of batches,"
+    X, y, sample_weight = (data, None, None) if alone else as_parts(who, what, data)
+    return make_feed("validation_data", ports, X, y, sample_weight, epochs=epochs)
 
 
 def is_batches(X: Any, y: Any) -> bool:

@@ -69,6 +69,12 @@ class MultilayerPerceptron(Fitted):
     def _score_outputs(self, outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> float:
         raise NotImplementedError
 
+    def _answers(self, outputs: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def _score_answers(self, answers: np.ndarray, y: Any, weights: np.ndarray | None) -> float:
+        raise NotImplementedError
+
     def _describe_targets(self) -> dict[str, Any]:
         """Return as JSON what the targets decided."""
         return {}
@@ -243,6 +249,55 @@ class MultilayerPerceptron(Fitted):
         if batch_size > n:
             warnings.warn(f"{type(self).__name__}: batch_size={batch_size} is clipped to the {n} rows", stacklevel=4)
         return min(batch_size, n)
+
+    # ---- answering ---------------------------------------------------------------------------------------------------
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the answer to each row: of a classifier the most likely class, of a regressor the prediction.
+
+        Parameters
+        ----------
+        X : array_like, data frame or sparse matrix of shape (N, I)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (N,) or (N, n_outputs)
+            Labels, for several labels per row 0 and 1 of each; or predictions in the dtype that ``fit`` was given.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError, TypeError
+            If X does not fit.
+        """
+        return self._answers(self._outputs(X))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return how good the answers are: of a classifier the accuracy, of a regressor R2.
+
+        Parameters
+        ----------
+        X, y : array_like
+            Rows, and their labels or targets.
+        sample_weight : array_like of shape (N,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            Accuracy: the part of the rows whose class, or all of whose labels, are right.  R2: the part of the targets'
+            variance that is explained, the mean over several outputs.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As ``predict``.
+        """
+        answers = self.predict(X)
+        weights = rows.as_weights(type(self).__name__, sample_weight, len(answers), np.float64)
+        return self._score_answers(answers, y, weights)
 
     # ---- a step at a time --------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import numpy as np
 from fastnn.data.class_weights import class_weights
 from fastnn.data.ports import Block
 from fastnn.errors import ModelFormatError
-from fastnn.estimators import files, parameters, rows
+from fastnn.estimators import files, parameters
 from fastnn.estimators.available import stochastic_only
 from fastnn.estimators.base import MultilayerPerceptron
 from fastnn.estimators.objective import Objective, of_classes
@@ -238,12 +238,8 @@ class MLPClassifier(MultilayerPerceptron):
 
         Parameters
         ----------
-        X : array_like, data frame or sparse matrix of shape (N, I)
-            Rows.
-        y : array_like of shape (N,) or (N, n_labels)
-            Labels.
-        sample_weight : array_like of shape (N,), optional
-            Weights of the rows.
+        X, y, sample_weight
+            As in ``fit``.
         classes : array_like of shape (n_classes,)
             All labels that will ever come; needed in the first call.
 
@@ -283,27 +279,7 @@ class MLPClassifier(MultilayerPerceptron):
 
     # ---- answering ---------------------------------------------------------------------------------------------------
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the most likely class of each row.
-
-        Parameters
-        ----------
-        X : array_like, data frame or sparse matrix of shape (N, I)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (N,), or (N, n_labels) of 0 and 1 for several labels per row
-            Labels.
-
-        Raises
-        ------
-        NotFittedError
-            Before ``fit``.
-        ValueError, TypeError
-            If X does not fit.
-        """
-        outputs = self._outputs(X)
+    def _answers(self, outputs: np.ndarray) -> np.ndarray:
         return self._classes.decode(outputs)
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -342,23 +318,7 @@ class MLPClassifier(MultilayerPerceptron):
         return np.concatenate([no, yes], axis=1)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Return the logarithm of the probability of each class, ``log(predict_proba(X))``, and never -inf.
-
-        Parameters
-        ----------
-        X : array_like, data frame or sparse matrix of shape (N, I)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (N, n_classes)
-            In the order of ``classes_``.
-
-        Raises
-        ------
-        NotFittedError, ValueError, TypeError
-            As ``predict``.
-        """
+        """Return ``log(predict_proba(X))``, never -inf; X, shape and errors are those of `predict_proba`."""
         likely = self.predict_proba(X)
         return np.log(likely, out=likely)
 
@@ -396,30 +356,10 @@ class MLPClassifier(MultilayerPerceptron):
             return (outputs > 0.5).astype(np.int64)
         return classes.labels[int(outputs[0] > 0.5) if len(classes.labels) > 1 else 0]
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy: the part of the rows whose class (or all of whose labels) are right.
-
-        Parameters
-        ----------
-        X, y : array_like
-            Rows and their labels.
-        sample_weight : array_like of shape (N,), optional
-            Weights of the rows.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        NotFittedError, ValueError, TypeError
-            As ``predict``.
-        """
+    def _score_answers(self, answers: np.ndarray, y: Any, weights: np.ndarray | None) -> float:
         who = type(self).__name__
-        answers = self.predict(X)
         labels = as_labels(who, y, len(answers))
         if labels.shape != answers.shape:
             raise ValueError(f"{who}: expected y of shape {answers.shape}, got {labels.shape}")
         right = answers == labels if labels.ndim == 1 else (answers == labels).all(axis=1)
-        weights = rows.as_weights(who, sample_weight, len(answers), np.float64)
         return float(np.average(right, weights=weights))

@@ -110,26 +110,7 @@ class Fitted(Parameters):
     # ---- looking and keeping -----------------------------------------------------------------------------------------
 
     def plot_history(self, path: str | PathLike[str] | None = None, *, log: bool = True) -> Any:
-        """Draw the learning curves of ``history_``.
-
-        Parameters
-        ----------
-        path : str or path, optional
-            Where to write the picture.
-        log : bool
-            Whether the losses have a logarithmic axis.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-
-        Raises
-        ------
-        NotFittedError
-            If there is nothing to draw.
-        ImportError
-            If matplotlib is not installed (extra ``plot``).
-        """
+        """Draw the learning curves of ``history_``: see `plot_history`; NotFittedError if there is nothing to draw."""
         from fastnn.plotting import plot_history
 
         self._fitted()

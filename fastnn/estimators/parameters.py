@@ -26,37 +26,11 @@ class Parameters:
         return dict(_defaults(cls))  # type: ignore[arg-type]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters by name.
-
-        Parameters
-        ----------
-        deep : bool
-            Of no effect: no parameter is an estimator itself.
-
-        Returns
-        -------
-        dict of str to object
-            As given to the constructor or set since.
-        """
+        """Return the parameters by name, as given or set since; ``deep`` has no effect: none is an estimator itself."""
         return {name: getattr(self, name) for name in self._defaults()}
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters by name; those of a fitted estimator count from the next fit on.
-
-        Parameters
-        ----------
-        **params : object
-            New values.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If there is no parameter of that name; none is set then.
-        """
+        """Set parameters by name, for the next fit on; ValueError, and none is set, if there is none of such a name."""
         known = self._defaults()
         for name in params:
             if name not in known:

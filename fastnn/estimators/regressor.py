@@ -5,7 +5,7 @@ from typing import Any, Self
 import numpy as np
 
 from fastnn.data.ports import Block
-from fastnn.estimators import parameters, rows
+from fastnn.estimators import parameters
 from fastnn.estimators.available import stochastic_only
 from fastnn.estimators.base import MultilayerPerceptron
 from fastnn.estimators.objective import Objective, of_values
@@ -144,14 +144,12 @@ class MLPRegressor(MultilayerPerceptron):
         return objective
 
     def _score_outputs(self, outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> float:
-        return r2(targets, self._values(outputs, self._is_rate()), sample_weight=weights)
-
-    def _is_rate(self) -> bool:
-        """Whether the network gives the logarithm of a rate."""
-        return self.loss == "poisson" or getattr(self.loss, "kernel", None) == "poisson"
+        is_rate = self.loss == "poisson" or getattr(self.loss, "kernel", None) == "poisson"
+        return r2(targets, self._values(outputs, is_rate), sample_weight=weights)
 
     @staticmethod
     def _values(outputs: np.ndarray, is_rate: bool) -> np.ndarray:
+        """Return what is predicted; ``is_rate``: the network gives the logarithm of a rate."""
         return np.exp(outputs) if is_rate else outputs
 
     # ---- learning ----------------------------------------------------------------------------------------------------
@@ -162,12 +160,8 @@ class MLPRegressor(MultilayerPerceptron):
 
         Parameters
         ----------
-        X : array_like, data frame or sparse matrix of shape (N, I)
-            Rows.
-        y : array_like of shape (N,) or (N, n_outputs)
-            Targets.
-        sample_weight : array_like of shape (N,), optional
-            Weights of the rows.
+        X, y, sample_weight
+            As in ``fit``.
 
         Returns
         -------
@@ -192,27 +186,7 @@ class MLPRegressor(MultilayerPerceptron):
 
     # ---- answering ---------------------------------------------------------------------------------------------------
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the prediction for each row.
-
-        Parameters
-        ----------
-        X : array_like, data frame or sparse matrix of shape (N, I)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (N,) or (N, n_outputs)
-            In the dtype that ``fit`` was given.
-
-        Raises
-        ------
-        NotFittedError
-            Before ``fit``.
-        ValueError, TypeError
-            If X does not fit.
-        """
-        outputs = self._outputs(X)
+    def _answers(self, outputs: np.ndarray) -> np.ndarray:
         values = self._values(outputs, self.out_activation_ == "exp")
         return values[:, 0] if self.n_outputs_ == 1 else values
 
@@ -239,27 +213,6 @@ class MLPRegressor(MultilayerPerceptron):
         values = self._values(self._fitted().predict_one(x), self.out_activation_ == "exp")
         return values[0] if self.n_outputs_ == 1 else values
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return R2, the part of the targets' variance that is explained, the mean over several outputs.
-
-        Parameters
-        ----------
-        X, y : array_like
-            Rows and their targets.
-        sample_weight : array_like of shape (N,), optional
-            Weights of the rows.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        NotFittedError, ValueError, TypeError
-            As ``predict``.
-        """
-        who = type(self).__name__
-        answers = self.predict(X)
-        values = as_values(who, y, len(answers), np.float64)
-        weights = rows.as_weights(who, sample_weight, len(answers), np.float64)
+    def _score_answers(self, answers: np.ndarray, y: Any, weights: np.ndarray | None) -> float:
+        values = as_values(type(self).__name__, y, len(answers), np.float64)
         return r2(values, answers.reshape(values.shape), sample_weight=weights)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.data.feed import Feed, Shuffle
+from fastnn.data.feed import Feed
+from fastnn.data.shuffle import Shuffle
 from fastnn.errors import DivergenceError
 from fastnn.estimators.objective import Objective
 from fastnn.estimators.pace import Pace

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastnn._spec import require_count, require_number
-from fastnn.data.feed import Feed, Shuffle, make_feed
+from fastnn.data.feed import Feed, make_feed
 from fastnn.data.ports import Block
+from fastnn.data.shuffle import Shuffle
 from fastnn.errors import DivergenceError
 from fastnn.graph.graph import Graph
 from fastnn.plotting.figure import BLUE, ORANGE, dress, finish, new_figure
@@ -53,7 +54,7 @@ class RateSweep:
         return float(self.rates[best] / _SAFETY) if best > 0 else float("nan")
 
     def plot(self, path: str | Path | None = None) -> Any:
-        """Draw it: see `plot_lr_find`."""
+        """Draw it, to ``path`` if there is one: see `plot_lr_find`."""
         return plot_lr_find(self, path)
 
     def __repr__(self) -> str:

@@ -59,23 +59,7 @@ class EpochInfo:
     net: Any = None
 
     def value(self, name: str) -> float:
-        """Return the monitored value of that name: "loss", "val_loss" or a metric.
-
-        Parameters
-        ----------
-        name : str
-            Name of the value.
-
-        Returns
-        -------
-        float
-            The value.
-
-        Raises
-        ------
-        ValueError
-            If there is no such value in this fit.
-        """
+        """Return the value of that name, "loss", "val_loss" or a metric; ValueError if this fit has none such."""
         known = self.monitored()
         if name in known:
             return known[name]
@@ -83,13 +67,7 @@ class EpochInfo:
         raise ValueError(f"monitor: expected one of {', '.join(known)}, got {name!r:.60}{hint}")
 
     def monitored(self) -> dict[str, float]:
-        """Return all values that have a name to monitor.
-
-        Returns
-        -------
-        dict of str to float
-            "loss", "val_loss" where there are validation data, and the metrics.
-        """
+        """Return by name all values: "loss", "val_loss" where there are validation data, and the metrics."""
         validation = {} if self.val_loss is None else {"val_loss": self.val_loss}
         return {"loss": self.loss, **validation, **self.metrics}
 

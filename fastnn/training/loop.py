@@ -10,8 +10,9 @@ from fastnn._core.rng import SHUFFLE
 from fastnn._core.table import all_finite
 from fastnn._core.trainer import NOT_FINITE
 from fastnn._spec import require_count, require_flag
-from fastnn.data.feed import Feed, Shuffle, make_feed, validation_feed
+from fastnn.data.feed import Feed, make_feed, validation_feed
 from fastnn.data.ports import Block
+from fastnn.data.shuffle import Shuffle
 from fastnn.errors import DivergenceError
 from fastnn.metrics import Metric, get_metric
 from fastnn.schedules import CallableSchedule, Constant, ReduceOnPlateau

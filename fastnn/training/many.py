@@ -106,7 +106,10 @@ def fit_many(
     held: dict[Any, Any] = {}
     jobs = []
     for position, model in enumerate(models):
-        own = {} if each is None else _own(each[position])
+        own = {} if each is None else each[position]
+        if not isinstance(own, dict):
+            raise TypeError(f"fit_many: expected each to hold a dict per model, got {type(own).__name__}")
+        own = dict(own)
         own_X, own_y = own.pop("X", X), own.pop("y", y)
         chosen = None if rows is None else rows[position]
         if _is_network(model):
@@ -143,13 +146,6 @@ def _checked(models: Iterable[Any]) -> list[Any]:
             "fit_many: expected each model once; make a copy.deepcopy of it, or build it with another seed"
         )
     return models
-
-
-def _own(own: Any) -> dict[str, Any]:
-    """Return a copy of what belongs to one model alone."""
-    if not isinstance(own, dict):
-        raise TypeError(f"fit_many: expected each to hold a dict per model, got {type(own).__name__}")
-    return dict(own)
 
 
 def _arguments(net: Graph, options: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

@@ -550,3 +550,14 @@ def test_a_picture_of_the_history(tmp_path):
 
 def test_our_warning_is_a_user_warning():
     assert issubclass(ConvergenceWarning, UserWarning)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity")])
+def test_targets_that_are_not_finite_are_named(dtype, value, word):
+    y = np.zeros(8, dtype)
+    y[5] = value
+    with pytest.raises(ValueError, match=f"Input y contains {word}; remove these rows"):
+        fn.MLPRegressor(hidden_layer_sizes=(2,), max_iter=1).fit(X[:8], y)
+    with pytest.raises(ValueError, match=f"Input y contains {word}; remove these rows"):
+        classifier().partial_fit(X[:8], y, classes=[0.0, 1.0])

@@ -269,3 +269,21 @@ def test_a_step_has_the_bits_of_one_by_hand(optimizer, activation, dtype):
         by_hand.apply_gradients()
     assert trained.params.tobytes() == by_hand.params.tobytes()
     assert trained.predict(X).tobytes() == by_hand.forward(X).tobytes()
+
+
+def test_a_fit_within_a_step_is_refused_and_leaves_the_network_free():
+    net = fn.Sequential([fn.Dense(1)], input_shape=2, seed=0)
+    refused = []
+
+    def loss(y_true, y_pred):
+        if not refused:
+            with pytest.raises(RuntimeError, match="train") as error:
+                net.fit(np.ones((4, 2)), np.ones(4))
+            refused.append(error)
+        return ((y_pred - y_true) ** 2)[:, 0], 2 * (y_pred - y_true)
+
+    net.compile(loss, fn.SGD(0.1))
+    net.train_step(np.ones((4, 2), np.float32), np.ones((4, 1), np.float32))
+    assert refused
+    net.fit(np.ones((4, 2)), np.ones(4))  # would be refused too, were the first one not over
+    assert net.history.epochs == [1]
