@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 CORE = "fastnn._core."
 FLOORS = [
     # F1: typed Cython
-    ["_import.lazy", "_import.source_tree", "_import", "errors", "_core", "_core.table", "_core.doors", "_core.pool", "_core.step", "_core.memory", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.products", "_core.ops", "_core.ops.dense",
-     "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom",
+    ["_import.lazy", "_import.source_tree", "_import", "errors", "_core", "_core.table", "_core.doors", "_core.pool", "_core.step", "_core.memory", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.products", "_core.ops.dense",
+     "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom", "_core.ops",
      "_core.plan", "_core.workspace", "_core.idle", "_core.loss", "_core.optimizer", "_core.claim", "_core.rows", "_core.lanes", "_core.evaluator", "_core.trainer", "_core.moments", "_core.engine", "_core.stream", "_core.capi"],
     # F2: specifications in plain Python
     ["_version", "_spec", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",

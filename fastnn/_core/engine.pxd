@@ -23,7 +23,7 @@ cdef class Engine:
     cdef Idle one                       # workspaces for one row
     cdef Idle many                      # for ``chunk`` rows
     cdef Workspace manual               # of forward / backward
-    cdef Py_ssize_t manual_rows         # rows of the last forward, 0: none
+    cdef readonly Py_ssize_t _rows_kept # of the last ``_forward_rows``, 0: there is none
     cdef bint uncommitted               # it was one of training, and what it is to leave in the network is not there yet
     cdef readonly Py_ssize_t chunk      # rows run at once
     cdef readonly Py_ssize_t block      # rows answered between two checks for signals

@@ -8,17 +8,14 @@ paths give the same numbers, and only the slow path raises for what the caller g
 
 cimport numpy as cnp
 from cpython.long cimport PyLong_AsLongLongAndOverflow
-from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from fastnn._core.claim cimport let_go
 from fastnn._core.loss cimport NO_REALS, labels_allowed, reals_allowed
-from fastnn._core.plan cimport GIL_WORK, Plan, require_ok, require_rows, run_backward, run_commit, run_forward
-from fastnn._core.idle cimport Idle
-from fastnn._core.rows cimport Row, data_of, fits, row_of
+from fastnn._core.plan cimport GIL_WORK, require_ok, require_rows, run_backward, run_commit, run_forward
+from fastnn._core.rows cimport data_of, fits, row_of
 from fastnn._core.step cimport Frame, OK
-from fastnn._core.trainer cimport Trainer
-from fastnn._core.workspace cimport Workspace, rows_by_bytes, take_input
+from fastnn._core.workspace cimport rows_by_bytes, take_input
 
 import numpy as np
 
@@ -43,7 +40,7 @@ cdef class Engine:
         self.plan, self.scalar = plan, plan.dtype.type
         self.params, self.grads = params, aligned_zeros(plan.n_params, plan.dtype)
         self.trainer = self.manual = None
-        self.manual_rows, self.reals, self.classes, self.constant_rate = 0, NO_REALS, 0, -1.0
+        self._rows_kept, self.reals, self.classes, self.constant_rate = 0, NO_REALS, 0, -1.0
         self.n_inputs, self.n_outputs = len(input_shapes), len(output_shapes)
         for i, tensor in enumerate(plan.outputs):
             self.output_tensors[i], self.output_bytes[i] = tensor, plan.widths[tensor] * plan.dtype.itemsize
@@ -332,7 +329,7 @@ cdef class Engine:
             self.manual = None
             self.manual = Workspace(self.plan, n, [True] * len(self.plan.widths), share=False)
         cdef Workspace work = self.manual
-        self.manual_rows = 0
+        self._rows_kept = 0
         work.open(cnp.PyArray_DATA(self.params), training, seed, step)
         work.frame.batch = n
         for i in range(len(inputs)):
@@ -340,23 +337,18 @@ cdef class Engine:
         with nogil:
             status = run_forward(work.plan.steps, work.plan.n_steps, &work.frame)
         require_ok(status)
-        self.manual_rows, self.uncommitted = n, training
-
-    @property
-    def _rows_kept(self):
-        """Rows of the last ``_forward_rows``, 0 if there is none."""
-        return self.manual_rows
+        self._rows_kept, self.uncommitted = n, training
 
     def _forget_rows(self):
         """Drop what the last ``_forward_rows`` kept."""
-        self.manual_rows = 0
+        self._rows_kept = 0
 
     def _value(self, int tensor):
         """A copy (rows, width) of what a tensor held in the last ``_forward_rows``."""
         return self._copy(self.manual.frame.values[tensor], tensor)
 
     cdef object _copy(self, const char* data, int tensor):
-        array = np.empty((self.manual_rows, self.plan.widths[tensor]), self.plan.dtype)
+        array = np.empty((self._rows_kept, self.plan.widths[tensor]), self.plan.dtype)
         memcpy(cnp.PyArray_DATA(array), data, array.nbytes)
         return array
 

@@ -8,8 +8,8 @@ one reader and every gradient exactly one writer.
 from cpython.pycapsule cimport PyCapsule_GetPointer
 
 from fastnn._core.memory cimport zeros
-from fastnn._core.table cimport fnn_products, kernel_table
-from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.table cimport kernel_table
+from fastnn._core.step cimport OK, Op
 
 import numpy as np
 

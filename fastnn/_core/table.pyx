@@ -8,7 +8,6 @@ import os
 import numpy as np
 
 cimport numpy as cnp
-from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cnp.import_array()
 
