@@ -18,7 +18,7 @@ from fastnn._core.plan cimport require_ok
 from fastnn._core.step cimport DIVERGED, FAILED, OK, Op
 from fastnn._core.trainer cimport Trainer
 from fastnn._core.workspace cimport Workspace
-from fastnn._core.engine cimport Engine, NOT_FINITE
+from fastnn._core.engine cimport Engine, NOT_FINITE, answer_all
 
 from fastnn._core.loss import REAL_TARGETS
 from fastnn._core.workspace import aligned_zeros
@@ -145,7 +145,7 @@ cdef class Handle:
         return status
 
     cdef int answer(self, const Place* place, Py_ssize_t n, const char* x, char* y) noexcept nogil:
-        cdef int status = self.engine.answer_all(<Workspace> (place.many if n > 1 else place.one), &x, &y, n, True)
+        cdef int status = answer_all(self.engine, <Workspace> (place.many if n > 1 else place.one), &x, &y, n, True)
         return FNN_OK if status == OK else FNN_NOT_FINITE if status == NOT_FINITE else FNN_FAILED
 
     cdef int answer_or_keep(self, const Place* place, Py_ssize_t n, const char* x, char* y) noexcept with gil:

@@ -38,11 +38,9 @@ cdef class Engine:
     cdef int reals                      # which real targets the fast path may take
     cdef Py_ssize_t classes             # if the target may be a label, else 0
     cdef double constant_rate           # the learning rate if it does not change, else -1
-    cdef int answer(self, Workspace work, const char** rows, char** answers, Py_ssize_t start,
-                    Py_ssize_t n) noexcept nogil
-    cdef int answer_all(self, Workspace work, const char** rows, char** answers, Py_ssize_t n,
-                        bint check) noexcept nogil
-    cdef int run(self, Idle idle, const char** rows, char** answers, Py_ssize_t n, bint check) except? NOT_FINITE
     cdef object empty(self, Py_ssize_t n, bint batched)
     cdef const char* target_of(self, object y, Py_ssize_t n, bint batched, int64_t* number, bint* labels) noexcept
     cdef object _copy(self, const char* data, int tensor)
+
+cdef int answer_all(Engine self, Workspace work, const char** rows, char** answers, Py_ssize_t n,
+                    bint check) noexcept nogil

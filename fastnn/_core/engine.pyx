@@ -33,6 +33,54 @@ cdef Row NUMBER             # no axes: a row is one number
 cdef object INT64 = np.int64
 
 
+cdef inline int answer(Engine self, Workspace work, const char** rows, char** answers, Py_ssize_t start,
+                       Py_ssize_t n) noexcept nogil:
+    """Answer rows start .. start + n of every input into the same rows of every output."""
+    cdef Py_ssize_t row_bytes
+    cdef int i, status
+    for i in range(self.n_inputs):
+        take_input(&work.frame, &work.slots[i], rows[i], NULL, start, n)
+    work.frame.batch = n
+    status = run_forward(self.plan.fused, self.plan.n_fused, &work.frame)
+    if status != OK:
+        return status
+    for i in range(self.n_outputs):
+        row_bytes = self.output_bytes[i]
+        memcpy(answers[i] + start * row_bytes, work.frame.values[self.output_tensors[i]], n * row_bytes)
+    return OK
+
+
+cdef int answer_all(Engine self, Workspace work, const char** rows, char** answers, Py_ssize_t n,
+                    bint check) noexcept nogil:
+    """Answer ``n`` rows, ``chunk`` at a time; ``check``: only while those of the one input are finite."""
+    cdef Py_ssize_t start = 0, size, width = self.input.width
+    cdef int status
+    while start < n:
+        size = min(self.chunk, n - start)
+        if check and not self.plan.kernels.all_finite(
+                size * width, rows[0] + start * width * self.plan.kernels.itemsize):
+            return NOT_FINITE
+        status = answer(self, work, rows, answers, start, size)
+        if status != OK:
+            return status
+        start += size
+    return OK
+
+
+cdef inline int run(Engine self, Idle idle, const char** rows, char** answers, Py_ssize_t n,
+                    bint check) except? NOT_FINITE:
+    """``answer_all`` in a workspace of ``idle``, without the GIL where that pays; NOT_FINITE, or a step's exception."""
+    cdef Workspace work = idle.take()
+    cdef int status
+    if n * self.plan.multiply_adds < GIL_WORK:
+        status = answer_all(self, work, rows, answers, n, check)
+    else:
+        with nogil:
+            status = answer_all(self, work, rows, answers, n, check)
+    idle.give_back(work)
+    return require_ok(status) if status != NOT_FINITE else NOT_FINITE
+
+
 cdef class Engine:
     """``_bind`` is called once by the Python class, ``_bind_trainer`` at every ``compile``."""
 
@@ -55,50 +103,6 @@ cdef class Engine:
         """``reals``: which real targets the fast path may take (a key of ``REAL_TARGETS``), or None."""
         self.trainer, self.classes, self.constant_rate = trainer, classes, constant_rate
         self.reals = NO_REALS if reals is None else REAL_TARGETS[reals]
-
-    cdef int answer(self, Workspace work, const char** rows, char** answers, Py_ssize_t start,
-                    Py_ssize_t n) noexcept nogil:
-        """Answer rows start .. start + n of every input into the same rows of every output."""
-        cdef Py_ssize_t row_bytes
-        cdef int i, status
-        for i in range(self.n_inputs):
-            take_input(&work.frame, &work.slots[i], rows[i], NULL, start, n)
-        work.frame.batch = n
-        status = run_forward(self.plan.fused, self.plan.n_fused, &work.frame)
-        if status != OK:
-            return status
-        for i in range(self.n_outputs):
-            row_bytes = self.output_bytes[i]
-            memcpy(answers[i] + start * row_bytes, work.frame.values[self.output_tensors[i]], n * row_bytes)
-        return OK
-
-    cdef int answer_all(self, Workspace work, const char** rows, char** answers, Py_ssize_t n,
-                        bint check) noexcept nogil:
-        """Answer ``n`` rows, ``chunk`` at a time; ``check``: only while those of the one input are finite."""
-        cdef Py_ssize_t start = 0, size, width = self.input.width
-        cdef int status
-        while start < n:
-            size = min(self.chunk, n - start)
-            if check and not self.plan.kernels.all_finite(
-                    size * width, rows[0] + start * width * self.plan.kernels.itemsize):
-                return NOT_FINITE
-            status = self.answer(work, rows, answers, start, size)
-            if status != OK:
-                return status
-            start += size
-        return OK
-
-    cdef int run(self, Idle idle, const char** rows, char** answers, Py_ssize_t n, bint check) except? NOT_FINITE:
-        """``answer_all`` in a workspace of ``idle``, without the GIL where that pays; NOT_FINITE, or a step's exception."""
-        cdef Workspace work = idle.take()
-        cdef int status
-        if n * self.plan.multiply_adds < GIL_WORK:
-            status = self.answer_all(work, rows, answers, n, check)
-        else:
-            with nogil:
-                status = self.answer_all(work, rows, answers, n, check)
-        idle.give_back(work)
-        return require_ok(status) if status != NOT_FINITE else NOT_FINITE
 
     cdef object empty(self, Py_ssize_t n, bint batched):
         """An array for one answer, or for ``n``."""
@@ -157,7 +161,7 @@ cdef class Engine:
             return self._predict_checked(X, out)
         result = self.empty(n, True) if out is None else out
         rows, answers = data_of(X), data_of(result)
-        if self.run(self.many, &rows, &answers, n, True) == NOT_FINITE:
+        if run(self, self.many, &rows, &answers, n, True) == NOT_FINITE:
             return self._predict_checked(X, out)
         return result
 
@@ -203,7 +207,7 @@ cdef class Engine:
             return self._predict_one_checked(x, out)
         result = self.empty(1, False) if out is None else out
         row, answer = data_of(x), data_of(result)
-        if self.run(self.one, &row, &answer, 1, True) == NOT_FINITE:
+        if run(self, self.one, &row, &answer, 1, True) == NOT_FINITE:
             return self._predict_one_checked(x, out)
         return result
 
@@ -318,7 +322,7 @@ cdef class Engine:
             rows[i] = data_of(inputs[i])
         for i in range(self.n_outputs):
             answers[i] = data_of(outputs[i])
-        self.run(self.many, rows, answers, n, False)
+        run(self, self.many, rows, answers, n, False)
 
     def _forward_rows(self, inputs, Py_ssize_t n, bint training, unsigned long long seed, unsigned long long step):
         """Run ``n`` rows forward and keep every tensor for ``_backward_rows`` and ``_value``."""
