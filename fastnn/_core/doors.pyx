@@ -6,13 +6,11 @@ A function is named after its kernel, whose formula stands in ``csrc/fnn_kernels
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from fastnn._core.table cimport (
-    address, fnn_kernels, fnn_norm, fnn_random, fnn_shape, fnn_update, philox as philox_block, table_for,
-)
+from fastnn._core.table cimport address, fnn_kernels, fnn_norm, fnn_random, fnn_shape, fnn_update, table_for
 
 import numpy as np
 
-from fastnn._core.table import ACTIVATIONS, LABEL_LOSSES, LOSSES, OPTIMIZERS, READS_INPUT, STATE_VECTORS
+from fastnn._core.table import ACTIVATIONS, LABEL_LOSSES, LOSSES, OPTIMIZERS, READS_INPUT, STATE_VECTORS, philox
 
 
 cdef class Call:
@@ -417,17 +415,9 @@ def gru_backward(a, q, h_before, dh, isa=None):
     return dz, dq, dh_before
 
 
-# ---- probes and random numbers ----
+# ---- probes ----
 
 def probe_read(x, Py_ssize_t repeats=1, isa=None):
     """Return repeats * sum of the elements, reading them every time."""
     c = Call(x, isa)
     return c.kernels.probe_read(repeats, c.N, c.read(x))
-
-
-def philox(counter, key):
-    """One block of Philox4x32-10 as four integers."""
-    cdef uint32_t[4] words = counter, out
-    cdef uint32_t[2] keys = key
-    philox_block(words, keys, out)
-    return tuple(out)
