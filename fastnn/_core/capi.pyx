@@ -18,10 +18,11 @@ from fastnn._core.plan cimport require_ok
 from fastnn._core.step cimport DIVERGED, FAILED, OK, Op
 from fastnn._core.trainer cimport Trainer
 from fastnn._core.workspace cimport Workspace
-from fastnn._core.engine cimport Engine, NOT_FINITE
+from fastnn._core.engine cimport Engine, NOT_FINITE, answer_all
 
 from fastnn._core.loss import REAL_TARGETS
 from fastnn._core.workspace import aligned_zeros
+from fastnn.errors import DivergenceError
 
 cnp.import_array()
 
@@ -145,7 +146,7 @@ cdef class Handle:
         return status
 
     cdef int answer(self, const Place* place, Py_ssize_t n, const char* x, char* y) noexcept nogil:
-        cdef int status = self.engine.answer_all(<Workspace> (place.many if n > 1 else place.one), &x, &y, n, True)
+        cdef int status = answer_all(self.engine, <Workspace> (place.many if n > 1 else place.one), &x, &y, n, True)
         return FNN_OK if status == OK else FNN_NOT_FINITE if status == NOT_FINITE else FNN_FAILED
 
     cdef int answer_or_keep(self, const Place* place, Py_ssize_t n, const char* x, char* y) noexcept with gil:
@@ -353,17 +354,9 @@ cdef int check(fnn_network* net, int status) except -1:
     failure, handle.failure = (handle.failure, None) if status == FNN_FAILED else (None, handle.failure)
     if failure is not None:
         raise failure
-    text = "fastnn: " + message(status).decode()
-    if status == FNN_WRONG_DTYPE:
-        raise TypeError(text)
-    if status == FNN_NO_MEMORY:
-        raise MemoryError(text)
-    if status == FNN_DIVERGED:
-        from fastnn.errors import DivergenceError
-        raise DivergenceError(text)
-    if status == FNN_BUSY or status == FNN_NOT_COMPILED or status == FNN_FAILED:
-        raise RuntimeError(text)
-    raise ValueError(text)
+    kinds = {FNN_WRONG_DTYPE: TypeError, FNN_NO_MEMORY: MemoryError, FNN_DIVERGED: DivergenceError,
+             FNN_BUSY: RuntimeError, FNN_NOT_COMPILED: RuntimeError, FNN_FAILED: RuntimeError}
+    raise kinds.get(status, ValueError)("fastnn: " + message(status).decode())
 
 
 cdef fnn_api TABLE

@@ -4,6 +4,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn._core.table import philox as philox
+
 _Array: TypeAlias = NDArray[Any]
 
 def activation_forward(
@@ -162,4 +164,3 @@ def gru_backward(
     a: _Array, q: _Array, h_before: _Array, dh: _Array, isa: str | None = None
 ) -> tuple[_Array, _Array, _Array]: ...
 def probe_read(x: _Array, repeats: int = 1, isa: str | None = None) -> float: ...
-def philox(counter: Sequence[int], key: Sequence[int]) -> tuple[int, ...]: ...

@@ -6,34 +6,37 @@ A function is named after its kernel, whose formula stands in ``csrc/fnn_kernels
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from fastnn._core.table cimport (
-    address, fnn_kernels, fnn_norm, fnn_random, fnn_shape, fnn_update, philox as philox_block, table_for,
-)
+from fastnn._core.table cimport address, fnn_kernels, fnn_norm, fnn_random, fnn_shape, fnn_update, table_for
 
 import numpy as np
 
-from fastnn._core.table import ACTIVATIONS, LABEL_LOSSES, LOSSES, OPTIMIZERS, READS_INPUT, STATE_VECTORS
+from fastnn._core.table import ACTIVATIONS, LABEL_LOSSES, LOSSES, OPTIMIZERS, READS_INPUT, STATE_VECTORS, philox
 
 
 cdef class Call:
     """One call of a kernel.  All arrays have the dtype of ``first``, and its shape where no other is asked for."""
 
     cdef const fnn_kernels* kernels
-    cdef object dtype
+    cdef object dtype, out
     cdef tuple shape
     cdef Py_ssize_t N, rows, columns
 
-    def __init__(self, first, isa, bint matrix=False):
-        self.kernels = table_for(first, isa)
+    def __init__(self, first, isa, bint matrix=False, out=None):
+        self.kernels, self.out = table_for(first, isa), out
         self.dtype, self.shape, self.N = first.dtype, first.shape, first.size
         if matrix:
             if first.ndim != 2:
                 raise ValueError(f"expected a matrix, got shape {first.shape}")
             self.rows, self.columns = first.shape
 
-    cdef object new(self, out=None, shape=None):
-        """``out``, or for None an array for results."""
-        return np.empty(self.shape if shape is None else shape, self.dtype) if out is None else out
+    cdef object new(self, shape=None):
+        """An array for results."""
+        return np.empty(self.shape if shape is None else shape, self.dtype)
+
+    cdef void* result(self) except NULL:
+        """Address of ``out``, a new array if there is none."""
+        self.out = self.new() if self.out is None else self.out
+        return self.write(self.out)
 
     cdef void* read(self, array, shape=None, Py_ssize_t skip=0, bint writable=False) except? NULL:
         """Address of an array's element number ``skip``; NULL for None."""
@@ -55,60 +58,56 @@ cdef Py_ssize_t number(dict names, name) except -1:
 
 def activation_forward(name, z, double alpha=1.0, isa=None, out=None):
     """a = sigma(z)."""
-    c = Call(z, isa)
-    out = c.new(out)
-    c.kernels.activation_forward[number(ACTIVATIONS, name)](c.N, alpha, c.read(z), c.write(out))
-    return out
+    c = Call(z, isa, False, out)
+    c.kernels.activation_forward[number(ACTIVATIONS, name)](c.N, alpha, c.read(z), c.result())
+    return c.out
 
 
 def activation_backward(name, z, a, da, double alpha=1.0, isa=None, out=None):
     """dz = da * sigma'(z); z or a may be None where the activation does not read it."""
-    c = Call(da, isa)
+    c = Call(da, isa, False, out)
     if (z if name in READS_INPUT else a) is None and name != "identity":
         raise ValueError(f"{name} reads {'z' if name in READS_INPUT else 'a'}, got None")
-    out = c.new(out)
     a = da if a is None and name == "identity" else a
-    c.kernels.activation_backward[number(ACTIVATIONS, name)](c.N, alpha, c.read(z), c.read(a), c.read(da), c.write(out))
-    return out
+    c.kernels.activation_backward[number(ACTIVATIONS, name)](c.N, alpha, c.read(z), c.read(a), c.read(da), c.result())
+    return c.out
 
 
 def softmax_forward(z, isa=None, out=None):
     """Softmax of each row."""
-    c = Call(z, isa, True)
-    out = c.new(out)
-    c.kernels.softmax_forward(c.rows, c.columns, c.read(z), c.write(out))
-    return out
+    c = Call(z, isa, True, out)
+    c.kernels.softmax_forward(c.rows, c.columns, c.read(z), c.result())
+    return c.out
 
 
 def softmax_backward(a, da, isa=None, out=None):
     """dz from the output a and its gradient."""
-    c = Call(a, isa, True)
-    out = c.new(out)
-    c.kernels.softmax_backward(c.rows, c.columns, c.read(a), c.read(da), c.write(out))
-    return out
+    c = Call(a, isa, True, out)
+    c.kernels.softmax_backward(c.rows, c.columns, c.read(a), c.read(da), c.result())
+    return c.out
 
 
 def log_sum_exp(z, isa=None):
     """log sum_o exp z_bo of each row."""
     c = Call(z, isa, True)
-    out = c.new(None, (c.rows,))
+    out = c.new((c.rows,))
     c.kernels.log_sum_exp(c.rows, c.columns, c.read(z), c.write(out, out.shape))
     return out
 
 
 def loss(name, y, target, weight=None, double parameter=0.0, double scale=1.0, isa=None, bint gradient=True, out=None):
     """Return (sum_b weight_b L_b, dy); dy is None where gradient is false."""
-    c = Call(y, isa, True)
+    c = Call(y, isa, True, out)
     if name in LABEL_LOSSES:
         goal = address(target, np.int64, (c.rows,))
         if target.size and not 0 <= target.min() <= target.max() < c.columns:
             raise ValueError(f"expected labels in [0, {c.columns})")
     else:
         goal = c.read(target)
-    dy = c.new(out) if gradient else None
     value = c.kernels.loss[number(LOSSES, name)](
-        c.rows, c.columns, parameter, c.read(y), goal, c.read(weight, (c.rows,)), scale, c.write(dy))
-    return value, dy
+        c.rows, c.columns, parameter, c.read(y), goal, c.read(weight, (c.rows,)), scale,
+        c.result() if gradient else <void*> NULL)
+    return value, c.out if gradient else None
 
 
 def update(name, w, g, states=(), isa=None, double learning_rate=0.01, double beta1=0.9, double beta2=0.999,
@@ -166,7 +165,7 @@ def product_forward(x, w, bias=None, activation="identity", double alpha=0.0, is
     cdef fnn_shape shape = packed(x.shape, w.shape)
     outputs, y = (len(x), w.shape[1]), out
     if out is None:
-        w, y = roomy(w), roomy(c.new(None, outputs), np.nan)
+        w, y = roomy(w), roomy(c.new(outputs), np.nan)
         bias = None if bias is None else roomy(bias)
     if activation not in ("identity", "relu", "leaky_relu"):
         raise ValueError(f"expected activation identity, relu or leaky_relu, got {activation!r}")
@@ -186,7 +185,7 @@ def product_input_gradient(dy, w, isa=None, axis="I", part=None, out=None):
     inputs = (len(dy), len(w))
     cdef fnn_shape shape = packed(inputs, w.shape)
     if out is None:
-        w, dx = roomy(w), roomy(c.new(None, inputs), np.nan)
+        w, dx = roomy(w), roomy(c.new(inputs), np.nan)
     b, i, _ = narrow(&shape, axis, part)
     c.kernels.products.input_gradient(
         &shape, c.read(dy, (len(dy), w.shape[1]), b * shape.y_row), c.read(w, w.shape, i * shape.w_row),
@@ -237,10 +236,9 @@ def add_row_sum(x, db, double scale=1.0, isa=None, out=None):
 
 def add(x, y, isa=None, out=None):
     """x + y."""
-    c = Call(x, isa)
-    out = c.new(out)
-    c.kernels.add(c.N, c.read(x), c.read(y), c.write(out))
-    return out
+    c = Call(x, isa, False, out)
+    c.kernels.add(c.N, c.read(x), c.read(y), c.result())
+    return c.out
 
 
 def add_scaled(x, y, double scale=1.0, isa=None):
@@ -251,10 +249,9 @@ def add_scaled(x, y, double scale=1.0, isa=None):
 
 def scale(x, double factor, isa=None, out=None):
     """Return factor * x."""
-    c = Call(x, isa)
-    out = c.new(out)
-    c.kernels.scale(c.N, factor, c.read(x), c.write(out))
-    return out
+    c = Call(x, isa, False, out)
+    c.kernels.scale(c.N, factor, c.read(x), c.result())
+    return c.out
 
 
 def clip(x, double limit, isa=None):
@@ -284,7 +281,7 @@ def add_penalty(w, g, double l1=0.0, double l2=0.0, isa=None):
 def limit_columns(w, double limit, isa=None):
     """Scale long columns back to norm limit, in place."""
     c = Call(w, isa, True)
-    work = c.new(None, (c.columns,))
+    work = c.new((c.columns,))
     c.kernels.limit_columns(c.rows, c.columns, limit, c.write(w), c.write(work, work.shape))
 
 
@@ -299,18 +296,18 @@ cdef fnn_norm norm_of(Call c, gamma, beta, double epsilon) except *:
 def column_moments(x, isa=None):
     """Return mean and variance of each column."""
     c = Call(x, isa, True)
-    mean, variance = c.new(None, x.shape[1:]), c.new(None, x.shape[1:])
+    mean, variance = c.new(x.shape[1:]), c.new(x.shape[1:])
     c.kernels.column_moments(c.rows, c.columns, c.read(x), c.write(mean, mean.shape), c.write(variance, mean.shape))
     return mean, variance
 
 
 def batch_norm_forward(x, mean, variance, gamma=None, beta=None, double epsilon=1e-5, isa=None, out=None):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta, by column."""
-    c = Call(x, isa, True)
+    c = Call(x, isa, True, out)
     cdef fnn_norm norm = norm_of(c, gamma, beta, epsilon)
-    out, columns = c.new(out), x.shape[1:]
-    c.kernels.batch_norm_forward(&norm, c.read(x), c.read(mean, columns), c.read(variance, columns), c.write(out))
-    return out
+    columns = x.shape[1:]
+    c.kernels.batch_norm_forward(&norm, c.read(x), c.read(mean, columns), c.read(variance, columns), c.result())
+    return c.out
 
 
 def batch_norm_backward(x, mean, variance, dy, gamma=None, dgamma=None, dbeta=None, double epsilon=1e-5,
@@ -327,11 +324,10 @@ def batch_norm_backward(x, mean, variance, dy, gamma=None, dgamma=None, dbeta=No
 
 def layer_norm_forward(x, gamma=None, beta=None, double epsilon=1e-5, isa=None, out=None, moments=None):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta, by row; ``moments`` (R, 2) takes what backward reads."""
-    c = Call(x, isa, True)
+    c = Call(x, isa, True, out)
     cdef fnn_norm norm = norm_of(c, gamma, beta, epsilon)
-    out = c.new(out)
-    c.kernels.layer_norm_forward(&norm, c.read(x), c.write(out), c.write(moments, (c.rows, 2)))
-    return out
+    c.kernels.layer_norm_forward(&norm, c.read(x), c.result(), c.write(moments, (c.rows, 2)))
+    return c.out
 
 
 def layer_norm_backward(x, moments, dy, gamma=None, dgamma=None, dbeta=None, double scale=1.0, isa=None,
@@ -351,20 +347,19 @@ def layer_norm_backward(x, moments, dy, gamma=None, dgamma=None, dbeta=None, dou
 def dropout_forward(x, uint64_t seed, uint64_t step, uint32_t stream, uint64_t first, double keep, double scale,
                     isa=None, out=None):
     """Return (mask * scale * x, mask)."""
-    c = Call(x, isa)
+    c = Call(x, isa, False, out)
     cdef fnn_random random = fnn_random(seed, step, stream)
-    out, mask = c.new(out), np.empty(x.shape, np.uint8)
-    c.kernels.dropout_forward(c.N, &random, first, keep, scale, c.read(x), c.write(out),
+    mask = np.empty(x.shape, np.uint8)
+    c.kernels.dropout_forward(c.N, &random, first, keep, scale, c.read(x), c.result(),
                               <uint8_t*> address(mask, np.uint8, x.shape, True))
-    return out, mask
+    return c.out, mask
 
 
 def dropout_backward(mask, dy, double scale, isa=None, out=None):
     """Return mask * scale * dy."""
-    c = Call(dy, isa)
-    out = c.new(out)
-    c.kernels.dropout_backward(c.N, scale, <uint8_t*> address(mask, np.uint8, dy.shape), c.read(dy), c.write(out))
-    return out
+    c = Call(dy, isa, False, out)
+    c.kernels.dropout_backward(c.N, scale, <uint8_t*> address(mask, np.uint8, dy.shape), c.read(dy), c.result())
+    return c.out
 
 
 def add_masked(mask, x, y, double scale, isa=None):
@@ -388,7 +383,7 @@ def lstm_backward(a, c_before, s, dh, dc, peephole, bint forgets=True, isa=None)
     """(dz, dc_before) of one step."""
     c = Call(c_before, isa, True)
     gates = c.rows, (3 + forgets) * c.columns
-    dz, dc = c.new(None, gates), dc.copy()
+    dz, dc = c.new(gates), dc.copy()
     c.kernels.lstm_backward(c.rows, c.columns, forgets, c.read(peephole, (2 + forgets, c.columns)), c.read(a, gates),
                             c.read(c_before), c.read(s), c.read(dh), c.write(dc), c.write(dz, gates))
     return dz, dc
@@ -414,23 +409,15 @@ def gru_backward(a, q, h_before, dh, isa=None):
     """(dz, dq, dh_before) of one step."""
     c = Call(h_before, isa, True)
     gates = c.rows, 3 * c.columns
-    dz, dq, dh_before = c.new(None, gates), c.new(), c.new()
+    dz, dq, dh_before = c.new(gates), c.new(), c.new()
     c.kernels.gru_backward(c.rows, c.columns, c.read(a, gates), c.read(q), c.read(h_before), c.read(dh),
                            c.write(dz, gates), c.write(dq), c.write(dh_before))
     return dz, dq, dh_before
 
 
-# ---- probes and random numbers ----
+# ---- probes ----
 
 def probe_read(x, Py_ssize_t repeats=1, isa=None):
     """Return repeats * sum of the elements, reading them every time."""
     c = Call(x, isa)
     return c.kernels.probe_read(repeats, c.N, c.read(x))
-
-
-def philox(counter, key):
-    """One block of Philox4x32-10 as four integers."""
-    cdef uint32_t[4] words = counter, out
-    cdef uint32_t[2] keys = key
-    philox_block(words, keys, out)
-    return tuple(out)

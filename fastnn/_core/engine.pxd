@@ -23,7 +23,7 @@ cdef class Engine:
     cdef Idle one                       # workspaces for one row
     cdef Idle many                      # for ``chunk`` rows
     cdef Workspace manual               # of forward / backward
-    cdef Py_ssize_t manual_rows         # rows of the last forward, 0: none
+    cdef readonly Py_ssize_t _rows_kept # of the last ``_forward_rows``, 0: there is none
     cdef bint uncommitted               # it was one of training, and what it is to leave in the network is not there yet
     cdef readonly Py_ssize_t chunk      # rows run at once
     cdef readonly Py_ssize_t block      # rows answered between two checks for signals
@@ -38,11 +38,9 @@ cdef class Engine:
     cdef int reals                      # which real targets the fast path may take
     cdef Py_ssize_t classes             # if the target may be a label, else 0
     cdef double constant_rate           # the learning rate if it does not change, else -1
-    cdef int answer(self, Workspace work, const char** rows, char** answers, Py_ssize_t start,
-                    Py_ssize_t n) noexcept nogil
-    cdef int answer_all(self, Workspace work, const char** rows, char** answers, Py_ssize_t n,
-                        bint check) noexcept nogil
-    cdef int run(self, Idle idle, const char** rows, char** answers, Py_ssize_t n, bint check) except? NOT_FINITE
     cdef object empty(self, Py_ssize_t n, bint batched)
     cdef const char* target_of(self, object y, Py_ssize_t n, bint batched, int64_t* number, bint* labels) noexcept
     cdef object _copy(self, const char* data, int tensor)
+
+cdef int answer_all(Engine self, Workspace work, const char** rows, char** answers, Py_ssize_t n,
+                    bint check) noexcept nogil

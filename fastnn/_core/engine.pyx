@@ -8,17 +8,14 @@ paths give the same numbers, and only the slow path raises for what the caller g
 
 cimport numpy as cnp
 from cpython.long cimport PyLong_AsLongLongAndOverflow
-from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from fastnn._core.claim cimport let_go
 from fastnn._core.loss cimport NO_REALS, labels_allowed, reals_allowed
-from fastnn._core.plan cimport GIL_WORK, Plan, require_ok, require_rows, run_backward, run_commit, run_forward
-from fastnn._core.idle cimport Idle
-from fastnn._core.rows cimport Row, data_of, fits, row_of
+from fastnn._core.plan cimport GIL_WORK, require_ok, require_rows, run_backward, run_commit, run_forward
+from fastnn._core.rows cimport data_of, fits, row_of
 from fastnn._core.step cimport Frame, OK
-from fastnn._core.trainer cimport Trainer
-from fastnn._core.workspace cimport Workspace, rows_by_bytes, take_input
+from fastnn._core.workspace cimport rows_by_bytes, take_input
 
 import numpy as np
 
@@ -36,6 +33,54 @@ cdef Row NUMBER             # no axes: a row is one number
 cdef object INT64 = np.int64
 
 
+cdef inline int answer(Engine self, Workspace work, const char** rows, char** answers, Py_ssize_t start,
+                       Py_ssize_t n) noexcept nogil:
+    """Answer rows start .. start + n of every input into the same rows of every output."""
+    cdef Py_ssize_t row_bytes
+    cdef int i, status
+    for i in range(self.n_inputs):
+        take_input(&work.frame, &work.slots[i], rows[i], NULL, start, n)
+    work.frame.batch = n
+    status = run_forward(self.plan.fused, self.plan.n_fused, &work.frame)
+    if status != OK:
+        return status
+    for i in range(self.n_outputs):
+        row_bytes = self.output_bytes[i]
+        memcpy(answers[i] + start * row_bytes, work.frame.values[self.output_tensors[i]], n * row_bytes)
+    return OK
+
+
+cdef int answer_all(Engine self, Workspace work, const char** rows, char** answers, Py_ssize_t n,
+                    bint check) noexcept nogil:
+    """Answer ``n`` rows, ``chunk`` at a time; ``check``: only while those of the one input are finite."""
+    cdef Py_ssize_t start = 0, size, width = self.input.width
+    cdef int status
+    while start < n:
+        size = min(self.chunk, n - start)
+        if check and not self.plan.kernels.all_finite(
+                size * width, rows[0] + start * width * self.plan.kernels.itemsize):
+            return NOT_FINITE
+        status = answer(self, work, rows, answers, start, size)
+        if status != OK:
+            return status
+        start += size
+    return OK
+
+
+cdef inline int run(Engine self, Idle idle, const char** rows, char** answers, Py_ssize_t n,
+                    bint check) except? NOT_FINITE:
+    """``answer_all`` in a workspace of ``idle``, without the GIL where that pays; NOT_FINITE, or a step's exception."""
+    cdef Workspace work = idle.take()
+    cdef int status
+    if n * self.plan.multiply_adds < GIL_WORK:
+        status = answer_all(self, work, rows, answers, n, check)
+    else:
+        with nogil:
+            status = answer_all(self, work, rows, answers, n, check)
+    idle.give_back(work)
+    return require_ok(status) if status != NOT_FINITE else NOT_FINITE
+
+
 cdef class Engine:
     """``_bind`` is called once by the Python class, ``_bind_trainer`` at every ``compile``."""
 
@@ -43,7 +88,7 @@ cdef class Engine:
         self.plan, self.scalar = plan, plan.dtype.type
         self.params, self.grads = params, aligned_zeros(plan.n_params, plan.dtype)
         self.trainer = self.manual = None
-        self.manual_rows, self.reals, self.classes, self.constant_rate = 0, NO_REALS, 0, -1.0
+        self._rows_kept, self.reals, self.classes, self.constant_rate = 0, NO_REALS, 0, -1.0
         self.n_inputs, self.n_outputs = len(input_shapes), len(output_shapes)
         for i, tensor in enumerate(plan.outputs):
             self.output_tensors[i], self.output_bytes[i] = tensor, plan.widths[tensor] * plan.dtype.itemsize
@@ -58,50 +103,6 @@ cdef class Engine:
         """``reals``: which real targets the fast path may take (a key of ``REAL_TARGETS``), or None."""
         self.trainer, self.classes, self.constant_rate = trainer, classes, constant_rate
         self.reals = NO_REALS if reals is None else REAL_TARGETS[reals]
-
-    cdef int answer(self, Workspace work, const char** rows, char** answers, Py_ssize_t start,
-                    Py_ssize_t n) noexcept nogil:
-        """Answer rows start .. start + n of every input into the same rows of every output."""
-        cdef Py_ssize_t row_bytes
-        cdef int i, status
-        for i in range(self.n_inputs):
-            take_input(&work.frame, &work.slots[i], rows[i], NULL, start, n)
-        work.frame.batch = n
-        status = run_forward(self.plan.fused, self.plan.n_fused, &work.frame)
-        if status != OK:
-            return status
-        for i in range(self.n_outputs):
-            row_bytes = self.output_bytes[i]
-            memcpy(answers[i] + start * row_bytes, work.frame.values[self.output_tensors[i]], n * row_bytes)
-        return OK
-
-    cdef int answer_all(self, Workspace work, const char** rows, char** answers, Py_ssize_t n,
-                        bint check) noexcept nogil:
-        """Answer ``n`` rows, ``chunk`` at a time; ``check``: only while those of the one input are finite."""
-        cdef Py_ssize_t start = 0, size, width = self.input.width
-        cdef int status
-        while start < n:
-            size = min(self.chunk, n - start)
-            if check and not self.plan.kernels.all_finite(
-                    size * width, rows[0] + start * width * self.plan.kernels.itemsize):
-                return NOT_FINITE
-            status = self.answer(work, rows, answers, start, size)
-            if status != OK:
-                return status
-            start += size
-        return OK
-
-    cdef int run(self, Idle idle, const char** rows, char** answers, Py_ssize_t n, bint check) except? NOT_FINITE:
-        """``answer_all`` in a workspace of ``idle``, without the GIL where that pays; NOT_FINITE, or a step's exception."""
-        cdef Workspace work = idle.take()
-        cdef int status
-        if n * self.plan.multiply_adds < GIL_WORK:
-            status = self.answer_all(work, rows, answers, n, check)
-        else:
-            with nogil:
-                status = self.answer_all(work, rows, answers, n, check)
-        idle.give_back(work)
-        return require_ok(status) if status != NOT_FINITE else NOT_FINITE
 
     cdef object empty(self, Py_ssize_t n, bint batched):
         """An array for one answer, or for ``n``."""
@@ -160,7 +161,7 @@ cdef class Engine:
             return self._predict_checked(X, out)
         result = self.empty(n, True) if out is None else out
         rows, answers = data_of(X), data_of(result)
-        if self.run(self.many, &rows, &answers, n, True) == NOT_FINITE:
+        if run(self, self.many, &rows, &answers, n, True) == NOT_FINITE:
             return self._predict_checked(X, out)
         return result
 
@@ -206,7 +207,7 @@ cdef class Engine:
             return self._predict_one_checked(x, out)
         result = self.empty(1, False) if out is None else out
         row, answer = data_of(x), data_of(result)
-        if self.run(self.one, &row, &answer, 1, True) == NOT_FINITE:
+        if run(self, self.one, &row, &answer, 1, True) == NOT_FINITE:
             return self._predict_one_checked(x, out)
         return result
 
@@ -321,7 +322,7 @@ cdef class Engine:
             rows[i] = data_of(inputs[i])
         for i in range(self.n_outputs):
             answers[i] = data_of(outputs[i])
-        self.run(self.many, rows, answers, n, False)
+        run(self, self.many, rows, answers, n, False)
 
     def _forward_rows(self, inputs, Py_ssize_t n, bint training, unsigned long long seed, unsigned long long step):
         """Run ``n`` rows forward and keep every tensor for ``_backward_rows`` and ``_value``."""
@@ -332,7 +333,7 @@ cdef class Engine:
             self.manual = None
             self.manual = Workspace(self.plan, n, [True] * len(self.plan.widths), share=False)
         cdef Workspace work = self.manual
-        self.manual_rows = 0
+        self._rows_kept = 0
         work.open(cnp.PyArray_DATA(self.params), training, seed, step)
         work.frame.batch = n
         for i in range(len(inputs)):
@@ -340,23 +341,18 @@ cdef class Engine:
         with nogil:
             status = run_forward(work.plan.steps, work.plan.n_steps, &work.frame)
         require_ok(status)
-        self.manual_rows, self.uncommitted = n, training
-
-    @property
-    def _rows_kept(self):
-        """Rows of the last ``_forward_rows``, 0 if there is none."""
-        return self.manual_rows
+        self._rows_kept, self.uncommitted = n, training
 
     def _forget_rows(self):
         """Drop what the last ``_forward_rows`` kept."""
-        self.manual_rows = 0
+        self._rows_kept = 0
 
     def _value(self, int tensor):
         """A copy (rows, width) of what a tensor held in the last ``_forward_rows``."""
         return self._copy(self.manual.frame.values[tensor], tensor)
 
     cdef object _copy(self, const char* data, int tensor):
-        array = np.empty((self.manual_rows, self.plan.widths[tensor]), self.plan.dtype)
+        array = np.empty((self._rows_kept, self.plan.widths[tensor]), self.plan.dtype)
         memcpy(cnp.PyArray_DATA(array), data, array.nbytes)
         return array
 

@@ -5,10 +5,9 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from libc.string cimport memcpy
 
-from fastnn._core.idle cimport Idle
 from fastnn._core.memory cimport zeros
-from fastnn._core.loss cimport LossStep, run_loss
-from fastnn._core.plan cimport Plan, require_ok, run_forward
+from fastnn._core.loss cimport run_loss
+from fastnn._core.plan cimport require_ok, run_forward
 from fastnn._core.step cimport OK
 from fastnn._core.workspace cimport Workspace, rows_by_bytes, take_input
 

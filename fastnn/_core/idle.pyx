@@ -3,8 +3,6 @@
 cimport cython
 cimport numpy as cnp
 
-from fastnn._core.plan cimport Plan
-from fastnn._core.workspace cimport Workspace
 
 cnp.import_array()
 

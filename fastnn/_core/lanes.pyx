@@ -8,7 +8,6 @@ Where the cuts are depends on shapes and sizes alone, never on how many threads 
 cimport numpy as cnp
 
 from fastnn._core.memory cimport zeros
-from fastnn._core.plan cimport Plan
 from fastnn._core.workspace cimport Workspace, rows_by_bytes
 
 import numpy as np

@@ -1,13 +1,11 @@
 """Run the loss of one output over a batch: a C kernel, or a function of the user's in NumPy."""
 
 from cpython.exc cimport PyErr_SetObject
-from cpython.object cimport PyObject
 from cython cimport floating
 from libc.float cimport DBL_MAX
 from libc.math cimport fabs
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 
-from fastnn._core.table cimport fnn_kernels
 from fastnn._core.step cimport FAILED, OK
 from fastnn._core.views cimport view
 

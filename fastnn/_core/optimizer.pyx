@@ -5,7 +5,7 @@ from cpython.object cimport PyObject
 from libc.math cimport pow, sqrt
 
 from fastnn._core.memory cimport zeros
-from fastnn._core.table cimport fnn_kernels, fnn_optimizer_update, fnn_update, kernel_table
+from fastnn._core.table cimport kernel_table
 from fastnn._core.pool cimport run_parts, threads
 
 import numpy as np

@@ -1,5 +1,5 @@
 from fastnn._core.table cimport fnn_kernels, fnn_products
-from fastnn._core.step cimport Frame, Step
+from fastnn._core.step cimport Frame, OK, Step
 
 # Multiply-adds of a forward pass below which releasing the GIL costs more than it gives.
 cdef enum:
@@ -28,4 +28,7 @@ cdef int run_forward(const Step* steps, int n_steps, const Frame* frame) noexcep
 cdef int run_backward(const Step* steps, int n_steps, const Frame* frame) noexcept nogil
 cdef void run_commit(const Step* steps, int n_steps, const Frame* frame, char* params) noexcept nogil
 cdef int require_rows(Plan plan, const Step* steps, int n_steps, Py_ssize_t batch) except -1
-cdef int require_ok(int status) except -1
+
+cdef inline int require_ok(int status) except -1:
+    """Let the exception that a step has set rise, if one has failed."""
+    return 0 if status == OK else -1

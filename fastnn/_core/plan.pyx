@@ -8,8 +8,8 @@ one reader and every gradient exactly one writer.
 from cpython.pycapsule cimport PyCapsule_GetPointer
 
 from fastnn._core.memory cimport zeros
-from fastnn._core.table cimport fnn_products, kernel_table
-from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.table cimport kernel_table
+from fastnn._core.step cimport OK, Op
 
 import numpy as np
 
@@ -215,8 +215,3 @@ cdef int require_rows(Plan plan, const Step* steps, int n_steps, Py_ssize_t batc
             raise ValueError(f"{op.who}: expected training batches of at least {op.least_rows} rows, got one of {batch}; "
                              "choose another batch_size, or leave out the rows that remain at the end of an epoch")
     return 0
-
-
-cdef int require_ok(int status) except -1:
-    """Let the exception that a step has set rise, if one has failed."""
-    return 0 if status == OK else -1

@@ -5,9 +5,8 @@ element of the result is summed within one part, so its bits do not depend on th
 its outputs both in the forward matmul and in the weight gradient, so that each thread keeps its columns of W in cache.
 """
 
-from fastnn._core.table cimport fnn_products, fnn_shape
+from fastnn._core.table cimport fnn_products
 from fastnn._core.pool cimport run_parts, threads
-from fastnn._core.step cimport Step
 
 cdef enum:
     PART_WORK = 1 << 18     # least multiply-adds of a part: about 3 us

@@ -6,7 +6,6 @@ from libc.string cimport memcpy
 from fastnn._core.memory cimport zeros
 from fastnn._core.plan cimport GIL_WORK, Plan, require_ok, run_forward
 from fastnn._core.rows cimport Row, data_of, fits, row_of
-from fastnn._core.step cimport OK
 from fastnn._core.workspace cimport Workspace, take_input
 
 from fastnn._core.workspace import aligned_zeros

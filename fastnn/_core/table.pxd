@@ -113,5 +113,4 @@ cdef extern from "fnn_kernels.h" nogil:
 cdef const fnn_kernels* kernel_table(Py_ssize_t itemsize, isa=*) except NULL
 cdef const fnn_kernels* table_for(array, isa=*) except NULL
 cdef void* address(array, dtype, shape, bint writable=*) except? NULL
-cdef void philox(const uint32_t* counter, const uint32_t* key, uint32_t* out) noexcept nogil
 cdef void random_permutation(Py_ssize_t N, const fnn_random* random, int64_t first, int64_t* out) noexcept nogil

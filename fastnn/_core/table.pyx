@@ -8,7 +8,6 @@ import os
 import numpy as np
 
 cimport numpy as cnp
-from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cnp.import_array()
 
@@ -102,10 +101,6 @@ cdef void* address(array, dtype, shape, bint writable=False) except? NULL:
     return cnp.PyArray_DATA(<cnp.ndarray>array)
 
 
-cdef void philox(const uint32_t* counter, const uint32_t* key, uint32_t* out) noexcept nogil:
-    fnn_philox(counter, key, out)
-
-
 cdef void random_permutation(Py_ssize_t N, const fnn_random* random, int64_t first, int64_t* out) noexcept nogil:
     fnn_random_permutation(N, random, first, out)
 
@@ -128,6 +123,14 @@ def supported_isas():
 def all_finite(x, isa=None):
     """Whether no element is NaN or infinite."""
     return bool(table_for(x, isa).all_finite(x.size, address(x, x.dtype, x.shape)))
+
+
+def philox(counter, key):
+    """One block of Philox4x32-10 as four integers."""
+    cdef uint32_t[4] words = counter, out
+    cdef uint32_t[2] keys = key
+    fnn_philox(words, keys, out)
+    return tuple(out)
 
 
 def uniform(Py_ssize_t n, uint64_t seed=0, uint32_t stream=0, uint64_t step=0):

@@ -7,15 +7,13 @@ from libc.math cimport isfinite
 from libc.string cimport memcpy, memset
 
 from fastnn._core.claim cimport claim, let_go
-from fastnn._core.evaluator cimport Evaluator
 from fastnn._core.memory cimport zeros
 from fastnn._core.table cimport fnn_random, random_permutation
-from fastnn._core.lanes cimport GROUPS, Lane, Lanes
+from fastnn._core.lanes cimport Lane
 from fastnn._core.loss cimport LossStep, run_loss
-from fastnn._core.optimizer cimport OptimizerState
 from fastnn._core.plan cimport GIL_WORK, Plan, require_ok, require_rows, run_backward, run_commit, run_forward
 from fastnn._core.pool cimport run_parts, threads
-from fastnn._core.step cimport DIVERGED, Frame, OK, Step
+from fastnn._core.step cimport DIVERGED, Frame, OK
 from fastnn._core.views cimport view
 from fastnn._core.workspace cimport Workspace, take_input, take_rows
 

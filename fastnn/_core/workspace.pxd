@@ -17,7 +17,6 @@ cdef class Workspace:
     cdef InputSlot* slots               # by input
     cdef list memory                    # of the slots, the names that they point to, and the frame
     cdef cnp.ndarray block
-    cdef int _wire_inputs(self, list roots) except -1
     cdef void open(self, const void* params, bint training, unsigned long long seed, unsigned long long step) noexcept
 
 cdef const char* take_rows(const char* rows, Py_ssize_t row_bytes, const cnp.int64_t* order, Py_ssize_t start,

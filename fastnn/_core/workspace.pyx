@@ -4,9 +4,8 @@ cimport numpy as cnp
 from libc.string cimport memcpy
 
 from fastnn._core.memory cimport zeros
-from fastnn._core.plan cimport Plan
 from fastnn._core.pool cimport run_parts, threads
-from fastnn._core.step cimport Frame, Op, whole_lines
+from fastnn._core.step cimport Op, whole_lines
 
 import numpy as np
 
@@ -160,23 +159,17 @@ cdef class Workspace:
             self.frame.saved[index] = base + at if size else NULL
             at += size
         self.frame.scratch = base + at
-        self._wire_inputs(roots)
-
-    cdef int _wire_inputs(self, list roots) except -1:
-        """Write down for each input all names that it goes by: tensors that lie in its memory."""
         cdef InputSlot* slot
-        cdef int* name = <int*> zeros(self.memory, len(roots), sizeof(int))
-        self.slots = <InputSlot*> zeros(self.memory, len(self.plan.inputs), sizeof(InputSlot))
-        for i, tensor in enumerate(self.plan.inputs):
+        cdef int* name = <int*> zeros(self.memory, n_tensors, sizeof(int))
+        self.slots = <InputSlot*> zeros(self.memory, len(plan.inputs), sizeof(InputSlot))
+        for i, tensor in enumerate(plan.inputs):
             slot = &self.slots[i]
-            slot.own, slot.tensors = self.frame.values[<int> tensor], name
-            slot.row_bytes = self.plan.widths[tensor] * self.plan.dtype.itemsize
-            for place, root in enumerate(roots):
-                if root == tensor:
-                    name[0] = place
+            slot.own, slot.row_bytes, slot.tensors = self.frame.values[<int> tensor], plan.widths[tensor] * itemsize, name
+            for alias in range(n_tensors):
+                if roots[alias] == tensor:
+                    name[0] = alias
                     name += 1
             slot.n_tensors = <int> (name - slot.tensors)
-        return 0
 
     cdef void open(self, const void* params, bint training, unsigned long long seed, unsigned long long step) noexcept:
         """Say what the next call runs on."""

@@ -572,3 +572,23 @@ def test_subclasses_may_stand_before_every_entry_point():
     assert np.array_equal(doubled.predict(x), 2 * plain.predict(x))
     assert np.array_equal(doubled.predict_one(x[0]), 2 * plain.predict_one(x[0]))
     assert doubled.train_step(x, REALS.astype("f4")) == 2 * plain.train_step(x, REALS.astype("f4"))
+
+
+def test_a_call_of_the_trainer_that_fails_lets_go_of_the_network():
+    """After lists in the place of arrays, whichever of the trainer's calls got them, the network trains as before."""
+    net = fn.Sequential([fn.LSTM(2), fn.Dense(1)], input_shape=(3, 1), seed=0)
+    net.compile(loss="squared_error", optimizer=fn.SGD(0.1))
+    trainer, rates, losses = net.trainer, np.full(1, 0.1), np.zeros(1)
+    x, y, lists = [np.ones((2, 3, 1), np.float32)], [np.ones((2, 1), np.float32)], [[[1.0], [1.0]]]
+    calls = {
+        "step_on": lambda X, Y: trainer.step_on(X, Y, None, 2, 0.1),
+        "run": lambda X, Y: trainer.run(X, Y, None, None, 2, 2, rates),
+        "run_epochs": lambda X, Y: trainer.run_epochs(X, Y, None, None, 2, 2, rates, losses),
+        "state_gradients": lambda X, Y: trainer.state_gradients(X, Y, None, 2),
+    }
+    for call in calls.values():
+        for X, Y in ((lists, y), (x, lists)):
+            with pytest.raises(TypeError):
+                call(X, Y)
+            assert trainer.require_idle() == 0
+            call(x, y)

@@ -33,7 +33,6 @@ cdef struct Job:
     const Memory* memory
     const Scratch* scratch
     const char* params
-    const char* dy
     Py_ssize_t B
     Py_ssize_t T
     Py_ssize_t parts
@@ -198,7 +197,7 @@ cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
     else:
         block = dims.T
         lay_out(dims, B, block * B, itemsize, True, saved, &m)
-    job = Job(step=step, dims=dims, memory=&m, scratch=&scratch, params=frame.params + step.params, dy=NULL, B=B, T=0,
+    job = Job(step=step, dims=dims, memory=&m, scratch=&scratch, params=frame.params + step.params, B=B, T=0,
               parts=1)
     open_state(step, frame, dims, &m)
     while first < dims.T:
@@ -363,7 +362,7 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     lay_out(dims, B, T * B, itemsize, True, frame.saved[step.index], &m)
     lay_out_scratch(dims, B, itemsize, frame.scratch, &scratch)
     memset(scratch.none, 0, 3 * row)
-    job = Job(step=step, dims=dims, memory=&m, scratch=&scratch, params=frame.params + step.params, dy=dy, B=B, T=T,
+    job = Job(step=step, dims=dims, memory=&m, scratch=&scratch, params=frame.params + step.params, B=B, T=T,
               parts=parts_for(dims, B, T))
     gradient_from_outside(step, dims, &m, dy, B, scratch.dc)
     transpose(recurrent_weight(&job), dims.H, dims.gates, itemsize, scratch.u)
