@@ -49,6 +49,22 @@ class Schedule(Spec, family="schedule"):
         """
         raise NotImplementedError
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the schedule has observed; a function of the step alone keeps nothing."""
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up what ``state`` gave.
+
+        Parameters
+        ----------
+        state : dict
+            Of a schedule with the same fields.
+        """
+        if state:
+            raise ValueError(f"{type(self).__name__}: expected an empty state, got {', '.join(sorted(state))[:80]}")
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _Rated(Schedule):

@@ -68,35 +68,35 @@ def get_num_threads() -> int:
     return get_threads()
 
 
-class _Crew(local):
+class _Worker(local):
     """Events that end the training on this thread, where many models are fitted at a time."""
 
     stops: tuple[Event, ...] = ()
 
 
-_crew = _Crew()
+_worker = _Worker()
 
 
 @contextmanager
-def beside_others(*stops: Event) -> Iterator[None]:
+def worker_thread(*stops: Event) -> Iterator[None]:
     """Let networks use this thread alone, and end their training soon after one of ``stops`` is set."""
-    before, limit = _crew.stops, limit_threads(1)
-    _crew.stops = stops
+    before, limit = _worker.stops, limit_threads(1)
+    _worker.stops = stops
     try:
         yield
     finally:
-        _crew.stops = before
+        _worker.stops = before
         limit_threads(limit)
 
 
-def obeyed() -> tuple[Event, ...]:
+def stop_events() -> tuple[Event, ...]:
     """Return what ends the training on this thread when it is set."""
-    return _crew.stops
+    return _worker.stops
 
 
-def obey() -> None:
+def raise_if_stopped() -> None:
     """Raise KeyboardInterrupt if this thread is to stop: signals reach the main thread alone."""
-    if any(stop.is_set() for stop in _crew.stops):
+    if any(stop.is_set() for stop in _worker.stops):
         raise KeyboardInterrupt
 
 

@@ -129,15 +129,15 @@ def test_import_starts_no_thread():
 def test_a_thread_beside_others_is_alone_for_a_while_only():
     fn.set_num_threads(3)
     stop = threading.Event()
-    with threads.beside_others(stop):
+    with threads.worker_thread(stop):
         assert fn.get_num_threads() == 1
-        threads.obey()
-        with threads.beside_others(threading.Event()):
+        threads.raise_if_stopped()
+        with threads.worker_thread(threading.Event()):
             stop.set()
-            threads.obey()  # it is the inner one's that counts
+            threads.raise_if_stopped()  # it is the inner one's that counts
             assert fn.get_num_threads() == 1
         with pytest.raises(KeyboardInterrupt):
-            threads.obey()
+            threads.raise_if_stopped()
         assert fn.get_num_threads() == 1
-    threads.obey()
+    threads.raise_if_stopped()
     assert fn.get_num_threads() == 3

@@ -16,7 +16,7 @@ from fastnn.data.shuffle import Shuffle
 from fastnn.data.sparse import is_sparse
 
 BUFFER_BYTES = 1 << 25  # of rows held at once where they cannot be used in place
-PIECES = 64  # contiguous runs of rows that fill one buffer when shuffling
+RUNS = 64  # contiguous runs of rows that fill one buffer when shuffling
 
 
 class Feed(Protocol):
@@ -83,7 +83,7 @@ class PartFeed:
     def _buffers(self, shuffle: Shuffle | None) -> Iterator[Block]:
         """Yield a buffer of rows at a time: of runs of rows in a random order, shuffled within the buffer."""
         rows = multiple(self.batch_size, BUFFER_BYTES // self.ports.row_bytes)
-        run = max(1, rows // PIECES) if shuffle is not None else rows
+        run = max(1, rows // RUNS) if shuffle is not None else rows
         starts = np.arange(0, self.n, run)
         if shuffle is not None:
             starts = starts[shuffle.permutation(len(starts))]
@@ -272,16 +272,16 @@ def multiple(batch_size: int, rows: int) -> int:
 
 def _filled(starts: np.ndarray, run: int, n: int, rows: int) -> Iterator[list[slice]]:
     """Join runs of contiguous rows into buffers of exactly ``rows`` rows (the last one may be shorter)."""
-    portion: list[slice] = []
+    buffer: list[slice] = []
     room = rows
     for start in starts:
         at, stop = int(start), min(int(start) + run, n)
         while at < stop:
             size = min(stop - at, room)
-            portion.append(slice(at, at + size))
+            buffer.append(slice(at, at + size))
             at, room = at + size, room - size
             if room == 0:
-                yield portion
-                portion, room = [], rows
-    if portion:
-        yield portion
+                yield buffer
+                buffer, room = [], rows
+    if buffer:
+        yield buffer

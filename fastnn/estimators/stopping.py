@@ -16,7 +16,7 @@ from fastnn.metrics import Metric
 from fastnn.network import Sequential
 from fastnn.training.callbacks import Callback, EpochInfo, as_callback
 from fastnn.training.history import History
-from fastnn.training.loop import Sums, describe, measured, sweep, train
+from fastnn.training.loop import Sums, describe, measured, train, train_epoch
 
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
@@ -153,7 +153,7 @@ class StoppingRule(Callback):
         """
         order = None if random is None else order_of(self.estimator, feed, random)
         try:
-            sums = sweep(net, feed, order, (), self.pace.rates)
+            sums = train_epoch(net, feed, order, (), self.pace.rates)
         except DivergenceError:
             raise DivergenceError(NOT_FINITE) from None
         self.record.n_iter_ = 0

@@ -517,7 +517,7 @@ class Graph(Engine):
             Whether it needs a loss too.
         """
         if self.trainer is None:
-            raise RuntimeError(f"{who}: expected a compiled network; call net.compile(loss=..., optimizer=...) first")
+            self.ports.require_losses(who)
         if loss and not self.losses:
             raise RuntimeError(f"{who}: expected a loss; call net.compile(loss=..., optimizer=...)")
 
@@ -610,7 +610,7 @@ class Graph(Engine):
                 "state": self.trainer.optimizer.state.copy(),
                 "updates": self.trainer.optimizer.step,
                 "step": self.trainer.step,
-                "schedule": dict(getattr(self.schedule, "state", {})),
+                "schedule": self.schedule.state,
             }
         return state
 
@@ -639,8 +639,7 @@ class Graph(Engine):
         self.trainer.optimizer.state[...] = compiled["state"]
         self.trainer.optimizer.set_step(compiled["updates"])
         self.trainer.step = compiled["step"]
-        if compiled["schedule"]:
-            self.schedule.load_state(compiled["schedule"])  # type: ignore[attr-defined]
+        self.schedule.load_state(compiled["schedule"])
 
 
 def _rebuild(kind: type[Graph], structure: Structure, seed: int, dtype: str) -> Graph:

@@ -16,7 +16,7 @@ from fastnn.data.shuffle import Shuffle
 from fastnn.errors import DivergenceError
 from fastnn.metrics import Metric, get_metric
 from fastnn.schedules import CallableSchedule, Constant, ReduceOnPlateau
-from fastnn.threads import obey
+from fastnn.threads import raise_if_stopped
 from fastnn.training.callbacks import Callback, EpochInfo, EpochLog, ProgressBar, as_callback
 from fastnn.training.history import History
 from fastnn.training.progress import wanted
@@ -113,9 +113,9 @@ def train(
         call.on_fit_begin(net, epochs)
     try:
         for _ in range(epochs):
-            obey()
+            raise_if_stopped()
             began = perf_counter()
-            sums = sweep(net, feed, order(), calls, rates or schedule_rates)
+            sums = train_epoch(net, feed, order(), calls, rates or schedule_rates)
             net.epoch += 1
             info = describe(net, sums, epochs, measure)
             info.seconds = perf_counter() - began
@@ -137,7 +137,7 @@ def describe(net: "Graph", sums: Sums, epochs: int, measure: Measure) -> EpochIn
     return info
 
 
-def sweep(net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequence[Callback], rates: Rates) -> Sums:
+def train_epoch(net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequence[Callback], rates: Rates) -> Sums:
     """Learn from every row of an epoch once.
 
     Raises DivergenceError if a mini-batch has no finite loss, or a parameter is not finite in the end, ValueError if
@@ -147,7 +147,7 @@ def sweep(net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequence[Cal
     done, loss, weight, penalty, rate = 0, 0.0, 0.0, 0.0, 0.0
 
     def tick(rows: int, mean: float) -> None:
-        obey()
+        raise_if_stopped()
         for call in listeners:
             call.on_batch_end(done + rows, feed.n, mean)
 
@@ -206,7 +206,7 @@ class trained:
             if trainer is not None:
                 trainer.require_idle()
                 self.state, self.steps = trainer.optimizer.state.copy(), (trainer.optimizer.step, trainer.step)
-                self.schedule = dict(getattr(net.schedule, "state", ()))
+                self.schedule = net.schedule.state
         except BaseException:
             net.fitting.release()
             raise
@@ -246,11 +246,11 @@ def _epochs(net: "Graph", block: Block, batch_size: int, shuffle: bool, epochs: 
     while epochs:
         losses = np.empty(min(epochs, max(1, UPDATES // n_batches)))
         rates = schedule_rates(net, len(losses) * n_batches)
-        obey()
+        raise_if_stopped()
         began = perf_counter()
         try:
             drawn = (net.seed, SHUFFLE, net.epoch) if shuffle else None
-            net.trainer.run_epochs(*block, batch_size, rates, losses, drawn, lambda rows, loss: obey())
+            net.trainer.run_epochs(*block, batch_size, rates, losses, drawn, lambda rows, loss: raise_if_stopped())
         except DivergenceError as error:
             raise _diverged(net.epoch + net.trainer.epochs_done + 1, error) from None
         finally:  # after an interruption too

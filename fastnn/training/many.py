@@ -12,7 +12,7 @@ import numpy as np
 from fastnn._spec import require_count
 from fastnn.data.feed import as_row_numbers, held_once, is_batches
 from fastnn.graph.graph import KINDS, Graph
-from fastnn.threads import beside_others, get_num_threads, obeyed
+from fastnn.threads import get_num_threads, stop_events, worker_thread
 from fastnn.training.loop import fit
 from fastnn.training.progress import track, wanted
 
@@ -182,7 +182,7 @@ def _take(values: Any, rows: np.ndarray) -> Any:
 
 def _work(job: Any, position: int, *stops: Event) -> Any:
     """Do one job on this thread; an exception is an outcome."""
-    with beside_others(*stops):
+    with worker_thread(*stops):
         try:
             return job()
         except Exception as error:
@@ -195,7 +195,7 @@ def _run(jobs: list[Any], n_threads: int, verbose: Any) -> list[Any]:
     stop = Event()
     with ThreadPoolExecutor(n_threads, "fit_many") as pool:
         try:
-            futures = [pool.submit(_work, job, position, stop, *obeyed()) for position, job in enumerate(jobs)]
+            futures = [pool.submit(_work, job, position, stop, *stop_events()) for position, job in enumerate(jobs)]
             done = as_completed(futures)
             for future in track("fit_many", done, verbose, total=len(futures), unit="model", leave=True):
                 future.result()
