@@ -180,14 +180,19 @@ def _take(values: Any, rows: np.ndarray) -> Any:
     return values[rows] if hasattr(values, "shape") else np.asarray(values)[rows]
 
 
-def _work(job: Any, position: int, *stops: Event) -> Any:
-    """Do one job on this thread; an exception is an outcome."""
-    with worker_thread(*stops):
+def _work(job: Any, position: int, stop: Event, *others: Event) -> Any:
+    """Do one job on this thread; an exception is an outcome, anything else that is raised ends the other jobs too."""
+    if stop.is_set():
+        return None
+    with worker_thread(stop, *others):
         try:
             return job()
         except Exception as error:
             error.add_note(f"fit_many: model {position}")
             return error
+        except BaseException:
+            stop.set()
+            raise
 
 
 def _run(jobs: list[Any], n_threads: int, verbose: Any) -> list[Any]:
