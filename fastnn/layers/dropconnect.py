@@ -16,7 +16,7 @@ require_rate = partial(require_fraction, why=": nothing would be left")
 class DropConnect(Dense):
     """A Dense layer whose connections are missing at random while it trains.
 
-    Further parameters are those of Dense.
+    Other parameters are those of Dense.
 
     Parameters
     ----------
