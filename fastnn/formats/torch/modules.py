@@ -16,13 +16,7 @@ Convert = Callable[[Any, Shape], list[Layer]]
 
 
 def layers_of(module: Any, input_shape: int | Shape | None) -> tuple[list[Layer], Shape, dict[str, Any]]:
-    """Return the layers of a module, the shape of its input, and their weights in order.
-
-    Raises
-    ------
-    ValueError
-        If a module has no layer here; the message names it.
-    """
+    """Return a module's layers, the shape of its input, and their weights; raises ValueError if it has none here."""
     leaves = list(leaves_of(module, ""))
     if not leaves:
         raise ValueError("from_torch: expected at least one module, got an empty Sequential")

@@ -244,13 +244,7 @@ def named(layer: Layer, name: str) -> Layer:
 
 
 def needed(graph: Any, outputs: list[str]) -> list[Any]:
-    """Return the nodes that the outputs depend on, in the order of the file.
-
-    Raises
-    ------
-    ModelFormatError
-        If there is no such output.
-    """
+    """Return the nodes that the outputs need, in the file's order; raises ModelFormatError if an output is not there."""
     makers = {name: node for node in graph.node for name in node.output if name}
     known = {*makers, *(entry.name for entry in graph.input)}
     wanted: set[int] = set()
