@@ -244,7 +244,7 @@ def named(layer: Layer, name: str) -> Layer:
 
 
 def needed(graph: Any, outputs: list[str]) -> list[Any]:
-    """Return the nodes that the outputs need, in the file's order; raises ModelFormatError if an output is not there."""
+    """Return the nodes that the outputs need, in the file's order; raises ModelFormatError if one is missing."""
     makers = {name: node for node in graph.node for name in node.output if name}
     known = {*makers, *(entry.name for entry in graph.input)}
     wanted: set[int] = set()
