@@ -36,7 +36,7 @@ class Library(NamedTuple):
     def reading(self, view: LayerView) -> tuple[list[str], Callable[[Arrays], Arrays]]:
         """Return the names of a layer's arrays there, and what makes its parameters of them; or raise ValueError."""
         layer: Any = view.spec
-        if type(layer) in gates.LAYERS:
+        if type(layer) in gates.LAYERS.values():
             gates.check_plain(self.who, layer)
             return [*self.recurrent, *(self.biases if layer.bias else ())], lambda arrays: self.convert(layer, arrays)
         if type(layer) not in self.names:
