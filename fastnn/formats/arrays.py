@@ -10,13 +10,7 @@ from fastnn.graph.graph import Graph
 
 
 def as_array(who: str, name: str, value: Any) -> np.ndarray:
-    """Return an array, or a tensor of PyTorch or Keras, as a NumPy array of float32 or float64.
-
-    Raises
-    ------
-    TypeError
-        If it does not hold floating-point numbers of 32 or 64 bits.
-    """
+    """Return an array or a tensor as a NumPy array; raises TypeError unless it holds float32 or float64."""
     for step in ("detach", "cpu", "numpy"):  # a tensor; arrays have none of these
         method = getattr(value, step, None)
         if not callable(method):
@@ -45,13 +39,7 @@ def common_dtype(arrays: list[np.ndarray]) -> np.dtype:
 
 
 def assign(who: str, net: Graph, values: Mapping[str, np.ndarray]) -> None:
-    """Set parameters by name, after checking all of them: either all change or none.
-
-    Raises
-    ------
-    ValueError
-        If the names are not those of the network, or a value has another shape or is not finite in its dtype.
-    """
+    """Set all parameters by name, or none; raises ValueError if names or shapes differ, or a value is not finite."""
     views = dict(net.named_parameters())
     if missing := sorted(views.keys() - values.keys()):
         raise ValueError(f"{who}: expected values for all parameters, got none for {', '.join(missing)[:200]}")

@@ -16,13 +16,7 @@ REASONS = (  # of failing to make something of contents that do not fit
 
 
 def write_together(contents: Mapping[Path, bytes]) -> None:
-    """Write files so that at every moment the old or the new contents are there, whole.
-
-    Raises
-    ------
-    OSError
-        If one cannot be written or replaced: the old ones stand again, and nothing is left beside them.
-    """
+    """Write files so that at every moment the old or the new contents are there, whole; after an OSError the old."""
     contents = {Path(os.path.realpath(path)): data for path, data in contents.items()}
     modes = {path: mode_of(path) for path in contents}
     several = len(contents) > 1
@@ -65,13 +59,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def mode_of(path: Path) -> int | None:
-    """Return the permissions of a file that will be replaced; None where there is none.
-
-    Raises
-    ------
-    OSError
-        If something else is there.
-    """
+    """Return a file's permissions, None where there is none; raises OSError if something else is there."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError:
@@ -100,13 +88,7 @@ def damaged(what: str, *others: type[BaseException]) -> Iterator[None]:
 
 
 def to_json(who: str, description: dict[str, Any]) -> str:
-    """Return a description as JSON.
-
-    Raises
-    ------
-    ValueError
-        If it holds something else, which only metadata can.
-    """
+    """Return a description as JSON; raises ValueError if it holds something else, which only metadata can."""
     try:
         return json.dumps(description, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -114,15 +96,7 @@ def to_json(who: str, description: dict[str, Any]) -> str:
 
 
 def from_json(text: str) -> Any:
-    """Return what JSON says, without NaN, Infinity and objects that name something twice.
-
-    Raises
-    ------
-    ModelFormatError
-        If it has them.
-    ValueError
-        If it is no JSON.
-    """
+    """Return what JSON says; raises ValueError if it is none, ModelFormatError for NaN, Infinity or a name twice."""
     return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
 
 

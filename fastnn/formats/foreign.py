@@ -34,15 +34,9 @@ class Library(NamedTuple):
     convert: Callable[[Any, Arrays], Arrays]
 
     def reading(self, view: LayerView) -> tuple[list[str], Callable[[Arrays], Arrays]]:
-        """Return the names of a layer's arrays there, and what makes its parameters of them.
-
-        Raises
-        ------
-        ValueError
-            If the library has no such layer.
-        """
+        """Return the names of a layer's arrays there, and what makes its parameters of them; or raise ValueError."""
         layer: Any = view.spec
-        if type(layer) in gates.LAYERS:
+        if type(layer) in gates.LAYERS.values():
             gates.check_plain(self.who, layer)
             return [*self.recurrent, *(self.biases if layer.bias else ())], lambda arrays: self.convert(layer, arrays)
         if type(layer) not in self.names:
@@ -55,13 +49,7 @@ class Library(NamedTuple):
 def layers_for(
     who: str, title: str, kind: str, table: Mapping[str, Callable[..., list[Layer]]], *given: Any
 ) -> list[Layer]:
-    """Return the layers that a table has for one elsewhere.
-
-    Raises
-    ------
-    ValueError
-        If it has none, or they would compute something else.
-    """
+    """Return the layers that a table has for one elsewhere; raises ValueError if none computes the same."""
     if kind not in table:
         known = ", ".join(sorted([*table, "Sequential"]))
         raise ValueError(f"{who}: fastnn has no layer for {title.removeprefix('layer ')} ({kind}); known: {known}")

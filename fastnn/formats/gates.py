@@ -16,7 +16,7 @@ Parameters = dict[str, np.ndarray]
 ONNX = {"lstm": "iofg", "gru": "urn", "simple": "h"}
 KERAS = {"lstm": "ifgo", "gru": "urn", "simple": "h"}
 TORCH = {"lstm": "ifgo", "gru": "run", "simple": "h"}
-LAYERS = (GRU, LSTM, SimpleRNN)
+LAYERS: dict[str, Any] = {"GRU": GRU, "LSTM": LSTM, "RNN": SimpleRNN}  # as ONNX and PyTorch call them
 OPEN = 100.0  # of a forget gate that stands open: sigmoid(100) is 1 in float32 and float64
 
 

@@ -132,24 +132,12 @@ def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -
 
 
 def from_bytes(data: bytes, custom: dict[str, Layer]) -> Any:
-    """Return the network that the contents of a file describe.
-
-    Raises
-    ------
-    ModelFormatError
-        If they do not.
-    """
+    """Return the network that the contents of a file describe; raises ModelFormatError if they do not."""
     return rebuild(read_description(data), read_tensors(data), custom)
 
 
 def rebuild(description: dict[str, Any], tensors: dict[str, np.ndarray], custom: dict[str, Layer]) -> Any:
-    """Return the network of a description and exactly these arrays.
-
-    Raises
-    ------
-    ModelFormatError
-        If they do not make one.
-    """
+    """Return the network of a description and exactly these arrays; raises ModelFormatError if they do not make one."""
     check_description(description)
     with damaged("the description does not make a network"):
         kind, dtype, seed = description["kind"], description["dtype"], description["seed"]
@@ -202,13 +190,7 @@ def read_description(data: bytes, key: str = "fastnn", what: str = "a network") 
 
 
 def check_description(description: Any) -> None:
-    """Refuse a description of a network that lacks a field, or has one too many.
-
-    Raises
-    ------
-    ModelFormatError
-        If it does.
-    """
+    """Raise ModelFormatError if a description of a network lacks a field, or has one too many."""
     if not isinstance(description, dict):
         raise ModelFormatError(f"expected a JSON object for a network, got {type(description).__name__}")
     if not FIELDS - {"training"} <= set(description) <= FIELDS:
@@ -252,13 +234,7 @@ def bound_parameters(structure: Structure, nbytes: int) -> None:
 
 
 def take(tensors: "dict[str, np.ndarray]", name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Take an array out of the file's, checked.
-
-    Raises
-    ------
-    ModelFormatError
-        If it is missing or of another shape or dtype.
-    """
+    """Take an array out of the file's; raises ModelFormatError if it is missing or of another shape or dtype."""
     array = tensors.pop(name, None)
     if array is None or array.shape != shape or array.dtype != dtype:
         got = "nothing" if array is None else f"{array.dtype} {array.shape}"
@@ -267,13 +243,7 @@ def take(tensors: "dict[str, np.ndarray]", name: str, shape: tuple[int, ...], dt
 
 
 def resume(net: Graph, training: Any, tensors: dict[str, np.ndarray]) -> None:
-    """Compile as the file says and take up its optimiser state and random position.
-
-    Raises
-    ------
-    ModelFormatError
-        If anything is missing or does not fit.
-    """
+    """Compile as the file says, with its optimiser state and random position, or raise ModelFormatError."""
     with damaged("the training state does not fit the network"):
         if set(training) != TRAINING:
             raise ValueError(f"expected {', '.join(sorted(TRAINING))}, got {', '.join(sorted(training))[:200]}")

@@ -54,13 +54,7 @@ def check_names(path: Path, members: list[str], names: list[str]) -> None:
 
 
 def read_member(archive: zipfile.ZipFile, name: str, view: np.ndarray) -> np.ndarray:
-    """Return one array, of which nothing is read before its shape and dtype are known to be right.
-
-    Raises
-    ------
-    ModelFormatError
-        If it has another shape or dtype, or is not finite.
-    """
+    """Return one array, read after its shape and dtype are checked; raises ModelFormatError if it does not fit."""
     with archive.open(f"{name}.npy") as file:
         version = npy.read_magic(file)
         if version not in ((1, 0), (2, 0)):

@@ -107,13 +107,7 @@ def export_c(
 
 
 def as_precision(dtype: Any) -> np.dtype:
-    """Return float32 or float64.
-
-    Raises
-    ------
-    ValueError
-        If it is something else.
-    """
+    """Return float32 or float64; raises ValueError if it is something else."""
     try:
         return float_dtype("export_c", dtype)
     except ValueError as error:
@@ -121,17 +115,7 @@ def as_precision(dtype: Any) -> np.dtype:
 
 
 def check_standardizer(option: str, standardizer: Any, shapes: tuple[tuple[int, ...], ...]) -> None:
-    """Raise unless there is none, or one for the only input or output.
-
-    Raises
-    ------
-    TypeError
-        If it is something else.
-    ValueError
-        If there are several inputs or outputs, or it was fitted to rows of another shape.
-    RuntimeError
-        If it was not fitted.
-    """
+    """Raise TypeError, ValueError or RuntimeError unless there is none, or a fitted one for the only array."""
     if standardizer is None:
         return
     if not isinstance(standardizer, Standardizer):

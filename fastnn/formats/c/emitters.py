@@ -23,13 +23,7 @@ Emitted = tuple[Value, str]
 
 
 def emit(site: Site) -> Emitted:
-    """Emit one application of a layer.
-
-    Raises
-    ------
-    ValueError
-        If the layer has no form in C.
-    """
+    """Emit one application of a layer; raises ValueError if the layer has no form in C."""
     kind = type(site.layer)
     if kind not in EMITTERS:
         reason = WITHOUT.get(kind, "it has no form in C yet: add it to fastnn/formats/c/emitters.py")

@@ -6,13 +6,7 @@ MARK = "written by fastnn"
 
 
 def check_replaceable(path: Path) -> None:
-    """Raise unless nothing is at ``path``, or a file that was written here.
-
-    Raises
-    ------
-    FileExistsError
-        If it is something else.
-    """
+    """Raise FileExistsError unless nothing is at ``path``, or a file that was written here."""
     if not path.exists():
         return
     if not path.is_file():

@@ -53,13 +53,7 @@ def as_rows(net: Graph, rows: Any, standardizer: Standardizer | None) -> tuple[l
 
 
 def predict(net: Graph, rows: list[np.ndarray]) -> list[np.ndarray]:
-    """Return a list of answers, one array per output.
-
-    Raises
-    ------
-    ValueError
-        If an answer is not finite.
-    """
+    """Return a list of answers, one array per output; raises ValueError if one is not finite."""
     y: Any = net.predict(rows if len(rows) > 1 else rows[0])
     answers = [y] if isinstance(y, np.ndarray) else list(y)
     if not all(np.isfinite(answer).all() for answer in answers):

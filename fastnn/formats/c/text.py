@@ -20,15 +20,7 @@ KEYWORDS = frozenset((WORDS_OF_C + WORDS_OF_CPP).split())
 
 
 def require_name(name: object) -> str:
-    """Return ``name`` if it may begin the names of a C and C++ file.
-
-    Raises
-    ------
-    TypeError
-        If it is not a string.
-    ValueError
-        If it is no identifier, a keyword, or of those that belong to the compiler.
-    """
+    """Return ``name``; raises TypeError or ValueError unless it may begin the names of a C and C++ file."""
     if not isinstance(name, str):
         raise TypeError(f"export_c: expected name to be a string, got {type(name).__name__}")
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", name):

@@ -77,13 +77,7 @@ def translate(
     standardizer: Standardizer | None,
     target_standardizer: Standardizer | None,
 ) -> Translation:
-    """Emit every layer where it is applied, and give every tensor its place.
-
-    Raises
-    ------
-    ValueError
-        If a layer has no form in C, a parameter is not finite, or something is too large to be counted.
-    """
+    """Emit every layer where it is applied, and give every tensor its place; raises ValueError if C cannot hold one."""
     structure = net.structure
     program = Program(name, net.dtype, quantized, last_reads(structure))
     inputs = ports("x", structure.input_shapes)

@@ -14,13 +14,7 @@ Config = dict[str, Any]
 
 
 def layers_of(model: Any, input_shape: int | Shape | None) -> tuple[list[Layer], Shape]:
-    """Return the layers of a model and the shape of its input.
-
-    Raises
-    ------
-    ValueError
-        If a layer has none here; the message names it.
-    """
+    """Return the layers of a model and the shape of its input; raises ValueError if a layer has none here."""
     if type(model).__name__ != "Sequential":
         raise ValueError(
             f"from_keras: expected a Sequential model, got {type(model).__name__}; build the network, then "

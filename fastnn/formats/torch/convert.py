@@ -128,13 +128,7 @@ def load_state(net: Graph, groups: dict[str, Arrays], names: Mapping[str, str] |
 
 
 def parameters_of(view: LayerView, prefix: str, arrays: Arrays) -> Arrays:
-    """Return the parameters of one layer from the arrays of one module.
-
-    Raises
-    ------
-    ValueError
-        If they are those of another kind of module.
-    """
+    """Return the parameters of one layer from one module's arrays; raises ValueError if they are of another kind."""
     expected, convert = TORCH.reading(view)
     if set(arrays) != set(expected):
         raise ValueError(

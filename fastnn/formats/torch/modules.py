@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastnn import layers
+from fastnn.formats import gates
 from fastnn.formats.activations import TABLE
 from fastnn.formats.arrays import as_array
 from fastnn.formats.foreign import Unsupported, layers_for
@@ -16,13 +17,7 @@ Convert = Callable[[Any, Shape], list[Layer]]
 
 
 def layers_of(module: Any, input_shape: int | Shape | None) -> tuple[list[Layer], Shape, dict[str, Any]]:
-    """Return the layers of a module, the shape of its input, and their weights in order.
-
-    Raises
-    ------
-    ValueError
-        If a module has no layer here; the message names it.
-    """
+    """Return a module's layers, the shape of its input, and their weights; raises ValueError if it has none here."""
     leaves = list(leaves_of(module, ""))
     if not leaves:
         raise ValueError("from_torch: expected at least one module, got an empty Sequential")
@@ -33,7 +28,7 @@ def layers_of(module: Any, input_shape: int | Shape | None) -> tuple[list[Layer]
     state: dict[str, Any] = {}
     for place, (name, leaf) in enumerate(leaves):
         kind = type(leaf).__name__
-        if kind in RECURRENT and place < len(leaves) - 1:
+        if kind in gates.LAYERS and place < len(leaves) - 1:
             raise ValueError(
                 f"from_torch: expected {kind} {name!r} as the last module, for it gives two things; build the network, "
                 "then from_torch(state_dict, into=net)"
@@ -161,12 +156,11 @@ def recurrent(module: Any, shape: Shape) -> list[Layer]:
     for number in range(module.num_layers):
         if number and module.dropout:
             found.append(layers.Dropout(float(module.dropout)))
-        layer = RECURRENT[kind](module.hidden_size, **options)
+        layer = gates.LAYERS[kind](module.hidden_size, **options)
         found.append(layers.Bidirectional(layer) if module.bidirectional else layer)
     return found
 
 
-RECURRENT: dict[str, Callable[..., Layer]] = {"GRU": layers.GRU, "LSTM": layers.LSTM, "RNN": layers.SimpleRNN}
 SIZES = {"Linear": "in_features", "BatchNorm1d": "num_features", "LayerNorm": "normalized_shape"}
 ACTIVATIONS: dict[str, Convert] = {
     **{row.torch: function(name) for name, row in TABLE.items() if row.torch},
@@ -187,5 +181,5 @@ MODULES: dict[str, Convert] = {
     "Linear": lambda module, shape: [layers.Dense(module.out_features, bias=module.bias is not None)],
     "LogSoftmax": log_softmax,
     "Unflatten": unflatten,
-    **dict.fromkeys(RECURRENT, recurrent),
+    **dict.fromkeys(gates.LAYERS, recurrent),
 }

@@ -9,11 +9,11 @@ from fastnn.formats.onnx.read.operators import OPERATORS
 from fastnn.formats.onnx.read.reader import Reader
 from fastnn.formats.safetensors import bound_parameters
 from fastnn.graph.graph import Graph
-from fastnn.graph.structure import Structure, trace
+from fastnn.graph.structure import trace
 
 
 def read_graph(model: Any, outputs: list[str], seed: int | None) -> Any:
-    """Return the network that the nodes amount to."""
+    """Return the network that the nodes amount to, a Sequential if its layers stand in a row."""
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     reader = Reader(model.graph, outputs, OPERATORS, opset)
     if opset < 9:
@@ -28,7 +28,10 @@ def read_graph(model: Any, outputs: list[str], seed: int | None) -> Any:
         raise ValueError(f"from_onnx: expected parameters in float32 or float64, got {', '.join(sorted(odd))}")
     structure = trace(tuple(reader.inputs), tuple(results))
     bound_parameters(structure, sum(array.nbytes for array in arrays))
-    net = build(structure, seed, np.dtype(np.float64) if reader.is_double else common_dtype(arrays))
+    in_a_row = all(node.inputs == (i,) for i, node in enumerate(structure.nodes))
+    plain = len(structure.input_shapes) == 1 and structure.nodes and structure.outputs == (len(structure.nodes),)
+    dtype = np.dtype(np.float64) if reader.is_double else common_dtype(arrays)
+    net = Graph.of(structure, kind="Sequential" if in_a_row and plain else "Network", seed=seed, dtype=dtype)
     values = {
         f"{view.name}.{name}": array
         for view in net.layers
@@ -36,10 +39,3 @@ def read_graph(model: Any, outputs: list[str], seed: int | None) -> Any:
     }
     assign("from_onnx", net, values)
     return net
-
-
-def build(structure: Structure, seed: int | None, dtype: np.dtype) -> Any:
-    """Return a network of this structure, a Sequential if its layers stand in a row."""
-    in_a_row = all(node.inputs == (i,) for i, node in enumerate(structure.nodes))
-    plain = len(structure.input_shapes) == 1 and structure.nodes and structure.outputs == (len(structure.nodes),)
-    return Graph.of(structure, kind="Sequential" if in_a_row and plain else "Network", seed=seed, dtype=dtype)

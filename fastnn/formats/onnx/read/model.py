@@ -72,13 +72,7 @@ def from_onnx(model: Any, *, outputs: str | Sequence[str] | None = None, seed: i
 
 
 def read_model(model: Any) -> Any:
-    """Return a checked model whose functions stand in the graph.
-
-    Raises
-    ------
-    ModelFormatError
-        If it is none.
-    """
+    """Return a checked model whose functions stand in the graph; raises ModelFormatError if it is none."""
     import onnx
     from google.protobuf.message import DecodeError
 

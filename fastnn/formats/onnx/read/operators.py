@@ -76,15 +76,13 @@ def elementwise(operator: Operator) -> list[Value]:
     place = 1 if operator.is_constant(0) else 0
     c = operator.constant(1 - place)
     one, zero = np.ones(1, c.dtype), np.zeros(1, c.dtype)
+    if operator.kind == "Div" and (place == 1 or not c.all()):
+        raise Unsupported("it divides by what is not a constant, or by 0")
+    if operator.kind in ("Mul", "Div"):
+        return scaled(operator, c if operator.kind == "Mul" else one / c, zero, place)
     if operator.kind == "Add":
         return scaled(operator, one, c, place)
-    if operator.kind == "Mul":
-        return scaled(operator, c, zero, place)
-    if operator.kind == "Sub":
-        return scaled(operator, one, -c, place) if place == 0 else scaled(operator, -one, c, place)
-    if place == 1 or not c.all():
-        raise Unsupported("it divides by what is not a constant, or by 0")
-    return scaled(operator, one / c, zero, place)
+    return scaled(operator, one, -c, place) if place == 0 else scaled(operator, -one, c, place)
 
 
 def add(operator: Operator) -> list[Value]:

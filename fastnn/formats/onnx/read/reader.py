@@ -1,11 +1,13 @@
 """An ONNX graph, node by node: constants are worked out first, then every other node becomes layers."""
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from fastnn.errors import ModelFormatError
+from fastnn.formats.files import REASONS
 from fastnn.formats.foreign import Unsupported
 from fastnn.formats.onnx.read.constants import KINDS, fold
 from fastnn.formats.onnx.read.values import Value, as_tensor, rows
@@ -33,6 +35,11 @@ class Operator:
         """Return an attribute that is a string."""
         value = self.attributes.get(name, default)
         return value.decode() if isinstance(value, bytes) else value
+
+    def texts(self, name: str, default: list[str]) -> list[str]:
+        """Return an attribute that is a list of strings, not an empty one."""
+        values = self.attributes.get(name) or default
+        return [value.decode() if isinstance(value, bytes) else value for value in values]
 
     def number(self, name: str, default: float) -> float:
         """Return an attribute that is a number: the shortest that is the same in float32."""
@@ -99,14 +106,19 @@ class Operator:
 
     def apply(self, layer: Layer, *inputs: Tensor, **parameters: np.ndarray) -> Tensor:
         """Apply a layer with these parameters; one with the same constants as an earlier one is the earlier one."""
-        return self.reader.apply(self, layer, inputs, parameters)
+        if not parameters:
+            return layer(*inputs)
+        reader = self.reader
+        names = tuple(name for name in self.node.input if name in reader.constants)
+        key = (type(layer), names, repr(layer._values()), tuple(x.shape for x in inputs))
+        if key not in reader.shared:
+            name = reader.free_name(names[0].rpartition(".")[0])
+            reader.shared[key] = layer if name is None else replace(layer, name=name)  # type: ignore[type-var]
+            reader.parameters[reader.shared[key]] = parameters
+        return reader.shared[key](*inputs)
 
 
-class Table(Protocol):
-    """What reads nodes of each kind."""
-
-    def __getitem__(self, kind: str) -> Callable[[Operator], list[Value]]: ...
-    def __contains__(self, kind: object) -> bool: ...
+Table = Mapping[str, Callable[[Operator], list[Value]]]  # what reads nodes of each kind
 
 
 class Reader:
@@ -121,7 +133,7 @@ class Reader:
         self.inputs: list[Tensor] = []
         self.batch: int | None = None  # a fixed size that stands for the batch
         self.is_double = False  # whether an input is in float64
-        self._shared: dict[Any, Layer] = {}
+        self.shared: dict[Any, Layer] = {}  # layers by the constants that they take
         self._names: set[str] = set()
         self.nodes = needed(graph, outputs)
         self.readers: dict[str, list[Any]] = {}
@@ -186,15 +198,7 @@ class Reader:
         try:
             arrays = [self.constants[name] if name else None for name in node.input]
             results = fold(operator.kind, node, self.opset, arrays)
-        except (
-            ValueError,
-            LookupError,
-            TypeError,
-            ArithmeticError,
-            AttributeError,
-            RuntimeError,
-            MemoryError,
-        ) as error:
+        except (*REASONS, RuntimeError, MemoryError) as error:
             raise ValueError(f"from_onnx: {operator.title}: cannot be worked out: {error}") from error
         self.constants.update(zip(node.output, results, strict=False))
         return True
@@ -209,20 +213,6 @@ class Reader:
             raise ValueError(f"from_onnx: {operator.title}: {error}") from error
         self.values.update(zip(operator.outputs, results, strict=False))
 
-    def apply(
-        self, operator: Operator, layer: Layer, inputs: tuple[Tensor, ...], parameters: dict[str, np.ndarray]
-    ) -> Tensor:
-        """See ``Operator.apply``."""
-        if not parameters:
-            return layer(*inputs)
-        names = tuple(name for name in operator.node.input if name in self.constants)
-        key = (type(layer), names, repr(layer._values()), tuple(x.shape for x in inputs))
-        if key not in self._shared:
-            name = self.free_name(names[0].rpartition(".")[0])
-            self._shared[key] = layer if name is None else named(layer, name)
-            self.parameters[self._shared[key]] = parameters
-        return self._shared[key](*inputs)
-
     def free_name(self, text: str) -> str | None:
         """Return a name of a layer or input like this one, or None if there is none."""
         name = text.replace(".", "_").replace("/", "_").strip("_")
@@ -230,27 +220,13 @@ class Reader:
             check_name("from_onnx", name)
         except ValueError:
             return None
-        if name in self._names:
-            return None
+        free = name not in self._names
         self._names.add(name)
-        return name
-
-
-def named(layer: Layer, name: str) -> Layer:
-    """Return the same layer with a name."""
-    from dataclasses import replace
-
-    return replace(layer, name=name)  # type: ignore[type-var]
+        return name if free else None
 
 
 def needed(graph: Any, outputs: list[str]) -> list[Any]:
-    """Return the nodes that the outputs depend on, in the order of the file.
-
-    Raises
-    ------
-    ModelFormatError
-        If there is no such output.
-    """
+    """Return the nodes that the outputs need, in the file's order; raises ModelFormatError if one is missing."""
     makers = {name: node for node in graph.node for name in node.output if name}
     known = {*makers, *(entry.name for entry in graph.input)}
     wanted: set[int] = set()

@@ -8,10 +8,7 @@ from fastnn.formats.foreign import Unsupported
 from fastnn.formats.onnx.read.reader import Operator
 from fastnn.formats.onnx.read.values import BATCH, Value, as_tensor, reshaped, transposed
 from fastnn.layers.base import Tensor
-from fastnn.layers.gru import GRU
-from fastnn.layers.lstm import LSTM
 from fastnn.layers.merge import Concatenate, Slice
-from fastnn.layers.simple_rnn import SimpleRNN
 
 DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
 FUNCTIONS = {name: BY_ONNX[name] for name in ("Tanh", "Relu", "Sigmoid")}
@@ -58,7 +55,7 @@ def recurrent(operator: Operator) -> list[Value]:
 
 def check_options(operator: Operator, directions: int) -> None:
     """Raise Unsupported for what fastnn's layers do not compute."""
-    given = [name.decode() if isinstance(name, bytes) else name for name in operator.attributes.get("activations", [])]
+    given = operator.texts("activations", [])
     expected = DEFAULT[operator.kind] * directions
     if operator.kind == "RNN":
         if any(name not in FUNCTIONS for name in given):
@@ -89,7 +86,11 @@ def one_direction(operator: Operator, x: Tensor, place: int, backwards: bool, ba
         "bias": "B" in arrays,
     }
     units = arrays["R"].shape[1]
-    layer = make(operator, units, place, "P" in arrays, options)
+    if operator.kind == "LSTM":
+        options["peepholes"] = "P" in arrays
+    if operator.kind == "RNN":
+        options["activation"] = FUNCTIONS[operator.texts("activations", ["Tanh"] * 2)[place]]
+    layer = gates.LAYERS[operator.kind](units, **options)
     parameters = gates.from_onnx(layer, arrays)
     given: Any = operator.apply(layer, x, *states, **parameters)  # two tensors with return_state
     if not gives_state:
@@ -98,17 +99,6 @@ def one_direction(operator: Operator, x: Tensor, place: int, backwards: bool, ba
     flat = reshaped(state, (count * units,))
     finals = [Slice(i * units, (i + 1) * units)(flat) for i in range(count)] if count > 1 else [flat]
     return Outputs(y if sequences else None, finals)
-
-
-def make(operator: Operator, units: int, place: int, peepholes: bool, options: dict[str, Any]) -> Any:
-    """Return the layer."""
-    if operator.kind == "LSTM":
-        return LSTM(units, peepholes=peepholes, **options)
-    if operator.kind == "GRU":
-        return GRU(units, **options)
-    given = operator.attributes.get("activations") or [b"Tanh"] * 2
-    name = given[place].decode() if isinstance(given[place], bytes) else given[place]
-    return SimpleRNN(units, activation=FUNCTIONS[name], **options)
 
 
 def initial_states(operator: Operator, place: int, batch_first: int) -> list[Tensor]:

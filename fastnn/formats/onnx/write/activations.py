@@ -12,13 +12,7 @@ from fastnn.layers.activation import DEFAULT_ALPHA, Activation
 
 
 def activation(graph: Graph, layer: Activation, z: str) -> str:
-    """Add an activation and return what comes out.
-
-    Raises
-    ------
-    ValueError
-        If it has no form in ONNX.
-    """
+    """Add an activation and return what comes out; raises ValueError if it has no form in ONNX."""
     name, alpha = layer.function, alpha_of(layer)
     row = TABLE.get(name, Elsewhere())
     if row.nodes is not None and (graph.is_double or row.onnx is None):

@@ -112,13 +112,7 @@ def save_onnx(net: graphs.Graph, path: str | PathLike[str], **options: Any) -> N
 
 
 def import_onnx(who: str) -> Any:
-    """Return the package onnx.
-
-    Raises
-    ------
-    ImportError
-        If it is not installed.
-    """
+    """Return the package onnx; raises ImportError if it is not installed."""
     try:
         import onnx
     except ImportError as error:
@@ -132,13 +126,7 @@ def default_names(what: str, given: Sequence[str | None]) -> list[str]:
 
 
 def port_names(what: str, names: Sequence[str]) -> list[str]:
-    """Return names, each once.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a name is none.
-    """
+    """Return names as a list; raises TypeError or ValueError if one is no name, or there twice."""
     if isinstance(names, str):
         raise TypeError(f"to_onnx: expected {what} to be a list of names, got the string {names!r:.60}")
     names = list(names)

@@ -17,13 +17,7 @@ from fastnn.layers.base import Layer
 
 
 def write_layer(graph: Graph, applied: Applied) -> str:
-    """Add the nodes of a layer and return the name of what comes out.
-
-    Raises
-    ------
-    ValueError
-        If ONNX has no form for the layer.
-    """
+    """Add the nodes of a layer and return the name of what comes out; raises ValueError if ONNX has no form for it."""
     kind = type(applied.layer)
     if kind not in LAYERS:
         reason = REFUSED.get(kind, f"it has no row in LAYERS of {__name__}")
