@@ -7,7 +7,7 @@ Comparing and printing are written once, here: what dataclasses would generate f
 
 from collections.abc import Callable, Iterable
 from dataclasses import field, fields
-from functools import partial
+from functools import cache, partial
 from numbers import Integral, Real
 from sys import float_info
 from typing import Any, ClassVar, Self
@@ -35,9 +35,8 @@ class Spec:
 
     def __post_init__(self) -> None:
         """Check the fields that are ``checked``."""
-        for one in fields(self):  # type: ignore[arg-type]
-            if check := one.metadata.get("check"):
-                check(self.title, one.name, getattr(self, one.name))
+        for name, check in _checks(type(self)):  # type: ignore[arg-type]
+            check(self.title, name, getattr(self, name))
 
     @property
     def title(self) -> str:
@@ -102,6 +101,12 @@ def listed(names: Iterable[object], most: int = 20) -> str:
 
 
 Check = Callable[..., None]  # (who, name, value): raises unless that argument may have that value
+
+
+@cache
+def _checks(kind: type) -> tuple[tuple[str, Check], ...]:
+    """Return the fields of a class that are checked, and by what."""
+    return tuple((one.name, one.metadata["check"]) for one in fields(kind) if "check" in one.metadata)
 
 
 def checked_by(check: Check, **facts: Any) -> dict[str, Any]:

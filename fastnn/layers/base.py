@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
+
 from fastnn._core.engine import MAX_AXES
 from fastnn._core.step import Op
 from fastnn._spec import Spec, require_count
@@ -100,8 +102,8 @@ class Layer(Spec, family="layer"):
         for field, value in vars(self).items():
             if field.endswith("_initializer") and value is not None:
                 as_initializer(self.title, value)
-            elif isinstance(value, Integral) and not isinstance(value, bool):
-                object.__setattr__(self, field, int(value))  # of NumPy perhaps
+            elif isinstance(value, np.integer):
+                object.__setattr__(self, field, int(value))
 
     # A layer is itself and no other: the same object twice means shared parameters.
     def __eq__(self, other: object) -> bool:
