@@ -26,33 +26,33 @@ class Elsewhere(NamedTuple):
 
 def leaky_relu(graph: Any, z: str, alpha: float) -> str:
     """``max(z, 0) + alpha min(z, 0)``."""
-    below = graph.node("Mul", graph.node("Min", z, graph.constant(0)), graph.constant(alpha))
+    below = graph.node("Mul", graph.node("Min", z, 0), alpha)
     return graph.node("Add", graph.node("Relu", z), below)
 
 
 def elu(graph: Any, z: str, alpha: float) -> str:
     """``max(z, 0) + alpha (exp(min(z, 0)) - 1)``."""
-    below = graph.node("Sub", graph.node("Exp", graph.node("Min", z, graph.constant(0))), graph.constant(1))
-    return graph.node("Add", graph.node("Relu", z), graph.node("Mul", below, graph.constant(alpha)))
+    below = graph.node("Sub", graph.node("Exp", graph.node("Min", z, 0)), 1)
+    return graph.node("Add", graph.node("Relu", z), graph.node("Mul", below, alpha))
 
 
 def selu(graph: Any, z: str, alpha: float) -> str:
     """Elu, scaled."""
-    return graph.node("Mul", elu(graph, z, SELU[1]), graph.constant(SELU[0]))
+    return graph.node("Mul", elu(graph, z, SELU[1]), SELU[0])
 
 
 def softplus(graph: Any, z: str, alpha: float) -> str:
     """``max(z, 0) + log(1 + exp(-|z|))``."""
     small = graph.node("Exp", graph.node("Neg", graph.node("Abs", z)))
-    return graph.node("Add", graph.node("Relu", z), graph.node("Log", graph.node("Add", small, graph.constant(1))))
+    return graph.node("Add", graph.node("Relu", z), graph.node("Log", graph.node("Add", small, 1)))
 
 
 def gelu(graph: Any, z: str, alpha: float) -> str:
     """``z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2``."""
-    cube = graph.node("Mul", graph.node("Mul", graph.node("Mul", z, z), z), graph.constant(0.044715))
-    inner = graph.node("Mul", graph.node("Add", z, cube), graph.constant(0.7978845608028653558798921198687))
-    gate = graph.node("Add", graph.node("Tanh", inner), graph.constant(1))
-    return graph.node("Mul", graph.node("Mul", z, gate), graph.constant(0.5))
+    cube = graph.node("Mul", graph.node("Mul", graph.node("Mul", z, z), z), 0.044715)
+    inner = graph.node("Mul", graph.node("Add", z, cube), 0.7978845608028653558798921198687)
+    gate = graph.node("Add", graph.node("Tanh", inner), 1)
+    return graph.node("Mul", graph.node("Mul", z, gate), 0.5)
 
 
 def silu(graph: Any, z: str, alpha: float) -> str:

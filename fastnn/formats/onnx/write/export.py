@@ -11,7 +11,7 @@ from fastnn.formats.onnx.write.graph import IR_VERSION, Applied, Graph
 from fastnn.formats.onnx.write.layers import write_layer
 from fastnn.formats.safetensors import described
 from fastnn.graph import graph as graphs
-from fastnn.layers.base import Shape, check_name
+from fastnn.layers.base import check_name
 
 KEY = "fastnn"  # of what the metadata of a model say about the network
 LIMIT = 2_000_000_000  # bytes of one file, which protobuf cannot read beyond 2**31
@@ -74,13 +74,8 @@ def to_onnx(
         raise ValueError(
             f"to_onnx: expected at most {LIMIT:,} bytes of parameters, got {net.params.nbytes:,}; use net.save"
         )
-    unnamed: list[None] = [None] * len(net.output_shapes)
-    inputs = default_names("input", net.structure.input_names) if input_names is None else input_names
-    outputs = default_names("output", unnamed) if output_names is None else output_names
-    inputs, outputs = port_names("input_names", inputs), port_names("output_names", outputs)
-    for what, names, shapes in (("input", inputs, net.input_shapes), ("output", outputs, net.output_shapes)):
-        if len(names) != len(shapes):
-            raise ValueError(f"to_onnx: expected {len(shapes)} {what} names, got {len(names)}")
+    inputs = port_names("input", input_names, net.structure.input_names)
+    outputs = port_names("output", output_names, [None] * len(net.output_shapes))
     if both := set(inputs) & set(outputs):
         raise ValueError(
             f"to_onnx: expected inputs and outputs of different names, got {', '.join(sorted(both))} twice"
@@ -89,12 +84,18 @@ def to_onnx(
     del description["dtype"]  # which the model itself says
     graph = Graph(net.dtype, (*inputs, *outputs))
     write_nodes(graph, net, inputs, outputs)
+    ports = [
+        [
+            onnx.helper.make_tensor_value_info(name, graph.kind, ["batch", *shape])
+            for name, shape in zip(*of, strict=True)
+        ]
+        for of in ((inputs, net.input_shapes), (outputs, net.output_shapes))
+    ]
     model = onnx.helper.make_model(
         onnx.helper.make_graph(
             graph.nodes,
             "network",
-            [port(name, graph.kind, shape) for name, shape in zip(inputs, net.input_shapes, strict=True)],
-            [port(name, graph.kind, shape) for name, shape in zip(outputs, net.output_shapes, strict=True)],
+            *ports,
             list(graph.constants.values()),
         ),
         producer_name="fastnn",
@@ -120,32 +121,25 @@ def import_onnx(who: str) -> Any:
     return onnx
 
 
-def default_names(what: str, given: Sequence[str | None]) -> list[str]:
-    """Return the names that are given, and "input" or "input_2" for the others."""
-    return [name or (f"{what}_{i + 1}" if len(given) > 1 else what) for i, name in enumerate(given)]
-
-
-def port_names(what: str, names: Sequence[str]) -> list[str]:
-    """Return names as a list; raises TypeError or ValueError if one is no name, or there twice."""
-    if isinstance(names, str):
-        raise TypeError(f"to_onnx: expected {what} to be a list of names, got the string {names!r:.60}")
-    names = list(names)
+def port_names(what: str, given: Sequence[str] | None, own: Sequence[str | None]) -> list[str]:
+    """Return the given names or, if None, the ports' own, "input" or "input_2" without; TypeError or ValueError."""
+    if isinstance(given, str):
+        raise TypeError(f"to_onnx: expected {what}_names to be a list of names, got the string {given!r:.60}")
+    default = [name or (f"{what}_{i + 1}" if len(own) > 1 else what) for i, name in enumerate(own)]
+    names = default if given is None else list(given)
     for name in names:
-        check_name(f"to_onnx, {what}", name)
+        check_name(f"to_onnx, {what}_names", name)
         if name is None or names.count(name) > 1:
-            raise ValueError(f"to_onnx: expected every one of {what} once, got {names!r:.200}")
+            raise ValueError(f"to_onnx: expected every one of {what}_names once, got {names!r:.200}")
+    if len(names) != len(own):
+        raise ValueError(f"to_onnx: expected {len(own)} {what} names, got {len(names)}")
     return names
-
-
-def port(name: str, kind: int, shape: Shape) -> Any:
-    """Return an input or output of the model, with a free batch."""
-    from onnx import helper
-
-    return helper.make_tensor_value_info(name, kind, ["batch", *shape])
 
 
 def write_nodes(graph: Graph, net: graphs.Graph, inputs: list[str], outputs: list[str]) -> None:
     """Add every layer where it is applied, and give what comes out its names."""
+    from onnx import helper
+
     parameters = {view.name: view.parameters for view in net.layers}
     tensors = dict(enumerate(inputs))
     for applied in net.applications:
@@ -158,16 +152,9 @@ def write_nodes(graph: Graph, net: graphs.Graph, inputs: list[str], outputs: lis
     renamed: dict[str, str] = {}
     for name, index in zip(outputs, net.structure.outputs, strict=True):
         if index < len(inputs) or tensors[index] in renamed or tensors[index] in inputs:
-            graph.nodes.append(identity(tensors[index], name))
+            graph.nodes.append(helper.make_node("Identity", [tensors[index]], [name], name))
         else:
             renamed[tensors[index]] = name
     for made in graph.nodes:
         made.input[:] = [renamed.get(name, name) for name in made.input]
         made.output[:] = [renamed.get(name, name) for name in made.output]
-
-
-def identity(x: str, name: str) -> Any:
-    """Return a node that gives a tensor a second name."""
-    from onnx import helper
-
-    return helper.make_node("Identity", [x], [name], name)

@@ -75,9 +75,10 @@ class Graph:
         """Return a constant of integers."""
         return self.constant(values, np.int64)
 
-    def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """Add a node with one output and return its name."""
-        return self.node_of(operator, inputs, 1, **attributes)[0]
+    def node(self, operator: str, *inputs: Any, **attributes: Any) -> str:
+        """Add a node with one output and return its name; inputs are names, or numbers to be constants."""
+        names = [x if isinstance(x, str) else self.constant(x) for x in inputs]
+        return self.node_of(operator, names, 1, **attributes)[0]
 
     def node_of(self, operator: str, inputs: Sequence[str], outputs: int, **attributes: Any) -> list[str]:
         """Add a node with several outputs and return their names."""

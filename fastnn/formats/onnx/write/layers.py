@@ -4,6 +4,7 @@ A new layer has one function here, or a reason in REFUSED.
 """
 
 from collections.abc import Callable
+from functools import partial, reduce
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def dropconnect(graph: Graph, applied: Applied) -> str:
     """Dense, with smaller weights where training did not scale them."""
     weight = graph.parameter(applied, "weight")
     if not applied.layer.inverted:
-        weight = graph.node("Mul", weight, graph.constant(1 - applied.layer.rate))
+        weight = graph.node("Mul", weight, 1 - applied.layer.rate)
     return activated(graph, applied, product(graph, applied, weight))
 
 
@@ -69,38 +70,10 @@ def phase_dense(graph: Graph, applied: Applied) -> str:
     return activated(graph, applied, z)
 
 
-def activation_layer(graph: Graph, applied: Applied) -> str:
-    """An activation by itself."""
-    return activation(graph, applied.layer, applied.inputs[0])
-
-
 def dropout(graph: Graph, applied: Applied) -> str:
     """Dropout, which does nothing after training; the form of the original paper scales then."""
     y = graph.node("Dropout", applied.inputs[0], graph.constant(applied.layer.rate, np.float32))
-    return y if applied.layer.inverted else graph.node("Mul", y, graph.constant(1 - applied.layer.rate))
-
-
-def flatten(graph: Graph, applied: Applied) -> str:
-    """Each row a vector."""
-    return graph.node("Flatten", applied.inputs[0], axis=1)
-
-
-def reshape(graph: Graph, applied: Applied) -> str:
-    """Each row in its new shape."""
-    return graph.rows(applied.inputs[0], applied.output_shape)
-
-
-def add(graph: Graph, applied: Applied) -> str:
-    """The sum, one term after the other."""
-    total, *others = applied.inputs
-    for x in others:
-        total = graph.node("Add", total, x)
-    return total
-
-
-def concatenate(graph: Graph, applied: Applied) -> str:
-    """Along the last axis."""
-    return graph.node("Concat", *applied.inputs, axis=-1)
+    return y if applied.layer.inverted else graph.node("Mul", y, 1 - applied.layer.rate)
 
 
 def part(graph: Graph, applied: Applied) -> str:
@@ -122,20 +95,20 @@ def embedding(graph: Graph, applied: Applied) -> str:
 
 
 LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
-    layers.Activation: activation_layer,
-    layers.Add: add,
+    layers.Activation: lambda graph, applied: activation(graph, applied.layer, *applied.inputs),
+    layers.Add: lambda graph, applied: reduce(partial(graph.node, "Add"), applied.inputs),  # term after term
     layers.BatchNorm: batch_norm,
-    layers.Concatenate: concatenate,
+    layers.Concatenate: lambda graph, applied: graph.node("Concat", *applied.inputs, axis=-1),
     layers.Dense: dense,
     layers.DropConnect: dropconnect,
     layers.Dropout: dropout,
     layers.Embedding: embedding,
-    layers.Flatten: flatten,
+    layers.Flatten: lambda graph, applied: graph.node("Flatten", *applied.inputs, axis=1),
     layers.GRU: recurrent,
     layers.LayerNorm: layer_norm,
     layers.LSTM: recurrent,
     layers.PhaseDense: phase_dense,
-    layers.Reshape: reshape,
+    layers.Reshape: lambda graph, applied: graph.rows(applied.inputs[0], applied.output_shape),
     layers.SimpleRNN: recurrent,
     layers.Slice: part,
 }

@@ -33,7 +33,7 @@ def layer_norm(graph: Graph, applied: Applied) -> str:
 
 def deviation(graph: Graph, variance: str, epsilon: float) -> str:
     """``sqrt(variance + epsilon)``."""
-    return graph.node("Sqrt", graph.node("Add", variance, graph.constant(epsilon)))
+    return graph.node("Sqrt", graph.node("Add", variance, epsilon))
 
 
 def scaled(graph: Graph, applied: Applied, centred: str, divisor: str) -> str:

@@ -17,7 +17,9 @@ OPERATORS = {"lstm": "LSTM", "gru": "GRU", "simple": "RNN"}
 def recurrent(graph: Graph, applied: Applied) -> str:
     """Return every h, or the last, and the final state beside it if the layer gives one."""
     layer = applied.layer
-    states = initial_states(graph, applied)
+    states: list[str] = []  # that the layer is given, each (B, H)
+    for i in range(layer.states) if len(applied.inputs) == 2 else ():
+        states.append(graph.node("Gather", applied.inputs[1], graph.constant(i, "int64"), axis=1))
     by_operator = layer.mask_value is None and not graph.is_double and getattr(layer, "activation", "") != "identity"
     sequence, finals = operator(graph, applied, states) if by_operator else scan(graph, applied, states)
     y = graph.node("Transpose", sequence, perm=(1, 0, 2)) if layer.return_sequences else finals[0]
@@ -26,16 +28,6 @@ def recurrent(graph: Graph, applied: Applied) -> str:
     if layer.return_sequences:
         y = graph.node("Flatten", y, axis=1)
     return graph.node("Concat", y, *finals, axis=-1)
-
-
-def initial_states(graph: Graph, applied: Applied) -> list[str]:
-    """Return the states that the layer is given, each (B, H)."""
-    layer = applied.layer
-    if len(applied.inputs) == 1:
-        return []
-    return [
-        graph.node("Gather", applied.inputs[1], graph.constant(state, "int64"), axis=1) for state in range(layer.states)
-    ]
 
 
 def operator(graph: Graph, applied: Applied, states: list[str]) -> tuple[str, list[str]]:

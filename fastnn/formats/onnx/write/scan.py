@@ -38,9 +38,9 @@ def scan(graph: Graph, applied: Applied, states: list[str]) -> tuple[str, list[s
 
 def counting(graph: Graph, x: str, mask_value: float) -> str:
     """Which steps have an input that is not the mask value, (B, T, 1)."""
-    other = graph.node("Not", graph.node("Equal", x, graph.constant(mask_value)))
+    other = graph.node("Not", graph.node("Equal", x, mask_value))
     number = graph.node("ReduceSum", graph.node("Cast", other, to=graph.kind), graph.sizes(2), keepdims=1)
-    return graph.node("Greater", number, graph.constant(0))
+    return graph.node("Greater", number, 0)
 
 
 def zeros(graph: Graph, x: str, units: int) -> str:
@@ -63,7 +63,7 @@ def step(graph: Graph, applied: Applied, series: list[tuple[int, int]]) -> Any:
     after = CELLS[layer.kind](inner, applied, inputs[0], states)
     shown = inner.node("Identity", after[0])
     if len(series) > 1:
-        shown = inner.node("Where", inputs[1], after[0], inner.constant(0))
+        shown = inner.node("Where", inputs[1], after[0], 0)
         after = [inner.node("Where", inputs[1], new, old) for new, old in zip(after, states, strict=True)]
     given = [helper.make_tensor_value_info(name, graph.kind, [None, layer.units]) for name in states]
     given += [
