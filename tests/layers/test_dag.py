@@ -124,8 +124,8 @@ def test_random_graphs(graph, seed):
     errors = gradient_errors(net, xs, dys)
     assert max(errors.values()) <= GRADIENT, (story, errors)
 
-    # float32: what the rounding of the data alone does, times the number of roundings, plus those themselves, and that of
-    # slopes that are computed from a, which is nearly 1 where a unit is saturated.
+    # float32: what the rounding of the data alone does, times the number of roundings, plus those themselves, and that
+    # of slopes that are computed from a, which is nearly 1 where a unit is saturated.
     exact, moved = sensitivity(net, xs, dys, np.random.default_rng(seed))
     narrow = net.astype("float32")
     _, dxs32, grads32 = gradients(narrow, [x.astype(np.float32) for x in xs], [dy.astype(np.float32) for dy in dys])
