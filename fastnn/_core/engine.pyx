@@ -117,8 +117,8 @@ cdef class Engine:
         Parameters
         ----------
         X : array_like of shape (B, *input_shape)
-            Rows; for several inputs a list.  Arrays of another dtype or layout, and memmaps, are converted block by
-            block.
+            Rows; for several inputs a list.  Arrays of another dtype or layout, memmaps, and sparse matrices or arrays
+            of SciPy are converted block by block.
         out : ndarray of shape (B, *output_shape), the network's dtype, optional
             Where to write the answers, if the network has one output; without it new arrays are made.
 
