@@ -152,15 +152,27 @@ FNN_ELEMENT void FN(narrow_gradient_tile)(const fnn_shape *s, const int vectors,
             FN(narrow_gradient_tile)(s, vectors, 1, scale, x + i, dy + o, dw + i * s->w_row + o);                      \
     }
 
-/* dw of as many inputs as fill vectors; returns how many.  None, if the outputs fill vectors themselves. */
-static ptrdiff_t FN(narrow_gradient)(const fnn_shape *s, REAL scale, const REAL *x, const REAL *dy, REAL *dw)
+/* dw of as many inputs as fill vectors, over some rows of the batch; returns how many. */
+static ptrdiff_t FN(narrow_gradient_block)(const fnn_shape *s, REAL scale, const REAL *x, const REAL *dy, REAL *dw)
 {
     ptrdiff_t i = 0;
-    if (s->outputs % FN(WIDTH) == 0)
-        return 0;
     FNN_NARROW_GRADIENT(FNN_NARROW_VECTORS)
     FNN_NARROW_GRADIENT(2)
     FNN_NARROW_GRADIENT(1)
     return i;
 }
 #undef FNN_NARROW_GRADIENT
+
+/* The same over all rows.  None, if the outputs fill vectors themselves. */
+static ptrdiff_t FN(narrow_gradient)(const fnn_shape *s, REAL scale, const REAL *x, const REAL *dy, REAL *dw)
+{
+    fnn_shape block = *s;
+    ptrdiff_t done = 0;
+    if (s->outputs % FN(WIDTH) == 0)
+        return 0;
+    for (ptrdiff_t b = 0; b < s->batch; b += FNN_BATCH_BLOCK) {
+        block.batch = s->batch - b < FNN_BATCH_BLOCK ? s->batch - b : FNN_BATCH_BLOCK;
+        done = FN(narrow_gradient_block)(&block, scale, x + b * s->x_row, dy + b * s->y_row, dw);
+    }
+    return done;
+}

@@ -60,9 +60,25 @@
 /* Outputs up to which a dense layer is narrow, and the chains of each of its sums. */
 #define FNN_NARROW 16
 #define FNN_CHAINS 4
-/* Rows of W this far apart, or a multiple of it, are copied side by side where so many rows of A use them. */
-#define FNN_CROWDED_BYTES 2048
-#define FNN_CROWDED_ROWS 32
+/* Rows of a batch whose part of a weight gradient is summed by itself. */
+#define FNN_BATCH_BLOCK 256
+/* The blocks of a product: what nearly every processor's caches hold (32 kB, 512 kB) and its pages in reach (64). */
+#ifndef FNN_DEPTH
+#define FNN_DEPTH 320                /* rows of W in a panel */
+#endif
+#ifndef FNN_BLOCK_BYTES
+#define FNN_BLOCK_BYTES (512 * 1024) /* of A */
+#endif
+#define FNN_GROUP_BYTES 512          /* of a row of A that is copied */
+#define FNN_PAGES 64
+#ifndef FNN_COPY_ROWS
+#define FNN_COPY_ROWS 64             /* of outputs, for which a panel is always copied */
+#endif
+#define FNN_NEAR_BYTES (16 * 1024)   /* of a W that needs no copy */
+#define FNN_CROWDED_BYTES 1024       /* between rows of W that always need one */
+#ifndef FNN_AHEAD_LEVEL
+#define FNN_AHEAD_LEVEL 2
+#endif
 /* Outputs up to which its rows lie across the lanes. */
 #define FNN_FEW 4
 

@@ -8,6 +8,7 @@
 #pragma clang diagnostic ignored "-Wunused-parameter"
 #endif
 
+#include "fnn_ahead.h"
 #include "fnn_philox.h"
 #include "fnn_real.h"
 #include "fnn_store.h"
@@ -18,6 +19,7 @@
 
 #include "fnn_activation.tmpl.h"
 #include "fnn_tile.tmpl.h"
+#include "fnn_panel.tmpl.h"
 #include "fnn_narrow.tmpl.h"
 #include "fnn_row.tmpl.h"
 #include "fnn_product.tmpl.h"

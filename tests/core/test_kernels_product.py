@@ -22,6 +22,11 @@ SHAPES = [
 SHAPES += [(1, 784, 2), (7, 70, 16), (1, 1100, 40), (1, 40, 300), (20, 40, 520), (3, 2, 5), (6, 4, 1)]
 SHAPES += [(16, 3, 33), (33, 65, 130), (4, 1700, 9), (6, 9, 1100), (1, 300, 1100), (1700, 5, 3), (12, 100, 64)]
 SHAPES += [(40, 300, 512), (33, 65, 256)]  # rows of W a power of two apart, for many rows
+SHAPES += [
+    (300, 37, 130),
+    (260, 1030, 200),
+    (70, 700, 90),
+]  # blocks of rows; inputs in groups
 
 
 def draw(dtype, *shape):
@@ -120,7 +125,7 @@ def test_the_bits_of_a_row_do_not_depend_on_the_batch(I, O, dtype, isa):
 def test_instruction_sets_with_fma_agree_bit_for_bit(dtype):
     random = np.random.default_rng(0)
     for _ in range(200):
-        B, I, O = (int(n) for n in random.integers(1, (40, 130, 130)))
+        B, I, O = (int(n) for n in random.integers(1, (random.choice([40, 300]), 130, 130)))
         x, w, bias, dy = draw(dtype, B, I), draw(dtype, I, O), draw(dtype, O), draw(dtype, B, O)
         results = [
             (
@@ -131,6 +136,27 @@ def test_instruction_sets_with_fma_agree_bit_for_bit(dtype):
             for isa in FMA
         ]
         assert all(result == results[0] for result in results)
+
+
+def in_blocks(x, dy, dw, scale):
+    """The weight gradient as the contract has it: for every 256 rows one chain of multiply-adds, in longdouble."""
+    result = dw.astype(np.longdouble)
+    for first in range(0, len(x), 256):
+        total = np.zeros(dw.shape, x.dtype)
+        for row, gradient in zip(x[first : first + 256], dy[first : first + 256], strict=True):
+            total = (row.astype(np.longdouble)[:, None] * gradient.astype(np.longdouble) + total).astype(x.dtype)
+        result = (np.longdouble(x.dtype.type(scale)) * total + result).astype(x.dtype).astype(np.longdouble)
+    return result.astype(x.dtype)
+
+
+@pytest.mark.parametrize("isa", FMA)
+@pytest.mark.parametrize(
+    ("B", "I", "O"),
+    [(200, 30, 33), (256, 21, 70), (600, 20, 40), (513, 9, 1100), (530, 600, 100), (600, 45, 3), (300, 45, 8)],
+)
+def test_a_weight_gradient_is_a_chain_for_every_256_rows(B, I, O, isa):
+    x, dy, dw = draw(np.float32, B, I), draw(np.float32, B, O), draw(np.float32, I, O, 1)[..., 0]
+    assert doors.product_weight_gradient(x, dy, dw, 0.3, isa=isa).tobytes() == in_blocks(x, dy, dw, 0.3).tobytes()
 
 
 @pytest.mark.parametrize("isa", ISAS)

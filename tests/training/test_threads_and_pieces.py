@@ -61,6 +61,21 @@ def test_threads_change_no_bit(widths, n, batch_size, optimizer):
     assert len(results) == 1
 
 
+@pytest.mark.parametrize("rows", [250, 600])
+def test_gradients_of_large_batches_on_threads(rows):
+    """A part of a wide layer sums its gradient in the blocks of the whole."""
+    net = fn.Sequential([fn.Dense(1100), fn.Dense(700)], input_shape=40, seed=0)
+    random = np.random.default_rng(0)
+    X, dy = (random.standard_normal((rows, width)).astype(np.float32) for width in (40, 700))
+    results = set()
+    for count in (1, 2, 3):
+        fn.set_num_threads(count)
+        net.forward(X, training=True)
+        net.backward(dy)
+        results.add(net.grads.tobytes())
+    assert len(results) == 1
+
+
 @native(300 * 300)
 def test_one_row_of_a_wide_net_on_threads():
     X, y, _ = data((1500, 900, 40), 3)
