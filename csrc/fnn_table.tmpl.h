@@ -18,9 +18,12 @@
 
 #include "fnn_activation.tmpl.h"
 #include "fnn_tile.tmpl.h"
+#include "fnn_short.tmpl.h"
+#include "fnn_softmax.tmpl.h"
 #include "fnn_narrow.tmpl.h"
 #include "fnn_row.tmpl.h"
 #include "fnn_product.tmpl.h"
+#include "fnn_loss_row.tmpl.h"
 #include "fnn_loss.tmpl.h"
 #include "fnn_optimizer.tmpl.h"
 #include "fnn_vector.tmpl.h"
