@@ -90,14 +90,16 @@ def bench_softmax_backward(benchmark, shape, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def bench_log_sum_exp(benchmark, dtype):
-    benchmark(doors.log_sum_exp, draw(*MATRIX, dtype=dtype))
+@pytest.mark.parametrize("shape", [(400, 10), MATRIX])
+def bench_log_sum_exp(benchmark, shape, dtype):
+    benchmark(doors.log_sum_exp, draw(*shape, dtype=dtype))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(400, 10), MATRIX])
 @pytest.mark.parametrize("name", table.LOSSES)
-def bench_loss(benchmark, name, dtype):
-    B, O = MATRIX
+def bench_loss(benchmark, name, shape, dtype):
+    B, O = shape
     y, labels = draw(B, O, dtype=dtype), np.arange(B) % O
     target = labels if name in table.LABEL_LOSSES else np.eye(O, dtype=dtype)[labels]
     benchmark(doors.loss, name, y, target, parameter=0.1, scale=1 / B, out=np.empty_like(y))

@@ -23,7 +23,7 @@ FORMULAS(relu, z <= 0 ? 0 : z, a > 0 ? 1 : 0) /* this way round NaN passes */
 FORMULAS(leaky_relu, z > 0 ? z : alpha * z, a > 0 ? 1 : alpha)
 FORMULAS(elu, z > 0 ? z : alpha * FN(expm1)(z), a > 0 ? 1 : a + alpha)
 FORMULAS(selu, z > 0 ? FN(SELU_SCALE) * z : FN(SELU_FLOOR) * FN(expm1)(z), a > 0 ? FN(SELU_SCALE) : a + FN(SELU_FLOOR))
-FORMULAS(softplus, (z > 0 ? z : 0) + FN(log1p)(FN(exp)(-FABS(z))), -FN(expm1)(-a))
+FORMULAS(softplus, (z > 0 ? z : 0) + FN(log1p)(FN(exp_minus)(FABS(z))), -FN(expm1)(-a))
 #undef FORMULAS
 
 static const REAL FN(GELU_LINEAR) = (REAL)1.5957691216057307117597842397375; /* 2 sqrt(2/pi) */
@@ -75,38 +75,3 @@ FNN_ELEMENT REAL FN(silu_slope)(REAL z, REAL alpha)
             out[n] = gradient[n] * FN(name##_slope)(in[n], (REAL)alpha); \
     }
 #include "fnn_families.def"
-
-/* ---- one distribution per row ---- */
-
-static void FN(fnn_softmax_forward)(ptrdiff_t B, ptrdiff_t O, const fnn_real *z, fnn_real *a)
-{
-    for (ptrdiff_t b = 0; b < B; b++) {
-        const REAL *row = (const REAL *)z + b * O;
-        REAL *out = (REAL *)a + b * O;
-        const REAL inverse = (REAL)(1 / FN(exp_sum)(O, row, FN(largest)(O, row), out));
-        EACH(o, O)
-            out[o] *= inverse;
-    }
-}
-
-static void FN(fnn_softmax_backward)(ptrdiff_t B, ptrdiff_t O, const fnn_real *a, const fnn_real *da, fnn_real *dz)
-{
-    for (ptrdiff_t b = 0; b < B; b++) {
-        const REAL *row = (const REAL *)a + b * O;
-        const REAL *drow = (const REAL *)da + b * O;
-        REAL *out = (REAL *)dz + b * O;
-        const REAL mean = (REAL)FN(dot)(O, row, drow);
-        EACH(o, O)
-            out[o] = row[o] * (drow[o] - mean);
-    }
-}
-
-static void FN(fnn_log_sum_exp)(ptrdiff_t B, ptrdiff_t O, const fnn_real *z, fnn_real *out)
-{
-    for (ptrdiff_t b = 0; b < B; b++) {
-        const REAL *row = (const REAL *)z + b * O;
-        const REAL top = FN(largest)(O, row);
-        const REAL m = FABS(top) <= FN(MAXIMUM) ? top : 0; /* inf - inf would hide a row's own inf */
-        ((REAL *)out)[b] = (REAL)((double)m + log(FN(exp_sum)(O, row, m, NULL)));
-    }
-}

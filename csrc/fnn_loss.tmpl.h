@@ -1,14 +1,47 @@
-/* Losses: value and gradient of a row in one pass. */
+/* Losses of one element, whose mean is that of a row, and the kernels of all losses. */
 
 typedef struct FN(term) {
     REAL value;
     REAL slope;
 } FN(term);
 
-/* Value and slope of a loss of N elements; returns the sum of the values. */
-FNN_ELEMENT double FN(element_loss)(ptrdiff_t N, REAL parameter, REAL factor, const REAL *y, const REAL *target, REAL *dy,
-                                    FN(term) (*element)(REAL y, REAL target, REAL parameter))
+/* share = weight / O, that of the rows, of each element from start on. */
+static void FN(share_of_elements)(ptrdiff_t start, ptrdiff_t count, ptrdiff_t O, const REAL *weight, double *share)
 {
+    ptrdiff_t b = start / O, end = (b + 1) * O - start;
+    for (ptrdiff_t n = 0; n < count; b++, end += O) {
+        const double of_row = (double)weight[b] / (double)O;
+        for (; n < count && n < end; n++)
+            share[n] = of_row;
+    }
+}
+
+/* Elements from start on that belong to rows with weights: their slopes times scale * share, their values times share to the
+ * partial sums. */
+FNN_SHARED void FN(weigh_elements)(ptrdiff_t start, ptrdiff_t count, ptrdiff_t O, const REAL *weight, double scale,
+                                   const REAL *value, REAL *slope, double *total)
+{
+    double share[FNN_BLOCK], lane[FNN_LANES];
+    FN(share_of_elements)(start, count, O, weight, share);
+    EACH(n, count)
+        slope[n] *= (REAL)(scale * share[n]);
+    ptrdiff_t n = 0;
+    memcpy(lane, total, sizeof lane);
+    for (; n + FNN_LANES <= count; n += FNN_LANES)
+        for (int l = 0; l < FNN_LANES; l++)
+            lane[l] = FMA_DOUBLE(share[n + l], (double)value[n + l], lane[l]);
+    for (int l = 0; n + l < count; l++)
+        lane[l] = FMA_DOUBLE(share[n + l], (double)value[n + l], lane[l]);
+    memcpy(total, lane, sizeof lane);
+}
+
+/* Mean over the outputs of a loss of one element. */
+FNN_ELEMENT double FN(mean_loss)(ptrdiff_t B, ptrdiff_t O, REAL parameter, const REAL *y, const REAL *target,
+                                 const REAL *weight, double scale, REAL *dy,
+                                 FN(term) (*element)(REAL y, REAL target, REAL parameter))
+{
+    const ptrdiff_t N = B * O;
+    const REAL factor = (REAL)(weight ? 1 : scale / (double)O);
     double lane[FNN_LANES] = {0};
     for (ptrdiff_t start = 0; start < N; start += FNN_BLOCK) {
         const ptrdiff_t count = N - start < FNN_BLOCK ? N - start : FNN_BLOCK;
@@ -19,28 +52,12 @@ FNN_ELEMENT double FN(element_loss)(ptrdiff_t N, REAL parameter, REAL factor, co
             value[n] = term.value;
             slope[n] = factor * term.slope;
         }
-        FN(accumulate)(count, value, lane);
+        if (weight)
+            FN(weigh_elements)(start, count, O, weight, scale, value, slope, lane);
+        else
+            FN(accumulate)(count, value, lane);
     }
-    return FN(join)(lane);
-}
-
-/* Mean over the outputs of a loss of one element.  Without weights all rows are one, for the same loop: the element is
- * compiled once. */
-FNN_ELEMENT double FN(mean_loss)(ptrdiff_t B, ptrdiff_t O, REAL parameter, const REAL *y, const REAL *target,
-                                 const REAL *weight, double scale, REAL *dy,
-                                 FN(term) (*element)(REAL y, REAL target, REAL parameter))
-{
-    const ptrdiff_t rows = weight ? B : 1;
-    const ptrdiff_t N = weight ? O : B * O;
-    double total = 0;
-    for (ptrdiff_t b = 0; b < rows; b++) {
-        const double share = weight ? (double)weight[b] / (double)O : 1;
-        const double factor = weight ? scale * share : scale / (double)O;
-        const double sum = FN(element_loss)(N, parameter, (REAL)factor, y + b * N, target + b * N,
-                                            dy ? dy + b * N : NULL, element);
-        total += weight ? share * sum : sum / (double)O;
-    }
-    return total;
+    return weight ? FN(join)(lane) : FN(join)(lane) / (double)O;
 }
 
 FNN_ELEMENT REAL FN(sign)(REAL x)
@@ -83,7 +100,7 @@ FNN_ELEMENT FN(term) FN(log_cosh_term)(REAL y, REAL target, REAL parameter)
     const REAL size = FABS(e);
     const REAL t = FN(tanh)((REAL)0.5 * e);
     const REAL square = t * t;
-    const REAL u = FN(exp)(-2 * size);
+    const REAL u = FN(exp_minus)(2 * size);
     const int small = size < 1;
     const REAL ratio = FN(log_ratio)(small ? square : u / (2 + u));
     const REAL start = small ? 0 : size - (REAL)0.69314718055994530942;
@@ -99,7 +116,7 @@ FNN_ELEMENT FN(term) FN(poisson_term)(REAL y, REAL target, REAL parameter)
 FNN_ELEMENT FN(term) FN(binary_cross_entropy_term)(REAL y, REAL target, REAL parameter)
 {
     const REAL t = FMA(target, 1 - parameter, (REAL)0.5 * parameter);
-    const REAL u = FN(exp)(-FABS(y));
+    const REAL u = FN(exp_minus)(FABS(y));
     const REAL probability = (y < 0 ? u : 1) / (1 + u);
     return (FN(term)){FMA(-y, t, y > 0 ? y : 0) + FN(log1p)(u), probability - t};
 }
@@ -110,94 +127,7 @@ FNN_ELEMENT FN(term) FN(hinge_term)(REAL y, REAL target, REAL parameter)
     return (FN(term)){margin <= 0 ? 0 : margin, margin > 0 ? -target : 0};
 }
 
-/* ---- losses of a whole row ---- */
-
-/* <name>_row returns L of one row and, unless dy is NULL, leaves factor * dL/dy there. */
-FNN_ELEMENT double FN(distance_row)(ptrdiff_t O, double parameter, const REAL *y, const REAL *target, double factor,
-                                    REAL *dy)
-{
-    double squares = 0;
-    for (ptrdiff_t start = 0; start < O; start += FNN_BLOCK) {
-        const ptrdiff_t count = O - start < FNN_BLOCK ? O - start : FNN_BLOCK;
-        REAL e[FNN_BLOCK];
-        for (ptrdiff_t o = 0; o < count; o++)
-            e[o] = y[start + o] - target[start + o];
-        squares += FN(dot)(count, e, e);
-    }
-    const double distance = sqrt(squares);
-    const REAL slope = (REAL)(distance == 0 ? 0 : factor / distance);
-    if (dy)
-        EACH(o, O)
-            dy[o] = slope * (y[o] - target[o]);
-    return distance;
-}
-
-/* sum_o t_o (m - y_o), t = keep * target + floor; a target of NULL stands for zeros. */
-FNN_ELEMENT double FN(mean_gap)(ptrdiff_t O, REAL keep, REAL floor, const REAL *y, const REAL *target, REAL m)
-{
-    double lane[FNN_LANES] = {0};
-    for (ptrdiff_t start = 0; start < O; start += FNN_BLOCK) {
-        const ptrdiff_t count = O - start < FNN_BLOCK ? O - start : FNN_BLOCK;
-        REAL gap[FNN_BLOCK];
-        for (ptrdiff_t o = 0; o < count; o++)
-            gap[o] = FMA(keep, target ? target[start + o] : 0, floor) * (m - y[start + o]);
-        FN(accumulate)(count, gap, lane);
-    }
-    return FN(join)(lane);
-}
-
-FNN_ELEMENT double FN(cross_entropy_row)(ptrdiff_t O, double parameter, const REAL *y, const REAL *target, double factor,
-                                         REAL *dy)
-{
-    const REAL keep = (REAL)(1 - parameter), floor = (REAL)(parameter / (double)O);
-    const REAL m = FN(largest)(O, y);
-    const double gap = FN(mean_gap)(O, keep, floor, y, target, m);
-    const double sum = FN(exp_sum)(O, y, m, dy);
-    const REAL share = (REAL)factor, inverse = (REAL)(1 / sum);
-    if (dy)
-        EACH(o, O)
-            dy[o] = share * FMA(dy[o], inverse, -FMA(keep, target[o], floor));
-    return log(sum) + gap;
-}
-
-FNN_ELEMENT double FN(cross_entropy_labels_row)(ptrdiff_t O, double parameter, const REAL *y, ptrdiff_t label,
-                                                double factor, REAL *dy)
-{
-    const double keep = 1 - parameter, floor = parameter / (double)O;
-    const REAL m = FN(largest)(O, y);
-    double gap = keep * ((double)m - (double)y[label]);
-    if (floor != 0) /* else 0 * inf, where an output was switched off by -inf, would be NaN */
-        gap += FN(mean_gap)(O, 0, (REAL)floor, y, NULL, m);
-    const double sum = FN(exp_sum)(O, y, m, dy);
-    if (dy) {
-        const REAL slope = (REAL)(factor / sum), lower = (REAL)(factor * floor);
-        const REAL at_label = (REAL)(factor * ((double)dy[label] / sum - (keep + floor)));
-        EACH(o, O)
-            dy[o] = FMA(dy[o], slope, -lower);
-        dy[label] = at_label;
-    }
-    return log(sum) + gap;
-}
-
-FNN_ELEMENT double FN(hinge_labels_row)(ptrdiff_t O, double parameter, const REAL *y, ptrdiff_t label, double factor,
-                                        REAL *dy)
-{
-    ptrdiff_t rival = label == 0 ? 1 : 0;
-    for (ptrdiff_t o = rival + 1; o < O; o++)
-        if (o != label && y[rival] == y[rival] && !(y[o] <= y[rival])) /* a NaN wins and stays */
-            rival = o;
-    const REAL margin = rival < O ? 1 + (y[rival] - y[label]) : 0;
-    if (dy) {
-        memset(dy, 0, (size_t)O * sizeof *dy);
-        if (margin > 0) {
-            dy[rival] = (REAL)factor;
-            dy[label] = -dy[rival];
-        }
-    }
-    return margin <= 0 ? 0 : (double)margin;
-}
-
-/* ---- the table's kernels: the mean of <name>_term over the elements, or the sum of <name>_row ---- */
+/* ---- the table's kernels: the mean of <name>_term over the elements, or <name>_rows ---- */
 
 #define FNN_LOSS_KERNEL(name) \
     static double FN(fnn_##name##_loss)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y, \
@@ -207,18 +137,12 @@ FNN_ELEMENT double FN(hinge_labels_row)(ptrdiff_t O, double parameter, const REA
     { \
         return FN(mean_loss)(B, O, (REAL)parameter, y, target, weight, scale, dy, FN(name##_term)); \
     }
-#define FNN_LOSS_ROWS(name, goal) \
+#define FNN_LOSS_row(name) \
     FNN_LOSS_KERNEL(name) \
     { \
-        double total = 0; \
-        for (ptrdiff_t b = 0; b < B; b++) { \
-            const double share = weight ? (double)((const REAL *)weight)[b] : 1; \
-            total += share * FN(name##_row)(O, parameter, (const REAL *)y + b * O, goal, scale * share, \
-                                            dy ? (REAL *)dy + b * O : NULL); \
-        } \
-        return total; \
+        const FN(rows) rows = {B, O, parameter, y, target, weight, scale, dy}; \
+        return FN(name##_rows)(&rows); \
     }
-#define FNN_LOSS_row(name) FNN_LOSS_ROWS(name, (const REAL *)target + b * O)
-#define FNN_LOSS_labels(name) FNN_LOSS_ROWS(name, (ptrdiff_t)((const int64_t *)target)[b])
+#define FNN_LOSS_labels(name) FNN_LOSS_row(name)
 #define FNN_LOSS(NAME, name, kind) FNN_LOSS_##kind(name)
 #include "fnn_families.def"

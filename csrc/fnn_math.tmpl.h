@@ -32,14 +32,12 @@ static const REAL FN(ATANH_TAIL)[] = { /* (atanh(s)/s - 1) / s^2 in s^2, |s| <= 
 static const REAL FN(LOG2_E) = 1.44269504f;
 static const REAL FN(LN2_HIGH) = 0.693115234375f; /* 12 bits after the point: n * LN2_HIGH is exact */
 static const REAL FN(LN2_LOW) = 3.19461849e-05f;
-static const REAL FN(EXP_FIRST) = -104; /* exp is 0 from here down */
-static const REAL FN(EXP_LAST) = 89;    /* exp is inf from here up */
+static const REAL FN(EXP_LIMIT) = 104; /* exp is inf from here up, and 0 from minus this down */
 #else
 static const REAL FN(LOG2_E) = 1.4426950408889634;
 static const REAL FN(LN2_HIGH) = 0x1.62e42fefa2p-1; /* 40 bits after the point: n * LN2_HIGH is exact */
 static const REAL FN(LN2_LOW) = 7.371002565167799e-13;
-static const REAL FN(EXP_FIRST) = -746;
-static const REAL FN(EXP_LAST) = 710;
+static const REAL FN(EXP_LIMIT) = 746;
 #endif
 
 FNN_ELEMENT REAL FN(polynomial)(REAL x, const REAL *coefficient, int terms)
@@ -73,21 +71,59 @@ FNN_ELEMENT REAL FN(clamp)(REAL x, REAL low, REAL high)
     return x > high ? high : x;
 }
 
-FNN_ELEMENT REAL FN(exp)(REAL x)
+/* exp(x) for |x| <= EXP_LIMIT, in two steps: x = n log(2) + r, and what it is of them.  Adding 1.5 * 2^mantissa rounds to an
+ * integer and leaves it in the low bits; twice the bias more keeps it positive there, so that it splits by a shift into two
+ * exponents.  Two, because 2^n itself overflows or underflows while exp(x) is still representable; the second product alone
+ * rounds. */
+static const REAL FN(EXP_ROUND) = (REAL)((UNSIGNED)3 << (REAL_MANTISSA - 1));
+static const REAL FN(EXP_SHIFT) = (REAL)((UNSIGNED)3 << (REAL_MANTISSA - 1)) + 2 * REAL_BIAS;
+
+FNN_ELEMENT REAL FN(exp_shifted)(REAL x)
 {
-    /* Adding 1.5 * 2^mantissa rounds to an integer and leaves it in the low bits; twice the bias more keeps it
-     * positive there, so that it splits by a shift into two exponents.  Two, because 2^n itself overflows or
-     * underflows while exp(x) is still representable; the second product alone rounds. */
-    const REAL round = (REAL)((UNSIGNED)3 << (REAL_MANTISSA - 1));
-    const REAL shift = round + 2 * REAL_BIAS;
-    x = FN(clamp)(x, FN(EXP_FIRST), FN(EXP_LAST));
-    const REAL shifted = FMA(x, FN(LOG2_E), shift);
-    const REAL n = shifted - shift;
-    const REAL r = FMA(n, -FN(LN2_LOW), FMA(n, -FN(LN2_HIGH), x));
+    return FMA(x, FN(LOG2_E), FN(EXP_SHIFT));
+}
+
+FNN_ELEMENT REAL FN(exp_rest)(REAL x, REAL shifted)
+{
+    const REAL n = shifted - FN(EXP_SHIFT);
+    return FMA(n, -FN(LN2_LOW), FMA(n, -FN(LN2_HIGH), x));
+}
+
+FNN_ELEMENT REAL FN(exp_of_rest)(REAL r, REAL shifted)
+{
     const REAL e = 1 + FMA(r * r, POLYNOMIAL(r, EXP_TAIL), r);
-    const UNSIGNED exponent = FN(bits_of)(shifted) - FN(bits_of)(round);
+    const UNSIGNED exponent = FN(bits_of)(shifted) - FN(bits_of)(FN(EXP_ROUND));
     const UNSIGNED half = exponent >> 1;
     return e * FN(from_bits)(half << REAL_MANTISSA) * FN(from_bits)((exponent - half) << REAL_MANTISSA);
+}
+
+FNN_ELEMENT REAL FN(exp_within)(REAL x)
+{
+    const REAL shifted = FN(exp_shifted)(x);
+    return FN(exp_of_rest)(FN(exp_rest)(x, shifted), shifted);
+}
+
+/* One comparison with a size: of two with x, one after the other, GCC makes nine instructions.  NaN stays NaN. */
+FNN_ELEMENT REAL FN(size_within)(REAL size)
+{
+    return size > FN(EXP_LIMIT) ? FN(EXP_LIMIT) : size;
+}
+
+/* What stands for x: exp of it is the same, inf and 0 included. */
+FNN_ELEMENT REAL FN(exp_argument)(REAL x)
+{
+    return COPYSIGN(FN(size_within)(FABS(x)), x);
+}
+
+FNN_ELEMENT REAL FN(exp)(REAL x)
+{
+    return FN(exp_within)(FN(exp_argument)(x));
+}
+
+/* exp(-size) for size >= 0. */
+FNN_ELEMENT REAL FN(exp_minus)(REAL size)
+{
+    return FN(exp_within)(-FN(size_within)(size));
 }
 
 FNN_ELEMENT REAL FN(tanh)(REAL x)
@@ -95,7 +131,7 @@ FNN_ELEMENT REAL FN(tanh)(REAL x)
     const REAL size = FABS(x);
     const REAL square = x * x;
     const REAL small = FMA(size * square, POLYNOMIAL(square, TANH_TAIL), size);
-    const REAL large = 1 - 2 / (FN(exp)(2 * size) + 1);
+    const REAL large = 1 - 2 / (FN(exp_within)(FN(size_within)(2 * size)) + 1);
     return COPYSIGN(size < (REAL)0.625 ? small : large, x); /* last, so that -0 stays -0 */
 }
 
@@ -120,10 +156,43 @@ FNN_ELEMENT REAL FN(log1p)(REAL u)
     return FN(log_ratio)(u / (2 + u));
 }
 
+/* The log of a sum, in double for both dtypes: x is 0, a normal number, inf or NaN.  With x = 2^k (1 + f), 1 + f next to 1,
+ * and s = f / (2 + f): log(1 + f) = 2 atanh(s) = f - (f^2/2 - s (f^2/2 + s^2 LOG_TAIL)), which rounds f no second time.
+ * libm's would be a call for every row, with bits of its own on every platform. */
+FNN_ELEMENT double FN(log)(double x)
+{
+    static const double LOG_TAIL[] = { /* (log((1 + s) / (1 - s))/s - 2) / s^2 in s^2, |s| <= 0.1716 */
+        0.666666666666667, 0.3999999999989938, 0.28571428626031065, 0.2222221112572281, 0.18182889786191042,
+        0.15331699633543858, 0.14616721179861816,
+    };
+    const double ln2_high = 0x1.62e42fefa2p-1, ln2_low = 7.371002565167799e-13; /* k * ln2_high is exact */
+    const uint64_t one = (uint64_t)1023 << 52, root_half = 0x3FE6A09E667F3BCD, magic = (uint64_t)1075 << 52;
+    uint64_t bits, biased;
+    double k, f;
+    memcpy(&bits, &x, sizeof bits);
+    const uint64_t exponent = (bits + (one - root_half)) >> 52; /* k + 1023, then behind the point of 2^52 */
+    bits -= (exponent << 52) - one;
+    biased = magic | exponent;
+    memcpy(&f, &bits, sizeof f);
+    memcpy(&k, &biased, sizeof k);
+    k -= 4503599627370496.0 + 1023;
+    f -= 1;
+    const double s = f / (2 + f), square = s * s, half = 0.5 * f * f;
+    const double fourth = square * square; /* by pairs: half the latency of one term after the other */
+    const double low = FMA_DOUBLE(FMA_DOUBLE(LOG_TAIL[3], square, LOG_TAIL[2]), fourth,
+                                  FMA_DOUBLE(LOG_TAIL[1], square, LOG_TAIL[0]));
+    const double high = FMA_DOUBLE(LOG_TAIL[6], fourth, FMA_DOUBLE(LOG_TAIL[5], square, LOG_TAIL[4]));
+    const double tail = FMA_DOUBLE(high, fourth * fourth, low);
+    const double rest = FMA_DOUBLE(s, FMA_DOUBLE(square, tail, half), k * ln2_low);
+    const double sum = FMA_DOUBLE(k, ln2_high, f - (half - rest));
+    const double finite = x > 0 ? sum : -(double)INFINITY;
+    return x < (double)INFINITY ? finite : x; /* inf and NaN as they are */
+}
+
 /* 1 / (1 + exp(-x)), by way of exp(-|x|): that of a large negative x would overflow before its inverse underflows. */
 FNN_ELEMENT REAL FN(logistic)(REAL x)
 {
-    const REAL u = FN(exp)(-FABS(x));
+    const REAL u = FN(exp_minus)(FABS(x));
     return (x < 0 ? u : 1) / (1 + u);
 }
 

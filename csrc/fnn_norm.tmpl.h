@@ -1,13 +1,7 @@
 /* Normalisation: of columns by the statistics of a batch, of rows each by its own.  Sums run in double, down a column in
- * the order of the rows; a variance is a second sum, around the mean.  What several of them do once per block is not
- * inlined: in six copies of every kernel its vector code would be most of the file. */
+ * the order of the rows; a variance is a second sum, around the mean. */
 
 #ifndef FNN_LEFT
-#ifdef __clang__
-#define FNN_SHARED static __attribute__((noinline))
-#else
-#define FNN_SHARED static __attribute__((noinline, noclone))
-#endif
 #define FNN_LEFT(start, N) ((N) - (start) < FNN_BLOCK ? (N) - (start) : FNN_BLOCK)
 #endif
 

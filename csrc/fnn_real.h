@@ -30,13 +30,18 @@
 #error "FNN_BITS is 32 or 64"
 #endif
 
+/* Of doubles in both: sums, and what becomes of them. */
+#define FMA_DOUBLE(a, b, c) __builtin_fma(a, b, c)
+
 #define FN__(name, dtype, isa) name##_##dtype##_##isa
 #define FN(name) FN_(name, FNN_ISA)
 
 /* Without the instruction, fma() is a slow call into libm. */
 #if !FNN_FMA
 #undef FMA
+#undef FMA_DOUBLE
 #define FMA(a, b, c) ((a) * (b) + (c))
+#define FMA_DOUBLE(a, b, c) ((a) * (b) + (c))
 #endif
 
 /* A loop over n = 0 .. N - 1 that may work in place (same array, same index); it has no other dependence between
@@ -86,3 +91,12 @@
 #ifndef FNN_ELEMENT
 #define FNN_ELEMENT static inline __attribute__((always_inline))
 #endif
+/* What several kernels do once per block is not inlined: in six copies of every kernel its vector code would be most of
+ * the file. */
+#ifdef __clang__
+#define FNN_SHARED static __attribute__((noinline))
+#else
+#define FNN_SHARED static __attribute__((noinline, noclone))
+#endif
+/* Rows of at most so many elements are short: as many as fill a vector are worked on at once. */
+#define FNN_SHORT 32

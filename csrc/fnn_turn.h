@@ -42,4 +42,21 @@ static inline __attribute__((always_inline)) fnn_vector_64 fnn_gather_pieces(con
 #undef FNN_PIECE
 }
 
+/* The way back: piece g of x to p + g * step bytes. */
+static inline __attribute__((always_inline)) void fnn_scatter_pieces(fnn_vector_64 x, char *p, ptrdiff_t step)
+{
+#define FNN_PIECE(g) (*(fnn_piece *)(p + (g) * step))
+    typedef long long words __attribute__((vector_size(FNN_VECTOR_BYTES)));
+    const words y = (words)x;
+    FNN_PIECE(0) = __builtin_shufflevector(y, y, 0, 1);
+#if FNN_VECTOR_BYTES > 16
+    FNN_PIECE(1) = __builtin_shufflevector(y, y, 2, 3);
+#endif
+#if FNN_VECTOR_BYTES > 32
+    FNN_PIECE(2) = __builtin_shufflevector(y, y, 4, 5);
+    FNN_PIECE(3) = __builtin_shufflevector(y, y, 6, 7);
+#endif
+#undef FNN_PIECE
+}
+
 #endif

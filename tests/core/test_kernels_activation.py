@@ -159,15 +159,16 @@ def test_avx2_and_avx512_agree_bit_for_bit(dtype):
     rng = np.random.default_rng(6)
     z = np.concatenate([rng.normal(0, 4, 4001), rng.normal(0, 200, 1000)]).astype(dtype)
     da = rng.normal(size=z.size).astype(dtype)
-    rows, drows = z[:5000].reshape(-1, 50), da[:5000].reshape(-1, 50)
     results = []
     for isa in ("avx2", "avx512"):
         result = []
         for name in NAMES:
             a = forward(name, z, isa)
             result += [a, backward(name, z, a, da, isa)]
-        a = doors.softmax_forward(rows, isa=isa)
-        result += [a, doors.softmax_backward(a, drows, isa=isa), doors.log_sum_exp(rows, isa=isa)]
+        for columns in (2, 5, 10, 20, 50):
+            rows, drows = z[:5000].reshape(-1, columns), da[:5000].reshape(-1, columns)
+            a = doors.softmax_forward(rows, isa=isa)
+            result += [a, doors.softmax_backward(a, drows, isa=isa), doors.log_sum_exp(rows, isa=isa)]
         results.append(result)
     for left, right in zip(*results, strict=True):
         np.testing.assert_array_equal(left, right)
@@ -176,6 +177,28 @@ def test_avx2_and_avx512_agree_bit_for_bit(dtype):
 def softmax(z):
     e = np.exp(z - z.max(1, keepdims=True))
     return e / e.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_row_of_softmax_has_its_bits_whatever_lies_beside_it(dtype, isa):
+    rng = np.random.default_rng(9)
+    for B, columns in ((1, 3), (5, 10), (33, 10), (77, 1), (77, 2), (77, 3), (77, 21), (77, 32), (77, 33)):
+        z, da = rng.normal(0, 5, (B, columns)).astype(dtype), rng.normal(size=(B, columns)).astype(dtype)
+        a = doors.softmax_forward(z, isa=isa)
+        dz, log_sum = doors.softmax_backward(a, da, isa=isa), doors.log_sum_exp(z, isa=isa)
+        np.testing.assert_allclose(a, softmax(z.astype(np.float64)), rtol=40 * np.finfo(dtype).eps)
+        for b in range(B):
+            row = slice(b, b + 1)
+            np.testing.assert_array_equal(doors.softmax_forward(z[row], isa=isa), a[row])
+            np.testing.assert_array_equal(doors.softmax_backward(a[row], da[row], isa=isa), dz[row])
+            np.testing.assert_array_equal(doors.log_sum_exp(z[row], isa=isa), log_sum[row])
+        z[::2] = np.nan
+        np.testing.assert_array_equal(doors.softmax_forward(z, isa=isa)[1::2], a[1::2])
+        np.testing.assert_array_equal(doors.log_sum_exp(z, isa=isa)[1::2], log_sum[1::2])
+        same = z.copy()
+        doors.softmax_forward(same, isa=isa, out=same)
+        np.testing.assert_array_equal(same, doors.softmax_forward(z, isa=isa))
 
 
 @pytest.mark.parametrize("isa", ISAS)

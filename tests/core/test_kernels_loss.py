@@ -213,10 +213,51 @@ def test_nan_and_a_switched_off_class(dtype, isa):
 @pytest.mark.parametrize("name", NAMES)
 def test_avx2_and_avx512_agree_bit_for_bit(name, dtype):
     for O in (1, 3, 10, 16, 17, 33, 67, 300):
-        y, target, weight = case(name, 9, O, dtype, O)
-        left, right = (value(name, y, target, weight=weight, scale=0.1, isa=isa) for isa in ("avx2", "avx512"))
-        assert left[0] == right[0]
-        np.testing.assert_array_equal(left[1], right[1])
+        for B in (1, 3, 9, 50, 77):
+            y, target, weight = case(name, B, O, dtype, O)
+            for weights in (weight, None):
+                left, right = (value(name, y, target, weight=weights, scale=0.1, isa=isa) for isa in ("avx2", "avx512"))
+                assert left[0] == right[0]
+                np.testing.assert_array_equal(left[1], right[1])
+
+
+ROW_LOSSES = ("distance", "cross_entropy", "cross_entropy_labels", "hinge_labels")
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_value_equals_formula_for_every_number_of_rows(name, dtype, isa):
+    rtol = 4e-6 if dtype == np.float32 else 1e-14
+    p = PARAMETER.get(name, 0.0)
+    for B in (*range(1, 36), 63, 64, 65, 200):
+        for O in (1, 2, 3, 4, 10, 16, 17, 31, 32, 33):
+            y, target, weight = case(name, B, O, dtype, B + O)
+            rows = FORMULA[name](wide(y), wide(target), p)
+            np.testing.assert_allclose(value(name, y, target, isa=isa)[0], rows.sum(), rtol=rtol, atol=rtol * B)
+            weighted, _ = value(name, y, target, weight=weight, isa=isa)
+            np.testing.assert_allclose(weighted, (weight * rows).sum(), rtol=rtol, atol=rtol * B)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_row_has_its_bits_whatever_lies_beside_it(name, dtype, isa):
+    for B, O in ((77, 1), (77, 2), (77, 3), (77, 10), (77, 21), (77, 32), (77, 40)):
+        y, target, weight = case(name, B, O, dtype, O)
+        _, whole = value(name, y, target, weight=weight, scale=0.1, isa=isa)
+        slices = [slice(b, b + 1) for b in range(B)]
+        single = [value(name, y[s], target[s], weight=weight[s], scale=0.1, isa=isa) for s in slices]
+        np.testing.assert_array_equal(whole, np.concatenate([dy for _, dy in single]))
+        beside = y.copy()
+        beside[::2] = np.nan
+        _, odd = value(name, beside, target, weight=weight, scale=0.1, isa=isa)
+        np.testing.assert_array_equal(odd[1::2], whole[1::2])
+        if name in ROW_LOSSES:  # the value of one row: the others weigh nothing
+            for b in (0, 31, 32, 70, 76):
+                alone = np.zeros_like(weight)
+                alone[b] = weight[b]
+                assert value(name, y, target, weight=alone, isa=isa)[0] == single[b][0]
 
 
 def test_no_rows_is_no_loss():

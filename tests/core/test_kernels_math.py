@@ -131,3 +131,21 @@ def test_dense_around_where_the_two_forms_of_tanh_meet():
         x = (dtype(0.625) + np.arange(-2000, 2001) * np.spacing(dtype(0.625))).astype(dtype)
         for isa in ISAS:
             assert ulps(tanh(x, isa), np.tanh(x.astype(np.longdouble))) <= LIMIT[tanh]
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_log_of_a_sum_within_an_ulp(isa):
+    """Of so many zeros log_sum_exp is the log of their number: integers up to 4,095 have all mantissas of 11 bits."""
+    mpmath.mp.prec = 120
+    for n in range(1, 4096):
+        (got,) = doors.log_sum_exp(np.zeros((1, n)), isa=isa)
+        exact = mpmath.log(n)
+        assert abs(mpmath.mpf(float(got)) - exact) <= mpmath.mpf(float(np.spacing(float(exact)))), n
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_log_of_a_sum_near_one(isa):
+    z = np.zeros((400, 2))
+    z[:, 1] = np.linspace(-36, 0, 400)
+    sums = 1 + np.exp(z[:, 1].astype(np.longdouble))
+    np.testing.assert_allclose(doors.log_sum_exp(z, isa=isa), np.log(sums).astype(float), rtol=0, atol=2.3e-16)

@@ -94,25 +94,38 @@ static void elementwise(void)
         k->activation_backward[kind](N, 0.3, z, a, da, dz);
         report("activation", kind, digest(digest(0, a, N), dz, N));
     }
-    k->softmax_forward(17, 59, z, a);
-    k->softmax_backward(17, 59, a, da, dz);
-    k->log_sum_exp(17, 59, z, z);
-    report("softmax", 0, digest(digest(digest(0, a, N), dz, N), z, 17));
+    static const ptrdiff_t WIDTHS[] = {59, 1, 2, 10, 17, 29};
+    for (size_t n = 0; n < sizeof WIDTHS / sizeof *WIDTHS; n++) {
+        const ptrdiff_t columns = WIDTHS[n], rows = N / columns;
+        fill(z, N, 30, 0);
+        k->softmax_forward(rows, columns, z, a);
+        k->softmax_backward(rows, columns, a, da, dz);
+        k->log_sum_exp(rows, columns, z, z);
+        report("softmax", (int)n, digest(digest(digest(0, a, rows * columns), dz, rows * columns), z, rows));
+    }
 }
 
 static void losses(void)
 {
-    enum { B = 17, OUTPUTS = 13, N = B * OUTPUTS };
-    void *y = array(N, 3, 0), *target = array(N, 0.5, 0.5), *weight = array(B, 0.5, 1), *dy = array(N, 0, 0);
-    int64_t label[B];
-    for (int b = 0; b < B; b++)
-        label[b] = b % OUTPUTS;
-    for (int kind = 0; kind < FNN_LOSSES; kind++) {
-        const int labels = kind == FNN_CROSS_ENTROPY_LABELS || kind == FNN_HINGE_LABELS;
-        double value = k->loss[kind](B, OUTPUTS, 0.1, y, labels ? (void *)label : target, weight, 0.3, dy);
-        uint64_t bits;
-        memcpy(&bits, &value, sizeof bits);
-        report("loss", kind, digest(bits, dy, N));
+    enum { MOST_ROWS = 77, MOST_OUTPUTS = 40, N = MOST_ROWS * MOST_OUTPUTS };
+    static const ptrdiff_t SIZES[][2] = {{17, 13}, {1, 10}, {3, 10}, {77, 1}, {77, 2}, {77, 10}, {77, 32}, {77, 40}};
+    void *y = array(N, 3, 0), *target = array(N, 0.5, 0.5), *weight = array(MOST_ROWS, 0.5, 1), *dy = array(N, 0, 0);
+    int64_t label[MOST_ROWS];
+    for (size_t n = 0; n < sizeof SIZES / sizeof *SIZES; n++) {
+        const ptrdiff_t B = SIZES[n][0], outputs = SIZES[n][1];
+        for (ptrdiff_t b = 0; b < B; b++)
+            label[b] = b % outputs;
+        for (int kind = 0; kind < FNN_LOSSES; kind++) {
+            const int labels = kind == FNN_CROSS_ENTROPY_LABELS || kind == FNN_HINGE_LABELS;
+            const void *goal = labels ? (void *)label : target;
+            double value = k->loss[kind](B, outputs, 0.1, y, goal, weight, 0.3, dy);
+            uint64_t bits, hash;
+            memcpy(&bits, &value, sizeof bits);
+            hash = digest(bits, dy, B * outputs);
+            value = k->loss[kind](B, outputs, 0.1, y, goal, NULL, 0.3, dy);
+            memcpy(&bits, &value, sizeof bits);
+            report("loss", (int)n * FNN_LOSSES + kind, digest(hash ^ bits, dy, B * outputs));
+        }
     }
 }
 
