@@ -17,6 +17,9 @@
 #define FNN_LARGEST_TILES(TILE) TILE(8, 1) TILE(8, 2) TILE(8, 3)
 #define FNN_NARROW_ROWS 4
 #define FNN_NARROW_VECTORS 2
+/* Before it gives out registers, GCC would move the loads of a tile up to the front of its loop, and then have too few
+ * of them: a tile of 8 x 3 vectors kept three of its sums in memory. */
+#define FNN_TILE_UNSCHEDULED
 #else
 #define FNN_TILE_ROWS 8
 #define FNN_TILE_VECTORS 2

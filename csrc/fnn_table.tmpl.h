@@ -18,7 +18,14 @@
 #include "fnn_reduce.tmpl.h"
 
 #include "fnn_activation.tmpl.h"
+#if defined(FNN_TILE_UNSCHEDULED) && !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("no-schedule-insns")
 #include "fnn_tile.tmpl.h"
+#pragma GCC pop_options
+#else
+#include "fnn_tile.tmpl.h"
+#endif
 #include "fnn_turn.tmpl.h"
 #include "fnn_panel.tmpl.h"
 #include "fnn_short.tmpl.h"

@@ -49,7 +49,9 @@ def copied(folder):
     """Copy what a build needs, with what is built already, and the times of files by which a build knows it."""
     for name in ("fastnn", "csrc", "build"):
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "docs", "lint"))
+            shutil.copytree(
+                ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "docs", "lint", "arm64")
+            )
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy2(ROOT / name, folder)
     return folder

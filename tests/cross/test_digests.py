@@ -1,10 +1,14 @@
-"""Every kernel gives the same bits on all instruction sets with a fused multiply-add, arm64 (emulated) among them."""
+"""Every kernel, and every network made of them, gives the same bits on all instruction sets with a fused multiply-add,
+arm64 (emulated) among them."""
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from helpers import bits
 
 from fastnn._core import table
 
@@ -20,6 +24,10 @@ FLAGS = [
     "-fno-trapping-math",
 ]
 ARM64 = {"compiler": "aarch64-linux-gnu-gcc", "emulator": "qemu-aarch64"}
+
+NETWORKS = Path(__file__).parent / "networks.py"
+# A Python on arm64, run by an emulator, that imports fastnn: tools/arm64.sh makes one.
+PYTHON_ON_ARM64 = os.environ.get("FASTNN_PYTHON_ON_ARM64")
 
 pytestmark = [
     pytest.mark.slow,
@@ -46,9 +54,15 @@ def build(compiler, folder, *flags):
     return program
 
 
-def digests(*command):
-    output = subprocess.run([*map(str, command)], check=True, capture_output=True, text=True).stdout
+def digests(*command, **environment):
+    output = subprocess.run(
+        [*map(str, command)], check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
+    ).stdout
     return dict(line.rsplit(" ", 1) for line in output.splitlines())
+
+
+def networks(isa):
+    return digests(sys.executable, NETWORKS, FASTNN_ISA=isa)
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +99,29 @@ def test_arm64_agrees(native, tmp_path):
         pytest.skip(f"needs {ARM64['emulator']}")
     program = build(ARM64["compiler"], tmp_path, "-static")
     assert digests(ARM64["emulator"], program, "base") == digests(native, fma_isas()[-1])
+
+
+def test_the_networks_see_a_difference():
+    if not fma_isas():
+        pytest.skip("needs an instruction set with a fused multiply-add")
+    base, fma = networks("base"), networks(fma_isas()[0])
+    assert len(base) == 12
+    assert base.keys() == fma.keys()
+    assert not base.items() & fma.items()
+
+
+@bits.native()
+def test_networks_agree_on_instruction_sets_of_this_processor():
+    results = [networks(isa) for isa in fma_isas()]
+    if len(results) < 2:
+        pytest.skip("needs two instruction sets with a fused multiply-add")
+    assert all(result == results[0] for result in results)
+
+
+@bits.native()
+def test_networks_agree_on_arm64():
+    if not PYTHON_ON_ARM64:
+        pytest.skip("needs FASTNN_PYTHON_ON_ARM64, which make arm64 sets")
+    if not fma_isas():
+        pytest.skip("needs an instruction set with a fused multiply-add to compare with")
+    assert digests(PYTHON_ON_ARM64, NETWORKS, FASTNN_ISA="base") == networks(fma_isas()[-1])
