@@ -190,7 +190,7 @@ cdef int run_micro_batches(Trainer self, Py_ssize_t start, Py_ssize_t size, cons
     cdef Py_ssize_t n_params = self.plan.n_params
     cdef Py_ssize_t micro_batches = self.lanes.micro_batches(size), groups = min(micro_batches, <Py_ssize_t> GROUPS)
     cdef Cut cut = Cut(trainer=<PyObject*> self, start=start, size=size, micro_batches=micro_batches, groups=groups,
-                       parts=min(groups, min(<Py_ssize_t> self.lanes.n_lanes, worth(size * self.row_work, (groups // 2 + 1) * n_params * self.kernels.itemsize))), weights=weights,
+                       parts=min(groups, min(<Py_ssize_t> self.lanes.n_lanes, worth(size * self.row_work, (groups + 2) * n_params * self.kernels.itemsize))), weights=weights,
                        scale=scale)
     cdef Groups sums = Groups(kernels=self.kernels, gradients=self.lanes.gradients, count=groups, n=n_params,
                               total=<char*> cnp.PyArray_DATA(self.grads))
