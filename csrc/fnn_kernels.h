@@ -61,9 +61,10 @@ typedef struct fnn_shape {
     ptrdiff_t x_row, w_row, y_row, bias_row;
 } fnn_shape;
 
-/* A normalisation of x (R, C) = (rows, columns); gamma, beta (C,) or NULL: all 1, all 0. */
+/* A normalisation of x (R, C) = (rows, columns), or of some of the columns of a matrix: rows of x, y, dy and dx lie
+ * x_row apart.  gamma, beta (C,) or NULL: all 1, all 0. */
 typedef struct fnn_norm {
-    ptrdiff_t rows, columns;
+    ptrdiff_t rows, columns, x_row;
     double epsilon; /* added to a variance */
     const fnn_real *gamma, *beta;
 } fnn_norm;
@@ -118,9 +119,10 @@ typedef struct fnn_kernels {
     void (*log_sum_exp)(ptrdiff_t B, ptrdiff_t O, const fnn_real *z, fnn_real *out);
 
     fnn_products products;
-    /* As the weight gradient for biases, ADDS: out_o += scale * sum_b x_bo, b in order: x (B, O), out (O,), both as dy and
-     * dw. */
-    void (*add_row_sum)(ptrdiff_t B, ptrdiff_t outputs, double scale, const fnn_real *x, fnn_real *out);
+    /* As the weight gradient for biases, ADDS: out_o += scale * sum_b x_bo, b in order: x (B, O) with rows x_row apart,
+     * out (O,), both as dy and dw. */
+    void (*add_row_sum)(ptrdiff_t B, ptrdiff_t outputs, double scale, const fnn_real *x, ptrdiff_t x_row,
+                        fnn_real *out);
 
     /* ---- losses and optimisers (fnn_families.def, fnn_loss.tmpl.h, fnn_optimizer.tmpl.h) */
     fnn_loss_value loss[FNN_LOSSES];
@@ -142,15 +144,16 @@ typedef struct fnn_kernels {
     int (*all_finite)(ptrdiff_t N, const fnn_real *x);
     /* Penalty of the weights, ADDS to the gradient: g += l1 sign(w) + l2 w. */
     void (*add_penalty)(ptrdiff_t N, double l1, double l2, const fnn_real *w, fnn_real *g);
-    /* Scale each column of w (rows, columns) whose Euclidean norm exceeds limit back to it, in place [Srebro 2005];
-     * work (columns,). */
-    void (*limit_columns)(ptrdiff_t rows, ptrdiff_t columns, double limit, fnn_real *w, fnn_real *work);
+    /* Scale each column of w (rows, columns), rows w_row apart, whose Euclidean norm exceeds limit back to it, in place
+     * [Srebro 2005]; work (columns,). */
+    void (*limit_columns)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t w_row, double limit, fnn_real *w, fnn_real *work);
 
     /* ---- normalisation (fnn_norm.tmpl.h), n = (x - mean) / sqrt(variance + epsilon) --------------------------
-     * x, y, dy, dx (R, C).  No two arrays overlap, but y may be x; dgamma may be gamma and dbeta beta: dx is of gamma as
+     * x, y, dy, dx (R, C) with rows x_row apart.  No two arrays overlap, but y may be x; dgamma may be gamma and dbeta beta: dx is of gamma as
      * it was.  dx, dgamma and dbeta may be NULL: not wanted.  Sums run in double. */
     /* mean_c = sum_r x_rc / R; variance_c = sum_r (x_rc - mean_c)^2 / R, in two passes; mean and variance (C,). */
-    void (*column_moments)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, fnn_real *mean, fnn_real *variance);
+    void (*column_moments)(ptrdiff_t R, ptrdiff_t C, ptrdiff_t x_row, const fnn_real *x, fnn_real *mean,
+                           fnn_real *variance);
     /* y = gamma n + beta with mean and variance (C,) of the columns.                 [Ioffe & Szegedy 2015, alg. 1] */
     void (*batch_norm_forward)(const fnn_norm *norm, const fnn_real *x, const fnn_real *mean, const fnn_real *variance,
                                fnn_real *y);

@@ -5,7 +5,8 @@
 #define FNN_LEFT(start, N) ((N) - (start) < FNN_BLOCK ? (N) - (start) : FNN_BLOCK)
 #endif
 
-static void FN(fnn_column_moments)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, fnn_real *mean, fnn_real *variance)
+static void FN(fnn_column_moments)(ptrdiff_t R, ptrdiff_t C, ptrdiff_t x_row, const fnn_real *x, fnn_real *mean,
+                                   fnn_real *variance)
 {
     double center[FNN_BLOCK], total[FNN_BLOCK];
     for (ptrdiff_t start = 0; start < C; start += FNN_BLOCK) {
@@ -13,7 +14,7 @@ static void FN(fnn_column_moments)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, 
         REAL *first = (REAL *)mean + start, *second = (REAL *)variance + start;
         memset(total, 0, sizeof total);
         for (ptrdiff_t r = 0; r < R; r++) {
-            const REAL *row = (const REAL *)x + r * C + start;
+            const REAL *row = (const REAL *)x + r * x_row + start;
             EACH(c, count)
                 total[c] += (double)row[c];
         }
@@ -23,7 +24,7 @@ static void FN(fnn_column_moments)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, 
             total[c] = 0;
         }
         for (ptrdiff_t r = 0; r < R; r++) {
-            const REAL *row = (const REAL *)x + r * C + start;
+            const REAL *row = (const REAL *)x + r * x_row + start;
             EACH(c, count) {
                 const double deviation = (double)row[c] - center[c];
                 total[c] += deviation * deviation;
@@ -57,7 +58,7 @@ FNN_SHARED void FN(column_factors)(ptrdiff_t count, ptrdiff_t start, const fnn_n
 static void FN(fnn_batch_norm_forward)(const fnn_norm *norm, const fnn_real *x, const fnn_real *mean,
                                        const fnn_real *variance, fnn_real *y)
 {
-    const ptrdiff_t C = norm->columns;
+    const ptrdiff_t C = norm->columns, apart = norm->x_row;
     const REAL *beta = norm->beta;
     REAL factor[FNN_BLOCK], shift[FNN_BLOCK];
     for (ptrdiff_t start = 0; start < C; start += FNN_BLOCK) {
@@ -66,8 +67,8 @@ static void FN(fnn_batch_norm_forward)(const fnn_norm *norm, const fnn_real *x, 
         FN(column_factors)(count, start, norm, variance, factor);
         FN(copy_or)(count, beta ? beta + start : NULL, 0, shift);
         for (ptrdiff_t r = 0; r < norm->rows; r++) {
-            const REAL *in = (const REAL *)x + r * C + start;
-            REAL *out = (REAL *)y + r * C + start;
+            const REAL *in = (const REAL *)x + r * apart + start;
+            REAL *out = (REAL *)y + r * apart + start;
             EACH(c, count)
                 out[c] = FMA(in[c] - center[c], factor[c], shift[c]);
         }
@@ -87,7 +88,7 @@ static void FN(fnn_batch_norm_backward)(const fnn_norm *norm, int coupled, doubl
                                         const fnn_real *mean, const fnn_real *variance, const fnn_real *dy,
                                         fnn_real *dx, fnn_real *dgamma, fnn_real *dbeta)
 {
-    const ptrdiff_t R = norm->rows, C = norm->columns;
+    const ptrdiff_t R = norm->rows, C = norm->columns, apart = norm->x_row;
     const double share = coupled ? 1 / (double)R : 0;
     double flat[FNN_BLOCK], slope[FNN_BLOCK]; /* sum_r dy and sum_r dy (x - mean) */
     REAL factor[FNN_BLOCK], level[FNN_BLOCK], tilt[FNN_BLOCK];
@@ -97,7 +98,7 @@ static void FN(fnn_batch_norm_backward)(const fnn_norm *norm, int coupled, doubl
         memset(flat, 0, sizeof flat);
         memset(slope, 0, sizeof slope);
         for (ptrdiff_t r = 0; r < R; r++) {
-            const REAL *in = (const REAL *)x + r * C + start, *gradient = (const REAL *)dy + r * C + start;
+            const REAL *in = (const REAL *)x + r * apart + start, *gradient = (const REAL *)dy + r * apart + start;
             EACH(c, count) {
                 flat[c] += (double)gradient[c];
                 slope[c] += (double)gradient[c] * (double)(in[c] - center[c]);
@@ -111,8 +112,8 @@ static void FN(fnn_batch_norm_backward)(const fnn_norm *norm, int coupled, doubl
             slope[c] *= __builtin_sqrt(precision);
         }
         for (ptrdiff_t r = 0; r < (dx ? R : 0); r++) {
-            const REAL *in = (const REAL *)x + r * C + start, *gradient = (const REAL *)dy + r * C + start;
-            REAL *out = (REAL *)dx + r * C + start;
+            const REAL *in = (const REAL *)x + r * apart + start, *gradient = (const REAL *)dy + r * apart + start;
+            REAL *out = (REAL *)dx + r * apart + start;
             EACH(c, count)
                 out[c] = FMA(center[c] - in[c], tilt[c], gradient[c] - level[c]) * factor[c];
         }
@@ -143,11 +144,11 @@ FNN_SHARED double FN(dot_around)(ptrdiff_t N, const REAL *x, REAL center, const 
 
 static void FN(fnn_layer_norm_forward)(const fnn_norm *norm, const fnn_real *x, fnn_real *y, fnn_real *moments)
 {
-    const ptrdiff_t C = norm->columns;
+    const ptrdiff_t C = norm->columns, apart = norm->x_row;
     const REAL *gamma = norm->gamma, *beta = norm->beta;
     for (ptrdiff_t r = 0; r < norm->rows; r++) {
-        const REAL *in = (const REAL *)x + r * C;
-        REAL *out = (REAL *)y + r * C, *moment = (REAL *)moments + 2 * r;
+        const REAL *in = (const REAL *)x + r * apart;
+        REAL *out = (REAL *)y + r * apart, *moment = (REAL *)moments + 2 * r;
         const REAL mean = (REAL)(FN(fnn_sum)(C, in) / (double)C);
         const double variance = FN(dot_around)(C, in, mean, NULL) / (double)C;
         const REAL inverse = (REAL)(1 / __builtin_sqrt(variance + norm->epsilon));
@@ -170,12 +171,12 @@ static void FN(fnn_layer_norm_forward)(const fnn_norm *norm, const fnn_real *x, 
 static void FN(layer_norm_input_gradient)(const fnn_norm *norm, const REAL *x, const REAL *moments, const REAL *dy,
                                           REAL *dx)
 {
-    const ptrdiff_t C = norm->columns;
+    const ptrdiff_t C = norm->columns, apart = norm->x_row;
     const REAL *gamma = norm->gamma;
     for (ptrdiff_t r = 0; r < norm->rows; r++) {
-        const REAL *in = x + r * C, *gradient = dy + r * C;
+        const REAL *in = x + r * apart, *gradient = dy + r * apart;
         const REAL mean = moments[2 * r], inverse = moments[2 * r + 1];
-        REAL *out = dx + r * C;
+        REAL *out = dx + r * apart;
         FN(copy_or)(C, gamma, 1, out);
         EACH(c, C)
             out[c] *= gradient[c];
@@ -189,7 +190,7 @@ static void FN(layer_norm_input_gradient)(const fnn_norm *norm, const REAL *x, c
 static void FN(fnn_layer_norm_backward)(const fnn_norm *norm, double scale, const fnn_real *x, const fnn_real *moments,
                                         const fnn_real *dy, fnn_real *dx, fnn_real *dgamma, fnn_real *dbeta)
 {
-    const ptrdiff_t C = norm->columns;
+    const ptrdiff_t C = norm->columns, apart = norm->x_row;
     double flat[FNN_BLOCK], slope[FNN_BLOCK];
     if (dx)
         FN(layer_norm_input_gradient)(norm, x, moments, dy, dx);
@@ -198,7 +199,7 @@ static void FN(fnn_layer_norm_backward)(const fnn_norm *norm, double scale, cons
         memset(flat, 0, sizeof flat);
         memset(slope, 0, sizeof slope);
         for (ptrdiff_t r = 0; r < norm->rows; r++) {
-            const REAL *in = (const REAL *)x + r * C + start, *gradient = (const REAL *)dy + r * C + start;
+            const REAL *in = (const REAL *)x + r * apart + start, *gradient = (const REAL *)dy + r * apart + start;
             const REAL mean = ((const REAL *)moments)[2 * r], inverse = ((const REAL *)moments)[2 * r + 1];
             EACH(c, count) {
                 flat[c] += (double)gradient[c];

@@ -31,6 +31,29 @@ int fnn_pool_limit(int threads)
     return FNN_MAX_THREADS;
 }
 
+int fnn_pool_worth(int64_t work, int64_t moved)
+{
+    (void)work;
+    (void)moved;
+    return 1;
+}
+
+void fnn_pool_expect(int64_t work)
+{
+    (void)work;
+}
+
+void fnn_pool_costs(int64_t *joining, int64_t *waking)
+{
+    *joining = *waking = 0;
+}
+
+void fnn_pool_set_costs(int64_t joining, int64_t waking)
+{
+    (void)joining;
+    (void)waking;
+}
+
 #else
 
 #include <pthread.h>
@@ -38,7 +61,6 @@ int fnn_pool_limit(int threads)
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,6 +69,13 @@ int fnn_pool_limit(int threads)
 #define LONG_SPIN 1000000 /* of a worker that came too late: until the caller, busy with its part, comes by again */
 #define SPINS_PER_LOOK 64 /* looks at the state per look at the clock */
 #define MISSES 3          /* runs for which a worker was too late, until it is sent elsewhere */
+#define PART_JOINS 12     /* what it takes to run and join a part, that often, is the least that one must save */
+#define LINE_JOINS 10     /* cache lines that go from one processor to another in the time of a join */
+#define WAKE_PAYS 3       /* likewise of what a sleeper costs: it begins with a cold cache */
+#define JOINS 16          /* by which running and joining is measured */
+#define WAKES 4           /* by which waking is */
+#define STALE 20000000    /* nanoseconds after which joining is measured again: a system may move a virtual processor */
+#define UNMEASURED 2000   /* nanoseconds of work that are worth no thread whatever it costs */
 
 #if defined(__x86_64__) || defined(__i386__)
 #define PAUSE() __builtin_ia32_pause()
@@ -69,7 +98,8 @@ enum state {
 
 typedef struct worker {
     _Alignas(LINE) atomic_int state;
-    int misses; /* runs in a row that it did not begin; its caller's */
+    int misses;    /* runs in a row that it did not begin; its caller's */
+    int processor; /* that it did its last part on */
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -82,6 +112,14 @@ static atomic_bool may_spin;
 static atomic_bool handles_forks;
 static _Thread_local bool forking; /* between before_fork, which entered, and after */
 static _Thread_local int limit = FNN_MAX_THREADS;
+
+/* Nanoseconds, -1 until measured: to run an empty part on a worker that spins, and on one that sleeps. */
+static atomic_llong joining = -1, waking = -1;
+static atomic_llong stale_at; /* when joining is to be measured again; 0: never, it was set */
+
+/* Of the calling thread: what workers would have saved it in its latest calls had they been awake, and until when these
+ * take. */
+static _Thread_local int64_t missed, busy_until;
 
 /* Held by the one run, or the fork, that has the workers and the job. */
 static _Alignas(LINE) atomic_bool entered;
@@ -163,13 +201,22 @@ static bool change(worker *w, int from, int to)
     return atomic_compare_exchange_strong_explicit(&w->state, &from, to, memory_order_acq_rel, memory_order_acquire);
 }
 
+static int processor_here(void)
+{
+#if defined(__linux__)
+    return sched_getcpu();
+#else
+    return -1;
+#endif
+}
+
 /* Send a worker to any processor but this one.  Systems like to wake a thread where its waker runs, and may leave it
- * queued there for long, since the caller never sleeps. */
+ * queued there for long, since the caller never sleeps, or let the two take turns. */
 static void send_away(worker *w)
 {
 #if defined(__linux__)
     cpu_set_t allowed;
-    const int here = sched_getcpu();
+    const int here = processor_here();
     if (here < 0 || sched_getaffinity(0, sizeof allowed, &allowed) != 0)
         return;
     CPU_CLR((size_t)here, &allowed);
@@ -178,6 +225,13 @@ static void send_away(worker *w)
 #else
     (void)w;
 #endif
+}
+
+/* After a part of its own: a worker on the caller's processor would get a turn only where the caller waits. */
+static void keep_away(worker *w)
+{
+    if (w->processor >= 0 && w->processor == processor_here())
+        send_away(w);
 }
 
 static void work(ptrdiff_t part)
@@ -197,6 +251,7 @@ static void *serve(void *argument)
         spin = LONG_SPIN;
         if (change(me, GO, BUSY)) {
             work(me - workers + 1);
+            me->processor = processor_here();
             hand_over(me, FREE, AWAITED);
             spin = SPIN;
         }
@@ -275,6 +330,7 @@ static int hire(int count)
         worker *w = &workers[have];
         atomic_store_explicit(&w->state, FREE, memory_order_relaxed);
         w->misses = 0;
+        w->processor = -1;
         pthread_mutex_init(&w->mutex, NULL);
         pthread_cond_init(&w->changed, NULL);
         if (pthread_create(&w->thread, NULL, serve, w) != 0)
@@ -283,6 +339,148 @@ static int hire(int count)
     }
     pthread_sigmask(SIG_SETMASK, &own, NULL);
     return have;
+}
+
+static void nothing(void *argument, ptrdiff_t part)
+{
+    (void)argument;
+    (void)part;
+}
+
+/* Nanoseconds that a worker takes for a part in which nothing is to be done. */
+static int64_t round_trip(worker *w)
+{
+    const int64_t began = nanoseconds();
+    hand_over(w, GO, ASLEEP);
+    if (spin_while(w, GO, LONG_SPIN) == GO && change(w, GO, FREE))
+        return LONG_SPIN;
+    wait_while(w, BUSY, AWAITED, LONG_SPIN);
+    const int64_t took = nanoseconds() - began;
+    keep_away(w);
+    return took;
+}
+
+/* Measure what a part costs on a worker that is awake.  The least of several tries is taken, here and below: others may
+ * disturb, nobody can speed up. */
+static void measure_joining(worker *w)
+{
+    int64_t awake = LONG_SPIN;
+    job.task = nothing;
+    job.parts = job.threads = 2;
+    for (int k = 0; k < JOINS; k++) {
+        const int64_t found = round_trip(w);
+        awake = found < awake ? found : awake;
+    }
+    atomic_store_explicit(&joining, awake, memory_order_relaxed);
+    atomic_store_explicit(&stale_at, nanoseconds() + STALE, memory_order_relaxed);
+}
+
+/* Likewise on one that sleeps, too. */
+static void measure(void)
+{
+    int64_t asleep = LONG_SPIN;
+    if (hire(1) > 0) {
+        worker *w = &workers[0];
+        measure_joining(w);
+        for (int k = 0; k < WAKES; k++) {
+            spin_while(w, FREE, LONG_SPIN);
+            for (const int64_t until = nanoseconds() + 2 * SPIN; nanoseconds() < until;)
+                PAUSE(); /* until its processor has gone to rest */
+            const int64_t found = round_trip(w);
+            asleep = found < asleep ? found : asleep;
+        }
+        measure_joining(w);
+    } else
+        atomic_store_explicit(&joining, LONG_SPIN, memory_order_relaxed);
+    atomic_store_explicit(&waking, asleep, memory_order_relaxed);
+}
+
+/* Workers that are awake, of the first `count`. */
+static int awake_workers(int count)
+{
+    const int have = atomic_load_explicit(&hired, memory_order_relaxed);
+    int k = 0;
+    while (k < count && k < have && atomic_load_explicit(&workers[k].state, memory_order_relaxed) != ASLEEP)
+        k++;
+    return k;
+}
+
+/* Does it pay to wake workers that would save so many nanoseconds? */
+static bool pays_to_wake(int64_t saved)
+{
+    return saved >= WAKE_PAYS * atomic_load_explicit(&waking, memory_order_relaxed);
+}
+
+/* Threads that work is worth if they are awake. */
+static int threads_for(int64_t work)
+{
+    const int threads = fnn_pool_threads();
+    int64_t cost = atomic_load_explicit(&joining, memory_order_relaxed);
+    if (threads < 2 || (cost < 0 && work < UNMEASURED) || atomic_load_explicit(&entered, memory_order_relaxed))
+        return 1;
+    if (cost < 0) {
+        if (!enter())
+            return 1;
+        measure();
+        leave();
+        cost = atomic_load_explicit(&joining, memory_order_relaxed);
+    }
+    if (cost == 0 || work >= threads * PART_JOINS * cost)
+        return threads;
+    const int64_t worth = work / (PART_JOINS * cost);
+    return worth > 1 ? (int)worth : 1;
+}
+
+int fnn_pool_worth(int64_t work, int64_t moved)
+{
+    const int threads = threads_for(work);
+    if (threads < 2)
+        return 1;
+    const int64_t saved = work - work / threads, join = atomic_load_explicit(&joining, memory_order_relaxed);
+    if (join > 0 && saved < join * (PART_JOINS + moved / (64 * LINE_JOINS)))
+        return 1;
+    const int awake = 1 + awake_workers(threads - 1);
+    return awake == threads || pays_to_wake(saved) ? threads : awake;
+}
+
+/* Where one call is not worth it many may be, if they come so soon after each other that a worker would stay awake: what
+ * has been missed adds up.  So no row of calls takes much longer than the better of always and never waking would. */
+void fnn_pool_expect(int64_t work)
+{
+    const int threads = threads_for(work);
+    if (threads < 2)
+        return;
+    const int64_t now = nanoseconds(), stale = atomic_load_explicit(&stale_at, memory_order_relaxed);
+    if (awake_workers(threads - 1) == threads - 1) {
+        if (stale != 0 && now > stale && enter()) {
+            measure_joining(&workers[0]);
+            leave();
+        }
+        return;
+    }
+    missed = (now > busy_until + SPIN ? 0 : missed) + work - work / threads;
+    busy_until = now + work;
+    if (!pays_to_wake(missed) || !enter())
+        return;
+    missed = 0;
+    const int have = hire(threads - 1);
+    for (int k = 0; k < have && k < threads - 1; k++)
+        if (atomic_load_explicit(&workers[k].state, memory_order_relaxed) == ASLEEP)
+            hand_over(&workers[k], FREE, ASLEEP);
+    leave();
+}
+
+void fnn_pool_costs(int64_t *join, int64_t *wake)
+{
+    *join = atomic_load_explicit(&joining, memory_order_relaxed);
+    *wake = atomic_load_explicit(&waking, memory_order_relaxed);
+}
+
+void fnn_pool_set_costs(int64_t join, int64_t wake)
+{
+    atomic_store_explicit(&stale_at, 0, memory_order_relaxed);
+    atomic_store_explicit(&waking, wake, memory_order_relaxed);
+    atomic_store_explicit(&joining, join, memory_order_relaxed);
 }
 
 void fnn_pool_run(fnn_task task, void *argument, ptrdiff_t parts)
@@ -311,6 +509,7 @@ void fnn_pool_run(fnn_task task, void *argument, ptrdiff_t parts)
         if (!change(w, GO, FREE)) {
             w->misses = 0;
             wait_while(w, BUSY, AWAITED, SPIN);
+            keep_away(w);
             continue;
         }
         if (++w->misses % MISSES == 0)

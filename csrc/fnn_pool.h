@@ -5,7 +5,7 @@
  *
  * Workers start at the first run that can use them.  After a run they spin for some microseconds, so that the next one
  * costs less than one, and then sleep; they do not spin if there are more threads than processors for this process.
- * A worker that keeps coming too late is kept off the processor of its caller from then on (Linux).
+ * A worker that keeps coming too late, or is found on the processor of its caller, is kept off it from then on (Linux).
  * They block all signals but those of a fault in their own code, and never touch the floating-point environment.
  *
  * A fork joins the idle workers, so that there are none while it happens; one during a run leaves that run alone.
@@ -14,6 +14,7 @@
 #define FNN_POOL_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define FNN_MAX_THREADS 1024
 
@@ -24,6 +25,17 @@ typedef void (*fnn_task)(void *argument, ptrdiff_t part);
  * every run; further parts go to whoever is free.  The caller does the part of a worker that has not begun when all else
  * is done, so that a run never takes much longer than it would on one thread. */
 void fnn_pool_run(fnn_task task, void *argument, ptrdiff_t parts);
+/* How many threads, from 1 on, a run is worth now that one thread would take `work` nanoseconds for, and for which `moved`
+ * bytes would go from the cache of one processor to that of another.  That depends on what a worker costs that spins and
+ * one that sleeps, both measured at the first call that could use one, and on whether workers sleep: so no result may
+ * depend on it. */
+int fnn_pool_worth(int64_t work, int64_t moved);
+/* Runs of `work` nanoseconds in all are about to come: wake the workers, if that pays, before the first needs them. */
+void fnn_pool_expect(int64_t work);
+/* Nanoseconds of an empty part on a worker that spins, and on one that sleeps; -1: not measured. */
+void fnn_pool_costs(int64_t *joining, int64_t *waking);
+/* Set them; with 0 and 0 every run is worth all threads, for tests. */
+void fnn_pool_set_costs(int64_t joining, int64_t waking);
 /* Threads a run of the calling thread may use, itself included; 1 until set, and always 1 where there is no pthread
  * (Windows). */
 int fnn_pool_threads(void);

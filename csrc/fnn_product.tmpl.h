@@ -1,10 +1,11 @@
 /* The products of a dense layer: which way each goes. */
 
 /* The gradient of biases: that of the weights of an input that is always 1. */
-static void FN(fnn_add_row_sum)(ptrdiff_t B, ptrdiff_t O, double scale, const fnn_real *x, fnn_real *out)
+static void FN(fnn_add_row_sum)(ptrdiff_t B, ptrdiff_t O, double scale, const fnn_real *x, ptrdiff_t x_row,
+                                fnn_real *out)
 {
     static const REAL ONE = 1;
-    const FN(product) p = {.a = &ONE, .w = x, .w_row = O, .c = out, .add = 1, .scale = (REAL)scale};
+    const FN(product) p = {.a = &ONE, .w = x, .w_row = x_row, .c = out, .add = 1, .scale = (REAL)scale};
     FN(run_product)(&p, 1, O, B);
 }
 

@@ -74,13 +74,13 @@ static void FN(fnn_add_penalty)(ptrdiff_t N, double l1, double l2, const fnn_rea
         out[n] += FMA(ridge, in[n], lasso * FN(sign)(in[n]));
 }
 
-static void FN(fnn_limit_columns)(ptrdiff_t I, ptrdiff_t O, double limit, fnn_real *w, fnn_real *work)
+static void FN(fnn_limit_columns)(ptrdiff_t I, ptrdiff_t O, ptrdiff_t w_row, double limit, fnn_real *w, fnn_real *work)
 {
     const REAL most = (REAL)limit;
     REAL *factor = work;
     memset(factor, 0, (size_t)O * sizeof *factor);
     for (ptrdiff_t i = 0; i < I; i++) {
-        const REAL *row = (const REAL *)w + i * O;
+        const REAL *row = (const REAL *)w + i * w_row;
         EACH(o, O)
             factor[o] = FMA(row[o], row[o], factor[o]);
     }
@@ -89,7 +89,7 @@ static void FN(fnn_limit_columns)(ptrdiff_t I, ptrdiff_t O, double limit, fnn_re
         factor[o] = norm > most ? most / norm : 1;
     }
     for (ptrdiff_t i = 0; i < I; i++) {
-        REAL *row = (REAL *)w + i * O;
+        REAL *row = (REAL *)w + i * w_row;
         EACH(o, O)
             row[o] *= factor[o];
     }

@@ -14,6 +14,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from fastnn._core.claim cimport claim, let_go
 from fastnn._core.loss cimport labels_allowed, reals_allowed
+from fastnn._core.pool cimport expect
 from fastnn._core.plan cimport require_ok
 from fastnn._core.step cimport DIVERGED, FAILED, OK, Op
 from fastnn._core.trainer cimport Trainer
@@ -146,7 +147,9 @@ cdef class Handle:
         return status
 
     cdef int answer(self, const Place* place, Py_ssize_t n, const char* x, char* y) noexcept nogil:
-        cdef int status = answer_all(self.engine, <Workspace> (place.many if n > 1 else place.one), &x, &y, n, True)
+        cdef int status
+        expect(n * self.engine.row_work)
+        status = answer_all(self.engine, <Workspace> (place.many if n > 1 else place.one), &x, &y, n, True)
         return FNN_OK if status == OK else FNN_NOT_FINITE if status == NOT_FINITE else FNN_FAILED
 
     cdef int answer_or_keep(self, const Place* place, Py_ssize_t n, const char* x, char* y) noexcept with gil:

@@ -228,7 +228,7 @@ def add_row_sum(x, db, double scale=1.0, isa=None, out=None):
         x, db = roomy(x), roomy(db)
     elif out is not db:
         raise ValueError("add_row_sum: expected out to be db itself, or None")
-    c.kernels.add_row_sum(c.rows, c.columns, scale, c.read(x), c.write(db, (c.columns,)))
+    c.kernels.add_row_sum(c.rows, c.columns, scale, c.read(x), c.columns, c.write(db, (c.columns,)))
     return db
 
 
@@ -282,14 +282,14 @@ def limit_columns(w, double limit, isa=None):
     """Scale long columns back to norm limit, in place."""
     c = Call(w, isa, True)
     work = c.new((c.columns,))
-    c.kernels.limit_columns(c.rows, c.columns, limit, c.write(w), c.write(work, work.shape))
+    c.kernels.limit_columns(c.rows, c.columns, c.columns, limit, c.write(w), c.write(work, work.shape))
 
 
 # ---- normalisation ----
 
 cdef fnn_norm norm_of(Call c, gamma, beta, double epsilon) except *:
     cdef tuple columns = (c.columns,)
-    return fnn_norm(rows=c.rows, columns=c.columns, epsilon=epsilon, gamma=c.read(gamma, columns),
+    return fnn_norm(rows=c.rows, columns=c.columns, x_row=c.columns, epsilon=epsilon, gamma=c.read(gamma, columns),
                     beta=c.read(beta, columns))
 
 
@@ -297,7 +297,7 @@ def column_moments(x, isa=None):
     """Return mean and variance of each column."""
     c = Call(x, isa, True)
     mean, variance = c.new(x.shape[1:]), c.new(x.shape[1:])
-    c.kernels.column_moments(c.rows, c.columns, c.read(x), c.write(mean, mean.shape), c.write(variance, mean.shape))
+    c.kernels.column_moments(c.rows, c.columns, c.columns, c.read(x), c.write(mean, mean.shape), c.write(variance, mean.shape))
     return mean, variance
 
 

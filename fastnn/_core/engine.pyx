@@ -13,6 +13,9 @@ from libc.string cimport memcpy
 from fastnn._core.claim cimport let_go
 from fastnn._core.loss cimport NO_REALS, labels_allowed, reals_allowed
 from fastnn._core.plan cimport GIL_WORK, require_ok, require_rows, run_backward, run_commit, run_forward
+from fastnn._core.parts cimport all_finite, copy
+from fastnn._core.pool cimport expect
+from fastnn._core.products cimport multiply_add_work
 from fastnn._core.rows cimport data_of, fits, row_of
 from fastnn._core.step cimport Frame, OK
 from fastnn._core.workspace cimport rows_by_bytes, take_input
@@ -46,7 +49,7 @@ cdef inline int answer(Engine self, Workspace work, const char** rows, char** an
         return status
     for i in range(self.n_outputs):
         row_bytes = self.output_bytes[i]
-        memcpy(answers[i] + start * row_bytes, work.frame.values[self.output_tensors[i]], n * row_bytes)
+        copy(work.frame.values[self.output_tensors[i]], n * row_bytes, answers[i] + start * row_bytes)
     return OK
 
 
@@ -57,8 +60,8 @@ cdef int answer_all(Engine self, Workspace work, const char** rows, char** answe
     cdef int status
     while start < n:
         size = min(self.chunk, n - start)
-        if check and not self.plan.kernels.all_finite(
-                size * width, rows[0] + start * width * self.plan.kernels.itemsize):
+        if check and not all_finite(
+                self.plan.kernels, size * width, rows[0] + start * width * self.plan.kernels.itemsize):
             return NOT_FINITE
         status = answer(self, work, rows, answers, start, size)
         if status != OK:
@@ -76,6 +79,7 @@ cdef inline int run(Engine self, Idle idle, const char** rows, char** answers, P
         status = answer_all(self, work, rows, answers, n, check)
     else:
         with nogil:
+            expect(n * self.row_work)
             status = answer_all(self, work, rows, answers, n, check)
     idle.give_back(work)
     return require_ok(status) if status != NOT_FINITE else NOT_FINITE
@@ -86,6 +90,7 @@ cdef class Engine:
 
     def _bind(self, Plan plan, params, input_shapes, output_shapes):
         self.plan, self.scalar = plan, plan.dtype.type
+        self.row_work = <Py_ssize_t> (plan.multiply_adds * multiply_add_work(plan.kernels))
         self.params, self.grads = params, aligned_zeros(plan.n_params, plan.dtype)
         self.trainer = self.manual = None
         self._rows_kept, self.reals, self.classes, self.constant_rate = 0, NO_REALS, 0, -1.0
@@ -267,7 +272,7 @@ cdef class Engine:
                 return self._train_step_checked(x, y, sample_weight)
             batched, n = True, cnp.PyArray_DIM(x, 0)
         row, target = data_of(x), self.target_of(y, n, batched, &number, &labels)
-        if n == 0 or target == NULL or not self.plan.kernels.all_finite(n * self.input.width, row):
+        if n == 0 or target == NULL or not all_finite(self.plan.kernels, n * self.input.width, row):
             return self._train_step_checked(x, y, sample_weight)
         rate = self.constant_rate if self.constant_rate >= 0.0 else self.learning_rate
         trainer.prepare(n, 0)
@@ -339,6 +344,7 @@ cdef class Engine:
         for i in range(len(inputs)):
             memcpy(work.slots[i].own, data_of(inputs[i]), n * work.slots[i].row_bytes)
         with nogil:
+            expect(n * self.row_work)
             status = run_forward(work.plan.steps, work.plan.n_steps, &work.frame)
         require_ok(status)
         self._rows_kept, self.uncommitted = n, training
@@ -376,6 +382,7 @@ cdef class Engine:
             if frame.gradients[tensor] != NULL:
                 memcpy(frame.gradients[tensor], cnp.PyArray_DATA(dy), dy.nbytes)
         with nogil:
+            expect(2 * self._rows_kept * self.row_work)
             status = run_backward(self.plan.steps, self.plan.n_steps, &frame)
         require_ok(status)
         return [self._copy(frame.gradients[<int> tensor], tensor) for tensor in self.plan.inputs] if inputs else None

@@ -3,11 +3,13 @@
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
-from libc.string cimport memcpy
 
 from fastnn._core.memory cimport zeros
 from fastnn._core.loss cimport run_loss
+from fastnn._core.parts cimport copy
+from fastnn._core.pool cimport expect
 from fastnn._core.plan cimport require_ok, run_forward
+from fastnn._core.products cimport multiply_add_work
 from fastnn._core.step cimport OK
 from fastnn._core.workspace cimport Workspace, rows_by_bytes, take_input
 
@@ -70,6 +72,7 @@ cdef class Evaluator:
         cdef double loss_sum = 0.0, weight_sum = 0.0, total = 0.0
         cdef LossStep loss
         cdef int i, status = OK
+        expect(<Py_ssize_t> (n * self.plan.multiply_adds * multiply_add_work(self.kernels)))
         while start < n:
             size = min(self.chunk, n - start)
             work.frame.batch = size
@@ -92,7 +95,7 @@ cdef class Evaluator:
             for i, output in enumerate(outputs):
                 row_bytes = self.plan.widths[self.plan.outputs[i]] * itemsize
                 answers = <char*> cnp.PyArray_DATA(output) + start * row_bytes
-                memcpy(answers, work.frame.values[<int> self.plan.outputs[i]], size * row_bytes)
+                copy(work.frame.values[<int> self.plan.outputs[i]], size * row_bytes, answers)
             start += size
             PyErr_CheckSignals()
         self.idle.give_back(work)

@@ -6,10 +6,15 @@ from libc.float cimport DBL_MAX
 from libc.math cimport fabs
 from libc.stdint cimport uint64_t
 
+from fastnn._core.parts cimport CURVED, in_parts
 from fastnn._core.step cimport FAILED, OK
 from fastnn._core.views cimport view
 
 import numpy as np
+
+cdef enum:
+    BLOCK = 1 << 15     # numbers of a block of rows, or more
+    MOST_BLOCKS = 64
 
 REAL_TARGETS = {"any": ANY, "non-negative": NON_NEGATIVE, "unit": UNIT, "signs": SIGNS,
                 "probabilities": PROBABILITIES}
@@ -50,27 +55,69 @@ cdef int run_custom(const LossStep* loss, Py_ssize_t itemsize, Py_ssize_t B, con
         return FAILED
 
 
+# The rows of a batch in blocks, each with a sum of its own.
+cdef struct Blocks:
+    const LossStep* loss
+    Py_ssize_t itemsize
+    Py_ssize_t B
+    Py_ssize_t count
+    const char* y
+    const char* target
+    const char* weight
+    Py_ssize_t weights
+    double scale
+    char* dy                # or NULL
+    double[MOST_BLOCKS] totals
+
+
+cdef double rows_loss(const Blocks* blocks, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """The sum over rows first .. last - 1; their dy."""
+    cdef const LossStep* loss = blocks.loss
+    cdef Py_ssize_t itemsize = blocks.itemsize, row = loss.steps * loss.width * itemsize, n = last - first, b
+    cdef const char* y = blocks.y + first * row
+    cdef const char* target = blocks.target + first * loss.target_bytes
+    cdef const char* weight = blocks.weight
+    cdef char* dy = blocks.dy + first * row if blocks.dy != NULL else NULL
+    cdef double each, total = 0.0, share = blocks.scale / loss.steps
+    if weight == NULL:
+        return loss.value(n * loss.steps, loss.width, loss.parameter, y, target, NULL, share, dy) / loss.steps
+    weight += first * blocks.weights * itemsize
+    if blocks.weights == loss.steps:
+        return loss.value(n * loss.steps, loss.width, loss.parameter, y, target, weight, blocks.scale, dy)
+    for b in range(n):
+        each = (<const float*> weight)[b] if itemsize == sizeof(float) else (<const double*> weight)[b]
+        total += each / loss.steps * loss.value(
+            loss.steps, loss.width, loss.parameter, y + b * row, target + b * loss.target_bytes, NULL, share * each,
+            NULL if dy == NULL else dy + b * row)
+    return total
+
+
+cdef void block_losses(const void* job, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """The sums of blocks first .. last - 1."""
+    cdef Blocks* blocks = <Blocks*> job
+    cdef Py_ssize_t k
+    for k in range(first, last):
+        blocks.totals[k] = rows_loss(blocks, blocks.B * k // blocks.count, blocks.B * (k + 1) // blocks.count)
+
+
 cdef int run_loss(const LossStep* loss, Py_ssize_t itemsize, Py_ssize_t B, const char* y, const char* target,
                   const char* weight, Py_ssize_t weights, double scale, char* dy, double* total) noexcept nogil:
     """total = sum_b weight_b L_b; dy = scale * weight * dL/dy unless dy is NULL.
 
-    ``weights``: of a row; one is that of the mean over its steps, more are those of the steps.
+    ``weights``: of a row; one is that of the mean over its steps, more are those of the steps.  Many numbers are summed in
+    blocks of rows, whose sums are added in order: how many depends on the shape alone, not on the threads that share them.
     """
-    cdef Py_ssize_t b, row = loss.steps * loss.width * itemsize
-    cdef double each, share = scale / loss.steps
+    cdef Py_ssize_t N = B * loss.steps * loss.width, k
+    cdef Blocks blocks
     if loss.value == NULL:
         return run_custom(loss, itemsize, B, y, target, weight, scale, dy, total)
-    if weight == NULL:
-        total[0] = loss.value(B * loss.steps, loss.width, loss.parameter, y, target, NULL, share, dy) / loss.steps
-    elif weights == loss.steps:
-        total[0] = loss.value(B * loss.steps, loss.width, loss.parameter, y, target, weight, scale, dy)
-    else:
-        total[0] = 0.0
-        for b in range(B):
-            each = (<const float*> weight)[b] if itemsize == sizeof(float) else (<const double*> weight)[b]
-            total[0] += each / loss.steps * loss.value(
-                loss.steps, loss.width, loss.parameter, y + b * row, target + b * loss.target_bytes, NULL, share * each,
-                NULL if dy == NULL else dy + b * row)
+    blocks.loss, blocks.itemsize, blocks.B, blocks.y, blocks.target = loss, itemsize, B, y, target
+    blocks.weight, blocks.weights, blocks.scale, blocks.dy = weight, weights, scale, dy
+    blocks.count = max(<Py_ssize_t> 1, min(<Py_ssize_t> MOST_BLOCKS, min(N // BLOCK, B)) // 2 * 2)
+    in_parts(block_losses, &blocks, blocks.count, 1, N * itemsize, CURVED)
+    total[0] = blocks.totals[0]
+    for k in range(1, blocks.count):
+        total[0] += blocks.totals[k]
     return OK
 
 

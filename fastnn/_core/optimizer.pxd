@@ -24,6 +24,7 @@ cdef class OptimizerState:
     cdef Segment* segments
     cdef list memory                            # of the segments
     cdef int n_segments
+    cdef double* sums                           # of squares, by segment
     cdef double clip_norm
     cdef double clip_value
     cdef double epsilon
@@ -33,7 +34,9 @@ cdef class OptimizerState:
     cdef cnp.ndarray work
     cdef readonly bint by_parts                 # parts of the gradient may be applied before others are known
     cdef void begin(self) noexcept nogil
+    cdef void sum_squares(self, const char* x, bint penalised) noexcept nogil
     cdef double squares(self, const char* params) noexcept nogil
+    cdef void limit(self, char* grads, double limit, double scale) noexcept nogil
     cdef void clip(self, char* grads) noexcept nogil
     cdef void apply_part(self, char* params, char* grads, double learning_rate, Py_ssize_t start,
                          Py_ssize_t stop) noexcept nogil

@@ -6,7 +6,8 @@ from libc.math cimport pow, sqrt
 
 from fastnn._core.memory cimport zeros
 from fastnn._core.table cimport kernel_table
-from fastnn._core.pool cimport run_parts, threads
+from fastnn._core.parts cimport LINE, PLAIN, RULE, in_parts
+from fastnn._core.pool cimport run_parts, worth
 
 import numpy as np
 
@@ -15,11 +16,8 @@ from fastnn._core.workspace import aligned_zeros
 
 cnp.import_array()
 
-cdef enum:
-    PART_SIZE = 1 << 15     # parameters that are worth a thread
-    LINE = 16               # elements of a cache line, of the smaller dtype
 
-# Parameters start .. stop, to be updated in parts.
+# Parameters start .. stop, to be updated.
 cdef struct Update:
     PyObject* optimizer
     char* params
@@ -27,27 +25,23 @@ cdef struct Update:
     double learning_rate
     Py_ssize_t start
     Py_ssize_t stop
-    Py_ssize_t parts
 
 
-cdef void update_part(void* argument, Py_ssize_t part) noexcept nogil:
-    update_segments(<OptimizerState> (<const Update*> argument).optimizer, <const Update*> argument, part)
+cdef void update_part(const void* job, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef const Update* update = <const Update*> job
+    update_segments(<OptimizerState> update.optimizer, update, update.start + first, update.start + last)
 
 
-cdef void update_segments(OptimizerState self, const Update* update, Py_ssize_t part) noexcept nogil:
-    """Update one part: what lies in it of each segment, by the segment's rules."""
+cdef void update_segments(OptimizerState self, const Update* update, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Parameters first .. last - 1: what lies there of each segment, by the segment's rules."""
     cdef const fnn_kernels* kernels = self.kernels
-    cdef Py_ssize_t itemsize = kernels.itemsize, size = update.stop - update.start, start, stop, n
-    cdef Py_ssize_t first = update.start + size * part // update.parts // LINE * LINE
-    cdef Py_ssize_t last = update.start + size * (part + 1) // update.parts // LINE * LINE
+    cdef Py_ssize_t itemsize = kernels.itemsize, start, stop, n
     cdef fnn_update scalars = self.scalars
     cdef const Segment* segment
     cdef char* w
     cdef char* g
     cdef char* s[3]
     cdef int i, k
-    if part == update.parts - 1:
-        last = update.stop
     for i in range(self.n_segments):
         segment = &self.segments[i]
         start, stop = max(first, segment.start), min(last, segment.start + segment.size)
@@ -65,6 +59,56 @@ cdef void update_segments(OptimizerState self, const Update* update, Py_ssize_t 
         if segment.weight_decay != 0.0:
             kernels.scale(n, 1.0 - scalars.learning_rate * segment.weight_decay, w, w)
         self.update(n, &scalars, g, w, s[0], s[1], s[2])
+
+
+# The segments of a vector, each summed by one thread: its order stays.
+cdef struct Squares:
+    PyObject* optimizer
+    const char* x
+    bint penalised          # only what l2 counts
+
+
+cdef void square_segment(void* argument, Py_ssize_t i) noexcept nogil:
+    square(<OptimizerState> (<const Squares*> argument).optimizer, <const Squares*> argument, i)
+
+
+cdef void square(OptimizerState self, const Squares* squares, Py_ssize_t i) noexcept nogil:
+    cdef const Segment* segment = &self.segments[i]
+    self.sums[i] = 0.0
+    if segment.l2 != 0.0 or not squares.penalised:
+        self.sums[i] = self.kernels.sum_squares(segment.size, squares.x + segment.start * self.kernels.itemsize)
+
+
+# A stretch of a gradient, to be clipped or scaled.
+cdef struct Limits:
+    const fnn_kernels* kernels
+    char* x
+    double limit            # 0: none
+    double scale
+
+
+cdef void limit_part(const void* job, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef const Limits* limits = <const Limits*> job
+    cdef char* x = limits.x + first * limits.kernels.itemsize
+    if limits.limit > 0.0:
+        limits.kernels.clip(last - first, limits.limit, x)
+    if limits.scale != 1.0:
+        limits.kernels.scale(last - first, limits.scale, x, x)
+
+
+# A matrix whose columns must not be longer than max_norm.
+cdef struct Columns:
+    const fnn_kernels* kernels
+    const Segment* segment
+    char* w
+    char* work
+
+
+cdef void limit_columns(const void* job, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef const Columns* matrix = <const Columns*> job
+    cdef Py_ssize_t at = first * matrix.kernels.itemsize, columns = matrix.segment.columns
+    matrix.kernels.limit_columns(matrix.segment.size // columns, last - first, columns, matrix.segment.max_norm,
+                                 matrix.w + at, matrix.work + at)
 
 
 cdef class OptimizerState:
@@ -88,6 +132,7 @@ cdef class OptimizerState:
         self.work = aligned_zeros(max((segment["columns"] for segment in segments), default=0), dtype)
         self.memory, self.n_segments = [], len(segments)
         self.segments = <Segment*> zeros(self.memory, len(segments), sizeof(Segment))
+        self.sums = <double*> zeros(self.memory, len(segments), sizeof(double))
         for i, segment in enumerate(segments):
             self.segments[i] = segment
         self.by_parts = not (clip_norm or clip_value)
@@ -106,56 +151,68 @@ cdef class OptimizerState:
         if self.epsilon_hat:
             self.scalars.epsilon = self.epsilon / sqrt(self.scalars.correction2)
 
+    cdef void sum_squares(self, const char* x, bint penalised) noexcept nogil:
+        """``sums`` = the sum of squares of each segment of x."""
+        cdef Squares squares = Squares(optimizer=<PyObject*> self, x=x, penalised=penalised)
+        cdef Py_ssize_t i
+        if self.n_segments > 1 and worth(cnp.PyArray_DIM(self.state, 1) * self.kernels.itemsize * PLAIN, 0) > 1:
+            run_parts(square_segment, &squares, self.n_segments)
+            return
+        for i in range(self.n_segments):
+            square_segment(&squares, i)
+
     cdef double squares(self, const char* params) noexcept nogil:
         """The penalty ``sum l2/2 w^2``."""
         cdef double total = 0.0
-        cdef Segment* segment
+        cdef int i
+        self.sum_squares(params, True)
+        for i in range(self.n_segments):
+            if self.segments[i].l2 != 0.0:
+                total += 0.5 * self.segments[i].l2 * self.sums[i]
+        return total
+
+    cdef void limit(self, char* grads, double limit, double scale) noexcept nogil:
+        """Clip each element of the gradient, or scale it."""
+        cdef Py_ssize_t itemsize = self.kernels.itemsize
+        cdef Limits limits = Limits(kernels=self.kernels, x=NULL, limit=limit, scale=scale)
         cdef int i
         for i in range(self.n_segments):
-            segment = &self.segments[i]
-            if segment.l2 != 0.0:
-                total += 0.5 * segment.l2 * self.kernels.sum_squares(
-                    segment.size, params + segment.start * self.kernels.itemsize)
-        return total
+            limits.x = grads + self.segments[i].start * itemsize
+            in_parts(limit_part, &limits, self.segments[i].size, LINE, self.segments[i].size * itemsize, 2 * PLAIN)
 
     cdef void clip(self, char* grads) noexcept nogil:
         """Clip each element of the gradient, then its norm."""
-        cdef const fnn_kernels* kernels = self.kernels
-        cdef Py_ssize_t itemsize = kernels.itemsize
         cdef double squares = 0.0, norm
-        cdef Segment* segment
-        cdef char* g
         cdef int i
-        if self.by_parts:
-            return
-        for i in range(self.n_segments):
-            segment = &self.segments[i]
-            g = grads + segment.start * itemsize
-            if self.clip_value > 0.0:
-                kernels.clip(segment.size, self.clip_value, g)
-            if self.clip_norm > 0.0:
-                squares += kernels.sum_squares(segment.size, g)
-        norm = sqrt(squares)
-        for i in range(self.n_segments if norm > self.clip_norm > 0.0 else 0):
-            segment = &self.segments[i]
-            g = grads + segment.start * itemsize
-            kernels.scale(segment.size, self.clip_norm / norm, g, g)
+        if self.clip_value > 0.0:
+            self.limit(grads, self.clip_value, 1.0)
+        if self.clip_norm > 0.0:
+            self.sum_squares(grads, False)
+            for i in range(self.n_segments):
+                squares += self.sums[i]
+            norm = sqrt(squares)
+            if norm > self.clip_norm:
+                self.limit(grads, 0.0, self.clip_norm / norm)
 
     cdef void apply_part(self, char* params, char* grads, double learning_rate, Py_ssize_t start,
                          Py_ssize_t stop) noexcept nogil:
-        """Penalise, decay and update parameters start .. stop, on several threads where they are many, then limit."""
+        """Penalise, decay and update parameters start .. stop, then limit.
+
+        In parts only where the parameters and their gradient, which others have written, do not lie in their caches.
+        """
+        cdef Py_ssize_t nbytes = (stop - start) * self.kernels.itemsize
         cdef Update update = Update(optimizer=<PyObject*> self, params=params, grads=grads, start=start, stop=stop,
-                                    learning_rate=learning_rate,
-                                    parts=max(1, min(<Py_ssize_t> threads(), (stop - start) // PART_SIZE)))
+                                    learning_rate=learning_rate)
+        cdef Columns matrix = Columns(kernels=self.kernels, segment=NULL, w=NULL,
+                                      work=<char*> cnp.PyArray_DATA(self.work))
         cdef Segment* segment
         cdef int i
-        run_parts(update_part, &update, update.parts)
+        in_parts(update_part, &update, stop - start, LINE, 2 * nbytes, RULE // 2)
         for i in range(self.n_segments):
             segment = &self.segments[i]
             if segment.max_norm != 0.0 and start <= segment.start < stop:
-                self.kernels.limit_columns(segment.size // segment.columns, segment.columns, segment.max_norm,
-                                           params + segment.start * self.kernels.itemsize,
-                                           cnp.PyArray_DATA(self.work))
+                matrix.segment, matrix.w = segment, params + segment.start * self.kernels.itemsize
+                in_parts(limit_columns, &matrix, segment.columns, LINE, segment.size * self.kernels.itemsize, 4 * PLAIN)
 
     cdef void apply(self, char* params, char* grads, double learning_rate) noexcept nogil:
         """Clip the gradient as a whole, then update all parameters by it."""

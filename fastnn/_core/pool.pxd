@@ -6,3 +6,5 @@ cdef extern from "fnn_pool.h" nogil:
 
 cdef void run_parts(fnn_task task, void* argument, Py_ssize_t parts) noexcept nogil
 cdef int threads() noexcept nogil
+cdef Py_ssize_t worth(Py_ssize_t work, Py_ssize_t moved) noexcept nogil
+cdef void expect(Py_ssize_t work) noexcept nogil

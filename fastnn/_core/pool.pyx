@@ -5,6 +5,7 @@ may have a lower limit of its own.
 """
 
 cimport numpy as cnp
+from libc.stdint cimport int64_t
 
 import numpy as np
 
@@ -17,6 +18,10 @@ cdef extern from "fnn_pool.h" nogil:
     int fnn_pool_threads()
     void fnn_pool_set_threads(int threads)
     int fnn_pool_limit(int threads)
+    int fnn_pool_worth(int64_t work, int64_t moved)
+    void fnn_pool_expect(int64_t work)
+    void fnn_pool_costs(int64_t* joining, int64_t* waking)
+    void fnn_pool_set_costs(int64_t joining, int64_t waking)
 
 
 MAX_THREADS = FNN_MAX_THREADS
@@ -30,6 +35,17 @@ cdef void run_parts(fnn_task task, void* argument, Py_ssize_t parts) noexcept no
 cdef int threads() noexcept nogil:
     """Threads a run may use, the caller included."""
     return fnn_pool_threads()
+
+
+cdef Py_ssize_t worth(Py_ssize_t work, Py_ssize_t moved) noexcept nogil:
+    """Threads that a run is worth now, 1 .. ``threads()``, if one would take ``work`` picoseconds for it and ``moved``
+    bytes would go from one cache to another."""
+    return fnn_pool_worth(work // 1000, moved)
+
+
+cdef void expect(Py_ssize_t work) noexcept nogil:
+    """Runs of ``work`` picoseconds in all are about to come: wake the workers if that pays."""
+    fnn_pool_expect(work // 1000)
 
 
 def get_threads():
@@ -136,6 +152,28 @@ def sum_rows(x, int threads=0):
     with nogil:
         run_parts(sum_part, &sums, sums.parts)
     return totals, idents
+
+
+def worth_threads(work, moved=0):
+    """Threads that a run of ``work`` nanoseconds is worth now, ``moved`` bytes going from one cache to another."""
+    return fnn_pool_worth(work, moved)
+
+
+def expect_work(work):
+    """Wake the workers if that pays for runs of ``work`` nanoseconds in all."""
+    fnn_pool_expect(work)
+
+
+def get_costs():
+    """Nanoseconds of an empty part on a worker that is awake and on one that sleeps; (-1, -1): not measured."""
+    cdef int64_t joining, waking
+    fnn_pool_costs(&joining, &waking)
+    return joining, waking
+
+
+def set_costs(joining, waking):
+    """Take these costs for those measured; 0 and 0: every run is worth all threads."""
+    fnn_pool_set_costs(joining, waking)
 
 
 cdef void nothing(void* argument, Py_ssize_t part) noexcept nogil:

@@ -6,13 +6,13 @@ its outputs both in the forward matmul and in the weight gradient, so that each 
 """
 
 from fastnn._core.table cimport fnn_products
-from fastnn._core.pool cimport run_parts, threads
+from fastnn._core.parts cimport CACHE_BYTES, LINE, PLAIN, cut, in_parts
+from fastnn._core.pool cimport run_parts, threads, worth
 
 cdef enum:
-    PART_WORK = 1 << 18     # least multiply-adds of a part: about 3 us
     PART_COLUMNS = 64       # least columns of a part, for whole tiles
     PART_ROWS = 8           # least rows of a part, likewise
-    CACHE_LINE = 16         # elements of the smaller dtype
+    READ = 5                # per byte of the weights that are read once
 
 cdef enum Product:
     FORWARD
@@ -31,13 +31,13 @@ cdef struct Job:
     double scale
     char* x                 # or dx
     char* w                 # or dw
-    const char* bias
+    char* bias              # or db
     char* y                 # or dy
     Axis axis
     Py_ssize_t parts
 
 
-cdef void run(const Job* job, const fnn_shape* shape, char* x, char* w, const char* bias, char* y) noexcept nogil:
+cdef void run(const Job* job, const fnn_shape* shape, char* x, char* w, char* bias, char* y) noexcept nogil:
     cdef const fnn_products* products = job.step.products
     if job.product == FORWARD:
         products.forward(shape, x, w, bias, job.step.activation, job.step.alpha, y)
@@ -45,11 +45,8 @@ cdef void run(const Job* job, const fnn_shape* shape, char* x, char* w, const ch
         products.input_gradient(shape, y, w, x)
     else:
         products.weight_gradient(shape, job.scale, x, y, w)
-
-
-cdef inline Py_ssize_t cut(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t parts, Py_ssize_t part) noexcept nogil:
-    """Where a part begins, a multiple of ``unit``: no two parts write to one cache line of a row."""
-    return n if part == parts else n * part // parts // unit * unit
+        if bias != NULL:
+            job.step.kernels.add_row_sum(shape.batch, shape.outputs, job.scale, y, shape.y_row, bias)
 
 
 cdef void run_part(void* argument, Py_ssize_t part) noexcept nogil:
@@ -60,22 +57,43 @@ cdef void run_part(void* argument, Py_ssize_t part) noexcept nogil:
         b = cut(shape.batch, PART_ROWS, job.parts, part)
         shape.batch = cut(shape.batch, PART_ROWS, job.parts, part + 1) - b
     elif job.axis == INPUTS:
-        i = cut(shape.inputs, CACHE_LINE, job.parts, part)
-        shape.inputs = cut(shape.inputs, CACHE_LINE, job.parts, part + 1) - i
+        i = cut(shape.inputs, LINE, job.parts, part)
+        shape.inputs = cut(shape.inputs, LINE, job.parts, part + 1) - i
     else:
-        o = cut(shape.outputs, CACHE_LINE, job.parts, part)
-        shape.outputs = cut(shape.outputs, CACHE_LINE, job.parts, part + 1) - o
+        o = cut(shape.outputs, LINE, job.parts, part)
+        shape.outputs = cut(shape.outputs, LINE, job.parts, part + 1) - o
     run(job, &shape, job.x + (b * shape.x_row + i) * itemsize, job.w + (i * shape.w_row + o) * itemsize,
-        job.bias + (b * shape.bias_row + o) * itemsize if job.bias != NULL else NULL,
+        job.bias + (b * shape.bias_row + o) * itemsize if job.bias != NULL and i == 0 else NULL,
         job.y + (b * shape.y_row + o) * itemsize)
 
 
-cdef void split(Job* job, Axis wide, Py_ssize_t columns, Axis other, Py_ssize_t rows, Py_ssize_t unit) noexcept nogil:
+cdef Py_ssize_t product_work(const Step* step, const fnn_shape* shape) noexcept nogil:
+    """Picoseconds of a product on one thread."""
+    return shape.inputs * shape.outputs * (shape.batch * multiply_add_work(step.kernels) + READ * step.kernels.itemsize)
+
+
+cdef inline Py_ssize_t moved_by(const Job* job, const Frame* frame) noexcept nogil:
+    """Bytes that go from one cache to another: half of the rows on either side; of weights that change some, which the
+    input gradient reads along the rows, or half, if an optimiser writes them between two steps.
+
+    All three products of a layer count them, so that they are shared by the same threads or by none.
+    """
+    cdef const fnn_shape* shape = job.shape
+    cdef Py_ssize_t numbers = shape.batch * (shape.inputs + shape.outputs) // 2
+    cdef Py_ssize_t weights = shape.inputs * shape.outputs, itemsize = job.step.kernels.itemsize
+    if frame.training:
+        if weights * itemsize >= CACHE_BYTES:   # most is fetched from farther away than another's cache
+            numbers += weights // 16
+        else:
+            numbers += weights // 8 if frame.keeps_columns else weights // 2
+    return numbers * itemsize
+
+
+cdef void split(Job* job, const Frame* frame, Axis wide, Py_ssize_t columns, Axis other, Py_ssize_t rows,
+                Py_ssize_t unit) noexcept nogil:
     """Split along ``wide`` if each part gets enough of its ``columns``, else along ``other`` in units of ``unit``."""
     cdef const fnn_shape* shape = job.shape
-    cdef Py_ssize_t parts = shape.batch * shape.inputs * shape.outputs // PART_WORK
-    if parts > 1:
-        parts = min(parts, <Py_ssize_t> threads())
+    cdef Py_ssize_t parts = worth(product_work(job.step, shape), moved_by(job, frame)) if threads() > 1 else 1
     if parts > 1 and columns >= parts * PART_COLUMNS:
         job.axis = wide
     else:
@@ -88,25 +106,48 @@ cdef void split(Job* job, Axis wide, Py_ssize_t columns, Axis other, Py_ssize_t 
         run(job, shape, job.x, job.w, job.bias, job.y)
 
 
-cdef void forward(const Step* step, const fnn_shape* shape, const char* x, const char* w, const char* bias,
-                  char* y) noexcept nogil:
+cdef void forward(const Step* step, const Frame* frame, const fnn_shape* shape, const char* x, const char* w,
+                  const char* bias, char* y) noexcept nogil:
     """y = activation(1 bias + x w), the activation being the step's; shape.bias_row as in the kernel."""
-    cdef Job job = Job(product=FORWARD, step=step, shape=shape, scale=0.0, x=<char*> x, w=<char*> w, bias=bias, y=y,
-                       axis=OUTPUTS, parts=1)
-    split(&job, OUTPUTS, shape.outputs, BATCH, shape.batch, PART_ROWS)
+    cdef Job job = Job(product=FORWARD, step=step, shape=shape, scale=0.0, x=<char*> x, w=<char*> w, bias=<char*> bias,
+                       y=y, axis=OUTPUTS, parts=1)
+    split(&job, frame, OUTPUTS, shape.outputs, BATCH, shape.batch, PART_ROWS)
 
 
-cdef void input_gradient(const Step* step, const fnn_shape* shape, const char* dy, const char* w,
+cdef void input_gradient(const Step* step, const Frame* frame, const fnn_shape* shape, const char* dy, const char* w,
                          char* dx) noexcept nogil:
     """dx = dy w^T."""
     cdef Job job = Job(product=INPUT_GRADIENT, step=step, shape=shape, scale=0.0, x=dx, w=<char*> w, bias=NULL,
                        y=<char*> dy, axis=INPUTS, parts=1)
-    split(&job, INPUTS, shape.inputs, BATCH, shape.batch, PART_ROWS)
+    split(&job, frame, INPUTS, shape.inputs, BATCH, shape.batch, PART_ROWS)
 
 
-cdef void weight_gradient(const Step* step, const fnn_shape* shape, double scale, const char* x, const char* dy,
-                          char* dw) noexcept nogil:
-    """dw += scale x^T dy."""
-    cdef Job job = Job(product=WEIGHT_GRADIENT, step=step, shape=shape, scale=scale, x=<char*> x, w=dw, bias=NULL,
+cdef void weight_gradient(const Step* step, const Frame* frame, const fnn_shape* shape, double scale, const char* x,
+                          const char* dy, char* dw, char* db) noexcept nogil:
+    """dw += scale x^T dy; db += scale 1^T dy, unless db is NULL.  Along the inputs, db is the first part's."""
+    cdef Job job = Job(product=WEIGHT_GRADIENT, step=step, shape=shape, scale=scale, x=<char*> x, w=dw, bias=db,
                        y=<char*> dy, axis=OUTPUTS, parts=1)
-    split(&job, OUTPUTS, shape.outputs, INPUTS, shape.inputs, CACHE_LINE)
+    # Columns whose parts would meet within a line of each row are not shared: the line would go to and fro.
+    split(&job, frame, OUTPUTS, shape.outputs if shape.w_row % LINE == 0 else 0, INPUTS, shape.inputs, LINE)
+
+
+cdef struct RowSum:
+    const Step* step
+    Py_ssize_t B
+    Py_ssize_t O
+    double scale
+    const char* dy
+    char* db
+
+
+cdef void sum_columns(const void* job, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef const RowSum* sums = <const RowSum*> job
+    cdef Py_ssize_t at = first * sums.step.kernels.itemsize
+    sums.step.kernels.add_row_sum(sums.B, last - first, sums.scale, sums.dy + at, sums.O, sums.db + at)
+
+
+cdef void bias_gradient(const Step* step, Py_ssize_t B, Py_ssize_t O, double scale, const char* dy,
+                        char* db) noexcept nogil:
+    """db += scale 1^T dy, by itself."""
+    cdef RowSum sums = RowSum(step=step, B=B, O=O, scale=scale, dy=dy, db=db)
+    in_parts(sum_columns, &sums, O, LINE, B * O * step.kernels.itemsize, PLAIN)

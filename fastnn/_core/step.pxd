@@ -32,6 +32,7 @@ cdef struct Frame:
     Py_ssize_t batch        # rows of this call
     Py_ssize_t first_row    # place of row 0 in its mini-batch: random masks go by it
     bint training
+    bint keeps_columns      # between two steps nobody but the products writes weights, along their columns
     uint64_t seed
     uint64_t step           # optimiser updates so far: random masks go by it
     const char* params

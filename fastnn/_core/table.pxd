@@ -35,6 +35,7 @@ cdef extern from "fnn_kernels.h" nogil:
     ctypedef struct fnn_norm:
         Py_ssize_t rows
         Py_ssize_t columns
+        Py_ssize_t x_row
         double epsilon
         const void* gamma
         const void* beta
@@ -72,7 +73,8 @@ cdef extern from "fnn_kernels.h" nogil:
         fnn_products products
         fnn_loss_value* loss
         fnn_optimizer_update* update
-        void (*add_row_sum)(Py_ssize_t B, Py_ssize_t O, double scale, const void* x, void* out) noexcept nogil
+        void (*add_row_sum)(Py_ssize_t B, Py_ssize_t O, double scale, const void* x, Py_ssize_t x_row,
+                            void* out) noexcept nogil
         void (*add)(Py_ssize_t N, const void* x, const void* y, void* z) noexcept nogil
         void (*add_scaled)(Py_ssize_t N, double scale, const void* x, void* y) noexcept nogil
         void (*scale)(Py_ssize_t N, double scale, const void* x, void* y) noexcept nogil
@@ -81,8 +83,10 @@ cdef extern from "fnn_kernels.h" nogil:
         double (*sum_squares)(Py_ssize_t N, const void* x) noexcept nogil
         int (*all_finite)(Py_ssize_t N, const void* x) noexcept nogil
         void (*add_penalty)(Py_ssize_t N, double l1, double l2, const void* w, void* g) noexcept nogil
-        void (*limit_columns)(Py_ssize_t I, Py_ssize_t O, double limit, void* w, void* work) noexcept nogil
-        void (*column_moments)(Py_ssize_t R, Py_ssize_t C, const void* x, void* mean, void* variance) noexcept nogil
+        void (*limit_columns)(Py_ssize_t I, Py_ssize_t O, Py_ssize_t w_row, double limit, void* w,
+                              void* work) noexcept nogil
+        void (*column_moments)(Py_ssize_t R, Py_ssize_t C, Py_ssize_t x_row, const void* x, void* mean,
+                               void* variance) noexcept nogil
         void (*batch_norm_forward)(const fnn_norm* norm, const void* x, const void* mean, const void* variance,
                                    void* y) noexcept nogil
         void (*batch_norm_backward)(const fnn_norm* norm, int coupled, double scale, const void* x, const void* mean,

@@ -23,6 +23,7 @@ cdef class Trainer(Evaluator):
     cdef Step* steps                            # the plan's, less those that a loss includes
     cdef int n_steps
     cdef Py_ssize_t* sizes                      # of each step's parameters
+    cdef Py_ssize_t row_work                    # picoseconds of a row's products, forward and backward
     cdef bint sgd_in_backward                   # plain SGD: the backward pass adds to the parameters themselves
     cdef bint update_in_backward                # a step's parameters are updated right after its backward pass
     cdef bint commits                           # a step keeps something that it does not learn

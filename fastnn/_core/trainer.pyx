@@ -8,11 +8,13 @@ from libc.string cimport memcpy, memset
 
 from fastnn._core.claim cimport claim, let_go
 from fastnn._core.memory cimport zeros
-from fastnn._core.table cimport fnn_random, random_permutation
+from fastnn._core.products cimport multiply_add_work
+from fastnn._core.table cimport fnn_kernels, fnn_random, random_permutation
 from fastnn._core.lanes cimport Lane
 from fastnn._core.loss cimport LossStep, run_loss
 from fastnn._core.plan cimport GIL_WORK, Plan, require_ok, require_rows, run_backward, run_commit, run_forward
-from fastnn._core.pool cimport run_parts, threads
+from fastnn._core.parts cimport LINE, PLAIN, RULE, all_finite, clear, in_parts
+from fastnn._core.pool cimport expect, run_parts, worth
 from fastnn._core.step cimport DIVERGED, Frame, OK
 from fastnn._core.views cimport view
 from fastnn._core.workspace cimport Workspace, take_input, take_rows
@@ -109,7 +111,7 @@ cdef void backward_and_update(Trainer self, Lane* lane, double rate) noexcept no
         if frame.gradients[step.outputs[0]] == NULL:
             continue
         if self.sizes[i] > 0:
-            memset(frame.dparams + step.params, 0, self.sizes[i] * itemsize)
+            clear(frame.dparams + step.params, self.sizes[i] * itemsize)
         step.backward(step, frame)
         if self.sizes[i] > 0:
             start = step.params // itemsize
@@ -146,16 +148,52 @@ cdef void run_part(void* argument, Py_ssize_t part) noexcept nogil:
     run_groups(<Trainer> (<const Cut*> argument).trainer, <const Cut*> argument, part)
 
 
+# The gradients of all groups, and where they are added up.
+cdef struct Groups:
+    const fnn_kernels* kernels
+    const char* gradients       # (count, n)
+    Py_ssize_t count
+    Py_ssize_t n
+    char* total
+
+
+cdef void add_groups(const void* job, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Elements first .. last - 1, group by group."""
+    cdef const Groups* groups = <const Groups*> job
+    cdef Py_ssize_t itemsize = groups.kernels.itemsize, k
+    cdef char* total = groups.total + first * itemsize
+    memcpy(total, groups.gradients + first * itemsize, (last - first) * itemsize)
+    for k in range(1, groups.count):
+        groups.kernels.add(last - first, total, groups.gradients + (k * groups.n + first) * itemsize, total)
+
+
+# w += scale g, of stretches of the parameters.
+cdef struct Descent:
+    const fnn_kernels* kernels
+    double scale
+    const char* g
+    char* w
+
+
+cdef void descend(const void* job, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef const Descent* descent = <const Descent*> job
+    cdef Py_ssize_t at = first * descent.kernels.itemsize
+    descent.kernels.add_scaled(last - first, descent.scale, descent.g + at, descent.w + at)
+
+
 cdef int run_micro_batches(Trainer self, Py_ssize_t start, Py_ssize_t size, const char* weights, double scale,
                            double* loss) noexcept nogil:
     """As ``forward_backward``, by micro-batches and on several threads; leaves the gradient in ``grads``.
 
     The gradients of the groups are added in order, so that the bits do not depend on how many threads there are.
     """
-    cdef Py_ssize_t n_params = self.plan.n_params, gradient_bytes = n_params * self.kernels.itemsize
+    cdef Py_ssize_t n_params = self.plan.n_params
     cdef Py_ssize_t micro_batches = self.lanes.micro_batches(size), groups = min(micro_batches, <Py_ssize_t> GROUPS)
     cdef Cut cut = Cut(trainer=<PyObject*> self, start=start, size=size, micro_batches=micro_batches, groups=groups,
-                       parts=min(groups, <Py_ssize_t> min(self.lanes.n_lanes, threads())), weights=weights, scale=scale)
+                       parts=min(groups, min(<Py_ssize_t> self.lanes.n_lanes, worth(size * self.row_work, (groups + 2) * n_params * self.kernels.itemsize))), weights=weights,
+                       scale=scale)
+    cdef Groups sums = Groups(kernels=self.kernels, gradients=self.lanes.gradients, count=groups, n=n_params,
+                              total=<char*> cnp.PyArray_DATA(self.grads))
     cdef int i
     run_parts(run_part, &cut, cut.parts)
     for i in range(<int> cut.parts):
@@ -163,11 +201,9 @@ cdef int run_micro_batches(Trainer self, Py_ssize_t start, Py_ssize_t size, cons
             loss[0] = self.lanes.lanes[i].loss
             return self.lanes.lanes[i].status
     loss[0] = self.group_losses[0]
-    memcpy(<char*> cnp.PyArray_DATA(self.grads), self.lanes.gradients, gradient_bytes)
     for i in range(1, <int> cut.groups):
         loss[0] += self.group_losses[i]
-        self.kernels.add(n_params, <char*> cnp.PyArray_DATA(self.grads), self.lanes.gradients + i * gradient_bytes,
-                         <char*> cnp.PyArray_DATA(self.grads))
+    in_parts(add_groups, &sums, n_params, LINE, groups * n_params * self.kernels.itemsize, PLAIN)
     return OK if isfinite(loss[0]) else DIVERGED
 
 
@@ -244,6 +280,7 @@ cdef class Trainer(Evaluator):
         self.rows.targets = <const char**> zeros(self.memory, self.n_losses, sizeof(char*))
         self.sizes = <Py_ssize_t*> zeros(self.memory, plan.n_steps, sizeof(Py_ssize_t))
         self.steps = <Step*> zeros(self.memory, plan.n_steps, sizeof(Step))
+        self.row_work = <Py_ssize_t> (3.0 * plan.multiply_adds * multiply_add_work(self.kernels))
         backward_may_fail = any(op.backward_may_fail for op in plan.ops)
         self.sgd_in_backward = optimizer.plain and not (shared or backward_may_fail)
         self.update_in_backward = optimizer.by_parts and not (optimizer.plain or shared or backward_may_fail)
@@ -279,8 +316,10 @@ cdef class Trainer(Evaluator):
         cdef char* grads = <char*> cnp.PyArray_DATA(self.grads)
         cdef Lane* lane = self.lanes.lanes
         cdef double scale
+        cdef Descent descent = Descent(kernels=self.kernels, scale=-rate, g=grads, w=params)
         cdef bint sgd = self.sgd_in_backward and update, by_step = self.update_in_backward and update
         cdef int status
+        expect(size * self.row_work + (0 if self.sgd_in_backward else n_params * itemsize * RULE))
         if weights != NULL:
             weights = take_rows(weights, each * itemsize, self.rows.order, start, size, self.lanes.weights)
         weight[0] = <double> size if weights == NULL else self.kernels.sum(size * each, weights)
@@ -293,8 +332,8 @@ cdef class Trainer(Evaluator):
             status = run_micro_batches(self, start, size, weights, scale, loss)
         else:
             if not (sgd or by_step):
-                memset(grads, 0, n_params * itemsize)
-            lane.frame.first_row = 0
+                clear(grads, n_params * itemsize)
+            lane.frame.first_row, lane.frame.keeps_columns = 0, sgd
             status = forward_backward(self, lane, start, size, weights, scale, params if sgd else grads,
                                            -rate if sgd else 1.0, by_step, rate)
             loss[0] = lane.loss
@@ -303,7 +342,7 @@ cdef class Trainer(Evaluator):
         if self.sgd_in_backward:
             self.optimizer.step += 1
             if not sgd:     # a mini-batch that was cut: the steps have seen to the factors on the rate
-                self.kernels.add_scaled(n_params, -rate, grads, params)
+                in_parts(descend, &descent, n_params, LINE, n_params * itemsize, 3 * PLAIN)
         elif not by_step:
             self.optimizer.apply(params, grads, rate)
         if self.commits:
@@ -383,7 +422,7 @@ cdef class Trainer(Evaluator):
                             for i in range(n):
                                 order[i] = chosen_rows[order[i]]
                     status = run_rows(self, n, batch_size, rate, tick, &sums)
-                    finite = self.kernels.all_finite(self.plan.n_params, <char*> cnp.PyArray_DATA(self.params)) != 0
+                    finite = all_finite(self.kernels, self.plan.n_params, <char*> cnp.PyArray_DATA(self.params))
                     if status == OK and finite:
                         loss[self.epochs_done] = sums.loss_sum / sums.weight_sum if sums.weight_sum > 0.0 else 0.0
                         self.epochs_done += 1

@@ -4,7 +4,7 @@ cimport numpy as cnp
 from libc.string cimport memcpy
 
 from fastnn._core.memory cimport zeros
-from fastnn._core.pool cimport run_parts, threads
+from fastnn._core.parts cimport PLAIN, in_parts
 from fastnn._core.step cimport Op, whole_lines
 
 import numpy as np
@@ -17,7 +17,7 @@ cdef enum:
     NEAR_BYTES = 1 << 19    # of tensors that stay in a core's cache beside the weights
     WIDE_BYTES = 1 << 25    # of tensors, where rows are so wide that they do not
     ROWS_AHEAD = 4          # rows that are fetched into the cache before they are copied: they may lie anywhere
-    PART_BYTES = 1 << 16    # of rows that are worth a thread
+    GATHERED = 8 * PLAIN    # picoseconds per byte of rows from anywhere
 
 
 def aligned_zeros(Py_ssize_t n, dtype):
@@ -201,14 +201,12 @@ cdef struct Gather:
     const char* rows
     Py_ssize_t row_bytes
     const cnp.int64_t* order
-    Py_ssize_t n
-    Py_ssize_t parts
     char* own
 
 
-cdef void gather_part(void* argument, Py_ssize_t part) noexcept nogil:
+cdef void gather_part(const void* argument, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     cdef const Gather* job = <const Gather*> argument
-    cdef Py_ssize_t i, line, first = job.n * part // job.parts, last = job.n * (part + 1) // job.parts
+    cdef Py_ssize_t i, line
     for i in range(first, last):
         if i + ROWS_AHEAD < last:
             for line in range(0, job.row_bytes, 64):
@@ -222,9 +220,8 @@ cdef const char* take_rows(const char* rows, Py_ssize_t row_bytes, const cnp.int
     cdef Gather job
     if order == NULL:
         return rows + start * row_bytes
-    job = Gather(rows=rows, row_bytes=row_bytes, order=order + start, n=n, own=own,
-                 parts=max(1, min(<Py_ssize_t> threads(), n * row_bytes // PART_BYTES)))
-    run_parts(gather_part, &job, job.parts)
+    job = Gather(rows=rows, row_bytes=row_bytes, order=order + start, own=own)
+    in_parts(gather_part, &job, n, 1, n * row_bytes, GATHERED)
     return own
 
 

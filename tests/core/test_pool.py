@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -300,6 +301,70 @@ def test_hammer(tmp_path, flags, rounds, forks):
     environment = {**os.environ, "TSAN_OPTIONS": "die_after_fork=0 atexit_sleep_ms=0 halt_on_error=1"}
     run = subprocess.run([program, str(rounds), str(forks)], capture_output=True, text=True, env=environment)
     assert (run.returncode, run.stderr) == (0, "0 faults\n")
+
+
+@pytest.fixture
+def costs():
+    """Leave what was measured as it was."""
+    before = pool.get_costs()
+    yield
+    pool.set_costs(*before)
+
+
+def test_costs_are_measured_at_the_first_work_that_is_worth_it():
+    assert (
+        probe("""
+pool.set_threads(2)
+assert pool.get_costs() == (-1, -1)
+assert pool.worth_threads(100) == 1
+assert pool.get_costs() == (-1, -1)
+pool.worth_threads(10**6)
+joining, waking = pool.get_costs()
+assert 0 < joining <= 10**6, joining
+assert 0 < waking <= 10**6, waking
+""")
+        == ""
+    )
+
+
+def test_a_run_is_worth_threads_where_they_save_more_than_they_cost(costs):
+    """12 joins to run in parts, and one for ten cache lines that move."""
+    fn.set_num_threads(2)
+    pool.set_costs(100, 0)
+    assert [pool.worth_threads(work) for work in (0, 2399, 2401, 10**6)] == [1, 1, 2, 2]
+    assert [pool.worth_threads(10_000, moved) for moved in (0, 640 * 37, 640 * 39)] == [2, 2, 1]
+    fn.set_num_threads(1)
+    assert pool.worth_threads(10**9) == 1
+    fn.set_num_threads(3)
+    pool.set_costs(0, 0)
+    assert pool.worth_threads(0, 10**9) == 3
+
+
+def asleep():
+    """Wait until the workers sleep."""
+    for _ in range(1000):
+        time.sleep(0.01)
+        if pool.worth_threads(10**6) == 1:
+            return
+    raise AssertionError("a worker does not fall asleep")
+
+
+def test_a_sleeper_is_woken_for_a_long_run_and_for_many_short_calls_in_a_row(costs):
+    fn.set_num_threads(2)
+    check(2, 1, 2)  # there is a worker
+    pool.set_costs(1, 10**8)
+    asleep()
+    assert pool.worth_threads(6 * 10**8 + 2) == 2
+    for calls in (5, 6):  # each would save half of 10^8 nanoseconds; three times the cost of waking is what it takes
+        for _attempt in range(20):  # on a busy machine it may sleep again before it is seen
+            asleep()
+            time.sleep(0.15)  # longer than the last call is said to take: a new row begins
+            for _ in range(calls):
+                pool.expect_work(10**8)
+            woken = pool.worth_threads(10**6) == 2
+            if woken or calls == 5:
+                break
+        assert woken == (calls == 6)
 
 
 def test_the_door_refuses_what_it_cannot_take():

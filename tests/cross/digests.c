@@ -151,10 +151,10 @@ static void vectors(void)
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     report("sum", 0, bits);
-    k->add_row_sum(ROWS, COLUMNS, 0.3, x, y);
+    k->add_row_sum(ROWS, COLUMNS, 0.3, x, COLUMNS, y);
     k->add_scaled(N, 0.7, x, y);
     k->add_penalty(N, 0.1, 0.2, x, y);
-    k->limit_columns(ROWS, COLUMNS, 1.5, y, work);
+    k->limit_columns(ROWS, COLUMNS, COLUMNS, 1.5, y, work);
     k->clip(N, 0.5, y);
     k->dropout_forward(N, &random, 5, 0.8, 1.25, y, y, mask);
     k->add_masked(N, 0.3, mask, x, y);
@@ -188,8 +188,8 @@ static void norms(void)
     void *x = array(N, 1, 3), *y = array(N, 0, 0), *dy = array(N, 1, 0), *dx = array(N, 0, 0);
     void *mean = array(COLUMNS, 0, 0), *variance = array(COLUMNS, 0, 0), *moments = array(2 * ROWS, 0, 0);
     void *gamma = array(COLUMNS, 1, 0), *beta = array(COLUMNS, 1, 0);
-    const fnn_norm norm = {ROWS, COLUMNS, 1e-5, gamma, beta};
-    k->column_moments(ROWS, COLUMNS, x, mean, variance);
+    const fnn_norm norm = {ROWS, COLUMNS, COLUMNS, 1e-5, gamma, beta};
+    k->column_moments(ROWS, COLUMNS, COLUMNS, x, mean, variance);
     report("norm_moments", 0, digest(digest(0, mean, COLUMNS), variance, COLUMNS));
     k->batch_norm_forward(&norm, x, mean, variance, y);
     report("norm_batch_forward", 0, digest(0, y, N));

@@ -1,5 +1,6 @@
 """Elementwise activation a = sigma(z), and softmax over each vector."""
 
+from fastnn._core.parts cimport CURVED, LINE, step_in_parts
 from fastnn._core.step cimport Frame, OK, Op, Step
 
 from fastnn._core.table import ACTIVATIONS, READS_INPUT
@@ -12,32 +13,58 @@ cdef struct Dims:
     double alpha
 
 
+cdef void softmax_forward(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Vectors first .. last - 1."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t at = first * dims.width * step.kernels.itemsize
+    step.kernels.softmax_forward(last - first, dims.width, frame.values[step.inputs[0]] + at,
+                                 frame.values[step.outputs[0]] + at)
+
+
+cdef void activation_forward(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Elements first .. last - 1."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t at = first * step.kernels.itemsize
+    step.kernels.activation_forward[dims.kind](last - first, dims.alpha, frame.values[step.inputs[0]] + at,
+                                               frame.values[step.outputs[0]] + at)
+
+
+cdef void softmax_backward(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t at = first * dims.width * step.kernels.itemsize
+    step.kernels.softmax_backward(last - first, dims.width, frame.values[step.outputs[0]] + at,
+                                  frame.gradients[step.outputs[0]] + at, frame.gradients[step.inputs[0]] + at)
+
+
+cdef void activation_backward(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t at = first * step.kernels.itemsize
+    step.kernels.activation_backward[dims.kind](
+        last - first, dims.alpha, frame.values[step.inputs[0]] + at, frame.values[step.outputs[0]] + at,
+        frame.gradients[step.outputs[0]] + at, frame.gradients[step.inputs[0]] + at)
+
+
 cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
     """a = sigma(z)."""
     cdef const Dims* dims = <const Dims*> step.config
-    cdef Py_ssize_t n = frame.batch * dims.vectors
-    cdef const char* z = frame.values[step.inputs[0]]
-    cdef char* a = frame.values[step.outputs[0]]
+    cdef Py_ssize_t vectors = frame.batch * dims.vectors, N = vectors * dims.width
     if dims.kind < 0:
-        step.kernels.softmax_forward(n, dims.width, z, a)
+        step_in_parts(softmax_forward, step, frame, vectors, 1, N * step.kernels.itemsize, CURVED)
     else:
-        step.kernels.activation_forward[dims.kind](n * dims.width, dims.alpha, z, a)
+        step_in_parts(activation_forward, step, frame, N, LINE, N * step.kernels.itemsize, CURVED)
     return OK
 
 
 cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     """dz = da sigma'(z), of softmax a (da - a . da)."""
     cdef const Dims* dims = <const Dims*> step.config
-    cdef Py_ssize_t n = frame.batch * dims.vectors
-    cdef const char* a = frame.values[step.outputs[0]]
-    cdef const char* da = frame.gradients[step.outputs[0]]
-    cdef char* dz = frame.gradients[step.inputs[0]]
-    if dz == NULL:
+    cdef Py_ssize_t vectors = frame.batch * dims.vectors, N = vectors * dims.width
+    if frame.gradients[step.inputs[0]] == NULL:
         return OK
     if dims.kind < 0:
-        step.kernels.softmax_backward(n, dims.width, a, da, dz)
+        step_in_parts(softmax_backward, step, frame, vectors, 1, N * step.kernels.itemsize, CURVED)
     else:
-        step.kernels.activation_backward[dims.kind](n * dims.width, dims.alpha, frame.values[step.inputs[0]], a, da, dz)
+        step_in_parts(activation_backward, step, frame, N, LINE, N * step.kernels.itemsize, CURVED)
     return OK
 
 

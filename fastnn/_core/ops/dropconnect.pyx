@@ -5,10 +5,10 @@ per row, so that the product stays one matrix product.
 """
 
 from libc.stdint cimport uint8_t
-from libc.string cimport memset
 
 from fastnn._core.table cimport fnn_random, fnn_shape
-from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
+from fastnn._core.parts cimport DRAWN, LINE_BYTES, PLAIN, clear, step_in_parts
+from fastnn._core.products cimport bias_gradient, forward as product, input_gradient, weight_gradient, whole
 from fastnn._core.step cimport Frame, OK, Op, Step, dparams_of
 
 from fastnn._core.step import Parameter
@@ -23,6 +23,21 @@ cdef struct Dims:
     double inference_scale    # of every connection otherwise
 
 
+cdef void draw(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Connections first .. last - 1 of V."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t itemsize = step.kernels.itemsize
+    cdef fnn_random random = fnn_random(seed=frame.seed, step=frame.step, stream=<unsigned int> step.index)
+    cdef const char* w = frame.params + step.params + first * itemsize
+    cdef char* v = frame.saved[step.index]
+    if frame.training:
+        step.kernels.dropout_forward(last - first, &random, first, dims.keep, dims.training_scale, w, v + first * itemsize,
+                                     <uint8_t*> v + dims.inputs * dims.outputs * itemsize + first)
+    else:
+        v = frame.scratch if v == NULL else v
+        step.kernels.scale(last - first, dims.inference_scale, w, v + first * itemsize)
+
+
 cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
     """y = 1 b + x V; V = M * W * training_scale, or W * inference_scale, is kept in scratch or saved."""
     cdef const Dims* dims = <const Dims*> step.config
@@ -30,17 +45,28 @@ cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
     cdef Py_ssize_t N = dims.inputs * dims.outputs, itemsize = step.kernels.itemsize
     cdef const char* w = frame.params + step.params
     cdef const char* bias = w + N * itemsize if dims.bias else NULL
-    cdef fnn_random random = fnn_random(seed=frame.seed, step=frame.step, stream=<unsigned int> step.index)
     cdef char* v = frame.saved[step.index]
-    if frame.training:
-        step.kernels.dropout_forward(N, &random, 0, dims.keep, dims.training_scale, w, v, <uint8_t*> v + N * itemsize)
-    elif dims.inference_scale == 1.0:
+    if not frame.training and dims.inference_scale == 1.0:
         v = <char*> w
     else:
+        step_in_parts(draw, step, frame, N, LINE_BYTES, N * itemsize, (DRAWN if frame.training else PLAIN))
         v = frame.scratch if v == NULL else v
-        step.kernels.scale(N, dims.inference_scale, w, v)
-    product(step, &shape, frame.values[step.inputs[0]], v, bias, frame.values[step.outputs[0]])
+    product(step, frame, &shape, frame.values[step.inputs[0]], v, bias, frame.values[step.outputs[0]])
     return OK
+
+
+cdef void add_gradient(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """dW += scale M * G of connections first .. last - 1, G in scratch."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t N = dims.inputs * dims.outputs, itemsize = step.kernels.itemsize
+    cdef const char* g = frame.scratch + first * itemsize
+    cdef char* dw = dparams_of(step, frame) + first * itemsize
+    cdef double scale = frame.scale * step.rate
+    if frame.training:
+        step.kernels.add_masked(last - first, scale * dims.training_scale,
+                                <uint8_t*> frame.saved[step.index] + N * itemsize + first, g, dw)
+    else:
+        step.kernels.add_scaled(last - first, scale * dims.inference_scale, g, dw)
 
 
 cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
@@ -53,21 +79,16 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     cdef char* dx = frame.gradients[step.inputs[0]]
     cdef char* dw = dparams_of(step, frame)
     cdef char* v = frame.saved[step.index]
-    cdef double scale = frame.scale * step.rate
     if dx != NULL:
         if not frame.training and dims.inference_scale == 1.0:
             v = <char*> frame.params + step.params
-        input_gradient(step, &shape, dy, v, dx)
+        input_gradient(step, frame, &shape, dy, v, dx)
     if dw != NULL:
-        memset(frame.scratch, 0, N * itemsize)
-        weight_gradient(step, &shape, 1.0, x, dy, frame.scratch)
-        if frame.training:
-            step.kernels.add_masked(N, scale * dims.training_scale, <uint8_t*> frame.saved[step.index] + N * itemsize,
-                                    frame.scratch, dw)
-        else:
-            step.kernels.add_scaled(N, scale * dims.inference_scale, frame.scratch, dw)
+        clear(frame.scratch, N * itemsize)
+        weight_gradient(step, frame, &shape, 1.0, x, dy, frame.scratch, NULL)
+        step_in_parts(add_gradient, step, frame, N, LINE_BYTES, N * itemsize, 2 * PLAIN)
         if dims.bias:
-            step.kernels.add_row_sum(frame.batch, dims.outputs, scale, dy, dw + N * itemsize)
+            bias_gradient(step, frame.batch, dims.outputs, frame.scale * step.rate, dy, dw + N * itemsize)
     return OK
 
 

@@ -3,6 +3,7 @@
 from libc.stdint cimport uint8_t
 
 from fastnn._core.table cimport fnn_random
+from fastnn._core.parts cimport DRAWN, LINE_BYTES, PLAIN, step_in_parts
 from fastnn._core.step cimport Frame, OK, Op, Step
 
 
@@ -13,30 +14,43 @@ cdef struct Dims:
     double inference_scale    # of every unit otherwise
 
 
-cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
+cdef void forward_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Elements first .. last - 1."""
     cdef const Dims* dims = <const Dims*> step.config
     cdef fnn_random random = fnn_random(seed=frame.seed, step=frame.step, stream=<unsigned int> step.index)
-    cdef const char* x = frame.values[step.inputs[0]]
-    cdef char* y = frame.values[step.outputs[0]]
+    cdef const char* x = frame.values[step.inputs[0]] + first * step.kernels.itemsize
+    cdef char* y = frame.values[step.outputs[0]] + first * step.kernels.itemsize
     if frame.training:
-        step.kernels.dropout_forward(frame.batch * dims.N, &random, <size_t> (frame.first_row * dims.N), dims.keep,
-                                     dims.training_scale, x, y, <uint8_t*> frame.saved[step.index])
-    elif x != y or dims.inference_scale != 1.0:
-        step.kernels.scale(frame.batch * dims.N, dims.inference_scale, x, y)
+        step.kernels.dropout_forward(last - first, &random, <size_t> (frame.first_row * dims.N + first), dims.keep,
+                                     dims.training_scale, x, y, <uint8_t*> frame.saved[step.index] + first)
+    else:
+        step.kernels.scale(last - first, dims.inference_scale, x, y)
+
+
+cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t N = frame.batch * dims.N
+    if frame.training or frame.values[step.inputs[0]] != frame.values[step.outputs[0]] or dims.inference_scale != 1.0:
+        step_in_parts(forward_part, step, frame, N, LINE_BYTES,
+                      N * step.kernels.itemsize, (DRAWN if frame.training else PLAIN))
     return OK
 
 
-cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
+cdef void backward_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     cdef const Dims* dims = <const Dims*> step.config
-    cdef const char* dy = frame.gradients[step.outputs[0]]
-    cdef char* dx = frame.gradients[step.inputs[0]]
-    if dx == NULL:
-        return OK
+    cdef const char* dy = frame.gradients[step.outputs[0]] + first * step.kernels.itemsize
+    cdef char* dx = frame.gradients[step.inputs[0]] + first * step.kernels.itemsize
     if frame.training:
-        step.kernels.dropout_backward(frame.batch * dims.N, dims.training_scale, <uint8_t*> frame.saved[step.index],
-                                      dy, dx)
+        step.kernels.dropout_backward(last - first, dims.training_scale, <uint8_t*> frame.saved[step.index] + first, dy,
+                                      dx)
     else:
-        step.kernels.scale(frame.batch * dims.N, dims.inference_scale, dy, dx)
+        step.kernels.scale(last - first, dims.inference_scale, dy, dx)
+
+
+cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
+    cdef Py_ssize_t N = frame.batch * (<const Dims*> step.config).N
+    if frame.gradients[step.inputs[0]] != NULL:
+        step_in_parts(backward_part, step, frame, N, LINE_BYTES, N * step.kernels.itemsize, 2 * PLAIN)
     return OK
 
 

@@ -6,6 +6,7 @@ from cython cimport floating
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
+from fastnn._core.parts cimport LINE, PLAIN, in_parts, step_in_parts
 from fastnn._core.step cimport FAILED, Frame, OK, Op, Step, dparams_of
 
 import numpy as np
@@ -21,26 +22,51 @@ cdef struct Dims:
     PyObject* op            # named in error messages
 
 
-cdef int take_vectors(const Dims* dims, Py_ssize_t N, const floating* x, Py_ssize_t vector_bytes, const char* table,
-                      char* y, int64_t* index) noexcept nogil:
-    """y = the vectors of ``N`` indices x; index = x, unless it is NULL.  The first x that is no index ends it."""
-    cdef Py_ssize_t n
+# The indices of a batch, on their way to vectors.
+cdef struct Look:
+    const Dims* dims
+    Py_ssize_t itemsize
+    const char* x
+    const char* table
+    char* y
+    int64_t* index          # NULL: they are not kept
+    bint* failed
+
+
+cdef int take_vectors(const Look* look, const floating* x, Py_ssize_t first, Py_ssize_t last,
+                      double* refused) noexcept nogil:
+    """y = the vectors of indices first .. last - 1 of x; index = x.  The first x that is no index ends it."""
+    cdef const Dims* dims = look.dims
+    cdef Py_ssize_t n, vector_bytes = dims.units * look.itemsize
     cdef int64_t k
     cdef double value
-    for n in range(N):
+    for n in range(first, last):
         value = <double> x[n]
+        refused[0] = value
         if not 0.0 <= value < <double> dims.vocabulary:
-            return refuse(dims, value)
+            return FAILED
         k = <int64_t> value
         if <double> k != value:
-            return refuse(dims, value)
-        if index != NULL:
-            index[n] = k
+            return FAILED
+        if look.index != NULL:
+            look.index[n] = k
         if k == dims.padding:
-            memset(y + n * vector_bytes, 0, vector_bytes)
+            memset(look.y + n * vector_bytes, 0, vector_bytes)
         else:
-            memcpy(y + n * vector_bytes, table + k * vector_bytes, vector_bytes)
+            memcpy(look.y + n * vector_bytes, look.table + k * vector_bytes, vector_bytes)
     return OK
+
+
+cdef inline int take(const Look* look, Py_ssize_t first, Py_ssize_t last, double* refused) noexcept nogil:
+    if look.itemsize == sizeof(float):
+        return take_vectors(look, <const float*> look.x, first, last, refused)
+    return take_vectors(look, <const double*> look.x, first, last, refused)
+
+
+cdef void take_part(const void* job, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef double refused
+    if take(<const Look*> job, first, last, &refused) != OK:
+        (<const Look*> job).failed[0] = True
 
 
 cdef int refuse(const Dims* dims, double value) noexcept with gil:
@@ -55,31 +81,40 @@ cdef int refuse(const Dims* dims, double value) noexcept with gil:
 cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
     """y = table[x]; the indices are saved for backward: x may be memory of the caller, who could change it until then."""
     cdef const Dims* dims = <const Dims*> step.config
-    cdef Py_ssize_t N = frame.batch * dims.length, vector_bytes = dims.units * step.kernels.itemsize
-    cdef const char* x = frame.values[step.inputs[0]]
-    cdef const char* table = frame.params + step.params
-    cdef char* y = frame.values[step.outputs[0]]
-    cdef int64_t* index = <int64_t*> frame.saved[step.index]
-    if step.kernels.itemsize == sizeof(float):
-        return take_vectors(dims, N, <const float*> x, vector_bytes, table, y, index)
-    return take_vectors(dims, N, <const double*> x, vector_bytes, table, y, index)
+    cdef Py_ssize_t N = frame.batch * dims.length
+    cdef bint failed = False
+    cdef double refused = 0.0
+    cdef Look look = Look(dims=dims, itemsize=step.kernels.itemsize, x=frame.values[step.inputs[0]],
+                          table=frame.params + step.params, y=frame.values[step.outputs[0]],
+                          index=<int64_t*> frame.saved[step.index], failed=&failed)
+    in_parts(take_part, &look, N, 1, N * dims.units * step.kernels.itemsize, 2 * PLAIN)
+    if failed and take(&look, 0, N, &refused) != OK:    # once more, in order: the first is the one to be named
+        return refuse(dims, refused)
+    return OK
+
+
+cdef void add_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Columns first .. last - 1 of all vectors, one after the other: the order of sums stays."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, vector_bytes = dims.units * itemsize, n
+    cdef const int64_t* index = <const int64_t*> frame.saved[step.index]
+    cdef const char* dy = frame.gradients[step.outputs[0]] + first * itemsize
+    cdef char* dtable = dparams_of(step, frame) + first * itemsize
+    for n in range(frame.batch * dims.length):
+        if index[n] != dims.padding:
+            step.kernels.add_scaled(last - first, frame.scale * step.rate, dy + n * vector_bytes,
+                                    dtable + index[n] * vector_bytes)
 
 
 cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     """dtable[x] += scale * dy, one after the other, no other vector touched; dx = 0: whole numbers have no derivative."""
     cdef const Dims* dims = <const Dims*> step.config
-    cdef Py_ssize_t N = frame.batch * dims.length, vector_bytes = dims.units * step.kernels.itemsize, n
-    cdef const int64_t* index = <const int64_t*> frame.saved[step.index]
-    cdef const char* dy = frame.gradients[step.outputs[0]]
+    cdef Py_ssize_t N = frame.batch * dims.length
     cdef char* dx = frame.gradients[step.inputs[0]]
-    cdef char* dtable = dparams_of(step, frame)
-    cdef double scale = frame.scale * step.rate
     if dx != NULL:
         memset(dx, 0, N * step.kernels.itemsize)
-    if dtable != NULL:
-        for n in range(N):
-            if index[n] != dims.padding:
-                step.kernels.add_scaled(dims.units, scale, dy + n * vector_bytes, dtable + index[n] * vector_bytes)
+    if dparams_of(step, frame) != NULL:
+        step_in_parts(add_part, step, frame, dims.units, LINE, N * dims.units * step.kernels.itemsize, 2 * PLAIN)
     return OK
 
 

@@ -1,24 +1,30 @@
 """Where several tensors meet or one parts: add, concatenate, slice and fan-out."""
 
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from fastnn._core.memory cimport copy_rows, zeros
+from fastnn._core.parts cimport LINE, PLAIN, copy, step_in_parts
 from fastnn._core.step cimport Frame, OK, Op, Step
 
 
-cdef inline void add_all(const Step* step, Py_ssize_t N, char** arrays, const int* names, int count,
+cdef inline void add_all(const Step* step, Py_ssize_t first, Py_ssize_t last, char** arrays, const int* names, int count,
                          char* out) noexcept nogil:
-    """The sum of two or more arrays, one after the other."""
+    """Elements first .. last - 1 of the sum of two or more arrays, one after the other."""
+    cdef Py_ssize_t at = first * step.kernels.itemsize
     cdef int i
-    step.kernels.add(N, arrays[names[0]], arrays[names[1]], out)
+    step.kernels.add(last - first, arrays[names[0]] + at, arrays[names[1]] + at, out + at)
     for i in range(2, count):
-        step.kernels.add(N, out, arrays[names[i]], out)
+        step.kernels.add(last - first, out + at, arrays[names[i]] + at, out + at)
+
+
+cdef void add_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    add_all(step, first, last, frame.values, step.inputs, step.n_inputs, frame.values[step.outputs[0]])
 
 
 cdef int add_forward(const Step* step, const Frame* frame) noexcept nogil:
     """y = x_0 + x_1 + ..."""
     cdef Py_ssize_t N = frame.batch * (<const Py_ssize_t*> step.config)[0]
-    add_all(step, N, frame.values, step.inputs, step.n_inputs, frame.values[step.outputs[0]])
+    step_in_parts(add_part, step, frame, N, LINE, N * step.n_inputs * step.kernels.itemsize, PLAIN)
     return OK
 
 
@@ -28,7 +34,7 @@ cdef int add_backward(const Step* step, const Frame* frame) noexcept nogil:
     cdef int i
     for i in range(step.n_inputs):
         if frame.gradients[step.inputs[i]] != NULL:
-            memcpy(frame.gradients[step.inputs[i]], frame.gradients[step.outputs[0]], size)
+            copy(frame.gradients[step.outputs[0]], size, frame.gradients[step.inputs[i]])
     return OK
 
 
@@ -43,30 +49,43 @@ cdef class AddOp(Op):
         self.input_widths, self.output_widths = (width,) * count, (width,)
 
 
+cdef void concatenate_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Vectors first .. last - 1."""
+    cdef const Py_ssize_t* widths = <const Py_ssize_t*> step.config
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, row = widths[step.n_inputs] * itemsize, part
+    cdef char* y = frame.values[step.outputs[0]] + first * row
+    cdef int i
+    for i in range(step.n_inputs):
+        part = widths[i] * itemsize
+        copy_rows(last - first, part, frame.values[step.inputs[i]] + first * part, part, y, row)
+        y += part
+
+
 cdef int concatenate_forward(const Step* step, const Frame* frame) noexcept nogil:
     """y = [x_0, x_1, ...] along each vector; config holds the widths, their sum, and the vectors of a row."""
     cdef const Py_ssize_t* widths = <const Py_ssize_t*> step.config
-    cdef Py_ssize_t itemsize = step.kernels.itemsize, row = widths[step.n_inputs] * itemsize
     cdef Py_ssize_t n = frame.batch * widths[step.n_inputs + 1]
-    cdef char* y = frame.values[step.outputs[0]]
+    step_in_parts(concatenate_part, step, frame, n, 1, n * widths[step.n_inputs] * step.kernels.itemsize, 2 * PLAIN)
+    return OK
+
+
+cdef void cut_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef const Py_ssize_t* widths = <const Py_ssize_t*> step.config
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, row = widths[step.n_inputs] * itemsize, part
+    cdef const char* dy = frame.gradients[step.outputs[0]] + first * row
     cdef int i
     for i in range(step.n_inputs):
-        copy_rows(n, widths[i] * itemsize, frame.values[step.inputs[i]], widths[i] * itemsize, y, row)
-        y += widths[i] * itemsize
-    return OK
+        part = widths[i] * itemsize
+        if frame.gradients[step.inputs[i]] != NULL:
+            copy_rows(last - first, part, dy, row, frame.gradients[step.inputs[i]] + first * part, part)
+        dy += part
 
 
 cdef int concatenate_backward(const Step* step, const Frame* frame) noexcept nogil:
     """dx_i = the columns of dy that x_i became."""
     cdef const Py_ssize_t* widths = <const Py_ssize_t*> step.config
-    cdef Py_ssize_t itemsize = step.kernels.itemsize, row = widths[step.n_inputs] * itemsize
     cdef Py_ssize_t n = frame.batch * widths[step.n_inputs + 1]
-    cdef const char* dy = frame.gradients[step.outputs[0]]
-    cdef int i
-    for i in range(step.n_inputs):
-        if frame.gradients[step.inputs[i]] != NULL:
-            copy_rows(n, widths[i] * itemsize, dy, row, frame.gradients[step.inputs[i]], widths[i] * itemsize)
-        dy += widths[i] * itemsize
+    step_in_parts(cut_part, step, frame, n, 1, n * widths[step.n_inputs] * step.kernels.itemsize, 2 * PLAIN)
     return OK
 
 
@@ -92,24 +111,35 @@ cdef struct SliceDims:
     Py_ssize_t stop
 
 
+cdef void slice_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Rows first .. last - 1."""
+    cdef const SliceDims* dims = <const SliceDims*> step.config
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, row = dims.width * itemsize, part = (dims.stop - dims.start) * itemsize
+    copy_rows(last - first, part, frame.values[step.inputs[0]] + first * row + dims.start * itemsize, row,
+              frame.values[step.outputs[0]] + first * part, part)
+
+
 cdef int slice_forward(const Step* step, const Frame* frame) noexcept nogil:
     """y = x[start:stop] of each row."""
     cdef const SliceDims* dims = <const SliceDims*> step.config
-    cdef Py_ssize_t itemsize = step.kernels.itemsize, part = (dims.stop - dims.start) * itemsize
-    copy_rows(frame.batch, part, frame.values[step.inputs[0]] + dims.start * itemsize, dims.width * itemsize,
-                 frame.values[step.outputs[0]], part)
+    step_in_parts(slice_part, step, frame, frame.batch, 1,
+                  frame.batch * (dims.stop - dims.start) * step.kernels.itemsize, 2 * PLAIN)
     return OK
+
+
+cdef void unslice_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef const SliceDims* dims = <const SliceDims*> step.config
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, row = dims.width * itemsize, part = (dims.stop - dims.start) * itemsize
+    cdef char* dx = frame.gradients[step.inputs[0]] + first * row
+    memset(dx, 0, (last - first) * row)
+    copy_rows(last - first, part, frame.gradients[step.outputs[0]] + first * part, part, dx + dims.start * itemsize, row)
 
 
 cdef int slice_backward(const Step* step, const Frame* frame) noexcept nogil:
     """dx = dy in [start, stop), 0 elsewhere."""
     cdef const SliceDims* dims = <const SliceDims*> step.config
-    cdef Py_ssize_t itemsize = step.kernels.itemsize, part = (dims.stop - dims.start) * itemsize
-    cdef char* dx = frame.gradients[step.inputs[0]]
-    if dx != NULL:
-        memset(dx, 0, frame.batch * dims.width * itemsize)
-        copy_rows(frame.batch, part, frame.gradients[step.outputs[0]], part, dx + dims.start * itemsize,
-                     dims.width * itemsize)
+    if frame.gradients[step.inputs[0]] != NULL:
+        step_in_parts(unslice_part, step, frame, frame.batch, 1, frame.batch * dims.width * step.kernels.itemsize, 2 * PLAIN)
     return OK
 
 
@@ -129,12 +159,15 @@ cdef int fan_out_forward(const Step* step, const Frame* frame) noexcept nogil:
     return OK
 
 
+cdef void fan_in_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    add_all(step, first, last, frame.gradients, step.outputs, step.n_outputs, frame.gradients[step.inputs[0]])
+
+
 cdef int fan_out_backward(const Step* step, const Frame* frame) noexcept nogil:
     """dx = dy_0 + dy_1 + ..."""
     cdef Py_ssize_t N = frame.batch * (<const Py_ssize_t*> step.config)[0]
-    cdef char* dx = frame.gradients[step.inputs[0]]
-    if dx != NULL:
-        add_all(step, N, frame.gradients, step.outputs, step.n_outputs, dx)
+    if frame.gradients[step.inputs[0]] != NULL:
+        step_in_parts(fan_in_part, step, frame, N, LINE, N * step.n_outputs * step.kernels.itemsize, PLAIN)
     return OK
 
 

@@ -1,6 +1,7 @@
 """Normalisation: of each channel over a batch, of each row over its channels.  y = gamma n + beta."""
 
 from fastnn._core.table cimport fnn_norm
+from fastnn._core.parts cimport LINE, NORMALISED, PLAIN, step_in_parts
 from fastnn._core.step cimport Frame, OK, Op, Step, dparams_of
 
 from fastnn._core.step import Parameter
@@ -15,26 +16,35 @@ cdef struct Dims:
     bint shift              # there is a beta
 
 
-cdef inline fnn_norm norm_of(const Dims* dims, const Step* step, const Frame* frame) noexcept nogil:
+cdef inline fnn_norm norm_of(const Dims* dims, const Step* step, const Frame* frame, Py_ssize_t first,
+                             Py_ssize_t last) noexcept nogil:
+    """That of columns first .. last - 1."""
     cdef fnn_norm norm
     cdef const char* params = frame.params + step.params
-    norm.rows, norm.columns, norm.epsilon = frame.batch * dims.rows, dims.columns, dims.epsilon
+    cdef Py_ssize_t itemsize = step.kernels.itemsize
+    norm.rows, norm.columns, norm.x_row, norm.epsilon = frame.batch * dims.rows, last - first, dims.columns, dims.epsilon
     norm.gamma = norm.beta = NULL
     if dims.scale:
-        norm.gamma = params
-        params += dims.columns * step.kernels.itemsize
+        norm.gamma = params + first * itemsize
+        params += dims.columns * itemsize
     if dims.shift:
-        norm.beta = params
+        norm.beta = params + first * itemsize
     return norm
 
 
-cdef inline char* dgamma_of(const Dims* dims, const Step* step, const Frame* frame) noexcept nogil:
-    return dparams_of(step, frame) if dims.scale else NULL
+cdef inline Py_ssize_t bytes_of(const Dims* dims, const Step* step, const Frame* frame) noexcept nogil:
+    return frame.batch * dims.rows * dims.columns * step.kernels.itemsize
 
 
-cdef inline char* dbeta_of(const Dims* dims, const Step* step, const Frame* frame) noexcept nogil:
+cdef inline char* dgamma_of(const Dims* dims, const Step* step, const Frame* frame, Py_ssize_t at) noexcept nogil:
+    """Where its gradient goes, from byte ``at``; NULL: nowhere."""
     cdef char* dparams = dparams_of(step, frame)
-    return dparams + dims.scale * dims.columns * step.kernels.itemsize if dparams != NULL and dims.shift else NULL
+    return dparams + at if dparams != NULL and dims.scale else NULL
+
+
+cdef inline char* dbeta_of(const Dims* dims, const Step* step, const Frame* frame, Py_ssize_t at) noexcept nogil:
+    cdef char* dparams = dparams_of(step, frame)
+    return dparams + dims.scale * dims.columns * step.kernels.itemsize + at if dparams != NULL and dims.shift else NULL
 
 
 cdef tuple learned(Py_ssize_t columns, bint scale, bint shift):
@@ -57,26 +67,40 @@ cdef inline const char* moments_of(const Dims* dims, const Step* step, const Fra
     return frame.params + step.params + (dims.scale + dims.shift) * dims.columns * step.kernels.itemsize
 
 
+cdef void batch_forward_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Columns first .. last - 1."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef fnn_norm norm = norm_of(dims, step, frame, first, last)
+    cdef Py_ssize_t size = dims.columns * step.kernels.itemsize, at = first * step.kernels.itemsize
+    cdef const char* moments = moments_of(dims, step, frame) + at
+    cdef const char* x = frame.values[step.inputs[0]] + at
+    if coupled(step, frame):
+        step.kernels.column_moments(norm.rows, norm.columns, norm.x_row, x, <char*> moments, <char*> moments + size)
+    step.kernels.batch_norm_forward(&norm, x, moments, moments + size, frame.values[step.outputs[0]] + at)
+
+
 cdef int batch_forward(const Step* step, const Frame* frame) noexcept nogil:
     cdef const Dims* dims = <const Dims*> step.config
-    cdef fnn_norm norm = norm_of(dims, step, frame)
-    cdef Py_ssize_t size = dims.columns * step.kernels.itemsize
-    cdef const char* moments = moments_of(dims, step, frame)
-    cdef const char* x = frame.values[step.inputs[0]]
-    if coupled(step, frame):
-        step.kernels.column_moments(norm.rows, norm.columns, x, <char*> moments, <char*> moments + size)
-    step.kernels.batch_norm_forward(&norm, x, moments, moments + size, frame.values[step.outputs[0]])
+    step_in_parts(batch_forward_part, step, frame, dims.columns, LINE,
+                  bytes_of(dims, step, frame), NORMALISED if coupled(step, frame) else 2 * PLAIN)
     return OK
+
+
+cdef void batch_backward_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef fnn_norm norm = norm_of(dims, step, frame, first, last)
+    cdef Py_ssize_t at = first * step.kernels.itemsize
+    cdef const char* moments = moments_of(dims, step, frame) + at
+    cdef char* dx = frame.gradients[step.inputs[0]]
+    step.kernels.batch_norm_backward(
+        &norm, coupled(step, frame), frame.scale * step.rate, frame.values[step.inputs[0]] + at, moments,
+        moments + dims.columns * step.kernels.itemsize, frame.gradients[step.outputs[0]] + at,
+        dx + at if dx != NULL else NULL, dgamma_of(dims, step, frame, at), dbeta_of(dims, step, frame, at))
 
 
 cdef int batch_backward(const Step* step, const Frame* frame) noexcept nogil:
     cdef const Dims* dims = <const Dims*> step.config
-    cdef fnn_norm norm = norm_of(dims, step, frame)
-    cdef const char* moments = moments_of(dims, step, frame)
-    step.kernels.batch_norm_backward(
-        &norm, coupled(step, frame), frame.scale * step.rate, frame.values[step.inputs[0]], moments,
-        moments + dims.columns * step.kernels.itemsize, frame.gradients[step.outputs[0]],
-        frame.gradients[step.inputs[0]], dgamma_of(dims, step, frame), dbeta_of(dims, step, frame))
+    step_in_parts(batch_backward_part, step, frame, dims.columns, LINE, bytes_of(dims, step, frame), NORMALISED)
     return OK
 
 
@@ -116,21 +140,50 @@ cdef class BatchNormOp(Op):
 
 # ---- layer normalisation: saves mean and 1 / deviation of each row ----
 
+cdef void layer_forward_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Rows first .. last - 1."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef fnn_norm norm = norm_of(dims, step, frame, 0, dims.columns)
+    cdef Py_ssize_t at = first * dims.columns * step.kernels.itemsize
+    cdef char* moments = frame.saved[step.index]
+    norm.rows = last - first
+    step.kernels.layer_norm_forward(&norm, frame.values[step.inputs[0]] + at, frame.values[step.outputs[0]] + at,
+                                    moments + 2 * first * step.kernels.itemsize if moments != NULL else NULL)
+
+
 cdef int layer_forward(const Step* step, const Frame* frame) noexcept nogil:
     cdef const Dims* dims = <const Dims*> step.config
-    cdef fnn_norm norm = norm_of(dims, step, frame)
-    step.kernels.layer_norm_forward(&norm, frame.values[step.inputs[0]], frame.values[step.outputs[0]],
-                                    frame.saved[step.index])
+    step_in_parts(layer_forward_part, step, frame, frame.batch * dims.rows, 1, bytes_of(dims, step, frame), NORMALISED)
     return OK
 
 
-cdef int layer_backward(const Step* step, const Frame* frame) noexcept nogil:
+cdef void layer_dx_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     cdef const Dims* dims = <const Dims*> step.config
-    cdef fnn_norm norm = norm_of(dims, step, frame)
+    cdef fnn_norm norm = norm_of(dims, step, frame, 0, dims.columns)
+    cdef Py_ssize_t at = first * dims.columns * step.kernels.itemsize
+    norm.rows = last - first
     step.kernels.layer_norm_backward(
-        &norm, frame.scale * step.rate, frame.values[step.inputs[0]], frame.saved[step.index],
-        frame.gradients[step.outputs[0]], frame.gradients[step.inputs[0]], dgamma_of(dims, step, frame),
-        dbeta_of(dims, step, frame))
+        &norm, 1.0, frame.values[step.inputs[0]] + at, frame.saved[step.index] + 2 * first * step.kernels.itemsize,
+        frame.gradients[step.outputs[0]] + at, frame.gradients[step.inputs[0]] + at, NULL, NULL)
+
+
+cdef void layer_sums_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Columns first .. last - 1."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef fnn_norm norm = norm_of(dims, step, frame, first, last)
+    cdef Py_ssize_t at = first * step.kernels.itemsize
+    step.kernels.layer_norm_backward(
+        &norm, frame.scale * step.rate, frame.values[step.inputs[0]] + at, frame.saved[step.index],
+        frame.gradients[step.outputs[0]] + at, NULL, dgamma_of(dims, step, frame, at), dbeta_of(dims, step, frame, at))
+
+
+cdef int layer_backward(const Step* step, const Frame* frame) noexcept nogil:
+    """dx by rows, with gamma as it was; then the sums down the columns."""
+    cdef const Dims* dims = <const Dims*> step.config
+    if frame.gradients[step.inputs[0]] != NULL:
+        step_in_parts(layer_dx_part, step, frame, frame.batch * dims.rows, 1, bytes_of(dims, step, frame), NORMALISED)
+    if dparams_of(step, frame) != NULL:
+        step_in_parts(layer_sums_part, step, frame, dims.columns, LINE, bytes_of(dims, step, frame), NORMALISED)
     return OK
 
 

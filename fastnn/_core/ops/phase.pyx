@@ -9,8 +9,9 @@ half the time, with 50 it takes three times as long, linear ones four times and 
 from libc.math cimport floor
 from libc.string cimport memset
 
-from fastnn._core.pool cimport fnn_task, run_parts, threads
-from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
+from fastnn._core.parts cimport PLAIN, cut, parts_of, step_in_parts
+from fastnn._core.pool cimport fnn_task, run_parts
+from fastnn._core.products cimport forward as product, input_gradient, product_work, weight_gradient, whole
 from fastnn._core.step cimport Frame, OK, Op, SCRATCH_PARTS, Step, dparams_of, part_scratch
 from fastnn._core.table cimport fnn_shape
 
@@ -30,7 +31,6 @@ cdef enum PhaseFunction:
 cdef enum:
     MOST = 4        # control points, at most, whose coefficients are not 0 at a phase
     SPARSE = 4      # with more than so many times the control points that count, rows run one by one
-    PART_WORK = 1 << 18     # multiply-adds that are worth a thread
 
 FUNCTIONS = {"constant": CONSTANT, "linear": LINEAR, "cubic": CUBIC}
 COUNTING = {"constant": 1, "linear": 2, "cubic": 4}  # control points whose coefficients are not 0 at a phase
@@ -123,14 +123,15 @@ cdef void add_part(const Step* step, Py_ssize_t N, const Basis* basis, int j, co
         step.kernels.add_scaled(N, basis.c[j], x, y)
 
 
-cdef void stack(const Step* step, const Frame* frame, char* stacked) noexcept nogil:
-    """Rows [c_0 x, ..., c_{K-1} x, c_0, ..., c_{K-1}]."""
+cdef void stack_rows(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """[c_0 x, ..., c_{K-1} x, c_0, ..., c_{K-1}] of rows first .. last - 1, in scratch."""
     cdef const Dims* dims = <const Dims*> step.config
     cdef Py_ssize_t I = dims.inputs, itemsize = step.kernels.itemsize, b
-    cdef const char* x = frame.values[step.inputs[0]]
+    cdef const char* x = frame.values[step.inputs[0]] + first * I * itemsize
+    cdef char* stacked = frame.scratch + first * dims.width * itemsize
     cdef Basis basis
     cdef int j
-    for b in range(frame.batch):
+    for b in range(first, last):
         row_basis(step, frame, b, &basis)
         if basis.count < dims.control_points:
             memset(stacked, 0, dims.width * itemsize)
@@ -140,6 +141,11 @@ cdef void stack(const Step* step, const Frame* frame, char* stacked) noexcept no
                 put(stacked, dims.control_points * I + basis.slices[j], itemsize, basis.c[j])
         x += I * itemsize
         stacked += dims.width * itemsize
+
+
+cdef void stack(const Step* step, const Frame* frame) noexcept nogil:
+    step_in_parts(stack_rows, step, frame, frame.batch, 1,
+                  frame.batch * (<const Dims*> step.config).width * step.kernels.itemsize, 2 * PLAIN)
 
 
 # The rows of a batch, in parts with scratch of their own.
@@ -156,8 +162,9 @@ cdef inline Py_ssize_t row_bytes(const Dims* dims, Py_ssize_t itemsize) noexcept
 
 cdef void run_rows(fnn_task task, const Step* step, const Frame* frame) noexcept nogil:
     cdef const Dims* dims = <const Dims*> step.config
-    cdef Py_ssize_t worth = frame.batch * dims.inputs * dims.outputs // PART_WORK
-    cdef Rows rows = Rows(step=step, frame=frame, parts=max(1, min(worth, frame.batch, threads(), SCRATCH_PARTS)))
+    cdef fnn_shape shape = whole(frame.batch, dims.inputs, dims.outputs)
+    cdef Rows rows = Rows(step=step, frame=frame, parts=min(
+        <Py_ssize_t> SCRATCH_PARTS, parts_of(frame.batch, 1, MOST * product_work(step, &shape), 0)))
     run_parts(task, &rows, rows.parts)
 
 
@@ -176,10 +183,10 @@ cdef void forward_rows(void* argument, Py_ssize_t part) noexcept nogil:
     cdef char* scratch = part_scratch(frame, row_bytes(dims, itemsize), part)
     cdef Basis basis
     cdef int j
-    for b in range(frame.batch * part // rows.parts, frame.batch * (part + 1) // rows.parts):
+    for b in range(cut(frame.batch, 1, rows.parts, part), cut(frame.batch, 1, rows.parts, part + 1)):
         row_basis(step, frame, b, &basis)
         for j in range(basis.count):
-            product(step, &one, x + b * I * itemsize, w + basis.slices[j] * I * O * itemsize,
+            product(step, frame, &one, x + b * I * itemsize, w + basis.slices[j] * I * O * itemsize,
                     biases + basis.slices[j] * O * itemsize if dims.bias else NULL, scratch)
             add_part(step, O, &basis, j, scratch, y + b * O * itemsize)
 
@@ -191,8 +198,8 @@ cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
     if dims.sparse:
         run_rows(forward_rows, step, frame)
     else:
-        stack(step, frame, frame.scratch)
-        product(step, &stacked, frame.scratch, frame.params + step.params, NULL, frame.values[step.outputs[0]])
+        stack(step, frame)
+        product(step, frame, &stacked, frame.scratch, frame.params + step.params, NULL, frame.values[step.outputs[0]])
     return OK
 
 
@@ -216,7 +223,7 @@ cdef void input_gradient_rows(void* argument, Py_ssize_t part) noexcept nogil:
     cdef Basis basis
     cdef double slope
     cdef int j
-    for b in range(frame.batch * part // rows.parts, frame.batch * (part + 1) // rows.parts):
+    for b in range(cut(frame.batch, 1, rows.parts, part), cut(frame.batch, 1, rows.parts, part + 1)):
         x, dy = frame.values[step.inputs[0]] + b * I * itemsize, frame.gradients[step.outputs[0]] + b * O * itemsize
         slope = 0.0
         row_basis(step, frame, b, &basis)
@@ -224,7 +231,7 @@ cdef void input_gradient_rows(void* argument, Py_ssize_t part) noexcept nogil:
             k = basis.slices[j]
             if dims.sparse:
                 g = part_scratch(frame, row_bytes(dims, itemsize), part)
-                input_gradient(step, &one, dy, w + k * I * O * itemsize, g)
+                input_gradient(step, frame, &one, dy, w + k * I * O * itemsize, g)
             else:
                 g = frame.scratch + (b * dims.width + k * I) * itemsize
             if dx != NULL:
@@ -254,19 +261,19 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     cdef int j
     if frame.gradients[step.inputs[0]] != NULL or frame.gradients[step.inputs[1]] != NULL:
         if not dims.sparse:
-            input_gradient(step, &stacked, dy, frame.params + step.params, frame.scratch)
+            input_gradient(step, frame, &stacked, dy, frame.params + step.params, frame.scratch)
         run_rows(input_gradient_rows, step, frame)
     if dw == NULL:
         return OK
     if not dims.sparse:
-        stack(step, frame, frame.scratch)
-        weight_gradient(step, &stacked, scale, frame.scratch, dy, dw)
+        stack(step, frame)
+        weight_gradient(step, frame, &stacked, scale, frame.scratch, dy, dw, NULL)
         return OK
     db = dw + dims.control_points * I * O * itemsize
     for b in range(frame.batch):
         row_basis(step, frame, b, &basis)
         for j in range(basis.count):
-            weight_gradient(step, &one, scale * basis.c[j], x, dy, dw + basis.slices[j] * I * O * itemsize)
+            weight_gradient(step, frame, &one, scale * basis.c[j], x, dy, dw + basis.slices[j] * I * O * itemsize, NULL)
             if dims.bias:
                 step.kernels.add_scaled(O, scale * basis.c[j], dy, db + basis.slices[j] * O * itemsize)
         x += I * itemsize

@@ -13,8 +13,9 @@ from libc.string cimport memcpy, memset
 from fastnn._core.memory cimport copy_rows
 from fastnn._core.table cimport fnn_shape
 from fastnn._core.ops.recurrent_memory cimport Dims, FLOATS, GRU, LSTM, Memory, SIMPLE, Scratch, lay_out, lay_out_scratch
-from fastnn._core.pool cimport run_parts, threads
-from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
+from fastnn._core.parts cimport CURVED, LINE, PLAIN, cut, in_parts, parts_of, range_fn
+from fastnn._core.pool cimport run_parts
+from fastnn._core.products cimport forward as product, input_gradient, product_work, weight_gradient, whole
 from fastnn._core.step cimport Frame, OK, Op, Step, dparams_of
 
 from fastnn._core.table import ACTIVATIONS
@@ -24,16 +25,17 @@ KINDS = {"simple": SIMPLE, "lstm": LSTM, "gru": GRU}
 
 cpdef enum:
     BLOCK_BYTES = 1 << 22   # of gates in a block of inference
-    PART_ROWS = 8           # least rows of a thread
-    PART_WORK = 1 << 18     # least multiply-adds of a thread
+    PART_ROWS = 8           # least rows of a part
 
 cdef struct Job:
     const Step* step
+    const Frame* frame
     const Dims* dims
     const Memory* memory
     const Scratch* scratch
     const char* params
     Py_ssize_t B
+    Py_ssize_t first        # step of the sequence that the block begins with
     Py_ssize_t T
     Py_ssize_t parts
 
@@ -53,13 +55,31 @@ cdef inline Py_ssize_t time_of(const Dims* dims, Py_ssize_t step) noexcept nogil
     return dims.T - 1 - step if dims.reverse else step
 
 
-cdef void to_time_major(const Dims* dims, const char* x, Py_ssize_t B, Py_ssize_t first, Py_ssize_t T,
-                     Py_ssize_t itemsize, char* out) noexcept nogil:
-    """Copy steps first .. first + T of x (B, T, I) to out (T, B, I)."""
-    cdef Py_ssize_t s, b, row = dims.inputs * itemsize
-    for b in range(B):
-        for s in range(T):
-            memcpy(out + (s * B + b) * row, x + (b * dims.T + time_of(dims, first + s)) * row, row)
+cdef inline void rows_in_parts(range_fn task, const Job* job, Py_ssize_t width) noexcept nogil:
+    """A task on rows of the batch that moves ``width`` numbers per row and step."""
+    in_parts(task, job, job.B, 1, job.B * job.T * width * job.step.kernels.itemsize, 2 * PLAIN)
+
+
+cdef void to_time_major(const void* argument, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Copy the block's steps of x (B, T, I) to (T, B, I), of rows first .. last - 1."""
+    cdef const Job* job = <const Job*> argument
+    cdef const Dims* dims = job.dims
+    cdef const char* x = job.frame.values[job.step.inputs[0]]
+    cdef Py_ssize_t s, b, row = dims.inputs * job.step.kernels.itemsize
+    for b in range(first, last):
+        for s in range(job.T):
+            memcpy(job.memory.x + (s * job.B + b) * row, x + (b * dims.T + time_of(dims, job.first + s)) * row, row)
+
+
+cdef void from_time_major(const void* argument, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Copy the gradient of x back, of rows first .. last - 1."""
+    cdef const Job* job = <const Job*> argument
+    cdef const Dims* dims = job.dims
+    cdef char* dx = job.frame.gradients[job.step.inputs[0]]
+    cdef Py_ssize_t s, b, row = dims.inputs * job.step.kernels.itemsize
+    for b in range(first, last):
+        for s in range(job.T):
+            memcpy(dx + (b * dims.T + time_of(dims, s)) * row, job.scratch.dx + (s * job.B + b) * row, row)
 
 
 cdef void find_mask(const Dims* dims, const char* x, Py_ssize_t n, Py_ssize_t itemsize, uint8_t* mask) noexcept nogil:
@@ -92,7 +112,7 @@ cdef inline const char* peephole(const Job* job) noexcept nogil:
 
 
 cdef inline Py_ssize_t first_row(const Job* job, Py_ssize_t part) noexcept nogil:
-    return job.B * part // job.parts
+    return cut(job.B, 1, job.parts, part)
 
 
 cdef void forward_rows(void* argument, Py_ssize_t part) noexcept nogil:
@@ -116,14 +136,14 @@ cdef void forward_rows(void* argument, Py_ssize_t part) noexcept nogil:
     for s in range(job.T):
         at = s * job.B + start
         z, h = m.z + at * dims.gates * itemsize, m.h + at * row
-        product(step, &shape, h, u, z, z)
+        product(step, job.frame, &shape, h, u, z, z)
         if dims.kind == SIMPLE:
             step.kernels.activation_forward[dims.activation](n * H, 0.0, z, h + job.B * row)
         elif dims.kind == LSTM:
             step.kernels.lstm_forward(n, H, dims.forgets, peephole(job), m.c + at * row, z, m.c + (at + job.B) * row,
                                       m.s + at * row, h + job.B * row)
         else:
-            product(step, &candidate, h, u + 2 * row, candidate_bias, m.s + at * row)
+            product(step, job.frame, &candidate, h, u + 2 * row, candidate_bias, m.s + at * row)
             step.kernels.gru_forward(n, H, m.s + at * row, h, z, h + job.B * row)
         if dims.masked:
             for b in range(at, at + n):
@@ -133,24 +153,28 @@ cdef void forward_rows(void* argument, Py_ssize_t part) noexcept nogil:
                         memcpy(m.c + (b + job.B) * row, m.c + b * row, row)
 
 
-cdef Py_ssize_t parts_for(const Dims* dims, Py_ssize_t B, Py_ssize_t T) noexcept nogil:
+cdef Py_ssize_t parts_for(const Job* job) noexcept nogil:
     """How many threads share the rows."""
-    return max(<Py_ssize_t> 1, min(<Py_ssize_t> threads(), B // PART_ROWS,
-                                   B * T * dims.H * dims.gates // PART_WORK))
+    cdef fnn_shape shape = whole(job.B, job.dims.H, job.dims.gates)
+    return parts_of(job.B, PART_ROWS, job.T * (product_work(job.step, &shape)
+                                               + job.B * job.dims.gates * job.step.kernels.itemsize * CURVED),
+                    job.B * job.T * job.dims.gates * job.step.kernels.itemsize // 4)
 
 
-cdef void write_steps(const Dims* dims, const Memory* m, Py_ssize_t B, Py_ssize_t first, Py_ssize_t T,
-                      Py_ssize_t itemsize, char* y) noexcept nogil:
-    """Copy the states after steps first .. first + T to their places in y, and 0 where a step is masked."""
-    cdef Py_ssize_t s, b, row = dims.H * itemsize
+cdef void write_steps(const void* argument, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Copy the states after the block's steps to their places in y, and 0 where a step is masked."""
+    cdef const Job* job = <const Job*> argument
+    cdef const Dims* dims = job.dims
+    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, row = dims.H * itemsize, s, b
+    cdef char* y = job.frame.values[job.step.outputs[0]]
     cdef char* out
-    for b in range(B):
-        for s in range(T):
-            out = y + b * dims.width * itemsize + time_of(dims, first + s) * row
-            if dims.masked and not m.mask[s * B + b]:
+    for b in range(first, last):
+        for s in range(job.T):
+            out = y + b * dims.width * itemsize + time_of(dims, job.first + s) * row
+            if dims.masked and not job.memory.mask[s * job.B + b]:
                 memset(out, 0, row)
             else:
-                memcpy(out, m.h + ((s + 1) * B + b) * row, row)
+                memcpy(out, job.memory.h + ((s + 1) * job.B + b) * row, row)
 
 
 cdef void open_state(const Step* step, const Frame* frame, const Dims* dims, const Memory* m) noexcept nogil:
@@ -197,8 +221,8 @@ cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
     else:
         block = dims.T
         lay_out(dims, B, block * B, itemsize, True, saved, &m)
-    job = Job(step=step, dims=dims, memory=&m, scratch=&scratch, params=frame.params + step.params, B=B, T=0,
-              parts=1)
+    job = Job(step=step, frame=frame, dims=dims, memory=&m, scratch=&scratch, params=frame.params + step.params, B=B,
+              first=0, T=0, parts=1)
     open_state(step, frame, dims, &m)
     while first < dims.T:
         T = min(block, dims.T - first)
@@ -206,18 +230,19 @@ cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
             memcpy(m.h, m.h + job.T * B * row, B * row)
             if dims.kind == LSTM:
                 memcpy(m.c, m.c + job.T * B * row, B * row)
+        job.first, job.T = first, T
         if is_time_major(dims, B):
             m.x = <char*> x + first * dims.inputs * itemsize
         else:
-            to_time_major(dims, x, B, first, T, itemsize, m.x)
+            rows_in_parts(to_time_major, &job, dims.inputs)
         if dims.masked:
             find_mask(dims, m.x, T * B, itemsize, m.mask)
         shape = whole(T * B, dims.inputs, dims.gates)
-        product(step, &shape, m.x, job.params, biases(&job) if dims.bias else NULL, m.z)
-        job.T, job.parts = T, parts_for(dims, B, T)
+        product(step, frame, &shape, m.x, job.params, biases(&job) if dims.bias else NULL, m.z)
+        job.parts = parts_for(&job)
         run_parts(forward_rows, &job, job.parts)
         if dims.sequences:
-            write_steps(dims, &m, B, first, T, itemsize, y)
+            rows_in_parts(write_steps, &job, dims.H)
         first += T
     if not dims.sequences:
         copy_rows(B, row, m.h + job.T * B * row, row, y, dims.width * itemsize)
@@ -272,46 +297,54 @@ cdef void backward_rows(void* argument, Py_ssize_t part) noexcept nogil:
         if dims.truncate > 0 and s > 0 and s % dims.truncate == 0:
             memset(dc, 0, n * row)
             continue
-        product(step, &shape, dz, scratch.u, before, before)
+        product(step, job.frame, &shape, dz, scratch.u, before, before)
         if dims.kind == GRU:
             step.kernels.add(n * H, before, own, before)
-            product(step, &candidate, scratch.dq + at * row, scratch.u + 2 * H * row, before, before)
+            product(step, job.frame, &candidate, scratch.dq + at * row, scratch.u + 2 * H * row, before, before)
         elif dims.masked:
             for b in range(n):
                 if not m.mask[at + b]:
                     step.kernels.add(H, before + b * row, dh + b * row, before + b * row)
 
 
-cdef void gradient_from_outside(const Step* step, const Dims* dims, const Memory* m, const char* dy, Py_ssize_t B,
-                           char* dc) noexcept nogil:
-    """dh = the gradient from dy of the state after each step; dc = that of the cell after the last step."""
-    cdef Py_ssize_t itemsize = step.kernels.itemsize, row = dims.H * itemsize, width = dims.width * itemsize, s, b
+cdef void gradient_from_outside(const void* argument, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """dh = the gradient from dy of the state after each step; dc = that of the cell after the last step.  Of rows first ..
+    last - 1."""
+    cdef const Job* job = <const Job*> argument
+    cdef const Dims* dims = job.dims
+    cdef const Memory* m = job.memory
+    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, row = dims.H * itemsize, width = dims.width * itemsize, s, b
+    cdef const char* dy = job.frame.gradients[job.step.outputs[0]]
     cdef const char* final = dy + (dims.T if dims.sequences else 1) * row
-    cdef char* last = m.dh + dims.T * B * row
-    memset(m.dh, 0, (dims.T + 1) * B * row)
-    memset(dc, 0, B * row)
-    for b in range(B):
+    cdef char* last_dh = m.dh + dims.T * job.B * row
+    for s in range(dims.T + 1):
+        memset(m.dh + (s * job.B + first) * row, 0, (last - first) * row)
+    memset(job.scratch.dc + first * row, 0, (last - first) * row)
+    for b in range(first, last):
         if not dims.sequences:
-            memcpy(last + b * row, dy + b * width, row)
+            memcpy(last_dh + b * row, dy + b * width, row)
             continue
         for s in range(dims.T):
-            if not dims.masked or m.mask[s * B + b]:
-                memcpy(m.dh + ((s + 1) * B + b) * row, dy + b * width + time_of(dims, s) * row, row)
+            if not dims.masked or m.mask[s * job.B + b]:
+                memcpy(m.dh + ((s + 1) * job.B + b) * row, dy + b * width + time_of(dims, s) * row, row)
     if dims.final:
-        for b in range(B):
-            step.kernels.add(dims.H, last + b * row, final + b * width, last + b * row)
+        for b in range(first, last):
+            job.step.kernels.add(dims.H, last_dh + b * row, final + b * width, last_dh + b * row)
         if dims.kind == LSTM:
-            copy_rows(B, row, final + row, width, dc, row)
+            copy_rows(last - first, row, final + first * width + row, width, job.scratch.dc + first * row, row)
 
 
-cdef void transpose(const char* w, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t itemsize, char* out) noexcept nogil:
-    """out = w^T, a few rows of w at a time, so that their cache lines stay in the cache until they are used up."""
-    cdef Py_ssize_t i, j, block, blocks = (rows + FLOATS - 1) // FLOATS, last
-    for block in range(blocks):
-        last = min(rows, (block + 1) * FLOATS)
+cdef void transpose(const void* argument, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """u = U^T of rows first .. last - 1 of U, a few at a time, so that their cache lines stay in the cache until they are
+    used up."""
+    cdef const Job* job = <const Job*> argument
+    cdef const char* w = recurrent_weight(job)
+    cdef char* out = job.scratch.u
+    cdef Py_ssize_t rows = job.dims.H, columns = job.dims.gates, i, j, block
+    for block in range(first // FLOATS, (last + FLOATS - 1) // FLOATS):
         for j in range(columns):
-            for i in range(block * FLOATS, last):
-                if itemsize == sizeof(float):
+            for i in range(block * FLOATS, min(last, (block + 1) * FLOATS)):
+                if job.step.kernels.itemsize == sizeof(float):
                     (<float*> out)[j * rows + i] = (<const float*> w)[i * columns + j]
                 else:
                     (<double*> out)[j * rows + i] = (<const double*> w)[i * columns + j]
@@ -322,24 +355,22 @@ cdef void add_weight_gradients(const Step* step, const Job* job, double scale, c
     cdef const Dims* dims = job.dims
     cdef const Memory* m = job.memory
     cdef const Scratch* scratch = job.scratch
+    cdef const Frame* frame = job.frame
     cdef Py_ssize_t itemsize = step.kernels.itemsize, H = dims.H, n = dims.T * job.B, row = H * itemsize
     cdef fnn_shape shape = whole(n, dims.inputs, dims.gates)
     cdef char* du = dparams + dims.inputs * dims.gates * itemsize
     cdef char* db = du + H * dims.gates * itemsize
     cdef char* dp = db + (dims.gates if dims.bias else 0) * itemsize
-    weight_gradient(step, &shape, scale, m.x, scratch.dz, dparams)
+    weight_gradient(step, frame, &shape, scale, m.x, scratch.dz, dparams, db if dims.bias else NULL)
     shape.inputs = shape.x_row = H
     if dims.kind == GRU:
         shape.outputs = 2 * H
-        weight_gradient(step, &shape, scale, m.h, scratch.dz, du)
+        weight_gradient(step, frame, &shape, scale, m.h, scratch.dz, du, NULL)
         shape.outputs = shape.y_row = H
-        weight_gradient(step, &shape, scale, m.h, scratch.dq, du + 2 * row)
+        weight_gradient(step, frame, &shape, scale, m.h, scratch.dq, du + 2 * row,
+                        db + dims.gates * itemsize if dims.bias else NULL)
     else:
-        weight_gradient(step, &shape, scale, m.h, scratch.dz, du)
-    if dims.bias:
-        step.kernels.add_row_sum(n, dims.gates, scale, scratch.dz, db)
-        if dims.kind == GRU:
-            step.kernels.add_row_sum(n, H, scale, scratch.dq, db + dims.gates * itemsize)
+        weight_gradient(step, frame, &shape, scale, m.h, scratch.dz, du, NULL)
     if dims.peepholes > 0:
         step.kernels.add_products(n, H, scale, scratch.dz, dims.gates, m.c, dp)
         if dims.forgets:
@@ -350,8 +381,7 @@ cdef void add_weight_gradients(const Step* step, const Job* job, double scale, c
 
 cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     cdef const Dims* dims = <const Dims*> step.config
-    cdef Py_ssize_t B = frame.batch, itemsize = step.kernels.itemsize, row = dims.H * itemsize, T = dims.T, s, b
-    cdef const char* dy = frame.gradients[step.outputs[0]]
+    cdef Py_ssize_t B = frame.batch, itemsize = step.kernels.itemsize, row = dims.H * itemsize, T = dims.T
     cdef char* dx = frame.gradients[step.inputs[0]]
     cdef char* dstate = frame.gradients[step.inputs[1]] if step.n_inputs == 2 else NULL
     cdef char* dparams = dparams_of(step, frame)
@@ -362,10 +392,11 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     lay_out(dims, B, T * B, itemsize, True, frame.saved[step.index], &m)
     lay_out_scratch(dims, B, itemsize, frame.scratch, &scratch)
     memset(scratch.none, 0, 3 * row)
-    job = Job(step=step, dims=dims, memory=&m, scratch=&scratch, params=frame.params + step.params, B=B, T=T,
-              parts=parts_for(dims, B, T))
-    gradient_from_outside(step, dims, &m, dy, B, scratch.dc)
-    transpose(recurrent_weight(&job), dims.H, dims.gates, itemsize, scratch.u)
+    job = Job(step=step, frame=frame, dims=dims, memory=&m, scratch=&scratch, params=frame.params + step.params, B=B,
+              first=0, T=T, parts=1)
+    rows_in_parts(gradient_from_outside, &job, dims.H)
+    in_parts(transpose, &job, dims.H, LINE, dims.H * dims.gates * itemsize, 4 * PLAIN)
+    job.parts = parts_for(&job)
     run_parts(backward_rows, &job, job.parts)
     if dstate != NULL:
         copy_rows(B, row, m.dh, row, dstate, (2 if dims.kind == LSTM else 1) * row)
@@ -374,12 +405,9 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     if is_time_major(dims, B):
         m.x, scratch.dx = frame.values[step.inputs[0]], dx
     if dx != NULL:
-        input_gradient(step, &shape, scratch.dz, job.params, scratch.dx)
+        input_gradient(step, frame, &shape, scratch.dz, job.params, scratch.dx)
         if not is_time_major(dims, B):
-            for b in range(B):
-                for s in range(T):
-                    memcpy(dx + (b * T + time_of(dims, s)) * dims.inputs * itemsize,
-                           scratch.dx + (s * B + b) * dims.inputs * itemsize, dims.inputs * itemsize)
+            rows_in_parts(from_time_major, &job, dims.inputs)
     if dparams != NULL:
         add_weight_gradients(step, &job, frame.scale * step.rate, dparams)
     return OK
