@@ -528,7 +528,7 @@ class QuantizedNetwork(QuantizedGraph):
     >>> small.predict_one(np.ones(784, np.float32)).shape
     (10,)
     >>> net.params.nbytes, small.nbytes
-    (1628200, 410696)
+    (1628200, 410704)
     """
 
     def summary(self) -> str:
