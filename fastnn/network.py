@@ -520,6 +520,11 @@ class QuantizedNetwork(QuantizedGraph):
     metadata : dict
         That of the network, or of the file.
 
+    Raises
+    ------
+    TypeError
+        If it is called: `Network.quantized` and `load` make it.
+
     Examples
     --------
     >>> import numpy as np, fastnn as fn
@@ -530,6 +535,9 @@ class QuantizedNetwork(QuantizedGraph):
     >>> net.params.nbytes, small.nbytes
     (1628200, 410704)
     """
+
+    def __init__(self) -> None:
+        raise TypeError("QuantizedNetwork: expected to be made by net.quantized(dtype) or fn.load(path), got a call")
 
     def summary(self) -> str:
         """Return a table of the layers: what they read, shape, dtype of the weights, parameters and bytes.

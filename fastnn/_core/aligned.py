@@ -1,12 +1,13 @@
 """Arrays that begin on a cache line."""
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
 
 ALIGNMENT = 64  # bytes: one cache line
 
 
-def aligned_zeros(n: int, dtype: DTypeLike) -> NDArray:
+def aligned_zeros(n: int, dtype: Any) -> np.ndarray:
     """Return a zeroed 1-D array of ``n`` elements that starts on a cache line; a cache line after it may be read."""
     dtype = np.dtype(dtype)
     block = np.zeros(n * dtype.itemsize + 2 * ALIGNMENT, np.uint8)
