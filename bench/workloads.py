@@ -1,6 +1,7 @@
 """What is timed: one table of workloads, each a network, what is done with it, and on how many threads."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -16,6 +17,7 @@ class Workload:
 
     ``mode``: predict_one (one row), predict (``batch`` rows), step (loss, gradient and update on ``batch`` rows),
     gradient (loss and gradient), epoch (over MNIST, shuffled, in mini-batches of ``batch``).
+    ``weights``: narrow ones to answer with, "int8" or "bfloat16", each peer with the narrowest that it has.
     ``only``: the peers asked; none: all.  ``headline``: a row of the chart in the README.
     """
 
@@ -27,6 +29,7 @@ class Workload:
     dtype: str = "float32"
     dropout: float = 0.0
     density: float = 1.0
+    weights: Literal["", "int8", "bfloat16"] = ""
     threads: int = 1
     only: tuple[str, ...] = ()
     headline: bool = False
@@ -41,6 +44,7 @@ class Workload:
         parts += ["f64"] if self.dtype == "float64" else []
         parts += [f"dropout {self.dropout:g}"] if self.dropout else []
         parts += [f"{self.density:.0%} non-zero"] if self.density < 1 else []
+        parts += [self.weights] if self.weights else []
         parts += [f"x{self.threads}"] if self.threads > 1 else []
         return " ".join(part for part in parts if part)
 
@@ -80,7 +84,8 @@ class Workload:
     @property
     def weight_bytes(self) -> int:
         """Of all parameters."""
-        return sum((i + 1) * o for i, o in self.layers) * np.dtype(self.dtype).itemsize
+        itemsize = {"int8": 1, "bfloat16": 2}.get(self.weights, np.dtype(self.dtype).itemsize)
+        return sum((i + 1) * o for i, o in self.layers) * itemsize
 
     @property
     def bytes_read(self) -> int:
@@ -90,6 +95,8 @@ class Workload:
 
 TINY, SMALL, MNIST = (4, 64, 64, 2), (64, 64, 64, 10), (784, 128, 10)
 WIDE, BOTH = (784, 512, 512, 10), (342, 512, 512, 311)
+NARROW_WEIGHTS: tuple[Literal["bfloat16"], Literal["int8"]] = ("bfloat16", "int8")
+NARROW = ("fastnn", "onnxruntime", "openvino")  # peers with narrow weights: ONNX Runtime int8, OpenVINO bfloat16
 HUGE, TABULAR = (1024, 2048, 2048, 1000), (1446, 512, 256, 64, 1)
 NETS = (TINY, SMALL, MNIST, WIDE, BOTH)
 
@@ -106,6 +113,8 @@ ONE_THREAD = [
     *(sgd(sizes, batch, headline=batch == 128) for sizes in (MNIST, WIDE, BOTH) for batch in (128, 512)),
     *(Workload("step", MNIST, batch, "adam", headline=batch == 128) for batch in (32, 128)),
     *(Workload("predict", sizes, batch, headline=batch == 128) for sizes in NETS for batch in (32, 128, 512)),
+    *(Workload("predict_one", WIDE, weights=weights, only=NARROW) for weights in NARROW_WEIGHTS),
+    *(Workload("predict", WIDE, 128, weights=weights, only=NARROW) for weights in NARROW_WEIGHTS),
     sgd(HUGE, 128, headline=True),
     Workload("gradient", (24, 8, 2), 200, activation="tanh", dtype="float64", headline=True),
     Workload("step", (4, 32, 16, 4), 10_000, "adam", activation="tanh"),
@@ -120,7 +129,9 @@ SHARED = {  # rows where peers get two threads too
     Workload("epoch", MNIST, 128, "adam").name,
 }
 TWO_THREADS = [
-    replace(w, threads=2, only=() if w.name in SHARED else ("fastnn",), headline=w.name in SHARED) for w in ONE_THREAD
+    replace(w, threads=2, only=() if w.name in SHARED else ("fastnn",), headline=w.name in SHARED)
+    for w in ONE_THREAD
+    if not w.weights
 ]
 WORKLOADS = ONE_THREAD + TWO_THREADS
 

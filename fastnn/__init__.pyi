@@ -77,6 +77,7 @@ from fastnn.metrics import confusion_matrix as confusion_matrix
 from fastnn.metrics import error as error
 from fastnn.metrics import r2 as r2
 from fastnn.network import Network as Network
+from fastnn.network import QuantizedNetwork as QuantizedNetwork
 from fastnn.network import Sequential as Sequential
 from fastnn.online import OnlineClassifier as OnlineClassifier
 from fastnn.online import OnlineRegressor as OnlineRegressor

@@ -7,8 +7,9 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastnn.graph.graph import KINDS, Graph
+from fastnn.graph.quantized import FACE, QuantizedGraph
 from fastnn.graph.structure import chain, trace
-from fastnn.graph.summary import describe
+from fastnn.graph.summary import aligned, describe, describe_quantized
 from fastnn.layers.base import Layer, Shape, Tensor, check_tensors
 from fastnn.optimizers import Optimizer
 
@@ -223,6 +224,46 @@ class Network(Graph):
         from fastnn.training.loop import evaluate
 
         return evaluate(self, X, y, sample_weight)
+
+    def quantized(self, dtype: Literal["bfloat16", "int8"]) -> QuantizedNetwork:
+        """Return a read-only copy to answer with, whose dense layers hold narrow weights.
+
+        Parameters
+        ----------
+        dtype : {"bfloat16", "int8"}
+            "bfloat16": each weight is rounded to its upper 16 bits, ``|w' - w| <= 2^-8 |w|``; half of the room, and the
+            answers are, bit for bit, those of the float32 network with these weights.  "int8": whole numbers of 8 bits
+            times a scale for each output, ``|w'_io - w_io| <= max_i |w_io| / 254``; a quarter of the room.  The rows
+            that meet them are rounded to 8 bits too, each by its own range, and sums are exact.
+
+        Returns
+        -------
+        QuantizedNetwork
+            With the losses and metrics of this network, if it is compiled.  It keeps its weights whatever this network
+            learns afterwards.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the dtype is none of these, or the network is not of float32 and finite.
+
+        Notes
+        -----
+        Narrow are the weights of `Dense` layers, also within others (`Residual`, say); biases and all other layers stay
+        float32, and so does in 8 bits a layer of more than 65,536 inputs.  ``summary`` says which.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnn as fn
+        >>> X, y = fn.load_digits()
+        >>> net = fn.Sequential([fn.Dense(64, "relu"), fn.Dense(10)], input_shape=64, seed=0)
+        >>> history = net.fit(X, y, epochs=20, loss="cross_entropy", optimizer="adam", metrics=["accuracy"])
+        >>> small = net.quantized("int8")
+        >>> abs(small.evaluate(X, y)["accuracy"] - net.evaluate(X, y)["accuracy"]) < 0.003
+        True
+        """
+        made: QuantizedNetwork = QuantizedGraph.from_graph(self, dtype)
+        return made
 
     # ---- keeping ---------------------------------------------------------------------------------------------------
 
@@ -462,4 +503,202 @@ class Sequential(Network):
         self.draw_parameters()
 
 
+class QuantizedNetwork(QuantizedGraph):
+    """A network to answer with, read-only, whose dense layers hold narrow weights: made by ``Network.quantized``.
+
+    ``predict`` and ``predict_one`` are those of a network; row by row and as a batch, on every number of threads and on
+    every instruction set with fused multiply-add, the answers are the same bits.
+
+    Attributes
+    ----------
+    weights_dtype : str
+        "int8" or "bfloat16".
+    matrices : dict of str to Quantized
+        ``values`` and ``scale`` of the narrow weights, by layer.
+    n_params, nbytes : int
+        How many parameters there are, and how many bytes they take.
+    metadata : dict
+        That of the network, or of the file.
+
+    Raises
+    ------
+    TypeError
+        If it is called: `Network.quantized` and `load` make it.
+
+    Examples
+    --------
+    >>> import numpy as np, fastnn as fn
+    >>> net = fn.Sequential([fn.Dense(512, "relu"), fn.Dense(10)], input_shape=784, seed=0)
+    >>> small = net.quantized("int8")
+    >>> small.predict_one(np.ones(784, np.float32)).shape
+    (10,)
+    >>> net.params.nbytes, small.nbytes
+    (1628200, 410704)
+    """
+
+    def __init__(self) -> None:
+        raise TypeError("QuantizedNetwork: expected to be made by net.quantized(dtype) or fn.load(path), got a call")
+
+    def summary(self) -> str:
+        """Return a table of the layers: what they read, shape, dtype of the weights, parameters and bytes.
+
+        Examples
+        --------
+        >>> import fastnn as fn
+        >>> net = fn.Sequential([fn.Dense(64, "relu"), fn.LayerNorm(), fn.Dense(1)], input_shape=32, seed=0)
+        >>> print(net.quantized("int8").summary())
+        QuantizedNetwork, weights in int8
+        layer        type       reads        output   weights  parameters  bytes
+        -----------  ---------  -----------  -------  -------  ----------  -----
+        input        Input                   (B, 32)                    0      0
+        dense_1      Dense      input        (B, 64)  int8          2,112  2,560
+        layernorm_1  LayerNorm  dense_1      (B, 64)  float32         128    512
+        dense_2      Dense      layernorm_1  (B, 1)   int8             65     72
+        2,305 parameters, 3,144 bytes instead of 9,220 in float32
+        """
+        return describe_quantized(self)
+
+    def evaluate(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        reference: Network | None = None,
+        verbose: bool = True,
+    ) -> dict[str, float]:
+        """Return loss and metrics on data, beside those of the float network if it is given.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in ``Network.fit``.
+        reference : Network, optional
+            What to compare with: the compiled network that this one was made from.
+        verbose : bool
+            Whether to print the comparison.
+
+        Returns
+        -------
+        dict of str to float
+            "loss" and each metric by name; with a reference also its own, as "reference_loss" and so on.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the data do not fit, or are batches that can be read only once while a reference is given.
+        RuntimeError
+            If there is no loss (see ``compile``).
+
+        Examples
+        --------
+        >>> import fastnn as fn
+        >>> X, y = fn.load_digits()
+        >>> net = fn.Sequential([fn.Dense(64, "relu"), fn.Dense(10)], input_shape=64, seed=0)
+        >>> history = net.fit(X, y, epochs=20, loss="cross_entropy", optimizer="adam", metrics=["accuracy"])
+        >>> small = net.quantized("bfloat16")
+        >>> scores = small.evaluate(X, y, reference=net, verbose=False)
+        >>> sorted(scores)
+        ['accuracy', 'loss', 'reference_accuracy', 'reference_loss']
+        """
+        from fastnn.training.loop import evaluate
+
+        if reference is not None:
+            if not isinstance(reference, Network):
+                raise TypeError(f"evaluate: expected reference to be a Network, got {type(reference).__name__}")
+            if y is None and iter(X) is X:
+                raise ValueError("evaluate: expected data that can be read twice beside a reference, got an iterator")
+        result = evaluate(self, X, y, sample_weight)
+        if reference is None:
+            return result
+        beside = reference.evaluate(X, y, sample_weight=sample_weight)
+        if verbose:
+            print(compared(result, beside, self.weights_dtype, str(reference.dtype)))
+        return result | {f"reference_{name}": value for name, value in beside.items()}
+
+    def save(self, path: str | PathLike[str], *, metadata: dict[str, Any] | None = None) -> None:
+        """Write the network to one safetensors file, atomically; ``fn.load`` reads it.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to; an existing file is replaced only once the new one is complete.
+        metadata : dict of JSON values, optional
+            Kept with the file as ``net.metadata``.
+
+        Raises
+        ------
+        ValueError
+            If a part holds code and has no name, or metadata is not JSON.
+        OSError
+            If the file cannot be written.
+
+        Notes
+        -----
+        Matrices are arrays of I8, with scales in F32 as ``layer.weight:scale``, or of BF16.  Losses are not kept.
+
+        Examples
+        --------
+        >>> import os, tempfile, numpy as np, fastnn as fn
+        >>> small = fn.Sequential([fn.Dense(8)], input_shape=4, seed=0).quantized("int8")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     small.save(os.path.join(folder, "m.safetensors"))
+        ...     again = fn.load(os.path.join(folder, "m.safetensors"))
+        >>> x = np.ones(4, np.float32)
+        >>> bool((again.predict_one(x) == small.predict_one(x)).all())
+        True
+        """
+        from fastnn.formats.safetensors import save_quantized
+
+        save_quantized(self, path, metadata=metadata)
+
+    def export_c(self, path: str | PathLike[str], name: str | None = None, **options: Any) -> CExport:
+        """Write the network as C; see ``Network.export_c``.
+
+        Parameters
+        ----------
+        path, name, **options
+            As there, without dtype.
+
+        Returns
+        -------
+        CExport
+            As there.
+
+        Raises
+        ------
+        ValueError, TypeError, RuntimeError, OSError
+            As there.
+
+        Notes
+        -----
+        In 8 bits the weights in C are those of this network, and so are those of recurrent layers, which are float32
+        here; activations are not rounded in C, so the answers differ by what that rounding does.  C has no bfloat16:
+        the rounded weights are written as float32.
+
+        Examples
+        --------
+        >>> import os, tempfile, fastnn as fn
+        >>> small = fn.Sequential([fn.Dense(16, "tanh"), fn.Dense(2)], input_shape=4, seed=0).quantized("int8")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = small.export_c(os.path.join(folder, "policy.c"))
+        >>> report.flash_bytes
+        240
+        """
+        from fastnn.formats.c import export_c
+
+        if "dtype" in options:
+            raise TypeError("export_c: expected no dtype, since the weights of a quantised network have one")
+        dtype = "int8" if self.weights_dtype == "int8" else None
+        return export_c(self.dequantized(), path, name, dtype=dtype, **options)
+
+
+def compared(ours: dict[str, float], theirs: dict[str, float], name: str, other: str) -> str:
+    """Return a table of measures beside those of a reference, and the change."""
+    rows = [("", name, other, "change")]
+    rows += [(key, f"{value:.6g}", f"{theirs[key]:.6g}", f"{value - theirs[key]:+.3g}") for key, value in ours.items()]
+    return "\n".join(aligned(rows, 1))
+
+
 KINDS.update(Network=Network, Sequential=Sequential)
+FACE.append(QuantizedNetwork)

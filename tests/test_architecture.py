@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[1]
 CORE = "fastnn._core."
 FLOORS = [
     # F1: typed Cython
-    ["_import.lazy", "_import.source_tree", "_import", "errors", "_core", "_core.table", "_core.doors", "_core.pool", "_core.step", "_core.memory", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.parts", "_core.products", "_core.ops.dense",
-     "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom", "_core.ops",
+    ["_import.lazy", "_import.source_tree", "_import", "errors", "_core", "_core.table", "_core.doors", "_core.pool", "_core.step", "_core.memory", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.aligned", "_core.parts", "_core.products", "_core.ops.dense",
+     "_core.ops.quantized", "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom", "_core.ops",
      "_core.plan", "_core.workspace", "_core.idle", "_core.loss", "_core.optimizer", "_core.claim", "_core.rows", "_core.lanes", "_core.evaluator", "_core.trainer", "_core.moments", "_core.engine", "_core.stream", "_core.capi"],
     # F2: specifications in plain Python
     ["_version", "_spec", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
@@ -29,12 +29,12 @@ FLOORS = [
     ["data.class_weights", "data.sparse", "data.shuffle", "data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches",
      "data.examples", "data.series", "data.inputs", "data.windows", "data.feed", "data"],
     # F3: graphs of layers
-    ["graph.structure", "graph.layer_view", "graph.assembly", "graph.outputs", "graph.binding", "graph.answers", "graph.graph", "graph.summary", "graph.stream", "graph.resampling", "graph"],
+    ["graph.structure", "graph.layer_view", "graph.assembly", "graph.outputs", "graph.binding", "graph.answers", "graph.graph", "graph.quantize", "graph.quantized", "graph.summary", "graph.stream", "graph.resampling", "graph"],
     # F4: learning
     ["training.progress", "training.history", "training.callbacks", "training.loop", "training.many", "training"],
     # files, and what other programs read and write; the header of the interface for C
     ["formats.files", "formats.arrays", "formats.safetensors", "formats.weights", "formats.activations", "formats.gates", "formats.foreign", "formats.sklearn",
-     "formats.c.text", "formats.c.products", "formats.c.functions", "formats.c.quantize", "formats.c.program", "formats.c.recurrent", "formats.c.emitters",
+     "formats.c.text", "formats.c.products", "formats.c.functions", "formats.c.program", "formats.c.recurrent", "formats.c.emitters",
      "formats.c.translation", "formats.c.selftest", "formats.c.files", "formats.c.header", "formats.c.source", "formats.c",
      "formats.onnx.write.graph", "formats.onnx.write.activations", "formats.onnx.write.norms", "formats.onnx.write.phase", "formats.onnx.write.scan", "formats.onnx.write.recurrent", "formats.onnx.write.layers",
      "formats.onnx.write.export", "formats.onnx.write", "formats.onnx.read.values", "formats.onnx.read.constants", "formats.onnx.read.reader",
@@ -200,9 +200,12 @@ def c_faults(files):
         for header in re.findall(r"#\s*include\s*[<\"]([^>\"]+)", code):
             if not (
                 header.startswith("fnn_")
-                or header in ("math.h", "stddef.h", "stdint.h", "string.h", "float.h", "immintrin.h")
+                or header
+                in ("math.h", "stddef.h", "stdint.h", "string.h", "float.h", "immintrin.h", "emmintrin.h", "arm_neon.h")
                 or (name == STATE and header in STATE_HEADERS)
-                or (name == "fnn_dispatch.c" and header == "cpuid.h")  # asks the processor, on Windows
+                or (
+                    name in ("fnn_dispatch.c", "fnn_quantized.c") and header == "cpuid.h"
+                )  # asks the processor, on Windows
             ):
                 result.append(f"{name}: includes {header}")
         for word in (

@@ -43,6 +43,10 @@ def network(workload: Workload, given: Problem) -> fn.Sequential:
 def case(workload: Workload, given: Problem) -> Case:
     net = network(workload, given)
     X, Y = given.X, given.Y
+    if workload.weights:
+        small = net.quantized(workload.weights)
+        one = workload.mode == "predict_one"
+        return Case(small.predict_one, (X[0], np.empty_like(Y[0]))) if one else Case(small.predict, (X,))
     if workload.mode == "predict_one":
         return Case(net.predict_one, (X[0], np.empty_like(Y[0])))
     if workload.mode == "predict":

@@ -1,8 +1,11 @@
 """ONNX Runtime: inference of an ONNX model, all graph optimisations on."""
 
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import onnxruntime as ort
+from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from bench.peers import onnx_model
 from bench.peers.case import Case
@@ -23,10 +26,12 @@ class OnnxruntimePeer:
         self.options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
 
     def why_not(self, workload: Workload) -> str | None:
-        return onnx_model.why_not(workload)
+        return "has no bfloat16 on CPUs" if workload.weights == "bfloat16" else onnx_model.why_not(workload)
 
     def ways(self, workload: Workload, given: Problem, *, thorough: bool) -> dict[str, Callable[[], Case]]:
         model = onnx_model.model(workload, given)
+        if workload.weights:
+            model = in_8_bits(model)
 
         def session() -> ort.InferenceSession:
             return ort.InferenceSession(model, self.options, providers=["CPUExecutionProvider"])
@@ -50,6 +55,15 @@ class OnnxruntimePeer:
             return Case(opened.run_with_iobinding, (bound,), lambda _: bound.copy_outputs_to_cpu()[0])
 
         return {"run": run, "run_with_ort_values": values, "run_with_iobinding": binding}
+
+
+def in_8_bits(model: bytes) -> bytes:
+    """Dynamic quantisation, as its documentation advises for layers that multiply: a scale for each output."""
+    with TemporaryDirectory() as folder:
+        given, made = Path(folder) / "given.onnx", Path(folder) / "made.onnx"
+        given.write_bytes(model)
+        quantize_dynamic(given, made, weight_type=QuantType.QInt8, per_channel=True)
+        return made.read_bytes()
 
 
 def open_peer(threads: int) -> OnnxruntimePeer:

@@ -1,4 +1,4 @@
-"""OpenVINO: inference of an ONNX model, for latency, in full precision."""
+"""OpenVINO: inference of an ONNX model, for latency; in full precision, or bfloat16 where weights are narrow."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ class OpenvinoPeer:
 
     def ways(self, workload: Workload, given: Problem, *, thorough: bool) -> dict[str, Callable[[], Case]]:
         def request() -> ov.InferRequest:
-            precision = {"float32": "f32", "float64": "f64"}[workload.dtype]
+            precision = "bf16" if workload.weights else {"float32": "f32", "float64": "f64"}[workload.dtype]
             model = self.core.read_model(onnx_model.model(workload, given), b"")
             options = {**self.options, "INFERENCE_PRECISION_HINT": precision}
             made = self.core.compile_model(model, "CPU", options).create_infer_request()

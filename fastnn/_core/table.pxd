@@ -1,6 +1,6 @@
 # The C contract (csrc/fnn_kernels.h) for Cython.  The C code is linked into this module alone: others take the types
 # from the header and reach the code through kernel_table and the random_* functions.
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cdef extern from "fnn_kernels.h" nogil:
@@ -114,7 +114,46 @@ cdef extern from "fnn_kernels.h" nogil:
         double (*probe_read)(Py_ssize_t repeats, Py_ssize_t N, const void* x) noexcept nogil
 
 
+cdef extern from "fnn_quantized.h" nogil:
+    Py_ssize_t FNN_INT8_INPUTS
+
+    ctypedef struct fnn_int8_weights:
+        Py_ssize_t inputs
+        Py_ssize_t outputs
+        const int8_t* values
+        const float* scale
+        const int32_t* sums
+
+    ctypedef struct fnn_bfloat16_weights:
+        Py_ssize_t inputs
+        Py_ssize_t outputs
+        const uint16_t* values
+
+    ctypedef struct fnn_quantized:
+        const char* name
+        const char* isa
+        Py_ssize_t panel
+        Py_ssize_t lanes
+        void (*int8_pack)(Py_ssize_t I, Py_ssize_t O, const int8_t* q, int8_t* packed) noexcept nogil
+        void (*int8_unpack)(Py_ssize_t I, Py_ssize_t O, const int8_t* packed, int8_t* q) noexcept nogil
+        void (*int8_rows)(Py_ssize_t B, Py_ssize_t I, const float* x, void* rows) noexcept nogil
+        void (*int8_forward)(const fnn_int8_weights* w, Py_ssize_t B, Py_ssize_t first, Py_ssize_t count,
+                             const void* rows, const float* bias, int activation, double alpha,
+                             float* y) noexcept nogil
+        void (*bfloat16_pack)(Py_ssize_t I, Py_ssize_t O, const uint16_t* w, uint16_t* packed) noexcept nogil
+        void (*bfloat16_unpack)(Py_ssize_t I, Py_ssize_t O, const uint16_t* packed, uint16_t* w) noexcept nogil
+        void (*bfloat16_forward)(const fnn_products* products, const fnn_bfloat16_weights* w, Py_ssize_t B,
+                                 Py_ssize_t first, Py_ssize_t last, const float* x, const float* bias, int activation,
+                                 double alpha, float* work, float* y) noexcept nogil
+
+    Py_ssize_t fnn_int8_row_bytes(Py_ssize_t inputs)
+    Py_ssize_t fnn_bfloat16_panels(Py_ssize_t outputs)
+    Py_ssize_t fnn_bfloat16_size(Py_ssize_t inputs, Py_ssize_t outputs)
+    Py_ssize_t fnn_bfloat16_work(Py_ssize_t inputs, Py_ssize_t outputs)
+
+
 cdef const fnn_kernels* kernel_table(Py_ssize_t itemsize, isa=*) except NULL
+cdef const fnn_quantized* quantized_table(name=*) except NULL
 cdef const fnn_kernels* table_for(array, isa=*) except NULL
 cdef void* address(array, dtype, shape, bint writable=*) except? NULL
 cdef void random_permutation(Py_ssize_t N, const fnn_random* random, int64_t first, int64_t* out) noexcept nogil

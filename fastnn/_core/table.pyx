@@ -22,6 +22,10 @@ cdef extern from "fnn_dispatch.h" nogil:
     const fnn_kernels* fnn_kernel_table(Py_ssize_t itemsize, const char* isa)
 
 
+cdef extern from "fnn_quantized.h" nogil:
+    const fnn_quantized* fnn_quantized_table(const char* isa, const char* name)
+
+
 cdef extern from "fnn_random.h" nogil:
     void fnn_philox(const uint32_t* counter, const uint32_t* key, uint32_t* out)
     void fnn_random_uniform(Py_ssize_t N, const fnn_random* random, double* out)
@@ -49,6 +53,7 @@ LABEL_LOSSES = frozenset(name for name, kind in losses.items() if kind == "label
 OPTIMIZERS = numbers(optimizers)
 STATE_VECTORS = {name: int(states) for name, states in optimizers.items()}
 ISAS = ("base", "avx2", "avx512")
+QUANTIZED = ("base", "avx2", "avx2_vnni", "avx512", "avx512_vnni")
 
 cdef const fnn_kernels* chosen_float = NULL
 cdef const fnn_kernels* chosen_double = NULL
@@ -77,6 +82,15 @@ cdef const fnn_kernels* kernel_table(Py_ssize_t itemsize, isa=None) except NULL:
     if isa not in supported_isas():
         raise ValueError(f"expected isa to be one of {', '.join(supported_isas())}, got {isa!r}")
     return fnn_kernel_table(itemsize, isa.encode())
+
+
+cdef const fnn_quantized* quantized_table(name=None) except NULL:
+    """Kernels for narrow weights: the fastest of the instruction set in use, or those of this name."""
+    if name is None:
+        return fnn_quantized_table(chosen_float.isa, NULL)
+    if name not in supported_quantized():
+        raise ValueError(f"expected kernels to be one of {', '.join(supported_quantized())}, got {name!r}")
+    return fnn_quantized_table(NULL, name.encode())
 
 
 cdef const fnn_kernels* table_for(array, isa=None) except NULL:
@@ -118,6 +132,16 @@ def has_fma():
 def supported_isas():
     """Names of the instruction sets this build and this processor have, simplest first."""
     return tuple(name for name in ISAS if fnn_kernel_table(4, name.encode()) != NULL)
+
+
+def supported_quantized():
+    """Names of the kernels for narrow weights that this build and this processor have, simplest first."""
+    return tuple(name for name in QUANTIZED if fnn_quantized_table(NULL, name.encode()) != NULL)
+
+
+def quantized():
+    """Name of the kernels for narrow weights in use."""
+    return quantized_table().name.decode()
 
 
 def all_finite(x, isa=None):

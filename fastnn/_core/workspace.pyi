@@ -1,13 +1,8 @@
 from collections.abc import Sequence
-from typing import Any, Final
 
-from numpy.typing import DTypeLike, NDArray
-
+from fastnn._core.aligned import aligned_zeros as aligned_zeros
 from fastnn._core.plan import Plan
 
-ALIGNMENT: Final[int]
-
-def aligned_zeros(n: int, dtype: DTypeLike) -> NDArray[Any]: ...
 def value_roots(plan: Plan, training: bool, share: bool) -> list[int]: ...
 def pack(lifetimes: dict[int, Sequence[int]], widths: Sequence[int]) -> tuple[dict[int, int], int]: ...
 def value_lifetimes(plan: Plan, roots: Sequence[int], keep: bool) -> dict[int, list[int]]: ...

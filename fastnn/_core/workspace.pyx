@@ -9,23 +9,15 @@ from fastnn._core.step cimport Op, whole_lines
 
 import numpy as np
 
-cnp.import_array()
+from fastnn._core.aligned import aligned_zeros
 
-ALIGNMENT = 64  # bytes: one cache line
+cnp.import_array()
 
 cdef enum:
     NEAR_BYTES = 1 << 19    # of tensors that stay in a core's cache beside the weights
     WIDE_BYTES = 1 << 25    # of tensors, where rows are so wide that they do not
     ROWS_AHEAD = 4          # rows that are fetched into the cache before they are copied: they may lie anywhere
     GATHERED = 8 * PLAIN    # picoseconds per byte of rows from anywhere
-
-
-def aligned_zeros(Py_ssize_t n, dtype):
-    """A zeroed 1-D array of ``n`` elements that starts on a cache line; a cache line after it may be read."""
-    dtype = np.dtype(dtype)
-    block = np.zeros(n * dtype.itemsize + 2 * ALIGNMENT, np.uint8)
-    cdef Py_ssize_t skip = -block.ctypes.data % ALIGNMENT
-    return block[skip : skip + n * dtype.itemsize].view(dtype)
 
 
 cdef cnp.ndarray memory(Py_ssize_t nbytes):

@@ -3,6 +3,7 @@
 A file holds data only.  Names in it choose from closed tables; nothing in it is ever called, imported or opened.
 """
 
+import json
 import struct
 from math import prod
 from os import PathLike
@@ -15,6 +16,8 @@ from fastnn.errors import ModelFormatError
 from fastnn.formats.arrays import require_finite
 from fastnn.formats.files import damaged, from_json, require_file, to_json, write_atomically
 from fastnn.graph.graph import KINDS, Graph
+from fastnn.graph.quantize import Quantized
+from fastnn.graph.quantized import QUANTIZERS, VALUES, WEIGHT, QuantizedGraph, narrowed
 from fastnn.graph.structure import Structure
 from fastnn.layers.base import Layer
 from fastnn.losses import Loss
@@ -24,6 +27,7 @@ FORMAT = 1
 HEADER_LIMIT = 1 << 24  # bytes
 SIZE_LIMIT = 1 << 40  # elements per row of a tensor that a file may ask for
 FIELDS = {"format", "kind", "dtype", "seed", "structure", "metadata", "training"}
+SCALE = ":scale"  # after the name of a matrix in 8 bits: no layer's name has a colon
 TRAINING = {"losses", "loss_weights", "optimizer", "metrics", "updates", "step", "epoch", "forwards", "schedule"}
 
 
@@ -87,8 +91,41 @@ def save(
     write_atomically(Path(path), to_bytes(net, optimizer=optimizer, metadata=metadata))
 
 
+def save_quantized(net: QuantizedGraph, path: str | PathLike[str], *, metadata: dict[str, Any] | None = None) -> None:
+    """See ``QuantizedNetwork.save``."""
+    description = {
+        "format": FORMAT,
+        "kind": net.kind,
+        "dtype": net.weights_dtype,
+        "seed": net.seed,
+        "structure": net.structure.to_config(),
+        "metadata": net.metadata if metadata is None else metadata,
+    }
+    tensors = {name: np.ascontiguousarray(view) for name, view in net.named_parameters()}
+    for layer, matrix in net.matrices.items():
+        tensors[f"{layer}.{WEIGHT}"] = np.ascontiguousarray(matrix.values)
+        if matrix.scale.size:
+            tensors[f"{layer}.{WEIGHT}{SCALE}"] = matrix.scale
+    write_atomically(Path(path), renamed_dtype(packed("fastnn", description, tensors), "U16", "BF16"))
+
+
+def renamed_dtype(data: bytes, old: str, new: str) -> bytes:
+    """Return a file's contents with arrays of one dtype said to be of another, of as many bytes.
+
+    NumPy has no bfloat16: its bits are uint16 there.
+    """
+    (size,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + size])
+    for name, entry in header.items():
+        if name != "__metadata__" and entry["dtype"] == old:
+            entry["dtype"] = new
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + data[8 + size :]
+
+
 def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -> Any:
-    """Read a network that ``net.save`` wrote.
+    """Read a network that ``net.save`` wrote, quantised ones too.
 
     Parameters
     ----------
@@ -100,7 +137,7 @@ def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -
     Returns
     -------
     Network
-        Of the kind that was saved, compiled if the file holds the optimiser.
+        Of the kind that was saved, compiled if the file holds the optimiser; or a QuantizedNetwork.
 
     Raises
     ------
@@ -133,7 +170,10 @@ def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -
 
 def from_bytes(data: bytes, custom: dict[str, Layer]) -> Any:
     """Return the network that the contents of a file describe; raises ModelFormatError if they do not."""
-    return rebuild(read_description(data), read_tensors(data), custom)
+    description = read_description(data)
+    if description.get("dtype") in QUANTIZERS:
+        return rebuild_quantized(description, read_tensors(renamed_dtype(data, "BF16", "U16"), "fiu"), custom)
+    return rebuild(description, read_tensors(data), custom)
 
 
 def rebuild(description: dict[str, Any], tensors: dict[str, np.ndarray], custom: dict[str, Layer]) -> Any:
@@ -155,6 +195,38 @@ def rebuild(description: dict[str, Any], tensors: dict[str, np.ndarray], custom:
         view[...] = take(tensors, name, view.shape, view.dtype)
     if "training" in description:
         resume(net, description["training"], tensors)
+    if tensors:
+        raise ModelFormatError(
+            f"the file holds arrays that the network does not have: {', '.join(sorted(tensors))[:200]}"
+        )
+    return net
+
+
+def rebuild_quantized(
+    description: dict[str, Any], tensors: dict[str, np.ndarray], custom: dict[str, Layer]
+) -> QuantizedGraph:
+    """Return the quantised network of a description and exactly these arrays, or raise ModelFormatError."""
+    check_description(description)
+    with damaged("the description does not make a network"):
+        dtype, structure = description["dtype"], Structure.from_config(description["structure"], custom)
+        if description["kind"] not in KINDS or not isinstance(description["metadata"], dict):
+            raise ValueError(f"expected kind {' or '.join(KINDS)} and an object of metadata")
+        if type(description["seed"]) is not int or "training" in description:
+            raise ValueError("expected an integer seed, and no training state")
+        bound_parameters(structure, sum(array.nbytes for array in tensors.values()), VALUES[dtype].itemsize)
+        matrices = {}
+        for layer, shape in narrowed(structure, dtype).items():
+            values = take(tensors, f"{layer}.{WEIGHT}", shape, VALUES[dtype])
+            scale = np.empty(0, np.float32)
+            if dtype == "int8":
+                scale = take(tensors, f"{layer}.{WEIGHT}{SCALE}", shape[1:], np.dtype(np.float32))
+            matrices[layer] = Quantized(values, scale)
+            if not np.isfinite(matrices[layer].weights).all():
+                raise ModelFormatError(f"{layer}.{WEIGHT}: expected finite numbers, got NaN or inf")
+        given = {key: description[key] for key in ("kind", "seed", "metadata")}
+        net: QuantizedGraph = QuantizedGraph.of(structure, dtype, matrices, **given)
+    for name, view in net.named_parameters():
+        view[...] = take(tensors, name, view.shape, view.dtype)
     if tensors:
         raise ModelFormatError(
             f"the file holds arrays that the network does not have: {', '.join(sorted(tensors))[:200]}"
@@ -199,8 +271,8 @@ def check_description(description: Any) -> None:
         )
 
 
-def read_tensors(data: bytes) -> dict[str, np.ndarray]:
-    """Return the arrays of a safetensors file."""
+def read_tensors(data: bytes, kinds: str = "f") -> dict[str, np.ndarray]:
+    """Return the arrays of a safetensors file, of these kinds of dtype and finite."""
     from safetensors import SafetensorError
     from safetensors.numpy import load as unpack
 
@@ -209,13 +281,13 @@ def read_tensors(data: bytes) -> dict[str, np.ndarray]:
     except (SafetensorError, ValueError, TypeError, KeyError, OverflowError, AttributeError) as error:
         raise ModelFormatError(f"not a valid safetensors file: {error}") from error
     for name, array in tensors.items():
-        if array.dtype.kind != "f" or not np.isfinite(array).all():
+        if array.dtype.kind not in kinds or not np.isfinite(array).all():
             raise ModelFormatError(f"{name!r:.100}: expected finite numbers, got {array.dtype} or NaN or inf")
     return tensors
 
 
-def bound_parameters(structure: Structure, nbytes: int) -> None:
-    """Refuse sizes that the bytes at hand cannot fill, before anything is allocated."""
+def bound_parameters(structure: Structure, nbytes: int, least: int = 4) -> None:
+    """Refuse sizes that the bytes at hand, ``least`` for each number, cannot fill, before anything is allocated."""
     shapes: list[tuple[int, ...]] = list(structure.input_shapes)
     counted: set[int] = set()  # a layer applied again has the parameters of the first time
     if any(prod(shape) > SIZE_LIMIT for shape in shapes):
@@ -225,7 +297,7 @@ def bound_parameters(structure: Structure, nbytes: int) -> None:
         built = layer.build(tuple(shapes[i] for i in node.inputs))
         if node.layer not in counted:
             counted.add(node.layer)
-            nbytes -= 4 * sum(prod(map(int, p.shape)) for op in built.ops for p in op.parameters)
+            nbytes -= least * sum(prod(map(int, p.shape)) for op in built.ops for p in op.parameters)
         if nbytes < 0:
             raise ModelFormatError(f"{layer.title} needs more parameters than the file holds")
         if prod(built.output_shape) > SIZE_LIMIT:

@@ -1,7 +1,7 @@
 """From a structure of layers to a Plan of ops: tensors, names, and each parameter's place in the parameter vector."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -75,8 +75,10 @@ class _Node(NamedTuple):
     offset: int  # of its parameters
 
 
-def assemble(structure: Structure, dtype: np.dtype) -> Assembly:
+def assemble(structure: Structure, dtype: np.dtype, convert: Callable[[str, Op], Op] | None = None) -> Assembly:
     """Build the ops of every application and make a Plan of them.
+
+    ``convert``: gives the op to run in place of one of the layer with this name.
 
     Raises
     ------
@@ -100,6 +102,8 @@ def assemble(structure: Structure, dtype: np.dtype) -> Assembly:
         layer, name = structure.layers[applied.layer], names[applied.layer]
         shapes = tuple(tensors[i][1] for i in applied.inputs)
         ops, shape = layer.build(shapes)
+        if convert is not None:
+            ops = tuple(convert(name, op) for op in ops)
         chain = [tensors[applied.inputs[0]][0]]  # tensors from the (first) input to the output
         nodes = []
         for position, op in enumerate(ops):

@@ -176,6 +176,11 @@ class Graph(Engine):
         return self.output_shapes[0]
 
     @property
+    def evaluator(self) -> Any:
+        """What ``evaluate`` runs on: the losses of a compiled network bound to its plan."""
+        return self.trainer
+
+    @property
     def outputs(self) -> tuple[Output, ...]:
         """How each output is read, by the losses of a compiled network: threshold, task, answers.
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from fastnn.graph.graph import Graph
+from fastnn.graph.quantized import QuantizedGraph
 from fastnn.layers.base import batched
 
 HEAD = ("layer", "type", "reads", "output", "parameters")
@@ -43,3 +44,32 @@ def total(net: Graph) -> str:
     """Return how many parameters there are, and their bytes."""
     kept = sum(place.size for place in net.places if not place.learned)
     return f"{net.n_params:,} parameters{f' ({kept:,} not learned)' if kept else ''}, {net.params.nbytes:,} bytes"
+
+
+def describe_quantized(net: QuantizedGraph) -> str:
+    """Return the table of a quantised network as text: what is narrow, what stays float32, and the bytes of each."""
+    several = len(net.input_shapes) > 1
+    names = {i: name or (f"input_{i + 1}" if several else "input") for i, name in enumerate(net.structure.input_names)}
+    rows = [(names[i], "Input", "", batched(shape), "", "0", "0") for i, shape in enumerate(net.input_shapes)]
+    seen: set[str] = set()
+    matrices = net.matrices
+    for applied in net.applications:
+        matrix = matrices.get(applied.name)
+        others = sum(place.size for place in net.places if place.layer == applied.name)
+        count = others + (0 if matrix is None else matrix.values.size)
+        nbytes = others * net.dtype.itemsize + (0 if matrix is None else matrix.nbytes)
+        weights = "" if not count else str(net.dtype) if matrix is None else net.weights_dtype
+        numbers = ("shared", "shared") if count and applied.name in seen else (f"{count:,}", f"{nbytes:,}")
+        reads = ", ".join(names[i] for i in applied.inputs)
+        rows.append(
+            (applied.name, type(applied.layer).__name__, reads, batched(applied.output_shape), weights, *numbers)
+        )
+        seen.add(applied.name)
+        names[applied.output] = applied.name
+    head = ("layer", "type", "reads", "output", "weights", "parameters", "bytes")
+    rows.insert(0, head)
+    rows.insert(1, tuple("-" * max(map(len, column)) for column in zip(*rows, strict=True)))  # type: ignore[arg-type]
+    end = (
+        f"{net.n_params:,} parameters, {net.nbytes:,} bytes instead of {net.n_params * net.dtype.itemsize:,} in float32"
+    )
+    return "\n".join([f"{type(net).__name__}, weights in {net.weights_dtype}", *aligned(rows, 5), end])

@@ -23,6 +23,7 @@ from fastnn.training.progress import wanted
 
 if TYPE_CHECKING:
     from fastnn.graph.graph import Graph
+    from fastnn.graph.quantized import QuantizedGraph
 
 UPDATES = 1 << 16  # most updates of one call over several epochs: their rates are made beforehand
 
@@ -262,13 +263,13 @@ def _epochs(net: "Graph", block: Block, batch_size: int, shuffle: bool, epochs: 
         epochs -= len(losses)
 
 
-def evaluate(net: "Graph", X: Any, y: Any, sample_weight: Any) -> dict[str, float]:
+def evaluate(net: "Graph | QuantizedGraph", X: Any, y: Any, sample_weight: Any) -> dict[str, float]:
     """See ``Network.evaluate``."""
     net.require_compiled("evaluate")
     return measured(net, make_feed("evaluate", net.ports, X, y, sample_weight), _metrics(net))
 
 
-def measured(net: "Graph", feed: Feed, metrics: dict[str, tuple[int, Metric]]) -> dict[str, float]:
+def measured(net: "Graph | QuantizedGraph", feed: Feed, metrics: dict[str, tuple[int, Metric]]) -> dict[str, float]:
     """Return the loss over a feed, and metrics by name, each of which looks at the output with its number.
 
     Raises ValueError if there are no rows of positive weight.
@@ -276,7 +277,7 @@ def measured(net: "Graph", feed: Feed, metrics: dict[str, tuple[int, Metric]]) -
     loss_sum = weight_sum = 0.0
     for block in feed.blocks(None):
         outputs = net.ports.answers(block.n) if metrics else []
-        loss, weight = net.trainer.evaluate(*block[:3], outputs, block.n)
+        loss, weight = net.evaluator.evaluate(*block[:3], outputs, block.n)
         loss_sum, weight_sum = loss_sum + loss, weight_sum + weight
         for output, metric in metrics.values():
             metric.update(block.targets[output], outputs[output], block.weights)
@@ -285,7 +286,7 @@ def measured(net: "Graph", feed: Feed, metrics: dict[str, tuple[int, Metric]]) -
     return {"loss": loss_sum / weight_sum, **{name: metric.result() for name, (_, metric) in metrics.items()}}
 
 
-def _metrics(net: "Graph") -> dict[str, tuple[int, Metric]]:
+def _metrics(net: "Graph | QuantizedGraph") -> dict[str, tuple[int, Metric]]:
     """Return fresh metrics by name, each with the output that it looks at."""
     several = len(net.output_shapes) > 1
     result = {}

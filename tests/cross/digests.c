@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fnn_dispatch.h"
+#include "fnn_quantized.h"
 
 enum { SPARE = 64, MOST = 1 << 18 };
 
@@ -203,6 +204,38 @@ static void norms(void)
     report("norm_layer_backward", 0, digest(digest(digest(0, dx, N), gamma, COLUMNS), beta, COLUMNS));
 }
 
+static void narrow_weights(const char *isa)
+{
+    static const ptrdiff_t SIZES[][3] = {{1, 5, 3}, {1, 70, 10}, {1, 300, 130}, {3, 64, 64}, {9, 33, 17}, {20, 300, 225}};
+    const fnn_quantized *q = fnn_quantized_table(isa, NULL);
+    for (size_t n = 0; n < sizeof SIZES / sizeof *SIZES; n++) {
+        const ptrdiff_t B = SIZES[n][0], inputs = SIZES[n][1], outputs = SIZES[n][2], most = outputs + 64;
+        float *x = array(B * inputs, 1, n % 2 ? 1 : 0), *bias = array(outputs, 1, 0), *y = array(B * outputs, 0, 0);
+        float *scale = array(most, 0.1, 1), *w = array(inputs * outputs, 1, 0);
+        float *work = array(fnn_bfloat16_work(inputs, outputs), 0, 0);
+        int8_t *values = array(inputs * outputs, 0, 0), *packed = array((inputs + 4) * most, 0, 0);
+        uint16_t *halves = array(inputs * outputs, 0, 0), *laid = array(fnn_bfloat16_size(inputs, outputs), 0, 0);
+        int32_t *sums = array(most, 0, 0);
+        void *rows = array(B * fnn_int8_row_bytes(inputs), 0, 0);
+        for (ptrdiff_t i = 0; i < inputs * outputs; i++) {
+            uint32_t bits;
+            memcpy(&bits, w + i, sizeof bits);
+            halves[i] = (uint16_t)(bits >> 16);
+            values[i] = (int8_t)(w[i] * 127);
+            sums[i % outputs] += values[i];
+        }
+        q->int8_pack(inputs, outputs, values, packed);
+        q->bfloat16_pack(inputs, outputs, halves, laid);
+        const fnn_int8_weights int8 = {inputs, outputs, packed, scale, sums};
+        const fnn_bfloat16_weights bfloat16 = {inputs, outputs, laid};
+        q->int8_rows(B, inputs, x, rows);
+        q->int8_forward(&int8, B, 0, outputs, rows, bias, FNN_LEAKY_RELU, 0.1, y);
+        report("quantized_int8", (int)n, digest(0, y, B * outputs));
+        q->bfloat16_forward(&k->products, &bfloat16, B, 0, fnn_bfloat16_panels(outputs), x, bias, FNN_RELU, 0, work, y);
+        report("quantized_bfloat16", (int)n, digest(0, y, B * outputs));
+    }
+}
+
 int main(int count, char **arguments)
 {
     for (ptrdiff_t itemsize = 4; itemsize <= 8; itemsize += 4) {
@@ -217,6 +250,8 @@ int main(int count, char **arguments)
         vectors();
         cells();
         norms();
+        if (itemsize == sizeof(float))
+            narrow_weights(k->isa);
     }
     return 0;
 }

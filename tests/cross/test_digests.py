@@ -13,7 +13,8 @@ from helpers import bits
 from fastnn._core import table
 
 ROOT = Path(__file__).parents[2]
-SOURCES = [*sorted((ROOT / "csrc").glob("fnn_kernels_*.c")), ROOT / "csrc/fnn_dispatch.c"]
+PARTS = ("fnn_kernels_*.c", "fnn_quantized*.c", "fnn_dispatch.c")
+SOURCES = [path for part in PARTS for path in sorted((ROOT / "csrc").glob(part))]
 FLAGS = [
     "-std=gnu11",
     "-O2",
@@ -82,7 +83,7 @@ def test_the_digests_see_a_difference(native):
     assert base.keys() == avx2.keys()
     assert len(base) > 100
     different = {name.split("_")[0] for name in base if base[name] != avx2[name]}
-    assert different >= {"product", "activation", "loss", "update", "norm"}
+    assert different >= {"product", "activation", "loss", "update", "norm", "quantized"}
 
 
 def test_instruction_sets_of_this_processor_agree(native):

@@ -10,4 +10,5 @@ from fastnn._core.ops.embedding import EmbeddingOp
 from fastnn._core.ops.merge import AddOp, ConcatenateOp, FanOutOp, SliceOp
 from fastnn._core.ops.norm import BatchNormOp, LayerNormOp
 from fastnn._core.ops.phase import COUNTING, PhaseDenseOp, basis
+from fastnn._core.ops.quantized import BFloat16Weights, Int8Weights, NarrowWeights, QuantizedDenseOp, bfloat16, widened
 from fastnn._core.ops.recurrent import RecurrentOp

@@ -15,12 +15,12 @@ from fastnn.formats.arrays import require_finite
 from fastnn.formats.c import selftest as testing
 from fastnn.formats.c.files import check_replaceable
 from fastnn.formats.c.header import header
-from fastnn.formats.c.quantize import Quantized, quantize_network
 from fastnn.formats.c.source import source
 from fastnn.formats.c.text import require_name
 from fastnn.formats.c.translation import translate
 from fastnn.formats.files import write_together
 from fastnn.graph.graph import Graph
+from fastnn.graph.quantize import Quantized, quantize_network
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.formats.c import text
-from fastnn.formats.c.quantize import Quantized
+from fastnn.graph.quantize import Quantized
 from fastnn.graph.structure import Structure
 from fastnn.layers.base import Shape
 

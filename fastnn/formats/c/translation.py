@@ -6,8 +6,8 @@ from typing import NamedTuple
 from fastnn.data import Standardizer
 from fastnn.formats.c.emitters import emit
 from fastnn.formats.c.program import Buffer, Program, Site, Value, last_reads
-from fastnn.formats.c.quantize import Quantized
 from fastnn.graph.graph import Graph
+from fastnn.graph.quantize import Quantized
 from fastnn.layers.base import Shape
 
 
