@@ -7,10 +7,12 @@ import re
 import sys
 from pathlib import Path
 
+from bench import products
 from bench.chart import draw
 from bench.peers import PEERS
 from bench.report import is_square, markdown
 from bench.run import Effort, run
+from bench.variants import measured_isas, variants
 from bench.workloads import CROSSOVER, WORKLOADS
 
 HERE = Path(__file__).parent
@@ -19,21 +21,33 @@ HERE = Path(__file__).parent
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--crossover", action="store_true", help="square layers of growing width instead, against torch")
+    kind.add_argument("--products", action="store_true", help="products alone instead, as shares of the peak")
     parser.add_argument("--workloads", metavar="PATTERN", default="", help="only names in which this regex is found")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER", help=", ".join(PEERS))
+    parser.add_argument(
+        "--isa", metavar="ISA,ISA", help="instruction sets of fastnn (all with FMA that this machine has)"
+    )
+    parser.add_argument(
+        "--fastnn", nargs=2, action="append", metavar=("FOLDER", "LABEL"), help="measure another build too, by a label"
+    )
     parser.add_argument("--rounds", type=int, default=None, help="rounds per workload (7; with --quick 3)")
     parser.add_argument("--quick", action="store_true", help="short rounds, and nothing that is compiled for long")
-    parser.add_argument(
-        "--crossover", action="store_true", help="square layers of growing width instead, against torch"
-    )
     parser.add_argument("--out", type=Path, default=HERE / "results", help="folder of JSON, Markdown and chart")
     parser.add_argument("--publish", action="store_true", help="also remake the chart of the README")
     parser.add_argument("--list", action="store_true", help="name the workloads and stop")
     chosen = parser.parse_args(arguments)
     if chosen.rounds is not None and chosen.rounds < 1:
         parser.error(f"--rounds: expected 1 or more, got {chosen.rounds}")
-    if chosen.publish and (chosen.workloads or chosen.quick or chosen.crossover or len(chosen.peers) < len(PEERS)):
+    part = chosen.workloads or chosen.quick or chosen.crossover or chosen.products or len(chosen.peers) < len(PEERS)
+    if chosen.publish and part:
         parser.error("--publish: expected the whole suite, not a part of it")
+    try:
+        chosen.isas = measured_isas(chosen.isa)
+        chosen.variants = variants(chosen.isas, chosen.fastnn)
+    except ValueError as error:
+        parser.error(str(error))
     return chosen
 
 
@@ -41,11 +55,12 @@ def main() -> int:
     """Measure, and write what was found."""
     chosen = options()
     table = CROSSOVER if chosen.crossover else WORKLOADS
-    workloads = [workload for workload in table if re.search(chosen.workloads, workload.name)]
+    alone = [product for product in products.PRODUCTS if chosen.products and re.search(chosen.workloads, product.name)]
+    workloads = [workload for workload in table if not chosen.products and re.search(chosen.workloads, workload.name)]
     if chosen.list:
-        print("\n".join(workload.name for workload in workloads))
+        print("\n".join([*(product.name for product in alone), *(workload.name for workload in workloads)]))
         return 0
-    if not workloads:
+    if not (alone or workloads):
         print(f"bench: no workload matches {chosen.workloads!r}; --list names them", file=sys.stderr)
         return 2
     effort = Effort(3, 0.005, False) if chosen.quick else Effort()
@@ -53,6 +68,8 @@ def main() -> int:
         effort = Effort(chosen.rounds, effort.seconds, effort.thorough)
     chosen.out.mkdir(parents=True, exist_ok=True)
     cores = sorted(os.sched_getaffinity(0))
+    if alone:
+        return products.main(alone, chosen.variants, effort, cores[0], chosen.out)
     os.sched_setaffinity(0, set(cores[:2]))
     result = run(workloads, chosen.peers, effort, cores, chosen.out, lambda line: print(line, flush=True))
     name = "crossover" if chosen.crossover else "side_by_side"

@@ -36,7 +36,15 @@ def environment(threads: int) -> dict[str, str]:
 class Worker:
     """A child process ``python -m module *arguments`` on its own cores."""
 
-    def __init__(self, module: str, *arguments: str, threads: int, cores: list[int], log: Path) -> None:
+    def __init__(
+        self,
+        module: str,
+        *arguments: str,
+        threads: int,
+        cores: list[int],
+        log: Path,
+        variables: dict[str, str] | None = None,
+    ) -> None:
         self.log = log
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
@@ -44,7 +52,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=environment(threads),
+                env=environment(threads) | (variables or {}),
                 cwd=ROOT,
                 bufsize=0,  # nothing is left to flush to a worker that died
             )

@@ -13,7 +13,7 @@ workloads = pytest.importorskip("bench.workloads", reason="bench/ is in the sour
 from test_architecture import ROOT, kernels  # noqa: E402
 
 import fastnn as fn  # noqa: E402
-from bench import bench_core, bench_kernels, limits, pipe, problem, reference, report, worker  # noqa: E402
+from bench import arrays, bench_core, limits, pipe, problem, reference, report, worker  # noqa: E402
 from bench.peers import case  # noqa: E402
 from fastnn._core import doors, table  # noqa: E402
 from fastnn.layers.base import Layer  # noqa: E402
@@ -142,7 +142,7 @@ def test_every_kernel_and_every_layer_has_a_case():
 
 
 def test_products_timed_in_place_are_those_that_are_tested():
-    draw = bench_kernels.draw
+    draw = arrays.draw
     x, w, bias, dy, dw = (draw(*shape, seed=1) for shape in ((3, 20), (20, 33), (33,), (3, 33), (20, 33)))
     place = draw(3, 33)
     assert doors.product_forward(x, w, bias, out=place) is place
@@ -151,6 +151,8 @@ def test_products_timed_in_place_are_those_that_are_tested():
     np.testing.assert_array_equal(place, doors.product_input_gradient(dy, w))
     expected = doors.product_weight_gradient(x, dy, dw, 0.5)
     np.testing.assert_array_equal(doors.product_weight_gradient(x, dy, dw, 0.5, out=dw), expected)
+    thrice = doors.product_weight_gradient(x, dy, dw, 0.5, repeats=3)
+    np.testing.assert_allclose(thrice, dw + 1.5 * x.T @ dy, rtol=1e-5, atol=1e-5)
     with pytest.raises(ValueError, match="expected out to be dw itself"):
         doors.product_weight_gradient(x, dy, dw, out=draw(20, 33))
 
