@@ -13,8 +13,8 @@ from typing import Any
 
 from bench.machine import describe
 from bench.pipe import Worker
-from bench.report import table
 from bench.run import Effort
+from bench.tables import table
 from bench.variants import Variant
 
 SHAPES = [  # rows, inputs, outputs
@@ -90,7 +90,7 @@ def measure(
             threads=1,
             cores=[core],
             log=logs / f"products-{variant.name.replace(' ', '-')}.log",
-            variables={"FASTNN_ISA": variant.isa},
+            variables=variant.variables,
         )
         for variant in chosen
     }

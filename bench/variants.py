@@ -1,29 +1,58 @@
-"""The builds of fastnn that are measured: each a folder with a compiled package, on one instruction set."""
+"""Whose times are taken: builds of fastnn on each instruction set, and the peers beside each."""
 
 import argparse
 import sys
+import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 OWN = "fastnn"
+NUMPY_AVX2 = {"OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR"}
+HELD = {  # by instruction set and peer: variables that keep its kernels to it; who is not named has no such switch
+    "avx2": {
+        "numpy": NUMPY_AVX2,
+        "sklearn": NUMPY_AVX2,
+        "openvino": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+        "torch": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
+        "jax": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"},
+    }
+}
 
 
 @dataclass(frozen=True)
 class Variant:
-    """``folder`` holds ``fastnn/``, compiled; ``label`` is what tables call it, ``isa`` its FASTNN_ISA."""
+    """A column of the tables.
 
-    isa: str
+    ``isa``: the FASTNN_ISA of a build, or what a peer is held to; none: as it dispatches by itself.  ``label``: what
+    tables call it.  ``folder``: where a build of fastnn lies, compiled.
+    """
+
+    isa: str = ""
     label: str = OWN
     folder: Path = ROOT
+    peer: str = OWN
 
     @property
     def name(self) -> str:
         """Its column."""
-        return f"{self.label} {self.isa}"
+        return f"{self.label} {self.isa}".strip()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What its worker's environment says of the instruction set."""
+        if self.peer == OWN:
+            return {"FASTNN_ISA": self.isa}
+        held = HELD[self.isa][self.peer] if self.isa else {}
+        if self.peer == "torch":
+            # What is compiled for one instruction set gives wrong answers on another, and the cache does not tell.
+            folder = Path(tempfile.gettempdir()) / f"fastnn-bench-inductor-{self.isa or 'own'}"
+            return held | {"TORCHINDUCTOR_CACHE_DIR": str(folder)}
+        return held
 
 
-def variants(isas: list[str], others: list[tuple[str, str]] | None) -> list[Variant]:
+def variants(isas: list[str], others: list[tuple[str, str]] | None = None) -> list[Variant]:
     """List this build and the (folder, label) pairs of others, each on every instruction set.
 
     Raises
@@ -36,10 +65,28 @@ def variants(isas: list[str], others: list[tuple[str, str]] | None) -> list[Vari
         folder = Path(given).resolve()
         if not (folder / "fastnn" / "__init__.py").exists():
             raise ValueError(f"--fastnn: expected a folder that holds fastnn/, compiled; got {given}")
-        if label in dict(builds) or " " in label:
+        if label in dict(builds) or not label or " " in label:
             raise ValueError(f"--fastnn: expected a label of its own without blanks, got {label!r}")
         builds.append((label, folder))
     return [Variant(isa, label, folder) for label, folder in builds for isa in isas]
+
+
+def beside(isas: list[str], best: str, peers: Iterable[str]) -> list[Variant]:
+    """List the peers, each held to every instruction set but the machine's best, where it can be."""
+    held = [[isa for isa in isas if isa != best and peer in HELD.get(isa, {})] for peer in peers]
+    free = [len(own) < len(isas) for own in held]
+    return [
+        Variant(isa, peer, peer=peer)
+        for peer, own, other in zip(peers, held, free, strict=True)
+        for isa in [*own, *([""] if other else [])]
+    ]
+
+
+def best_isa() -> str:
+    """Name the instruction set that this machine's kernels choose by themselves, and so do the peers."""
+    from fastnn._core import table
+
+    return table.supported_isas()[-1]
 
 
 def measured_isas(asked: str | None) -> list[str]:

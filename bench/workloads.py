@@ -8,6 +8,7 @@ LEARNING_RATES = {"sgd": 1e-2, "adam": 1e-4, "adamw": 1e-4}
 WEIGHT_DECAY = 1e-2  # of AdamW
 MNIST_DENSITY = 0.19  # share of the pixels of MNIST that are not zero
 MNIST_ROWS = 60_000
+NARROW = {"bfloat16": 2, "int8": 1}  # bytes of a weight
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Workload:
 
     ``mode``: predict_one (one row), predict (``batch`` rows), step (loss, gradient and update on ``batch`` rows),
     gradient (loss and gradient), epoch (over MNIST, shuffled, in mini-batches of ``batch``).
+    ``narrow``: the narrowest numbers that an answer may be computed in, "bfloat16" or "int8"; none: those of dtype.
     ``only``: the peers asked; none: all.  ``headline``: a row of the chart in the README.
     """
 
@@ -28,6 +30,7 @@ class Workload:
     dropout: float = 0.0
     density: float = 1.0
     threads: int = 1
+    narrow: str = ""
     only: tuple[str, ...] = ()
     headline: bool = False
 
@@ -39,6 +42,7 @@ class Workload:
         parts += [] if self.mode == "predict_one" else [f"b{self.batch}"]
         parts += [self.activation] if self.activation != "relu" else []
         parts += ["f64"] if self.dtype == "float64" else []
+        parts += [self.narrow] if self.narrow else []
         parts += [f"dropout {self.dropout:g}"] if self.dropout else []
         parts += [f"{self.density:.0%} non-zero"] if self.density < 1 else []
         parts += [f"x{self.threads}"] if self.threads > 1 else []
@@ -80,7 +84,7 @@ class Workload:
     @property
     def weight_bytes(self) -> int:
         """Of all parameters."""
-        return sum((i + 1) * o for i, o in self.layers) * np.dtype(self.dtype).itemsize
+        return sum((i + 1) * o for i, o in self.layers) * NARROW.get(self.narrow, np.dtype(self.dtype).itemsize)
 
     @property
     def bytes_read(self) -> int:
