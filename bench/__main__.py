@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from bench import products
+from bench import growth, products
 from bench.chart import draw
 from bench.peers import PEERS
 from bench.publish import publish
@@ -26,6 +26,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--crossover", action="store_true", help="square layers of growing width instead, against torch")
     kind.add_argument("--products", action="store_true", help="products alone instead, as shares of the peak")
+    kind.add_argument("--growth", action="store_true", help="time a row against width, batch and depth instead")
     parser.add_argument("--workloads", metavar="PATTERN", default="", help="only names in which this regex is found")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER", help=", ".join(PEERS))
     parser.add_argument("--isa", metavar="ISA,ISA", help="instruction sets of fastnn (all with FMA that there are)")
@@ -42,7 +43,9 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error(f"--rounds: expected 1 or more, got {chosen.rounds}")
     part = chosen.workloads or chosen.quick or chosen.fastnn or chosen.crossover or chosen.products
     if chosen.publish and (part or chosen.isa or len(chosen.peers) < len(PEERS)):
-        parser.error("--publish: expected the whole suite, not a part of it")
+        parser.error("--publish: expected the whole suite or the whole of --growth, not a part of it")
+    if chosen.growth and (chosen.fastnn or chosen.quick or chosen.rounds or len(chosen.peers) < len(PEERS)):
+        parser.error("--growth: takes --isa, --workloads, --out, --list and --publish alone")
     try:
         chosen.isas = measured_isas(chosen.isa)
         chosen.variants = variants(chosen.isas, chosen.fastnn)
@@ -59,9 +62,10 @@ def main() -> int:
         return bool(re.search(chosen.workloads, name))
 
     alone = [product for product in products.PRODUCTS if chosen.products and asked(product.name)]
-    suite = CROSSOVER if chosen.crossover else () if chosen.products else WORKLOADS
+    points = [point for point in growth.POINTS if chosen.growth and asked(point.name)]
+    suite = CROSSOVER if chosen.crossover else () if chosen.products or chosen.growth else WORKLOADS
     workloads = [workload for workload in suite if asked(workload.name)]
-    names = [case.name for cases in (alone, workloads) for case in cases]
+    names = [case.name for cases in (alone, points, workloads) for case in cases]
     if chosen.list:
         print("\n".join(names))
         return 0
@@ -73,6 +77,8 @@ def main() -> int:
     if alone:
         return products.main(alone, chosen.variants, effort(chosen), cores[0], chosen.out)
     os.sched_setaffinity(0, set(cores[:2]))
+    if points:
+        return growth.main(points, chosen.variants, cores, chosen.out, publish=chosen.publish)
     return side_by_side(chosen, workloads, cores)
 
 
