@@ -75,6 +75,20 @@ GOALS |= {w.name: Goal(speedup=1.8 if per_batch(w) >= LARGE else NEVER_SLOWER) f
 assert set(GOALS) <= {workload.name for workload in (*ONE_THREAD, *TWO_THREADS)}
 
 
+OTHERS = {  # ratios to the peer, by the names that bench.recurrent, bench.estimators and bench.forecast give their rows
+    "LSTM": 1.3,
+    "fit digits, 64-100-10, 50 epochs, float64": 6.0,
+    "fit MNIST 10k, 784-100-10, 10 epochs, float32": 3.5,
+    "load forecaster": 2.0,
+}
+
+
+def judged(name: str, ratio: float) -> str:
+    """Say whether a ratio reaches the goal of its row; nothing where there is none."""
+    goal = OTHERS.get(name)
+    return f"goal {goal:.2g}x {'reached' if ratio >= goal else 'MISSED'}" if goal else ""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """One number of a goal: ``found`` is None where it was not measured."""

@@ -1,6 +1,7 @@
 """Whose times are taken: builds of fastnn on each instruction set, and the peers beside each."""
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -50,6 +51,18 @@ class Variant:
             folder = Path(tempfile.gettempdir()) / f"fastnn-bench-inductor-{self.isa or 'own'}"
             return held | {"TORCHINDUCTOR_CACHE_DIR": str(folder)}
         return held
+
+
+def held(isa: str) -> dict[str, str]:
+    """Variables that keep fastnn to an instruction set, and the peers too where it is not the machine's best."""
+    peers = HELD.get(isa, {}) if isa != best_isa() else {}
+    return {name: value for variables in peers.values() for name, value in variables.items()} | {"FASTNN_ISA": isa}
+
+
+def hold(isa: str | None) -> None:
+    """Start this program again, if need be, with its libraries held to an instruction set: they ask but once."""
+    if isa and os.environ.get("FASTNN_ISA") != isa:
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **held(isa)})
 
 
 def variants(isas: list[str], others: list[tuple[str, str]] | None = None) -> list[Variant]:

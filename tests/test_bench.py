@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import time
 from dataclasses import asdict
 
@@ -193,6 +194,29 @@ def test_every_goal_is_of_a_workload():
     assert len(twice) == len(workloads.TWO_THREADS)
     assert twice["predict 784-512-512-10 b128 x2"] == twice["SGD 1024-2048-2048-1000 b128 x2"] == 1.8
     assert twice["predict 784-128-10 b512 x2"] == twice["epoch Adam 784-128-10 b128 x2"] == goals.NEVER_SLOWER
+
+
+def test_a_program_starts_again_held_to_an_instruction_set(monkeypatch):
+    started = []
+    monkeypatch.setattr(os, "execve", lambda program, arguments, own: started.append((arguments, own)))
+    monkeypatch.setattr(variants, "best_isa", lambda: "avx512")
+    monkeypatch.setenv("FASTNN_ISA", "avx512")
+    variants.hold(None)
+    variants.hold("avx512")
+    assert started == []
+    variants.hold("avx2")
+    arguments, own = started[0]
+    assert arguments[1:] == sys.orig_argv[1:]
+    assert (own["FASTNN_ISA"], own["ONEDNN_MAX_CPU_ISA"], own["OPENBLAS_CORETYPE"]) == ("avx2", "AVX2", "Haswell")
+    assert variants.held("avx512") == {"FASTNN_ISA": "avx512"}
+
+
+def test_other_programs_know_their_goals():
+    assert goals.judged("LSTM", 1.29) == "goal 1.3x MISSED"
+    assert goals.judged("LSTM", 1.3) == "goal 1.3x reached"
+    assert goals.judged("GRU", 1.0) == ""
+    source = "".join((ROOT / "bench" / f"{name}.py").read_text() for name in ("recurrent", "estimators", "forecast"))
+    assert all(name.removeprefix("fit ") in source for name in goals.OTHERS)
 
 
 def test_lesser_precision_is_said_and_has_its_own_tolerance():
