@@ -43,7 +43,9 @@ def cut(result: dict[str, Any]) -> dict[str, Any]:
                     for name, times in row[kind].items()
                 }
             rows.append(kept)
-    return {key: result[key] for key in ("format", "machine", "isas", "columns", "versions")} | {"rows": rows}
+    machine = {fact: result["machine"][fact] for fact in ("processor", "python", "date", "commit")}
+    kept = {key: result[key] for key in ("format", "isas", "columns", "versions")}
+    return {"machine": machine, **kept, "rows": rows}
 
 
 def words(result: dict[str, Any], column: str) -> str:

@@ -73,6 +73,7 @@ def test_a_page_keeps_what_stands_around_the_table(monkeypatch, tmp_path):
 
 def test_what_is_published_is_cut_to_the_tables():
     kept = publish.cut(made_up_result())
+    assert set(kept["machine"]) == {"processor", "python", "date", "commit"}
     assert [row["workload"] for row in kept["rows"]] == ["predict 784-128-10 b128", "SGD 784-512-512-10 b128 x2"]
     assert kept["rows"][0]["times"]["numpy"] == {"median_us": 1.9, "precision": ""}
     assert "limits" not in kept
