@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bench.arrays import draw
 from fastnn._core import doors, table
 
 N = 4096
@@ -20,17 +21,6 @@ PRODUCTS = [  # rows, inputs, outputs
     (512, 342, 512),
     (128, 2048, 2048),
 ]
-SPARE = 64  # bytes after an array that products may read
-
-
-def draw(*shape: int, dtype: str = "float32", seed: int = 0) -> np.ndarray:
-    """Normal numbers from the start of a cache line, with bytes to spare after them."""
-    size, itemsize = int(np.prod(shape)), np.dtype(dtype).itemsize
-    block = np.zeros(size * itemsize + 2 * SPARE, np.uint8)
-    start = -block.ctypes.data % 64
-    array = block[start : start + size * itemsize].view(dtype).reshape(shape)
-    array[...] = np.random.default_rng(seed).standard_normal(shape)
-    return array
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

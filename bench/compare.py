@@ -13,12 +13,17 @@ from typing import Any
 
 FLOOR = 0.05  # what the layout of memory may do from run to run
 CLOCK = "fma_float32"
-MACHINE = ("processor", "isa")
+FORMAT = 2  # of bench/run.py
 
 
-def rows_of(result: dict[str, Any], peer: str) -> dict[str, dict[str, Any]]:
-    """Rows that a peer has times in, by workload."""
-    return {row["workload"]: row for row in result["rows"] if peer in row["times"]}
+def rows_of(result: dict[str, Any], label: str) -> dict[str, tuple[dict[str, float], float]]:
+    """Times of a build and the clock beside them, by workload and instruction set."""
+    return {
+        f"{row['workload']}, {isa}": (row["times"][f"{label} {isa}"], row["limits"][isa][CLOCK])
+        for row in result["rows"]
+        for isa in result["isas"]
+        if f"{label} {isa}" in row["times"]
+    }
 
 
 def noise(old: dict[str, float], new: dict[str, float]) -> float:
@@ -26,16 +31,16 @@ def noise(old: dict[str, float], new: dict[str, float]) -> float:
     return max(FLOOR, sum((times["q3_us"] - times["q1_us"]) / times["median_us"] for times in (old, new)))
 
 
-def compare(old: dict[str, Any], new: dict[str, Any], peer: str = "fastnn") -> tuple[list[str], list[str], int]:
+def compare(old: dict[str, Any], new: dict[str, Any], label: str = "fastnn") -> tuple[list[str], list[str], int]:
     """Lines of the table, names of the rows that were lost, and how many rows both runs have."""
-    before, after = rows_of(old, peer), rows_of(new, peer)
-    same = all(old["machine"][fact] == new["machine"][fact] for fact in MACHINE)
+    before, after = rows_of(old, label), rows_of(new, label)
+    same = old["machine"]["processor"] == new["machine"]["processor"]
     width = max(map(len, {*before, *after}), default=0)
     lines, losses = [f"{'':{width}}    old us    new us   clock  new/old   noise"], []
     common = [name for name in before if name in after]
     for name in common:
-        first, second = before[name]["times"][peer], after[name]["times"][peer]
-        clock = after[name]["limits"][CLOCK] / before[name]["limits"][CLOCK] if same else 1.0
+        (first, first_clock), (second, second_clock) = before[name], after[name]
+        clock = second_clock / first_clock if same else 1.0
         ratio, allowed = second["median_us"] * clock / first["median_us"], noise(first, second)
         lost, gained = ratio > 1 + allowed, ratio < 1 / (1 + allowed)
         losses += [name] if lost else []
@@ -51,16 +56,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="compare.py", description=__doc__)
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
-    parser.add_argument("--peer", default="fastnn", help="whose times (fastnn)")
+    parser.add_argument("--label", default="fastnn", help="which build's times (fastnn)")
     chosen = parser.parse_args(arguments)
     old, new = (json.loads(path.read_text()) for path in (chosen.old, chosen.new))
-    lines, losses, common = compare(old, new, chosen.peer)
-    for fact in MACHINE:
-        if old["machine"][fact] != new["machine"][fact]:
-            print(f"not the same {fact}: {old['machine'][fact]} and {new['machine'][fact]}; clock rates not compared")
+    for path, result in ((chosen.old, old), (chosen.new, new)):
+        if result.get("format") != FORMAT:
+            print(f"compare: expected results of format {FORMAT}, got {result.get('format')}: measure {path} again")
+            return 2
+    lines, losses, common = compare(old, new, chosen.label)
+    names = [result["machine"]["processor"] for result in (old, new)]
+    if names[0] != names[1]:
+        print(f"not the same processor: {' and '.join(names)}; clock rates not compared")
     print("\n".join(lines))
     if not common:
-        print(f"compare: the two runs have no row of {chosen.peer} in common", file=sys.stderr)
+        print(f"compare: the two runs have no row of {chosen.label} in common", file=sys.stderr)
         return 2
     if losses:
         print(f"\n{len(losses)} of {common} rows slower beyond noise")

@@ -1,10 +1,10 @@
-"""The estimators beside scikit-learn's, in turn: ``python -m bench.estimators [--accuracy | --search]``.
+"""The estimators beside scikit-learn's, in turn: ``python -m bench.estimators [--isa avx2] [--accuracy | --search]``.
 
 The same parameters and ``random_state`` on both sides, so the same work: the weights are compared before anything is
 timed.  scikit-learn runs with one BLAS thread and with as many as there are processors; the faster of the two counts.
 """
 
-import sys
+import argparse
 import warnings
 from collections.abc import Callable
 from itertools import product
@@ -20,7 +20,10 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 import fastnn as fn
+from bench.goals import judged
 from bench.machine import describe
+from bench.variants import hold
+from fastnn._core.table import isa
 
 ROUNDS = 7
 Call = Callable[[], object]
@@ -58,7 +61,8 @@ def beside(ours: Call, theirs: Call, repeats: int, rounds: int = ROUNDS) -> tupl
 def show(name: str, ours: float, theirs: float, unit: str = "us") -> None:
     """One row of the table."""
     scale = {"us": 1e6, "ms": 1e3, "s": 1.0}[unit]
-    print(f"| {name} | {ours * scale:,.3g} {unit} | {theirs * scale:,.3g} {unit} | {theirs / ours:.1f}x |", flush=True)
+    cells = [name, f"{ours * scale:,.3g} {unit}", f"{theirs * scale:,.3g} {unit}", f"{theirs / ours:.1f}x"]
+    print(f"| {' | '.join([*cells, judged(name, theirs / ours)])} |", flush=True)
 
 
 def same(a: Any, b: Any, tolerance: float) -> None:
@@ -78,7 +82,7 @@ def speed() -> None:
         "MNIST 10k, 784-100-10, 10 epochs, float32": (*mnist(10_000), 10),
         "1,000 rows, 20-100-10, 50 epochs, float64": (*small, 50),
     }
-    print("| | fastnn | scikit-learn | |\n|---|---:|---:|---:|")
+    print("| | fastnn | scikit-learn | | |\n|---|---:|---:|---:|---|")
     for name, (X, y, epochs) in data.items():
         options = {"max_iter": epochs, "n_iter_no_change": epochs, "random_state": 0}
         ours, theirs = fn.MLPClassifier((100,), **options), MLPClassifier((100,), **options)
@@ -115,7 +119,7 @@ def search() -> None:
             began = perf_counter()
             found = GridSearchCV(model(max_iter=50, random_state=0), grid, cv=5, refit=False).fit(X, y)
             times[name], best[name] = perf_counter() - began, (found.best_params_, found.best_score_)
-    print("| | fastnn | scikit-learn | |\n|---|---:|---:|---:|")
+    print("| | fastnn | scikit-learn | | |\n|---|---:|---:|---:|---|")
     show("GridSearchCV, 27 candidates, 5 folds, digits", times["fastnn"], times["scikit-learn"], "s")
     print(best)
 
@@ -153,11 +157,18 @@ def accuracy() -> None:
 
 def main() -> None:
     """Print the tables that are asked for."""
+    parser = argparse.ArgumentParser(prog="python -m bench.estimators")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--accuracy", action="store_true", help="scores on held-out rows instead")
+    kind.add_argument("--search", action="store_true", help="a grid search instead")
+    parser.add_argument("--isa", help="hold fastnn and scikit-learn to it")
+    options = parser.parse_args()
+    hold(options.isa)
     warnings.simplefilter("ignore")
-    print(describe())
-    if "--accuracy" in sys.argv:
+    print(describe() | {"isa": isa()})
+    if options.accuracy:
         accuracy()
-    elif "--search" in sys.argv:
+    elif options.search:
         search()
     else:
         speed()

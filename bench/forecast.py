@@ -63,14 +63,15 @@ def most_memory() -> float:
     return int(line.split()[1]) / 1024
 
 
-def once(command: tuple[str, ...], folder: Path, threads: int) -> dict[str, float]:
+def once(command: tuple[str, ...], folder: Path, threads: int, isa: str = "") -> dict[str, float]:
     """Run one process to its end; seconds by the wall and of the processor, MB, and what it says."""
     from bench.pipe import environment
+    from bench.variants import held
 
     began = perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", command[0], str(folder), *command[1:]],
-        stdout=subprocess.PIPE, env=environment(threads), cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, env=environment(threads, held(isa) if isa else None), cwd=ROOT, text=True,
     )  # fmt: skip
     assert process.stdout is not None
     said = process.stdout.read()
@@ -101,12 +102,12 @@ def prepare(folder: Path, days: int, epochs: int, limit: int, rounds: int, threa
     (folder / "task.json").write_text(json.dumps(asdict(task)))
 
 
-def compare(names: list[str], folder: Path, turns: int, threads: int) -> dict[str, dict[str, Any]]:
+def compare(names: list[str], folder: Path, turns: int, threads: int, isa: str = "") -> dict[str, dict[str, Any]]:
     """Run all in turn; medians by name."""
     found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for turn in range(turns):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            found[name].append(once(CONTESTANTS[name], folder, threads))
+            found[name].append(once(CONTESTANTS[name], folder, threads, isa))
             latest = ", ".join(f"{key} {value:.4g}" for key, value in found[name][-1].items())
             print(f"round {turn + 1}: {name}: {latest}", flush=True)
     return {name: {key: median(run[key] for run in runs) for key in runs[0]} for name, runs in found.items()}
@@ -126,6 +127,7 @@ def table(found: dict[str, dict[str, Any]]) -> str:
 
 def main() -> int:
     """Measure and print."""
+    from bench.goals import judged
     from bench.machine import describe
 
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
@@ -133,6 +135,7 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--threads", type=int, default=min(2, len(os.sched_getaffinity(0))))
     parser.add_argument("--compiled", action="store_true", help="also PyTorch with torch.compile")
+    parser.add_argument("--isa", default="", help="hold all to an instruction set")
     parser.add_argument("--only", choices=CONTESTANTS, help="one of them, for a look")
     options = parser.parse_args()
     names = [options.only] if options.only else list(CONTESTANTS)[: 3 if options.compiled else 2]
@@ -141,8 +144,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         prepare(folder, options.days, options.epochs, options.limit, options.tunings, options.threads)
-        found = compare(names, folder, options.rounds, options.threads)
+        found = compare(names, folder, options.rounds, options.threads, options.isa)
     print(f"\n{table(found)}")
+    if "PyTorch" in found and "fastnn" in found:
+        print(f"\n{judged('load forecaster', found['PyTorch']['seconds'] / found['fastnn']['seconds'])}")
     losses = [row["loss"] for row in found.values()]
     if max(losses) > SAME * min(losses):
         print(f"bench.forecast: expected losses of one level, within {SAME} times, got {losses}", file=sys.stderr)

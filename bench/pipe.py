@@ -12,15 +12,23 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 900.0  # seconds for one answer; compiling takes most
-STEERED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # would hold a peer's BLAS back
+STEERED = (  # would hold peers back
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
+    "NPY_DISABLE_CPU_FEATURES",
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_MAX_CPU_ISA",
+    "ATEN_CPU_CAPABILITY",
+    "MKL_ENABLE_INSTRUCTIONS",
+)
 
 
 class WorkerError(Exception):
     """A worker said that a request failed, or died."""
 
 
-def environment(threads: int) -> dict[str, str]:
-    """Variables for a worker with this many threads, whatever library it holds."""
+def environment(threads: int, own: dict[str, str] | None = None) -> dict[str, str]:
+    """Variables for a worker with this many threads, whatever library it holds, and ``own`` ones."""
     result = {name: value for name, value in os.environ.items() if name not in STEERED}
     names = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "FASTNN")
     result |= {f"{name}_NUM_THREADS": str(threads) for name in names}
@@ -29,6 +37,8 @@ def environment(threads: int) -> dict[str, str]:
     result["NPROC"] = str(threads)  # JAX sizes its pool by it
     result["JAX_PLATFORMS"] = "cpu"
     result["CUDA_VISIBLE_DEVICES"] = ""
+    flags = (own or {}).get("XLA_FLAGS")
+    result |= (own or {}) | ({"XLA_FLAGS": f"{result['XLA_FLAGS']} {flags}"} if flags else {})
     result["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     return result
 
@@ -36,7 +46,15 @@ def environment(threads: int) -> dict[str, str]:
 class Worker:
     """A child process ``python -m module *arguments`` on its own cores."""
 
-    def __init__(self, module: str, *arguments: str, threads: int, cores: list[int], log: Path) -> None:
+    def __init__(
+        self,
+        module: str,
+        *arguments: str,
+        threads: int,
+        cores: list[int],
+        log: Path,
+        variables: dict[str, str] | None = None,
+    ) -> None:
         self.log = log
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
@@ -44,7 +62,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=environment(threads),
+                env=environment(threads, variables),
                 cwd=ROOT,
                 bufsize=0,  # nothing is left to flush to a worker that died
             )

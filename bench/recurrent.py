@@ -1,21 +1,28 @@
 """Recurrent layers beside PyTorch's, in one process, in turn: ``taskset -c 0 python -m bench.recurrent``.
 
 Forward and backward pass of a batch of sequences, and one step of a stream.  The answers are compared before they are
-timed.  One thread each: two thread pools in one process would wait for one another's turn.
+timed.  With ``--threads 2`` a pause before each lets the threads of the other fall asleep, and a call wakes its own.
+``--isa avx2`` holds both to an instruction set.
 """
 
+import argparse
 from collections.abc import Callable
 from statistics import median
+from time import sleep
 
 import numpy as np
 
 import fastnn as fn
 from bench.clock import timed
+from bench.goals import judged
 from bench.limits import rate
 from bench.machine import describe
+from bench.variants import hold
+from fastnn._core.table import isa
 
 BATCH, STEPS, INPUTS, UNITS = 32, 100, 128, 128
 ROUNDS = 21
+PAUSE = 0.05  # seconds after which idle threads have stopped spinning
 KINDS = {"SimpleRNN": (fn.SimpleRNN, 1), "LSTM": (fn.LSTM, 4), "GRU": (fn.GRU, 3)}
 TORCH = {"SimpleRNN": "RNN", "LSTM": "LSTM", "GRU": "GRU"}
 Call = Callable[[], object]
@@ -38,13 +45,13 @@ def ours(kind: str, X: np.ndarray, dy: np.ndarray) -> tuple[fn.Sequential, Call]
     return net, call
 
 
-def theirs(kind: str, net: fn.Sequential, X: np.ndarray, dy: np.ndarray) -> Call | None:
+def theirs(kind: str, net: fn.Sequential, X: np.ndarray, dy: np.ndarray, threads: int) -> Call | None:
     """The same in PyTorch; None if it is not installed."""
     try:
         import torch
     except ImportError:
         return None
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     layer = getattr(torch.nn, TORCH[kind])(INPUTS, UNITS, batch_first=True)
     ((weight, u, bias), rest) = ([view for _, view in net.named_parameters()][:3], list(net.named_parameters())[3:])
     with torch.no_grad():
@@ -66,13 +73,16 @@ def theirs(kind: str, net: fn.Sequential, X: np.ndarray, dy: np.ndarray) -> Call
     return call
 
 
-def rounds(calls: dict[str, Call]) -> dict[str, float]:
-    """Median seconds of each call, in turn."""
+def rounds(calls: dict[str, Call], pause: float) -> dict[str, float]:
+    """Median seconds of each call, in turn, with a pause before each."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         call()
     for _ in range(ROUNDS):
         for name, call in calls.items():
+            if pause:
+                sleep(pause)
+                call()
             seconds[name].append(timed(call)[0])
     return {name: median(times) for name, times in seconds.items()}
 
@@ -90,29 +100,36 @@ def step_of(net: fn.Sequential, x: np.ndarray) -> float:
 
 def main() -> None:
     """Time and print."""
-    fn.set_num_threads(1)
+    parser = argparse.ArgumentParser(prog="python -m bench.recurrent")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--isa", help="hold fastnn and PyTorch to it")
+    options = parser.parse_args()
+    hold(options.isa)
+    threads = options.threads
+    fn.set_num_threads(threads)
     random = np.random.default_rng(0)
     X = random.standard_normal((BATCH, STEPS, INPUTS), np.float32)
     dy = random.standard_normal((BATCH, STEPS, UNITS), np.float32)
     limit = peak()
-    print(f"{describe()['processor']}; one thread, peak {limit / 1e9:.0f} GFLOP/s")
+    print(f"{describe()['processor']}, {isa()}; {threads} threads, peak of each {limit / 1e9:.0f} GFLOP/s")
     print(f"{BATCH} sequences of {STEPS} steps of {INPUTS} inputs, {UNITS} units; forward and backward; one step")
     for kind, (_, gates) in KINDS.items():
         net, call = ours(kind, X, dy)
-        other = theirs(kind, net, X, dy)
+        other = theirs(kind, net, X, dy, threads)
         calls = {"fastnn": call}
         if other is not None:
             for a, b in zip(call(), other(), strict=True):  # type: ignore[call-overload]
                 assert np.allclose(a, b, rtol=0, atol=2e-4 * np.abs(b).max()), f"{kind}: different answers"
             calls["PyTorch"] = other
-        seconds = rounds(calls)
+        seconds = rounds(calls, PAUSE if threads > 1 else 0.0)
         flops = 3 * 2 * BATCH * STEPS * gates * UNITS * (INPUTS + UNITS)
         step = step_of(net, X[0, 0].copy())
         beside = f", PyTorch {seconds['PyTorch'] * 1e3:6.2f} ms" if other is not None else ""
-        beside += f" ({seconds['PyTorch'] / seconds['fastnn']:.2f}x)" if other is not None else ""
+        ratio = seconds["PyTorch"] / seconds["fastnn"] if other is not None else 0.0
+        beside += f" ({', '.join(filter(None, [f'{ratio:.2f}x', judged(kind, ratio)]))})" if ratio else ""
+        share = flops / seconds["fastnn"] / (limit * threads)
         print(
-            f"{kind:9}  {seconds['fastnn'] * 1e3:6.2f} ms, {flops / seconds['fastnn'] / limit:.0%} of peak{beside}; "
-            f"step {step * 1e6:.2f} us",
+            f"{kind:9}  {seconds['fastnn'] * 1e3:6.2f} ms, {share:.0%} of peak{beside}; step {step * 1e6:.2f} us",
             flush=True,
         )
 

@@ -10,6 +10,7 @@ from bench.problem import Problem
 from bench.workloads import WEIGHT_DECAY, Workload
 
 STEPS = 3
+TOLERANCES = {"": 0.0, "bfloat16": 0.02, "int8": 0.1}  # shares of an answer's size, narrowest last
 
 
 def digest(values: np.ndarray) -> list[float]:
@@ -101,8 +102,11 @@ def answer(workload: Workload, given: Problem) -> list[float]:
     return [float(np.average(losses, weights=[min(workload.batch, len(X) - s) for s in starts]))]
 
 
-def disagreement(workload: Workload, expected: list[float], found: list[float]) -> str | None:
+def disagreement(workload: Workload, expected: list[float], found: list[float], precision: str = "") -> str | None:
     """Say how an answer differs from the reference by more than rounding, or by more than chance where there is any."""
+    order = list(TOLERANCES)
+    if order.index(precision) > order.index(workload.narrow):
+        return f"computed in {precision}, expected {workload.narrow or workload.dtype} or better"
     if len(expected) != len(found):
         return f"answered {len(found)} numbers, expected {len(expected)}"
     if workload.mode == "step" and not workload.dropout:
@@ -111,18 +115,11 @@ def disagreement(workload: Workload, expected: list[float], found: list[float]) 
         found = [found[0], *np.diff(found)]
     rounding = 1e-8 if workload.dtype == "float64" else 1e-3
     chance = 0.5 if workload.dropout else 0.05 if workload.mode == "epoch" else 0.0  # masks and shuffles differ
-    if workload.weights:  # what rounding of weights may change, of weights that are nobody's training
-        rounding = {"int8": 0.05, "bfloat16": 0.01}[workload.weights]
-        return narrow_disagreement(rounding, expected, found)
     noise = 1e-6 if workload.dtype == "float32" else 1e-14  # of a loss of order 1, and so of a difference of two
+    share = max(rounding, chance, TOLERANCES[precision])
+    size = abs(expected[0]) / np.sqrt(workload.batch * workload.sizes[-1])  # of one output, and of a sum of ``digest``
     for e, f in zip(expected, found, strict=True):
-        if not abs(e - f) <= max(rounding, chance) * abs(e) + noise * max(1.0, abs(expected[0])):
+        allowed = share * abs(e) + noise * max(1.0, abs(expected[0])) + TOLERANCES[precision] * size
+        if not abs(e - f) <= allowed:
             return f"answered {found}, expected {expected}"
-    return None
-
-
-def narrow_disagreement(rounding: float, expected: list[float], found: list[float]) -> str | None:
-    """Say how the answer of narrow weights differs by more than this share of its norm."""
-    if not all(abs(e - f) <= rounding * expected[0] for e, f in zip(expected, found, strict=True)):
-        return f"answered {found}, expected {expected}"
     return None

@@ -14,105 +14,130 @@ from bench.machine import describe
 from bench.pipe import Worker, WorkerError
 from bench.problem import problem, why_not
 from bench.reference import answer
+from bench.variants import OWN, Variant
 from bench.workloads import Workload
 
-FORMAT = 1
+FORMAT = 2
 RETRIES = 3  # of a round that others disturbed
-SETTLE = 0.2  # seconds for which the threads of the peer before may still spin
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: ``seconds`` a round at least; ``thorough``: also what takes long to prepare."""
+    """How much is measured.
+
+    ``seconds``: of a round at least.  ``thorough``: also what takes long to prepare.  ``settle``: seconds for which the
+    threads of the peer before may still spin.
+    """
 
     rounds: int = 7
     seconds: float = 0.02
     thorough: bool = True
+    settle: float = 0.2
+
+
+Limits = dict[str, dict[str, float]]  # by instruction set: rates by name
 
 
 class Crew:
-    """The workers, started when first needed, one per peer and number of threads."""
+    """The workers, started when first needed, one per variant and number of threads; a probe per instruction set."""
 
-    def __init__(self, cores: list[int], logs: Path) -> None:
+    def __init__(self, cores: list[int], logs: Path, isas: list[str]) -> None:
         self.cores, self.logs = cores, logs
         self.workers: dict[tuple[str, int], Worker] = {}
         self.versions: dict[str, str] = {}
         self.absent: dict[str, str] = {}
-        self.probe = Worker("bench.limits", threads=1, cores=cores[:1], log=logs / "limits.log")
+        self.probes = {isa: self.probe(isa) for isa in isas}
 
-    def worker(self, peer: str, threads: int) -> Worker | None:
-        """The worker of a peer, or None where it is not installed."""
-        if peer in self.absent:
+    def probe(self, isa: str) -> Worker:
+        """Start the probes of an instruction set."""
+        log = self.logs / f"limits-{isa}.log"
+        return Worker("bench.limits", threads=1, cores=self.cores[:1], log=log, variables={"FASTNN_ISA": isa})
+
+    def limits(self) -> Limits:
+        """What the machine can do at the moment, by instruction set."""
+        return {isa: probe.ask("probe") for isa, probe in self.probes.items()}
+
+    def worker(self, variant: Variant, threads: int) -> Worker | None:
+        """The worker of a variant, or None where it is not installed."""
+        if variant.peer in self.absent:
             return None
-        found = self.workers.get((peer, threads))
+        found = self.workers.get((variant.name, threads))
         if found is None or not found.alive:
-            log = self.logs / f"{peer}-{threads}.log"
-            arguments = ("bench.worker", peer, "--threads", str(threads))
-            found = Worker(*arguments, threads=threads, cores=self.cores[:threads], log=log)
-            self.workers[peer, threads] = found
+            log = self.logs / f"{variant.name.replace(' ', '-')}-{threads}.log"
+            arguments = ("bench.worker", variant.peer, "--threads", str(threads), "--fastnn", str(variant.folder))
+            found = Worker(
+                *arguments, threads=threads, cores=self.cores[:threads], log=log, variables=variant.variables
+            )
+            self.workers[variant.name, threads] = found
             hello = found.ask("hello")
             if "absent" in hello:
-                self.absent[peer] = hello["absent"]
-                self.dismiss(peer, threads)
+                self.absent[variant.peer] = hello["absent"]
+                self.dismiss(variant, threads)
                 return None
-            self.versions[peer] = hello["version"]
+            self.versions[variant.label] = hello["version"]
         return found
 
-    def dismiss(self, peer: str, threads: int) -> None:
+    def dismiss(self, variant: Variant, threads: int) -> None:
         """End one worker."""
-        self.workers.pop((peer, threads)).end()
+        self.workers.pop((variant.name, threads)).end()
 
     def dismiss_all(self) -> None:
         """End all workers."""
-        for worker in (*self.workers.values(), self.probe):
+        for worker in (*self.workers.values(), *self.probes.values()):
             worker.end()
         self.workers.clear()
 
 
-def measure(
-    crew: Crew, workload: Workload, peers: list[str], effort: Effort, before: dict[str, float]
-) -> tuple[dict[str, Any], dict[str, float]]:
-    """One row of the result, and the limits as they were after it."""
+def measure(crew: Crew, workload: Workload, chosen: list[Variant], effort: Effort) -> dict[str, Any]:
+    """One row of the result.
+
+    Where a workload has several threads, fastnn runs on one too, in the same rounds: ``alone``.
+    """
     row: dict[str, Any] = {"workload": workload.name, **asdict(workload), "net": workload.net, "flops": workload.flops}
-    row |= {"bytes_read": workload.bytes_read, "times": {}, "failures": {}, "cannot": {}, "faults": {}}
+    row |= {"bytes_read": workload.bytes_read, "times": {}, "alone": {}, "failures": {}, "cannot": {}, "faults": {}}
     expected = answer(workload, problem(workload))
-    ready: dict[str, tuple[Worker, int]] = {}
-    for peer in peers:
+    ready: dict[tuple[str, int], tuple[Worker, int]] = {}
+    sides = [(variant, workload.threads) for variant in chosen]
+    sides += [(variant, 1) for variant in chosen if variant.peer == OWN and workload.threads > 1]
+    for variant, threads in sides:
+        name = variant.name
         try:
-            worker = crew.worker(peer, workload.threads)
+            worker = crew.worker(variant, threads)
             if worker is None:
                 continue
-            built = worker.ask("build", workload=asdict(workload), expected=expected, thorough=effort.thorough)
+            built = worker.ask(
+                "build", workload=asdict(workload), expected=expected, thorough=effort.thorough, trial=effort.seconds
+            )
         except WorkerError as error:
-            row["failures"][peer] = str(error)
+            row["failures"][name] = str(error)
             continue
         if "cannot" in built:
-            row["cannot"][peer] = built["cannot"]
+            row["cannot"][name] = built["cannot"]
             continue
         # Threads that slept through the pause take some milliseconds to be back.
         seconds = effort.seconds * (5 if workload.threads > 1 else 1)
         calls = max(1, math.ceil(seconds / built["seconds"]))
-        row["times"][peer] = {"way": built["way"], "calls": calls, "rounds_us": [], "disturbed": 0}
-        row["faults"] |= {f"{peer}, {way}": fault for way, fault in built["faults"].items()}
-        ready[peer] = worker, calls
+        times = {"way": built["way"], "precision": built["precision"], "calls": calls, "rounds_us": [], "disturbed": 0}
+        row["times" if threads == workload.threads else "alone"][name] = times
+        row["faults"] |= {f"{name}, {way}": fault for way, fault in built["faults"].items()}
+        ready[name, threads] = worker, calls
     for turn in range(effort.rounds):
         order = list(ready)
-        for peer in order[turn % max(1, len(order)) :] + order[: turn % max(1, len(order))]:
+        for name, threads in order[turn % max(1, len(order)) :] + order[: turn % max(1, len(order))]:
+            kind = row["times" if threads == workload.threads else "alone"]
             if workload.threads > 1:
-                time.sleep(SETTLE)
+                time.sleep(effort.settle)
             try:
-                seconds, alone = one_round(*ready[peer], workload.threads)
+                seconds, alone = one_round(*ready[name, threads], threads)
             except WorkerError as error:
-                row["failures"][peer] = str(error)
-                del ready[peer], row["times"][peer]
+                row["failures"][name] = str(error)
+                del ready[name, threads], kind[name]
                 continue
-            row["times"][peer]["rounds_us"].append(seconds * 1e6)
-            row["times"][peer]["disturbed"] += not alone
-    for times in row["times"].values():
+            kind[name]["rounds_us"].append(seconds * 1e6)
+            kind[name]["disturbed"] += not alone
+    for times in (*row["times"].values(), *row["alone"].values()):
         times |= spread(times["rounds_us"])
-    after = crew.probe.ask("probe")
-    row["limits"] = {name: median((before[name], after[name])) for name in after}
-    return row, after
+    return row
 
 
 def one_round(worker: Worker, calls: int, threads: int) -> tuple[float, bool]:
@@ -135,35 +160,42 @@ def spread(values: list[float]) -> dict[str, float]:
 
 def run(
     workloads: Iterable[Workload],
-    peers: list[str],
+    chosen: list[Variant],
     effort: Effort,
     cores: list[int],
     logs: Path,
     tell: Callable[[str], None],
 ) -> dict[str, Any]:
     """Measure all workloads; returns what is written as JSON."""
-    crew = Crew(cores, logs)
-    result: dict[str, Any] = {"format": FORMAT, "machine": describe(), "effort": asdict(effort), "peers": peers}
-    result |= {"rows": [], "skipped": {}}
+    isas = list(dict.fromkeys(variant.isa for variant in chosen if variant.peer == OWN))
+    crew = Crew(cores, logs, isas)
+    columns = [{"name": v.name, "peer": v.peer, "label": v.label, "isa": v.isa} for v in chosen]
+    result: dict[str, Any] = {"format": FORMAT, "machine": describe(), "effort": asdict(effort), "isas": isas}
+    result |= {"columns": columns, "rows": [], "skipped": {}}
     try:
-        machine = crew.probe.ask("hello")
-        result["machine"] |= machine
-        limits = crew.probe.ask("probe")
+        result["machine"]["caches"] = caches = next(iter(crew.probes.values())).ask("hello")["caches"]
+        limits = crew.limits()
         for workload in workloads:
             reason = why_not(workload)
             if reason:
                 result["skipped"][workload.name] = reason
                 tell(f"{workload.name}: skipped: {reason}")
                 continue
-            chosen = [peer for peer in peers if not workload.only or peer in workload.only]
-            row, limits = measure(crew, workload, chosen, effort, limits)
-            row["bound"] = bound(workload, row["limits"], machine["caches"])
+            asked = [variant for variant in chosen if not workload.only or variant.peer in workload.only]
+            row = measure(crew, workload, asked, effort)
+            before, limits = limits, crew.limits()
+            row["limits"] = {isa: medians([before[isa], limits[isa]]) for isa in isas}
+            row["bound"] = {isa: bound(workload, row["limits"][isa], caches) for isa in isas}
             result["rows"].append(row)
-            times = ", ".join(f"{peer} {times['median_us']:.4g}" for peer, times in row["times"].items())
+            times = ", ".join(f"{name} {times['median_us']:.4g}" for name, times in row["times"].items())
             tell(f"{workload.name}: {times} us" + "".join(f"; {p} FAILED: {why}" for p, why in row["failures"].items()))
     finally:
         crew.dismiss_all()
     result["versions"], result["absent"] = crew.versions, crew.absent
-    names = {name for row in result["rows"] for name in row["limits"]}
-    result["limits"] = {name: median(row["limits"][name] for row in result["rows"]) for name in sorted(names)}
+    result["limits"] = {isa: medians([row["limits"][isa] for row in result["rows"]]) for isa in isas}
     return result
+
+
+def medians(found: list[dict[str, float]]) -> dict[str, float]:
+    """Of each rate, over several measurements."""
+    return {rate: median(rates[rate] for rates in found) for rate in (found[0] if found else ())}

@@ -5,6 +5,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from timeit import Timer
 from typing import Any
 
@@ -13,10 +14,10 @@ from bench.peers.case import Case, Peer
 from bench.pipe import serve
 from bench.problem import problem
 from bench.reference import STEPS, digest, disagreement
+from bench.variants import OWN, add_folder, take_from
 from bench.workloads import Workload
 
-TRIAL = 0.02  # seconds per trial when ways of doing the same are compared
-TRIALS = 3
+TRIALS = 3  # when ways of doing the same are compared
 
 
 def timer(case: Case) -> Timer:
@@ -78,13 +79,13 @@ class Desk:
         reason = self.peer.why_not(workload)
         if reason:
             return {"cannot": reason}
-        best: tuple[float, str, Timer] | None = None
+        best: tuple[float, str, str, Timer] | None = None
         faults = {}
         for name, make in self.peer.ways(workload, problem(workload), thorough=request["thorough"]).items():
             try:
                 case = make()
                 found = answer_of(workload, case)
-                fault = disagreement(workload, request["expected"], found)
+                fault = disagreement(workload, request["expected"], found, case.precision)
             except Exception as error:
                 traceback.print_exc()
                 fault = f"{type(error).__name__}: {error}".splitlines()[0][:300]
@@ -92,17 +93,21 @@ class Desk:
                 faults[name] = fault
                 continue
             clock = timer(case)
-            seconds = min(seconds_per_call(clock, TRIAL) for _ in range(TRIALS if workload.mode != "epoch" else 1))
+            seconds = min(
+                seconds_per_call(clock, request["trial"]) for _ in range(TRIALS if workload.mode != "epoch" else 1)
+            )
             if best is None or seconds < best[0]:
-                best = seconds, name, clock
+                best = seconds, name, case.precision, clock
         if best is None:
             return {"error": "; ".join(f"{name}: {fault}" for name, fault in faults.items())}
-        self.clock = best[2]
-        return {"seconds": best[0], "way": best[1], "faults": faults}
+        seconds, way, precision, self.clock = best
+        return {"seconds": seconds, "way": way, "precision": precision, "faults": faults}
 
 
-def open_desk(name: str, threads: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Import the peer; a peer that is not installed answers "hello" with the reason."""
+def open_desk(name: str, threads: int, folder: Path) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Import the peer, fastnn from a folder; a peer that is not installed answers "hello" with the reason."""
+    if name == OWN:
+        take_from(folder)
     try:
         module = importlib.import_module(f"bench.peers.{name}_peer")
     except ImportError as error:
@@ -117,5 +122,6 @@ if __name__ == "__main__":
     parser.add_argument("peer")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--cores", required=True)
+    add_folder(parser)
     options = parser.parse_args()
-    serve(lambda: open_desk(options.peer, options.threads), options.cores)
+    serve(lambda: open_desk(options.peer, options.threads, options.fastnn), options.cores)

@@ -1,7 +1,6 @@
 """What is timed: one table of workloads, each a network, what is done with it, and on how many threads."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
@@ -9,6 +8,7 @@ LEARNING_RATES = {"sgd": 1e-2, "adam": 1e-4, "adamw": 1e-4}
 WEIGHT_DECAY = 1e-2  # of AdamW
 MNIST_DENSITY = 0.19  # share of the pixels of MNIST that are not zero
 MNIST_ROWS = 60_000
+NARROW = {"bfloat16": 2, "int8": 1}  # bytes of a weight
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Workload:
 
     ``mode``: predict_one (one row), predict (``batch`` rows), step (loss, gradient and update on ``batch`` rows),
     gradient (loss and gradient), epoch (over MNIST, shuffled, in mini-batches of ``batch``).
-    ``weights``: narrow ones to answer with, "int8" or "bfloat16", each peer with the narrowest that it has.
+    ``narrow``: the narrowest numbers that an answer may be computed in, "bfloat16" or "int8"; none: those of dtype.
     ``only``: the peers asked; none: all.  ``headline``: a row of the chart in the README.
     """
 
@@ -29,8 +29,8 @@ class Workload:
     dtype: str = "float32"
     dropout: float = 0.0
     density: float = 1.0
-    weights: Literal["", "int8", "bfloat16"] = ""
     threads: int = 1
+    narrow: str = ""
     only: tuple[str, ...] = ()
     headline: bool = False
 
@@ -42,9 +42,9 @@ class Workload:
         parts += [] if self.mode == "predict_one" else [f"b{self.batch}"]
         parts += [self.activation] if self.activation != "relu" else []
         parts += ["f64"] if self.dtype == "float64" else []
+        parts += [self.narrow] if self.narrow else []
         parts += [f"dropout {self.dropout:g}"] if self.dropout else []
         parts += [f"{self.density:.0%} non-zero"] if self.density < 1 else []
-        parts += [self.weights] if self.weights else []
         parts += [f"x{self.threads}"] if self.threads > 1 else []
         return " ".join(part for part in parts if part)
 
@@ -84,8 +84,7 @@ class Workload:
     @property
     def weight_bytes(self) -> int:
         """Of all parameters."""
-        itemsize = {"int8": 1, "bfloat16": 2}.get(self.weights, np.dtype(self.dtype).itemsize)
-        return sum((i + 1) * o for i, o in self.layers) * itemsize
+        return sum((i + 1) * o for i, o in self.layers) * NARROW.get(self.narrow, np.dtype(self.dtype).itemsize)
 
     @property
     def bytes_read(self) -> int:
@@ -95,10 +94,9 @@ class Workload:
 
 TINY, SMALL, MNIST = (4, 64, 64, 2), (64, 64, 64, 10), (784, 128, 10)
 WIDE, BOTH = (784, 512, 512, 10), (342, 512, 512, 311)
-NARROW_WEIGHTS: tuple[Literal["bfloat16"], Literal["int8"]] = ("bfloat16", "int8")
-NARROW = ("fastnn", "onnxruntime", "openvino")  # peers with narrow weights: ONNX Runtime int8, OpenVINO bfloat16
 HUGE, TABULAR = (1024, 2048, 2048, 1000), (1446, 512, 256, 64, 1)
 NETS = (TINY, SMALL, MNIST, WIDE, BOTH)
+NARROW_PEERS = ("fastnn", "onnxruntime", "openvino")  # ONNX Runtime has int8, OpenVINO on processors bfloat16
 
 
 def sgd(sizes: tuple[int, ...], batch: int, **options: object) -> Workload:
@@ -113,8 +111,8 @@ ONE_THREAD = [
     *(sgd(sizes, batch, headline=batch == 128) for sizes in (MNIST, WIDE, BOTH) for batch in (128, 512)),
     *(Workload("step", MNIST, batch, "adam", headline=batch == 128) for batch in (32, 128)),
     *(Workload("predict", sizes, batch, headline=batch == 128) for sizes in NETS for batch in (32, 128, 512)),
-    *(Workload("predict_one", WIDE, weights=weights, only=NARROW) for weights in NARROW_WEIGHTS),
-    *(Workload("predict", WIDE, 128, weights=weights, only=NARROW) for weights in NARROW_WEIGHTS),
+    *(Workload("predict_one", WIDE, narrow=narrow, only=NARROW_PEERS, headline=True) for narrow in NARROW),
+    *(Workload("predict", WIDE, 128, narrow=narrow, only=NARROW_PEERS, headline=narrow == "int8") for narrow in NARROW),
     sgd(HUGE, 128, headline=True),
     Workload("gradient", (24, 8, 2), 200, activation="tanh", dtype="float64", headline=True),
     Workload("step", (4, 32, 16, 4), 10_000, "adam", activation="tanh"),
@@ -131,7 +129,7 @@ SHARED = {  # rows where peers get two threads too
 TWO_THREADS = [
     replace(w, threads=2, only=() if w.name in SHARED else ("fastnn",), headline=w.name in SHARED)
     for w in ONE_THREAD
-    if not w.weights
+    if not w.narrow
 ]
 WORKLOADS = ONE_THREAD + TWO_THREADS
 

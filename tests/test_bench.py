@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import time
 from dataclasses import asdict
 
@@ -13,7 +14,19 @@ workloads = pytest.importorskip("bench.workloads", reason="bench/ is in the sour
 from test_architecture import ROOT, kernels  # noqa: E402
 
 import fastnn as fn  # noqa: E402
-from bench import bench_core, bench_kernels, limits, pipe, problem, reference, report, worker  # noqa: E402
+from bench import (  # noqa: E402
+    arrays,
+    bench_core,
+    goals,
+    limits,
+    machine,
+    pipe,
+    problem,
+    reference,
+    report,
+    variants,
+    worker,
+)
 from bench.peers import case  # noqa: E402
 from fastnn._core import doors, table  # noqa: E402
 from fastnn.layers.base import Layer  # noqa: E402
@@ -91,43 +104,159 @@ def test_a_peer_that_computes_something_else_is_refused(dtype, monkeypatch):
     assert reference.disagreement(step(dtype=dtype), right, slower)
 
 
-def test_tables_name_what_is_missing_and_who_failed():
+def times(us, precision="", disturbed=0):
+    return {"median_us": us, "precision": precision, "disturbed": disturbed, "rounds_us": [us] * 3}
+
+
+def made_up_result(**changed):
+    """Two instruction sets: NumPy can be held to the lesser, ONNX Runtime cannot."""
     row = {
-        "workload": "predict_one 3-5-2",
-        "net": "3-5-2",
+        "workload": "predict 784-128-10 b128",
+        "net": "784-128-10",
         "activation": "relu",
-        "sizes": NET,
+        "sizes": (784, 128, 10),
         "threads": 1,
-        "batch": 1,
+        "headline": True,
         "times": {
-            "fastnn": {"median_us": 2.0, "disturbed": 0, "rounds_us": [2.0] * 3},
-            "numpy": {"median_us": 9.0, "disturbed": 2, "rounds_us": [9.0] * 3},
-            "jax": {"median_us": 5.0, "disturbed": 0, "rounds_us": [5.0] * 3},
+            "fastnn avx2": times(4.0),
+            "fastnn avx512": times(2.0),
+            "clang avx2": times(3.0),
+            "numpy avx2": times(9.0, disturbed=2),
+            "numpy": times(1.9),
+            "onnxruntime": times(5.0, "bfloat16"),
         },
+        "alone": {},
         "failures": {"torch": "died"},
         "faults": {},
-        "bound": {"us": 1.0, "flops_us": 0.5, "by": "L1"},
+        "bound": {
+            "avx2": {"us": 1.0, "flops_us": 0.5, "by": "L1"},
+            "avx512": {"us": 1.8, "flops_us": 1.8, "by": "FMA"},
+        },
     }
-    result = {
-        "machine": {"processor": "p", "python": "3", "date": "d", "commit": "c", "isa": "base"},
-        "peers": ["fastnn", "numpy", "torch", "jax"],
+    shared = {**row, "workload": "SGD 784-512-512-10 b128 x2", "threads": 2, "failures": {}}
+    shared["alone"] = {"fastnn avx2": times(8.0), "fastnn avx512": times(3.0)}
+    columns = [("fastnn avx2", "fastnn", "fastnn", "avx2"), ("fastnn avx512", "fastnn", "fastnn", "avx512")]
+    columns += [("clang avx2", "fastnn", "clang", "avx2"), ("numpy avx2", "numpy", "numpy", "avx2")]
+    columns += [("numpy", "numpy", "numpy", ""), ("onnxruntime", "onnxruntime", "onnxruntime", "")]
+    return {
+        "format": 2,
+        "machine": {"processor": "p", "python": "3", "date": "2026-01-02T03", "commit": "c"},
+        "isas": ["avx2", "avx512"],
+        "columns": [dict(zip(("name", "peer", "label", "isa"), column, strict=True)) for column in columns],
         "versions": {"fastnn": "1"},
         "absent": {"openvino": "not installed"},
         "skipped": {"epoch": "no data"},
         "effort": {"rounds": 7},
-        "limits": {"fma_float32": 2e9, "read_L1": 3e9},
-        "rows": [row],
+        "limits": {isa: {"fma_float32": 2e9, "read_L1": 3e9} for isa in ("avx2", "avx512")},
+        "rows": [row | changed, shared],
     }
-    text = report.markdown(result)
-    assert "| predict_one 3-5-2 | 2.00 | jax | 5.00 | 2.50x | 1.00 | L1 | 50% | 25% | 9.00 | 5.00 |" in text
-    assert "| fma float32 | 2.0 GFLOP/s |" in text
+
+
+def test_tables_name_what_is_missing_and_who_failed():
+    text = report.markdown(made_up_result())
+    assert (
+        "| predict 784-128-10 b128 | 4.00 | onnxruntime bfloat16 5.00 | 1.25x | 25% L1 | 12% "
+        "| 2.00 | numpy 1.90 | 0.95x | 90% FMA | 90% |" in text
+    )
+    assert "| predict 784-128-10 b128 | 4.00 | 2.00 | 3.00 | 9.00 | 1.90 | 5.00 bfloat16 |" in text
+    assert "| predict 784-128-10 b128 | 3.00 | 0.75x | - | - |" in text  # the other build
+    assert "| SGD 784-512-512-10 b128 x2 | fastnn avx512 | 3.00 | 2: 2.00 | 1.50x |" in text
+    assert "| fma float32 | 2.0 GFLOP/s | 2.0 GFLOP/s |" in text
     for line in (
         "openvino left out: not installed",
+        "avx2: onnxruntime cannot be held to it",
         "skipped: epoch: no data",
         "torch FAILED: died",
-        "disturbed 2 of 9",
+        "disturbed 4 of 42",
     ):
         assert line in text
+
+
+def test_a_goal_is_reached_on_every_instruction_set_or_is_no_claim():
+    text = report.markdown(made_up_result())
+    assert (
+        "| predict 784-128-10 b128 | beside the best peer | 1.00x | 1.25x reached | 0.95x MISSED | no |\n"
+        "| predict 784-128-10 b128 | of the peak | 88% | 12% MISSED | 90% reached | no |\n"
+        "| SGD 784-512-512-10 b128 x2 | beside one thread | 1.80x | 2.00x reached | 1.50x MISSED | no |" in text
+    )
+    slow = {"numpy": times(2.1), "fastnn avx2": times(0.55), "fastnn avx512": times(2.0)}
+    text = report.markdown(made_up_result(times=slow))
+    assert "| predict 784-128-10 b128 | of the peak | 88% | 91% reached | 90% reached | yes |" in text
+    assert "| beside the best peer | 1.00x | - | 1.05x reached | no |" in text  # nobody was there on AVX2
+
+
+def test_every_goal_is_of_a_workload():
+    names = {workload.name for workload in workloads.WORKLOADS}
+    assert set(goals.GOALS) <= names
+    assert goals.GOALS["SGD 784-128-10 b32"] == goals.Goal(1.5, 0.85)
+    assert goals.GOALS["predict 4-64-64-2 b512"] == goals.Goal(1.0)
+    twice = {name: goal.speedup for name, goal in goals.GOALS.items() if name.endswith("x2")}
+    assert len(twice) == len(workloads.TWO_THREADS)
+    assert twice["predict 784-512-512-10 b128 x2"] == twice["SGD 1024-2048-2048-1000 b128 x2"] == 1.8
+    assert twice["predict 784-128-10 b512 x2"] == twice["epoch Adam 784-128-10 b128 x2"] == goals.NEVER_SLOWER
+
+
+def test_a_program_starts_again_held_to_an_instruction_set(monkeypatch):
+    started = []
+    monkeypatch.setattr(os, "execve", lambda program, arguments, own: started.append((arguments, own)))
+    monkeypatch.setattr(variants, "best_isa", lambda: "avx512")
+    monkeypatch.setenv("FASTNN_ISA", "avx512")
+    variants.hold(None)
+    variants.hold("avx512")
+    assert started == []
+    variants.hold("avx2")
+    arguments, own = started[0]
+    assert arguments[1:] == sys.orig_argv[1:]
+    assert (own["FASTNN_ISA"], own["ONEDNN_MAX_CPU_ISA"], own["OPENBLAS_CORETYPE"]) == ("avx2", "AVX2", "Haswell")
+    assert variants.held("avx512") == {"FASTNN_ISA": "avx512"}
+
+
+def test_other_programs_know_their_goals():
+    assert goals.judged("LSTM", 1.29) == "goal 1.3x MISSED"
+    assert goals.judged("LSTM", 1.3) == "goal 1.3x reached"
+    assert goals.judged("GRU", 1.0) == ""
+    source = "".join((ROOT / "bench" / f"{name}.py").read_text() for name in ("recurrent", "estimators", "forecast"))
+    assert all(name.removeprefix("fit ") in source for name in goals.OTHERS)
+
+
+def test_lesser_precision_is_said_and_has_its_own_tolerance():
+    plain, narrow = Workload("predict", (300, 50), 7), Workload("predict", (300, 50), 7, narrow="int8")
+    assert narrow.name == "predict 300-50 b7 int8"
+    assert narrow.weight_bytes == plain.weight_bytes / 4
+    right = reference.answer(plain, problem.problem(plain))
+    near = answer_with(plain, lambda given: given.weights[0].__imul__(1.05))
+    far = answer_with(plain, lambda given: given.weights[0].__imul__(1.3))
+    assert reference.disagreement(narrow, right, near, "int8") is None
+    assert reference.disagreement(narrow, right, near, "bfloat16")
+    assert reference.disagreement(narrow, right, near)
+    assert reference.disagreement(narrow, right, far, "int8")
+    assert "computed in int8" in reference.disagreement(plain, right, right, "int8")
+    half = Workload("predict", (300, 50), 7, narrow="bfloat16")
+    assert "computed in int8" in reference.disagreement(half, right, right, "int8")
+    assert reference.disagreement(half, right, right, "bfloat16") is None
+
+
+def test_peers_are_held_to_a_lesser_instruction_set_where_they_can_be():
+    names = [column.name for column in variants.beside(["avx2", "avx512"], "avx512", ["numpy", "onnxruntime"])]
+    assert names == ["numpy avx2", "numpy", "onnxruntime"]
+    assert [column.name for column in variants.beside(["avx2"], "avx512", ["numpy", "jax"])] == [
+        "numpy avx2",
+        "jax avx2",
+    ]
+    assert [column.name for column in variants.beside(["avx2"], "avx2", ["numpy"])] == ["numpy"]
+    assert variants.Variant("avx2", "numpy", peer="numpy").variables["OPENBLAS_CORETYPE"] == "Haswell"
+    assert variants.Variant("avx2").variables == {"FASTNN_ISA": "avx2"}
+    caches = {variants.Variant(isa, "torch", peer="torch").variables["TORCHINDUCTOR_CACHE_DIR"] for isa in ("", "avx2")}
+    assert len(caches) == 2
+    jax = pipe.environment(2, variants.Variant("avx2", "jax", peer="jax").variables)
+    assert "intra_op_parallelism_threads=2" in jax["XLA_FLAGS"]
+    assert jax["XLA_FLAGS"].endswith("--xla_cpu_max_isa=AVX2")
+    assert "max_isa" not in pipe.environment(2, {})["XLA_FLAGS"]
+
+
+def test_generations_of_processors():
+    found = [machine.generation(*numbers) for numbers in ((25, 17), (25, 1), (25, 0x61), (26, 2), (23, 49), (6, 143))]
+    assert found == ["Zen 4", "Zen 3", "Zen 4", "Zen 5", "Zen 2", ""]
 
 
 def test_every_kernel_and_every_layer_has_a_case():
@@ -142,7 +271,7 @@ def test_every_kernel_and_every_layer_has_a_case():
 
 
 def test_products_timed_in_place_are_those_that_are_tested():
-    draw = bench_kernels.draw
+    draw = arrays.draw
     x, w, bias, dy, dw = (draw(*shape, seed=1) for shape in ((3, 20), (20, 33), (33,), (3, 33), (20, 33)))
     place = draw(3, 33)
     assert doors.product_forward(x, w, bias, out=place) is place
@@ -151,6 +280,8 @@ def test_products_timed_in_place_are_those_that_are_tested():
     np.testing.assert_array_equal(place, doors.product_input_gradient(dy, w))
     expected = doors.product_weight_gradient(x, dy, dw, 0.5)
     np.testing.assert_array_equal(doors.product_weight_gradient(x, dy, dw, 0.5, out=dw), expected)
+    thrice = doors.product_weight_gradient(x, dy, dw, 0.5, repeats=3)
+    np.testing.assert_allclose(thrice, dw + 1.5 * x.T @ dy, rtol=1e-5, atol=1e-5)
     with pytest.raises(ValueError, match="expected out to be dw itself"):
         doors.product_weight_gradient(x, dy, dw, out=draw(20, 33))
 
@@ -220,10 +351,14 @@ class MadeUpPeer:
 
 
 def test_the_fastest_way_that_answers_right_is_kept(monkeypatch):
-    monkeypatch.setattr(worker, "TRIAL", 1e-4)
     monkeypatch.setattr(worker, "TRIALS", 1)
     workload = Workload("predict", (3, 2), 4)
-    request = {"do": "build", "thorough": True, "expected": reference.answer(workload, problem.problem(workload))}
+    request = {
+        "do": "build",
+        "thorough": True,
+        "trial": 1e-4,
+        "expected": reference.answer(workload, problem.problem(workload)),
+    }
     desk = worker.Desk(MadeUpPeer())
     built = desk({**request, "workload": asdict(workload)})
     assert built["way"] == "fast"

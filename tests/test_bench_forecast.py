@@ -34,7 +34,7 @@ def test_the_table_is_in_units_of_the_first():
 def test_medians_over_rounds_in_turn(monkeypatch, tmp_path, capsys):
     started = []
 
-    def once(command, folder, threads):
+    def once(command, folder, threads, isa):
         started.append(command)
         return run(seconds=float(len(started)))
 

@@ -13,12 +13,14 @@ class Case:
     """One call, ready to be timed: ``function(*args)``, with all data in the peer's own format.
 
     ``result`` turns what the call returned into NumPy: outputs (B, O); the loss of a step, before its update; of an
-    epoch its mean loss; (loss, gradient in the order W1, b1, W2, ... with W (I, O)).
+    epoch its mean loss; (loss, gradient in the order W1, b1, W2, ... with W (I, O)).  ``precision``: of its products
+    where that is narrower than the workload's dtype, a key of ``bench.reference.TOLERANCES``.
     """
 
     function: Callable[..., Any]
     args: tuple[Any, ...] = ()
     result: Callable[[Any], Any] = field(default=lambda value: value)
+    precision: str = ""
 
 
 class Peer(Protocol):

@@ -43,10 +43,11 @@ def network(workload: Workload, given: Problem) -> fn.Sequential:
 def case(workload: Workload, given: Problem) -> Case:
     net = network(workload, given)
     X, Y = given.X, given.Y
-    if workload.weights:
-        small = net.quantized(workload.weights)
+    if workload.narrow:
+        narrow = net.quantized(workload.narrow)
         one = workload.mode == "predict_one"
-        return Case(small.predict_one, (X[0], np.empty_like(Y[0]))) if one else Case(small.predict, (X,))
+        call, args = (narrow.predict_one, (X[0], np.empty_like(Y[0]))) if one else (narrow.predict, (X,))
+        return Case(call, args, precision=workload.narrow)
     if workload.mode == "predict_one":
         return Case(net.predict_one, (X[0], np.empty_like(Y[0])))
     if workload.mode == "predict":

@@ -26,24 +26,25 @@ class OnnxruntimePeer:
         self.options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
 
     def why_not(self, workload: Workload) -> str | None:
-        return "has no bfloat16 on CPUs" if workload.weights == "bfloat16" else onnx_model.why_not(workload)
+        return "has no bfloat16 on processors" if workload.narrow == "bfloat16" else onnx_model.why_not(workload)
 
     def ways(self, workload: Workload, given: Problem, *, thorough: bool) -> dict[str, Callable[[], Case]]:
-        model = onnx_model.model(workload, given)
-        if workload.weights:
-            model = in_8_bits(model)
+        model, precision = onnx_model.model(workload, given), ""
+        if workload.narrow:
+            model, precision = in_8_bits(model), "int8"
 
         def session() -> ort.InferenceSession:
             return ort.InferenceSession(model, self.options, providers=["CPUExecutionProvider"])
 
         def run() -> Case:
-            return Case(session().run, (None, {"X": given.X}), lambda outputs: outputs[0])
+            return Case(session().run, (None, {"X": given.X}), lambda outputs: outputs[0], precision)
 
         def values() -> Case:
             return Case(
                 session().run_with_ort_values,
                 (None, {"X": ort.OrtValue.ortvalue_from_numpy(given.X)}),
                 lambda outputs: outputs[0].numpy(),
+                precision,
             )
 
         def binding() -> Case:
@@ -52,7 +53,7 @@ class OnnxruntimePeer:
             bound.bind_ortvalue_input("X", ort.OrtValue.ortvalue_from_numpy(given.X))
             shape = [workload.batch, workload.sizes[-1]]
             bound.bind_ortvalue_output("Y", ort.OrtValue.ortvalue_from_shape_and_type(shape, given.X.dtype))
-            return Case(opened.run_with_iobinding, (bound,), lambda _: bound.copy_outputs_to_cpu()[0])
+            return Case(opened.run_with_iobinding, (bound,), lambda _: bound.copy_outputs_to_cpu()[0], precision)
 
         return {"run": run, "run_with_ort_values": values, "run_with_iobinding": binding}
 

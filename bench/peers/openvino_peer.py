@@ -24,8 +24,10 @@ class OpenvinoPeer:
         return onnx_model.why_not(workload)
 
     def ways(self, workload: Workload, given: Problem, *, thorough: bool) -> dict[str, Callable[[], Case]]:
+        narrow = "bfloat16" if workload.narrow else ""
+        precision = "bf16" if narrow else {"float32": "f32", "float64": "f64"}[workload.dtype]
+
         def request() -> ov.InferRequest:
-            precision = "bf16" if workload.weights else {"float32": "f32", "float64": "f64"}[workload.dtype]
             model = self.core.read_model(onnx_model.model(workload, given), b"")
             options = {**self.options, "INFERENCE_PRECISION_HINT": precision}
             made = self.core.compile_model(model, "CPU", options).create_infer_request()
@@ -34,13 +36,13 @@ class OpenvinoPeer:
 
         def infer() -> Case:
             opened = request()
-            return Case(opened.infer, (), lambda _: opened.get_output_tensor().data)
+            return Case(opened.infer, (), lambda _: opened.get_output_tensor().data, narrow)
 
         def bare() -> Case:
             opened = request()
             # What ``infer`` calls, without its conversions: no inputs to set, results shared, no strings.
             call: Callable[..., object] = getattr(super(ov.InferRequest, opened), "infer")  # noqa: B009
-            return Case(call, ({}, True, False), lambda _: opened.get_output_tensor().data)
+            return Case(call, ({}, True, False), lambda _: opened.get_output_tensor().data, narrow)
 
         return {"infer": infer, "bare infer": bare}
 

@@ -57,9 +57,16 @@ def product_forward(
     axis: str = "O",
     part: range | None = None,
     out: _Array | None = None,
+    repeats: int = 1,
 ) -> _Array: ...
 def product_input_gradient(
-    dy: _Array, w: _Array, isa: str | None = None, axis: str = "I", part: range | None = None, out: _Array | None = None
+    dy: _Array,
+    w: _Array,
+    isa: str | None = None,
+    axis: str = "I",
+    part: range | None = None,
+    out: _Array | None = None,
+    repeats: int = 1,
 ) -> _Array: ...
 def product_weight_gradient(
     x: _Array,
@@ -70,6 +77,7 @@ def product_weight_gradient(
     axis: str = "O",
     part: range | None = None,
     out: _Array | None = None,
+    repeats: int = 1,
 ) -> _Array: ...
 def product_row_gradients(
     x: _Array, dy: _Array, w: _Array, scale: float = 1.0, isa: str | None = None, out: _Array | None = None

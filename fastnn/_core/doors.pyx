@@ -2,6 +2,7 @@
 
 A function is named after its kernel, whose formula stands in ``csrc/fnn_kernels.h`` or ``csrc/fnn_families.def``.
 ``isa``: an instruction set by name, None for the one in use.  ``out``: where the result goes, None for a new array.
+``repeats``: how often a kernel runs, one call after the other.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -159,7 +160,7 @@ cdef tuple narrow(fnn_shape* shape, axis, part):
 
 
 def product_forward(x, w, bias=None, activation="identity", double alpha=0.0, isa=None, axis="O", part=None,
-                    out=None):
+                    out=None, Py_ssize_t repeats=1):
     """activation(x w + bias): x (B, I), w (I, O), bias (O,) or (B, O); a ``part`` (range) of B or O leaves NaN elsewhere."""
     c = Call(x, isa)
     cdef fnn_shape shape = packed(x.shape, w.shape)
@@ -172,14 +173,17 @@ def product_forward(x, w, bias=None, activation="identity", double alpha=0.0, is
     b, _, o = narrow(&shape, axis, part)
     if bias is not None and bias.ndim == 2:
         shape.bias_row = w.shape[1]
-    c.kernels.products.forward(
-        &shape, c.read(x, x.shape, b * shape.x_row), c.read(w, w.shape, o),
-        c.read(bias, None if bias is None else outputs[-bias.ndim:], b * shape.bias_row + o), ACTIVATIONS[activation],
-        alpha, c.write(y, outputs, b * shape.y_row + o))
+    cdef void* xs = c.read(x, x.shape, b * shape.x_row)
+    cdef void* ws = c.read(w, w.shape, o)
+    cdef void* biases = c.read(bias, None if bias is None else outputs[-bias.ndim:], b * shape.bias_row + o)
+    cdef void* ys = c.write(y, outputs, b * shape.y_row + o)
+    cdef int kind = ACTIVATIONS[activation]
+    for _ in range(repeats):
+        c.kernels.products.forward(&shape, xs, ws, biases, kind, alpha, ys)
     return y
 
 
-def product_input_gradient(dy, w, isa=None, axis="I", part=None, out=None):
+def product_input_gradient(dy, w, isa=None, axis="I", part=None, out=None, Py_ssize_t repeats=1):
     """dy w^T: dy (B, O), w (I, O); a ``part`` (range) of B or I leaves NaN elsewhere."""
     c, dx = Call(dy, isa), out
     inputs = (len(dy), len(w))
@@ -187,13 +191,16 @@ def product_input_gradient(dy, w, isa=None, axis="I", part=None, out=None):
     if out is None:
         w, dx = roomy(w), roomy(c.new(inputs), np.nan)
     b, i, _ = narrow(&shape, axis, part)
-    c.kernels.products.input_gradient(
-        &shape, c.read(dy, (len(dy), w.shape[1]), b * shape.y_row), c.read(w, w.shape, i * shape.w_row),
-        c.write(dx, inputs, b * shape.x_row + i))
+    cdef void* dys = c.read(dy, (len(dy), w.shape[1]), b * shape.y_row)
+    cdef void* ws = c.read(w, w.shape, i * shape.w_row)
+    cdef void* dxs = c.write(dx, inputs, b * shape.x_row + i)
+    for _ in range(repeats):
+        c.kernels.products.input_gradient(&shape, dys, ws, dxs)
     return dx
 
 
-def product_weight_gradient(x, dy, dw, double scale=1.0, isa=None, axis="O", part=None, out=None):
+def product_weight_gradient(x, dy, dw, double scale=1.0, isa=None, axis="O", part=None, out=None,
+                            Py_ssize_t repeats=1):
     """dw + scale x^T dy: x (B, I), dy (B, O), dw (I, O); ``out`` is dw itself, or None for a new array; a ``part`` (range) of I or O leaves dw elsewhere."""
     c = Call(x, isa)
     cdef fnn_shape shape = packed(x.shape, dw.shape)
@@ -202,9 +209,11 @@ def product_weight_gradient(x, dy, dw, double scale=1.0, isa=None, axis="O", par
     elif out is not dw:
         raise ValueError("product_weight_gradient: expected out to be dw itself, or None")
     _, i, o = narrow(&shape, axis, part)
-    c.kernels.products.weight_gradient(
-        &shape, scale, c.read(x, x.shape, i), c.read(dy, (len(x), dw.shape[1]), o),
-        c.write(dw, dw.shape, i * shape.w_row + o))
+    cdef void* xs = c.read(x, x.shape, i)
+    cdef void* dys = c.read(dy, (len(x), dw.shape[1]), o)
+    cdef void* dws = c.write(dw, dw.shape, i * shape.w_row + o)
+    for _ in range(repeats):
+        c.kernels.products.weight_gradient(&shape, scale, xs, dys, dws)
     return dw
 
 
