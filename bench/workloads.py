@@ -1,6 +1,7 @@
 """What is timed: one table of workloads, each a network, what is done with it, and on how many threads."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -8,7 +9,7 @@ LEARNING_RATES = {"sgd": 1e-2, "adam": 1e-4, "adamw": 1e-4}
 WEIGHT_DECAY = 1e-2  # of AdamW
 MNIST_DENSITY = 0.19  # share of the pixels of MNIST that are not zero
 MNIST_ROWS = 60_000
-NARROW = {"bfloat16": 2, "int8": 1}  # bytes of a weight
+NARROW: dict[Literal["", "bfloat16", "int8"], int] = {"bfloat16": 2, "int8": 1}  # bytes of a weight
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Workload:
     dropout: float = 0.0
     density: float = 1.0
     threads: int = 1
-    narrow: str = ""
+    narrow: Literal["", "bfloat16", "int8"] = ""
     only: tuple[str, ...] = ()
     headline: bool = False
 

@@ -171,7 +171,7 @@ def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -
 def from_bytes(data: bytes, custom: dict[str, Layer]) -> Any:
     """Return the network that the contents of a file describe; raises ModelFormatError if they do not."""
     description = read_description(data)
-    if description.get("dtype") in QUANTIZERS:
+    if str(description.get("dtype")) in QUANTIZERS:
         return rebuild_quantized(description, read_tensors(renamed_dtype(data, "BF16", "U16"), "fiu"), custom)
     return rebuild(description, read_tensors(data), custom)
 
