@@ -22,3 +22,5 @@ cdef void weight_gradient(const Step* step, const Frame* frame, const fnn_shape*
 cdef void bias_gradient(const Step* step, Py_ssize_t B, Py_ssize_t O, double scale, const char* dy,
                         char* db) noexcept nogil
 cdef Py_ssize_t product_work(const Step* step, const fnn_shape* shape) noexcept nogil
+cdef Py_ssize_t product_parts(const Step* step, Py_ssize_t multiply_adds, Py_ssize_t work,
+                              Py_ssize_t moved) noexcept nogil

@@ -1,8 +1,9 @@
 """The matmuls of a dense layer on several threads.
 
 A matmul is split along one of its dimensions into one part per thread, or into fewer if parts would be too small.  Each
-element of the result is summed within one part, so its bits do not depend on the split.  A wide layer is split along
-its outputs both in the forward matmul and in the weight gradient, so that each thread keeps its columns of W in cache.
+element of the result is summed within one part, so its bits do not depend on the split (those of a BLAS may).  A wide
+layer is split along its outputs both in the forward matmul and in the weight gradient, so that each thread keeps its
+columns of W in cache.
 """
 
 from fastnn._core.table cimport fnn_products
@@ -10,6 +11,7 @@ from fastnn._core.parts cimport CACHE_BYTES, LINE, PLAIN, cut, in_parts
 from fastnn._core.pool cimport run_parts, threads, worth
 
 cdef enum:
+    BLAS_WORK = 1 << 18     # least multiply-adds of a part that a BLAS computes
     PART_COLUMNS = 64       # least columns of a part, for whole tiles
     PART_ROWS = 8           # least rows of a part, likewise
     READ = 5                # per byte of the weights that are read once
@@ -89,11 +91,20 @@ cdef inline Py_ssize_t moved_by(const Job* job, const Frame* frame) noexcept nog
     return numbers * itemsize
 
 
+cdef Py_ssize_t product_parts(const Step* step, Py_ssize_t multiply_adds, Py_ssize_t work,
+                              Py_ssize_t moved) noexcept nogil:
+    """As many as the work is worth; of a BLAS, whose bits depend on the split, by shape and number of threads alone."""
+    if step.products != &step.kernels.products:
+        return max(1, min(<Py_ssize_t> threads(), multiply_adds // BLAS_WORK))
+    return worth(work, moved) if threads() > 1 else 1
+
+
 cdef void split(Job* job, const Frame* frame, Axis wide, Py_ssize_t columns, Axis other, Py_ssize_t rows,
                 Py_ssize_t unit) noexcept nogil:
     """Split along ``wide`` if each part gets enough of its ``columns``, else along ``other`` in units of ``unit``."""
     cdef const fnn_shape* shape = job.shape
-    cdef Py_ssize_t parts = worth(product_work(job.step, shape), moved_by(job, frame)) if threads() > 1 else 1
+    cdef Py_ssize_t parts = product_parts(job.step, shape.batch * shape.inputs * shape.outputs,
+                                          product_work(job.step, shape), moved_by(job, frame))
     if parts > 1 and columns >= parts * PART_COLUMNS:
         job.axis = wide
     else:

@@ -191,6 +191,8 @@ def _work(job: Any, position: int, stop: Event, *others: Event) -> Any:
             error.add_note(f"fit_many: model {position}")
             return error
         except BaseException:
+            if stop.is_set():  # it was stopped: what is to be seen is what ended another
+                return None
             stop.set()
             raise
 

@@ -13,9 +13,10 @@ from libc.string cimport memcpy, memset
 from fastnn._core.memory cimport copy_rows
 from fastnn._core.table cimport fnn_shape
 from fastnn._core.ops.recurrent_memory cimport Dims, FLOATS, GRU, LSTM, Memory, SIMPLE, Scratch, lay_out, lay_out_scratch
-from fastnn._core.parts cimport CURVED, LINE, PLAIN, cut, in_parts, parts_of, range_fn
+from fastnn._core.parts cimport CURVED, LINE, PLAIN, cut, in_parts, range_fn
 from fastnn._core.pool cimport run_parts
-from fastnn._core.products cimport forward as product, input_gradient, product_work, weight_gradient, whole
+from fastnn._core.products cimport (
+    forward as product, input_gradient, product_parts, product_work, weight_gradient, whole)
 from fastnn._core.step cimport Frame, OK, Op, Step, dparams_of
 
 from fastnn._core.table import ACTIVATIONS
@@ -156,9 +157,10 @@ cdef void forward_rows(void* argument, Py_ssize_t part) noexcept nogil:
 cdef Py_ssize_t parts_for(const Job* job) noexcept nogil:
     """How many threads share the rows."""
     cdef fnn_shape shape = whole(job.B, job.dims.H, job.dims.gates)
-    return parts_of(job.B, PART_ROWS, job.T * (product_work(job.step, &shape)
-                                               + job.B * job.dims.gates * job.step.kernels.itemsize * CURVED),
-                    job.B * job.T * job.dims.gates * job.step.kernels.itemsize // 4)
+    cdef Py_ssize_t cells = job.B * job.dims.gates * job.step.kernels.itemsize
+    return max(1, min(job.B // PART_ROWS,
+                      product_parts(job.step, job.B * job.T * job.dims.H * job.dims.gates,
+                                    job.T * (product_work(job.step, &shape) + cells * CURVED), job.T * cells // 4)))
 
 
 cdef void write_steps(const void* argument, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
