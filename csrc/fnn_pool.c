@@ -48,10 +48,11 @@ void fnn_pool_costs(int64_t *joining, int64_t *waking)
     *joining = *waking = 0;
 }
 
-void fnn_pool_set_costs(int64_t joining, int64_t waking)
+void fnn_pool_set_costs(int64_t joining, int64_t waking, int lasting)
 {
     (void)joining;
     (void)waking;
+    (void)lasting;
 }
 
 #else
@@ -75,6 +76,7 @@ void fnn_pool_set_costs(int64_t joining, int64_t waking)
 #define JOINS 16          /* by which running and joining is measured */
 #define WAKES 4           /* by which waking is */
 #define STALE 20000000    /* nanoseconds after which joining is measured again: a system may move a virtual processor */
+#define REST 100          /* or so often the time that measuring took, if that is more: a worker may get no turn at all */
 #define UNMEASURED 2000   /* nanoseconds of work that are worth no thread whatever it costs */
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -116,6 +118,7 @@ static _Thread_local int limit = FNN_MAX_THREADS;
 /* Nanoseconds, -1 until measured: to run an empty part on a worker that spins, and on one that sleeps. */
 static atomic_llong joining = -1, waking = -1;
 static atomic_llong stale_at; /* when joining is to be measured again; 0: never, it was set */
+static atomic_llong cheapest = LONG_SPIN; /* joining at its best: what it may be again */
 
 /* Of the calling thread: what workers would have saved it in its latest calls had they been awake, and until when these
  * take. */
@@ -364,15 +367,20 @@ static int64_t round_trip(worker *w)
  * disturb, nobody can speed up. */
 static void measure_joining(worker *w)
 {
-    int64_t awake = LONG_SPIN;
+    const int64_t began = nanoseconds();
+    int64_t awake = LONG_SPIN, now = began;
     job.task = nothing;
     job.parts = job.threads = 2;
-    for (int k = 0; k < JOINS; k++) {
+    for (int k = 0; k < JOINS && now - began <= LONG_SPIN; k++) {
         const int64_t found = round_trip(w);
         awake = found < awake ? found : awake;
+        now = nanoseconds();
     }
+    const int64_t rest = REST * (now - began);
     atomic_store_explicit(&joining, awake, memory_order_relaxed);
-    atomic_store_explicit(&stale_at, nanoseconds() + STALE, memory_order_relaxed);
+    if (awake < atomic_load_explicit(&cheapest, memory_order_relaxed))
+        atomic_store_explicit(&cheapest, awake, memory_order_relaxed);
+    atomic_store_explicit(&stale_at, now + (rest > STALE ? rest : STALE), memory_order_relaxed);
 }
 
 /* Likewise on one that sleeps, too. */
@@ -443,21 +451,27 @@ int fnn_pool_worth(int64_t work, int64_t moved)
     return awake == threads || pays_to_wake(saved) ? threads : awake;
 }
 
+/* What was measured at a bad moment does not last: a call that would be worth a thread at the best price found so far has it
+ * measured again when it is stale. */
+static void measure_again(int64_t work)
+{
+    const int64_t stale = atomic_load_explicit(&stale_at, memory_order_relaxed);
+    if (stale == 0 || fnn_pool_threads() < 2 || atomic_load_explicit(&hired, memory_order_relaxed) == 0 ||
+        work < 2 * PART_JOINS * atomic_load_explicit(&cheapest, memory_order_relaxed) || nanoseconds() < stale || !enter())
+        return;
+    measure_joining(&workers[0]);
+    leave();
+}
+
 /* Where one call is not worth it many may be, if they come so soon after each other that a worker would stay awake: what
  * has been missed adds up.  So no row of calls takes much longer than the better of always and never waking would. */
 void fnn_pool_expect(int64_t work)
 {
+    measure_again(work);
     const int threads = threads_for(work);
-    if (threads < 2)
+    if (threads < 2 || awake_workers(threads - 1) == threads - 1)
         return;
-    const int64_t now = nanoseconds(), stale = atomic_load_explicit(&stale_at, memory_order_relaxed);
-    if (awake_workers(threads - 1) == threads - 1) {
-        if (stale != 0 && now > stale && enter()) {
-            measure_joining(&workers[0]);
-            leave();
-        }
-        return;
-    }
+    const int64_t now = nanoseconds();
     missed = (now > busy_until + SPIN ? 0 : missed) + work - work / threads;
     busy_until = now + work;
     if (!pays_to_wake(missed) || !enter())
@@ -476,9 +490,9 @@ void fnn_pool_costs(int64_t *join, int64_t *wake)
     *wake = atomic_load_explicit(&waking, memory_order_relaxed);
 }
 
-void fnn_pool_set_costs(int64_t join, int64_t wake)
+void fnn_pool_set_costs(int64_t join, int64_t wake, int lasting)
 {
-    atomic_store_explicit(&stale_at, 0, memory_order_relaxed);
+    atomic_store_explicit(&stale_at, lasting ? 0 : nanoseconds(), memory_order_relaxed);
     atomic_store_explicit(&waking, wake, memory_order_relaxed);
     atomic_store_explicit(&joining, join, memory_order_relaxed);
 }

@@ -34,8 +34,8 @@ int fnn_pool_worth(int64_t work, int64_t moved);
 void fnn_pool_expect(int64_t work);
 /* Nanoseconds of an empty part on a worker that spins, and on one that sleeps; -1: not measured. */
 void fnn_pool_costs(int64_t *joining, int64_t *waking);
-/* Set them; with 0 and 0 every run is worth all threads, for tests. */
-void fnn_pool_set_costs(int64_t joining, int64_t waking);
+/* Set them, for good (lasting) or until they are measured again; with 0 and 0 every run is worth all threads; for tests. */
+void fnn_pool_set_costs(int64_t joining, int64_t waking, int lasting);
 /* Threads a run of the calling thread may use, itself included; 1 until set, and always 1 where there is no pthread
  * (Windows). */
 int fnn_pool_threads(void);

@@ -1,5 +1,6 @@
 """OpenVINO: inference of an ONNX model, for latency; in full precision, or bfloat16 where weights are narrow."""
 
+import os
 from collections.abc import Callable
 
 import openvino as ov
@@ -21,6 +22,8 @@ class OpenvinoPeer:
         self.options |= {"ENABLE_CPU_PINNING": False}  # the process is pinned
 
     def why_not(self, workload: Workload) -> str | None:
+        if workload.narrow and "ONEDNN_MAX_CPU_ISA" in os.environ:  # held to a lesser one, see bench/variants.py
+            return "has no bfloat16 on that instruction set"
         return onnx_model.why_not(workload)
 
     def ways(self, workload: Workload, given: Problem, *, thorough: bool) -> dict[str, Callable[[], Case]]:

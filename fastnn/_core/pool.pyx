@@ -21,7 +21,7 @@ cdef extern from "fnn_pool.h" nogil:
     int fnn_pool_worth(int64_t work, int64_t moved)
     void fnn_pool_expect(int64_t work)
     void fnn_pool_costs(int64_t* joining, int64_t* waking)
-    void fnn_pool_set_costs(int64_t joining, int64_t waking)
+    void fnn_pool_set_costs(int64_t joining, int64_t waking, int lasting)
 
 
 MAX_THREADS = FNN_MAX_THREADS
@@ -171,9 +171,9 @@ def get_costs():
     return joining, waking
 
 
-def set_costs(joining, waking):
-    """Take these costs for those measured; 0 and 0: every run is worth all threads."""
-    fnn_pool_set_costs(joining, waking)
+def set_costs(joining, waking, bint lasting=True):
+    """Take these costs for those measured, until they are measured again or for good; 0 and 0: every run is worth all."""
+    fnn_pool_set_costs(joining, waking, lasting)
 
 
 cdef void nothing(void* argument, Py_ssize_t part) noexcept nogil:

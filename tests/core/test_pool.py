@@ -340,6 +340,21 @@ def test_a_run_is_worth_threads_where_they_save_more_than_they_cost(costs):
     assert pool.worth_threads(0, 10**9) == 3
 
 
+def test_what_was_measured_at_a_bad_moment_does_not_last(costs):
+    """An endless price is measured again by the next call worth a thread at the best one; one that was set is not."""
+    fn.set_num_threads(2)
+    endless = 10**7  # no measurement waits for so long
+    pool.set_costs(1, 1)
+    pool.run_empty(2, 10)
+    pool.set_costs(endless, 1)
+    pool.expect_work(10**9)
+    assert pool.get_costs()[0] == endless
+    for work in (0, 10**9):
+        pool.set_costs(endless, 1, lasting=False)
+        pool.expect_work(work)
+        assert (pool.get_costs()[0] == endless) == (work == 0)
+
+
 def asleep():
     """Wait until the workers sleep."""
     for _ in range(1000):
