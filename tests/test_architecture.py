@@ -27,7 +27,7 @@ FLOORS = [
      "metrics.regression", "metrics", "optimizers"],
     # user data
     ["data.class_weights", "data.sparse", "data.shuffle", "data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches",
-     "data.examples", "data.series", "data.inputs", "data.windows", "data.feed", "data"],
+     "data.examples", "data.series", "data.timeline", "data.fill", "data.inputs", "data.roll_out", "data.windows", "data.feed", "data"],
     # F3: graphs of layers
     ["graph.structure", "graph.layer_view", "graph.assembly", "graph.outputs", "graph.binding", "graph.answers", "graph.graph", "graph.quantize", "graph.quantized", "graph.summary", "graph.stream", "graph.resampling", "graph"],
     # F4: learning
