@@ -10,7 +10,7 @@ import numpy as np
 
 from fastnn._core.table import all_finite
 from fastnn.data.class_weights import class_weights, labels_of
-from fastnn.data.sequences import Padding, are_sequences, counted, filled_up, lengths_of, targets_filled_up
+from fastnn.data.sequences import Padding, counted, targets_filled_up
 from fastnn.data.sparse import as_csr, is_sparse, not_finite, require_real
 from fastnn.layers.base import Shape, batched
 from fastnn.losses import CallableLoss, Loss
@@ -47,14 +47,11 @@ class Ports:
     output_shapes: tuple[Shape, ...]
     losses: tuple[Loss, ...]
     dtype: np.dtype
-    find_padding: Callable[[], Padding] | None = None
+    find_padding: Callable[[], Padding]
 
     @cached_property
     def padding(self) -> Padding:
         """How sequences that are shorter than an input are taken: found when the first come."""
-        if self.find_padding is None:
-            no = ("a quantised network takes whole sequences",) * len(self.input_shapes)
-            return Padding((None,) * len(self.input_shapes), no, (None,) * len(self.output_shapes))
         return self.find_padding()
 
     @property
@@ -80,44 +77,11 @@ class Ports:
 
     def _source(self, who: str, value: Any, k: int) -> Any:
         shape = self.input_shapes[k]
-        if self._are_sequences(value, k):
-            fill = self.padding.fills[k]
-            if fill is None:
-                raise ValueError(
-                    f"{who}: expected sequences of {shape[0]} steps, got shorter ones, but {self.padding.reasons[k]}; "
-                    "give recurrent layers a mask_value and embeddings a padding_index, or pad the sequences"
-                )
-            return as_numeric(who, "X", filled_up(who, "X", value, shape, fill))
+        if self.padding.are_sequences(value, k):
+            return as_numeric(who, "X", self.padding.filled_up(who, value, k))
         if is_sparse(value):
             return as_csr(who, "X", check_rows(who, "X", value, shape), self.dtype)
         return check_rows(who, "X", as_numeric(who, "X", value), shape)
-
-    def _are_sequences(self, value: Any, k: int) -> bool:
-        shape = self.input_shapes[k]
-        return are_sequences(value, shape) and (len(shape) == 2 or self.padding.fills[k] is not None)
-
-    def is_short(self, value: Any, k: int) -> bool:
-        """Whether this is one sequence of fewer steps than input ``k`` has, which takes such."""
-        shape = self.input_shapes[k]
-        if len(shape) > 2 or np.ndim(value) != len(shape) or not 0 < len(value) < shape[0]:
-            return False
-        return self.padding.fills[k] is not None
-
-    def lengths(self, X: Any) -> list[np.ndarray | None]:
-        """Return for each input how many steps each of its sequences has, None where they are whole."""
-        values = [X] if len(self.input_shapes) == 1 else X
-        return [lengths_of(value) if self._are_sequences(value, k) else None for k, value in enumerate(values)]
-
-    def cut(self, X: Any, answers: list[np.ndarray]) -> list[Any]:
-        """Return answers to these rows, those to sequences cut to their lengths, as a list."""
-        lengths = self.lengths(X)
-        if all(each is None for each in lengths):
-            return list(answers)
-        result: list[Any] = []
-        for answer, source in zip(answers, self.padding.sources, strict=True):
-            steps = None if source is None else lengths[source]
-            result.append(answer if steps is None else [y[:n] for y, n in zip(answer, steps, strict=True)])
-        return result
 
     def rows(self, who: str, X: Any) -> tuple[list[np.ndarray], int]:
         """Return packed rows of each input, and how many."""
@@ -135,7 +99,7 @@ class Ports:
         """
         inputs = self.sources(who, X)
         n = inputs[0].shape[0]
-        lengths = self.lengths(X)
+        lengths = self.padding.lengths(X)
         if any(each is not None for each in lengths):
             y, sample_weight = self._of_sequences(who, lengths, n, y, sample_weight)
         targets, weights = self._targets(who, y, n), None
@@ -187,7 +151,7 @@ class Ports:
         """Return packed inputs, targets and weights of one row or of a batch, and how many rows."""
         self.require_losses(who)
         values = as_list(who, "X", x, len(self.input_shapes))
-        if any(self._are_sequences(value, k) for k, value in enumerate(values)):
+        if any(self.padding.are_sequences(value, k) for k, value in enumerate(values)):
             inputs, targets, weights, _, n = self.ready(who, self.data(who, x, y, sample_weight))
             return inputs, targets, weights, n
         values = [value if is_sparse(value) else as_numeric(who, "X", value) for value in values]

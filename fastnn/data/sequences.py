@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+Lengths = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -18,27 +19,60 @@ class Padding:
     ``sources``: for each output the input along whose steps it goes, None if along none.
     """
 
+    shapes: tuple[tuple[int, ...], ...]
     fills: tuple[float | None, ...]
     reasons: tuple[str, ...]
     sources: tuple[int | None, ...]
 
+    def are_sequences(self, values: Any, k: int) -> bool:
+        """Whether this is a list of sequences (t, ...), not all of T steps, for input ``k`` of shape (T, ...)."""
+        shape = self.shapes[k]
+        if not isinstance(values, list | tuple) or not values or len(shape) > 2:
+            return False
+        if not hasattr(values[0], "__len__") or np.ndim(values[0]) != len(shape):
+            return False
+        if all(hasattr(value, "__len__") and len(value) == shape[0] for value in values):
+            return False
+        return len(shape) == 2 or self.fills[k] is not None  # else rows of features, which must all be as long
 
-def are_sequences(values: Any, shape: tuple[int, ...]) -> bool:
-    """Whether this is a list of sequences (t, ...), not all of T steps, for an input (T, ...)."""
-    if not isinstance(values, list | tuple) or not values or len(shape) > 2:
-        return False
-    first = values[0]
-    if not hasattr(first, "__len__") or np.ndim(first) != len(shape):
-        return False
-    return any(not hasattr(value, "__len__") or len(value) != shape[0] for value in values)
+    def is_short(self, value: Any, k: int) -> bool:
+        """Whether this is one sequence of fewer steps than input ``k`` has, which takes such."""
+        shape = self.shapes[k]
+        if len(shape) > 2 or np.ndim(value) != len(shape) or not 0 < len(value) < shape[0]:
+            return False
+        return self.fills[k] is not None
+
+    def filled_up(self, who: str, values: Sequence[Any], k: int) -> Array:
+        """Return sequences as rows of input ``k``; ValueError if one does not fit, or the network would see the end."""
+        fill = self.fills[k]
+        if fill is None:
+            raise ValueError(
+                f"{who}: expected sequences of {self.shapes[k][0]} steps, got shorter ones, but {self.reasons[k]}; "
+                "give recurrent layers a mask_value and embeddings a padding_index, or pad the sequences"
+            )
+        return filled_up(who, "X", values, self.shapes[k], fill)
+
+    def lengths(self, X: Any) -> list[Lengths | None]:
+        """Return for each input how many steps each of its sequences has, None where they are whole."""
+        values = [X] if len(self.shapes) == 1 else X
+        return [lengths_of(value) if self.are_sequences(value, k) else None for k, value in enumerate(values)]
+
+    def cut(self, X: Any, answers: list[Array]) -> list[Any]:
+        """Return answers to these rows, those to sequences cut to their lengths, as a list."""
+        lengths = self.lengths(X)
+        ends = [None if source is None else lengths[source] for source in self.sources]
+        return [
+            answer if end is None else [y[:n] for y, n in zip(answer, end, strict=True)]
+            for answer, end in zip(answers, ends, strict=True)
+        ]
 
 
-def lengths_of(values: Sequence[Any]) -> npt.NDArray[np.int64]:
+def lengths_of(values: Sequence[Any]) -> Lengths:
     """Return how many steps each sequence has."""
     return np.array([len(value) for value in values], dtype=np.int64)
 
 
-def counted(lengths: npt.NDArray[np.int64], steps: int) -> npt.NDArray[np.bool_]:
+def counted(lengths: Lengths, steps: int) -> npt.NDArray[np.bool_]:
     """Return whether each step (N, T) counts."""
     return np.arange(steps) < lengths[:, None]
 
@@ -65,7 +99,7 @@ def filled_up(who: str, name: str, values: Sequence[Any], shape: tuple[int, ...]
     return result
 
 
-def targets_filled_up(who: str, values: Any, lengths: npt.NDArray[np.int64], steps: int) -> Any:
+def targets_filled_up(who: str, values: Any, lengths: Lengths, steps: int) -> Any:
     """Return targets (N, T, ...) of sequences, for steps that do not count the first step's; others as they are."""
     if not isinstance(values, list | tuple) or not values or np.ndim(values[0]) == 0:
         return values

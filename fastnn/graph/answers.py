@@ -31,14 +31,14 @@ def predict(engine: Engine, ports: Ports, X: Any, out: Any) -> Any:
         for x in sources:
             release(x)
     if sources and out is None:
-        return given(ports.cut(X, outputs))
+        return given(ports.padding.cut(X, outputs))
     return given(outputs, out)
 
 
 def predict_one(engine: Engine, ports: Ports, x: Any, out: Any) -> Any:
     """Answer one row."""
     values = as_list("predict_one", "x", x, len(ports.input_shapes))
-    if out is None and any(ports.is_short(value, k) for k, value in enumerate(values)):
+    if out is None and any(ports.padding.is_short(value, k) for k, value in enumerate(values)):
         one = [[value] for value in values] if len(values) > 1 else values
         answers = predict(engine, ports, one, None)
         return [answer[0] for answer in answers] if len(ports.output_shapes) > 1 else answers[0]

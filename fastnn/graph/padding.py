@@ -48,7 +48,7 @@ def padding_of(structure: Structure) -> Padding:
                 fill, reason = None, str(error)
         fills.append(fill)
         reasons.append(reason)
-    return Padding(tuple(fills), tuple(reasons), tuple(sources))
+    return Padding(structure.input_shapes, tuple(fills), tuple(reasons), tuple(sources))
 
 
 def _fill_of(structure: Structure, number: int) -> tuple[float | None, str]:

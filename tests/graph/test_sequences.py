@@ -248,3 +248,10 @@ def test_forward_pads_and_backward_stops_at_the_ends():
     for k, n in enumerate(LENGTHS):
         assert np.abs(dx[k, :n]).min() > 0
         assert (dx[k, n:] == 0).all()
+
+
+def test_a_network_of_narrow_weights_takes_them_too():
+    net = network("LSTM", dtype="float32").quantized("int8")
+    found = net.predict(X)
+    for x, answer in zip(X, found, strict=True):
+        np.testing.assert_array_equal(answer, network("LSTM", len(x), "float32").quantized("int8").predict(x[None])[0])
