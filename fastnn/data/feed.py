@@ -247,6 +247,8 @@ def held_once(who: str, X: Any, ports: Ports, rows: Any, held: dict[Any, Any]) -
     parts = held.get(key)
     if parts is None:
         parts = as_list(who, "X", X, len(ports.input_shapes))
+        if any(length is not None for length in ports.padding.lengths(X)):
+            return X
         parts = [part if is_sparse(part) else as_numeric(who, "X", part) for part in parts]
     if any(isinstance(x, np.memmap) for x in parts) or parts[0].ndim == 0:
         return X

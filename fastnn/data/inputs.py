@@ -15,17 +15,31 @@ Needed = list[tuple[Series, Offsets]]
 
 
 class Inputs:
-    """The inputs of windows: ``width`` numbers of ``dtype`` at each time, the last ``n_columns`` from ``columns``."""
+    """The inputs of windows: ``width`` numbers of ``dtype`` at each time, the last ``n_columns`` from ``columns``.
+
+    ``flags``: by the name of a series that which is seen after it, at the same lags.
+    """
 
     def __init__(
-        self, series: Mapping[str, Series], lags: Any, columns: Callable[[Array], Any] | None, target: str, unseen: Any
+        self,
+        series: Mapping[str, Series],
+        lags: Any,
+        columns: Callable[[Array], Any] | None,
+        target: str,
+        unseen: Any,
+        flags: Mapping[str, Series],
     ) -> None:
-        self.series, self.columns = series, columns
+        self.series, self.columns = dict(series), columns
         self.dtype = series[target].dtype
-        self.offsets = self._offsets(lags, target, unseen)
+        self.offsets: dict[str, Offsets] = {}
+        for name, offsets in self._offsets(lags, target, unseen).items():
+            self.offsets[name] = offsets
+            if name in flags:
+                self.offsets[flags[name].name], self.series[flags[name].name] = offsets, flags[name]
+        self._flags = {name: flag.name for name, flag in flags.items() if name in self.offsets}
         self.n_columns = 0
         self.n_columns = 0 if columns is None else self.made(np.arange(2)).shape[1]
-        sizes = (offsets.count * series[name].size for name, offsets in self.offsets.items())
+        sizes = (offsets.count * self.series[name].size for name, offsets in self.offsets.items())
         self.width = sum(sizes) + self.n_columns
 
     def _offsets(self, lags: Any, target: str, unseen: Any) -> dict[str, Offsets]:
@@ -44,6 +58,10 @@ class Inputs:
                 "shows what is to be forecast"
             )
         return result
+
+    def flags_of(self, name: str) -> list[str]:
+        """Return the name of the series that tells where one of these was known, if there is one."""
+        return [self._flags[name]] if name in self._flags else []
 
     @property
     def needed(self) -> Needed:

@@ -1,13 +1,16 @@
 """Where user data enters: arrays become packed, finite rows of the network's dtype, or a message says what to do."""
 
 import mmap
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastnn._core.table import all_finite
 from fastnn.data.class_weights import class_weights, labels_of
+from fastnn.data.sequences import Padding, counted, targets_filled_up
 from fastnn.data.sparse import as_csr, is_sparse, not_finite, require_real
 from fastnn.layers.base import Shape, batched
 from fastnn.losses import CallableLoss, Loss
@@ -37,13 +40,19 @@ class Block(NamedTuple):
 class Ports:
     """What goes into a network and comes out of it: shapes of a row of each input and output, losses, dtype.
 
-    ``losses`` is empty until the network is compiled.
+    ``losses`` is empty until the network is compiled.  ``find_padding``: how sequences shorter than an input are taken.
     """
 
     input_shapes: tuple[Shape, ...]
     output_shapes: tuple[Shape, ...]
     losses: tuple[Loss, ...]
     dtype: np.dtype
+    find_padding: Callable[[], Padding]
+
+    @cached_property
+    def padding(self) -> Padding:
+        """How sequences that are shorter than an input are taken: found when the first come."""
+        return self.find_padding()
 
     @property
     def input_bytes(self) -> int:
@@ -61,12 +70,15 @@ class Ports:
         Raises TypeError or ValueError if they do not fit.
         """
         values = as_list(who, "X", X, len(self.input_shapes))
-        inputs = [self._source(who, value, shape) for value, shape in zip(values, self.input_shapes, strict=True)]
+        inputs = [self._source(who, value, k) for k, value in enumerate(values)]
         if any(x.shape[0] != inputs[0].shape[0] for x in inputs[1:]):
             raise ValueError(f"{who}: expected as many rows in every input, got {[x.shape[0] for x in inputs]}")
         return inputs
 
-    def _source(self, who: str, value: Any, shape: Shape) -> Any:
+    def _source(self, who: str, value: Any, k: int) -> Any:
+        shape = self.input_shapes[k]
+        if self.padding.are_sequences(value, k):
+            return as_numeric(who, "X", self.padding.filled_up(who, value, k))
         if is_sparse(value):
             return as_csr(who, "X", check_rows(who, "X", value, shape), self.dtype)
         return check_rows(who, "X", as_numeric(who, "X", value), shape)
@@ -87,11 +99,41 @@ class Ports:
         """
         inputs = self.sources(who, X)
         n = inputs[0].shape[0]
+        lengths = self.padding.lengths(X)
+        if any(each is not None for each in lengths):
+            y, sample_weight = self._of_sequences(who, lengths, n, y, sample_weight)
         targets, weights = self._targets(who, y, n), None
         if sample_weight is not None:
             steps = {loss_steps(loss, shape) for loss, shape in zip(self.losses, self.output_shapes, strict=True)}
             weights = as_weights(who, sample_weight, n, steps.pop() if len(steps) == 1 else 1, self.dtype)
         return Block(inputs, targets, weights, None, n)
+
+    def _of_sequences(self, who: str, lengths: list[np.ndarray | None], n: int, y: Any, sample_weight: Any) -> Any:
+        """Return targets and weights of sequences for all steps; those that do not count have weight 0."""
+        if y is None:
+            return y, sample_weight
+        self.require_losses(who)
+        sources, shapes = self.padding.sources, self.output_shapes
+        ends = [None if source is None else lengths[source] for source in sources]
+        if all(end is None for end in ends):
+            return y, sample_weight
+        if any(end is None or isinstance(loss, CallableLoss) for end, loss in zip(ends, self.losses, strict=True)) or (
+            len({shape[0] for shape in shapes}) > 1 or len(set(sources)) > 1
+        ):
+            raise ValueError(
+                f"{who}: expected one input of sequences, and losses of fastnn's own on outputs that all go along with "
+                "it, got others beside; pad the sequences and give sample_weight 0 where they have ended"
+            )
+        end, steps = ends[0], shapes[0][0]
+        assert end is not None
+        parts = [targets_filled_up(who, part, end, steps) for part in as_list(who, "y", y, len(self.losses))]
+        weights = counted(end, steps).astype(self.dtype)
+        if isinstance(sample_weight, list | tuple) and sample_weight and np.ndim(sample_weight[0]) == 1:
+            weights *= targets_filled_up(who, sample_weight, end, steps)
+        elif sample_weight is not None:
+            given = as_weights(who, sample_weight, n, steps, self.dtype)
+            weights *= given if given.ndim == 2 else given[:, None]
+        return parts if len(parts) > 1 else parts[0], weights
 
     def ready(self, who: str, data: Block, where: Where = None) -> Block:
         """Return some rows of checked data, packed for the Trainer.
@@ -109,6 +151,9 @@ class Ports:
         """Return packed inputs, targets and weights of one row or of a batch, and how many rows."""
         self.require_losses(who)
         values = as_list(who, "X", x, len(self.input_shapes))
+        if any(self.padding.are_sequences(value, k) for k, value in enumerate(values)):
+            inputs, targets, weights, _, n = self.ready(who, self.data(who, x, y, sample_weight))
+            return inputs, targets, weights, n
         values = [value if is_sparse(value) else as_numeric(who, "X", value) for value in values]
         if values[0].shape == self.input_shapes[0] and y is not None and not is_sparse(values[0]):
             values = [value[None] for value in values]

@@ -29,12 +29,14 @@ class Offsets:
 class Series:
     """Numbers (T,) or (T, C): copied, standardised, to ``dtype``; those of a memmap stay where they are.
 
-    Whole numbers without a scaler stay whole: they may be labels.
+    Whole numbers without a scaler stay whole: they may be labels.  They are held as float64 where some are missing.
     """
 
     _chunk = 1 << 20  # times that are looked at together
 
-    def __init__(self, who: str, name: str, values: Any, scaler: Any, dtype: np.dtype) -> None:
+    def __init__(
+        self, who: str, name: str, values: Any, scaler: Any, dtype: np.dtype, whole: bool | None = None
+    ) -> None:
         array = as_numeric(who, f"series {name!r}", values)
         if array.ndim not in (1, 2) or not array.size:
             raise ValueError(f"{who}: expected series {name!r} of shape (T,) or (T, C), got {array.shape}")
@@ -51,20 +53,22 @@ class Series:
         self.name, self.scaler, self.dtype = name, scaler, dtype
         self.channels: tuple[int, ...] = array.shape[1:]
         self.mapped = isinstance(array, np.memmap)
+        self.whole = scaler is None and (array.dtype.kind != "f" if whole is None else whole)
         self.origin, self.length = 0, len(array)  # times of the first value kept, and after the last
-        self._values: Array = array if self.mapped else self._prepared(array, copied=True)
+        self._values: Array = array if self.mapped else self.shown(array, copied=True)
 
     @property
     def size(self) -> int:
         """Numbers at one time."""
         return self.channels[0] if self.channels else 1
 
-    def _prepared(self, array: Array, copied: bool = False) -> Array:
+    def shown(self, array: Array, copied: bool = False) -> Array:
         """Return values as examples show them; ``copied``: in any case an array of its own."""
         with np.errstate(over="ignore"):  # too large for the dtype is infinite, and no example shows it
             if self.scaler is not None:
                 return self.scaler.transform(array).astype(self.dtype, copy=False)
-            return array.astype(self.dtype if array.dtype.kind == "f" else array.dtype, order="C", copy=copied)
+            kept = array.dtype if self.whole else self.dtype
+            return array.astype(kept, order="C", copy=copied)
 
     def take(self, times: Array, offsets: Offsets) -> Array:
         """Return the values at ``times + offsets`` (n, offsets.count * C), one time after the other."""
@@ -78,8 +82,10 @@ class Series:
         else:
             found = np.asarray(values)[times[:, None] + (offsets.values - self.origin)]
         if self.mapped and found.size:
-            found = self._prepared(found.reshape(-1, *self.channels))
+            found = self.shown(found.reshape(-1, *self.channels))
             release(values)
+        if self.whole and found.dtype.kind == "f":
+            found = found.astype(np.int64)
         return found.reshape(len(times), offsets.count * self.size)
 
     def at(self, time: int, offsets: Offsets) -> Array:
@@ -89,7 +95,11 @@ class Series:
             found = self._values[start + offsets.first : start + offsets.last + 1 : offsets.step]
         else:
             found = self._values[start + offsets.values]
-        return self._prepared(np.asarray(found)) if self.mapped else found
+        return self.shown(np.asarray(found)) if self.mapped else found
+
+    def between(self, start: int, stop: int) -> Array:
+        """Return the values of a series in memory from time ``start`` to before ``stop``, not copied."""
+        return self._values[start - self.origin : stop - self.origin]
 
     def known(self, start: int, stop: int, offsets: Offsets) -> npt.NDArray[np.bool_]:
         """Return whether all values at ``time + offsets`` are there and finite, for times from start to before stop."""
@@ -111,7 +121,7 @@ class Series:
         for begin in range(start, stop, self._chunk):
             end = min(begin + self._chunk, stop)
             values = np.asarray(self._values[begin - self.origin : end - self.origin])
-            finite = np.isfinite(self._prepared(values) if self.mapped else values)
+            finite = np.isfinite(self.shown(values) if self.mapped else values)
             result[begin - start : end - start] = finite.reshape(end - begin, -1).all(axis=1)
             release(self._values)
         return result
@@ -127,20 +137,22 @@ class Series:
         if array.ndim == 0 or array.shape[1:] != self.channels:
             shape = f"(n, {self.size})" if self.channels else "(n,)"
             raise ValueError(f"{who}: expected values of shape {shape} for series {self.name!r}, got {array.shape}")
-        if self.scaler is None and self._values.dtype.kind != "f" and array.dtype.kind == "f":
+        if self.whole and array.dtype.kind == "f" and not (np.isnan(array) | (array == np.trunc(array))).all():
             raise TypeError(
-                f"{who}: expected whole numbers for series {self.name!r}, which began with {self._values.dtype}, got "
-                f"{array.dtype}"
+                f"{who}: expected whole numbers for series {self.name!r}, which began with such, got {array.dtype}"
             )
         if not self.origin <= at <= self.length:
             raise ValueError(
                 f"{who}: expected values of series {self.name!r} from time {self.length} on, or from an earlier one, "
                 f"got {at}; fill the gap with NaN"
             )
-        return self._prepared(array).astype(self._values.dtype, copy=False)
+        values = self.shown(array)
+        return values if self.whole else values.astype(self._values.dtype, copy=False)
 
     def store(self, values: Array, at: int) -> None:
         """Put checked values where they belong; room grows by doubling."""
+        if self._values.dtype.kind != "f" and not np.can_cast(values.dtype, self._values.dtype, "same_kind"):
+            self._values = self._values.astype(np.float64)  # whole numbers of which some are missing now
         end = max(self.length, at + len(values))
         if end - self.origin > len(self._values):
             grown = np.empty((2 * (end - self.origin), *self.channels), self._values.dtype)
@@ -156,6 +168,11 @@ class Series:
         result._values = np.empty((before + steps, *self.channels), self.dtype)
         result._values[:before] = self.at(start, Offsets(range(-before, 0))) if before else 0
         return result
+
+    def complete(self, values: Array, at: int) -> None:
+        """Put values where none are known, from time ``at`` on, as far as there are times."""
+        own = self.between(at, self.length)[: len(values)]
+        np.copyto(own, values[: len(own)], where=~np.isfinite(own))
 
 
 def offsets_of(name: str, lags: Any) -> Offsets:

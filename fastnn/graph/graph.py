@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,6 +22,7 @@ from fastnn.graph.assembly import Application, Assembly, Place, assemble
 from fastnn.graph.binding import as_losses, as_metrics, bind_trainer, fast_path_targets
 from fastnn.graph.layer_view import LayerView
 from fastnn.graph.outputs import Output, read_outputs
+from fastnn.graph.padding import padding_of
 from fastnn.graph.structure import Structure
 from fastnn.layers.base import Shape, batched
 from fastnn.optimizers import Optimizer, as_optimizer
@@ -115,7 +117,8 @@ class Graph(Engine):
         self.fitting = Lock()  # locked while a fit runs
         self.assembly = assemble(structure, self.dtype)
         self.output_shapes = self.assembly.output_shapes
-        self.ports = Ports(self.input_shapes, self.output_shapes, (), self.dtype)
+        find_padding = partial(padding_of, structure)
+        self.ports = Ports(self.input_shapes, self.output_shapes, (), self.dtype, find_padding)
         plan = self.assembly.plan
         try:
             if params is None:

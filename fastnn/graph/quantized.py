@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from fastnn.graph.assembly import Application, Assembly, Place, assemble
 from fastnn.graph.binding import as_losses, as_metrics, bind_loss
 from fastnn.graph.graph import Graph
 from fastnn.graph.outputs import Output, read_outputs
+from fastnn.graph.padding import padding_of
 from fastnn.graph.quantize import Quantized, quantize, quantize_bfloat16
 from fastnn.graph.structure import Structure
 from fastnn.layers.base import Shape, batched
@@ -105,7 +107,8 @@ class QuantizedGraph(Engine):
 
         self.assembly = assemble(structure, self.dtype, convert)
         self.input_shapes, self.output_shapes = structure.input_shapes, self.assembly.output_shapes
-        self.ports = Ports(self.input_shapes, self.output_shapes, (), self.dtype)
+        find_padding = partial(padding_of, structure)
+        self.ports = Ports(self.input_shapes, self.output_shapes, (), self.dtype, find_padding)
         self.evaluator, self.losses, self.loss_weights, self.metrics = None, [], [], ()
         plan = self.assembly.plan
         self._bind(plan, aligned_zeros(plan.n_params, self.dtype), self.input_shapes, self.output_shapes)

@@ -27,7 +27,8 @@ class LSTM(_Recurrent):
     mask_value : float, optional
         A step all of whose inputs are this value does not count: the state stays, and the sequence that comes out
         holds 0 there.  So shorter sequences are padded, and a second layer with ``mask_value=0.0`` passes over the
-        same steps.  Give them a sample_weight of 0 in a loss over steps.
+        same steps.  A list of sequences (t, I) of at most T steps is padded so by itself, and the steps that are
+        filled up have weight 0 in a loss over steps.
     truncate : int, optional
         Truncated back-propagation through time: steps are cut into segments of so many, and no gradient
         flows from one segment to the one before.
