@@ -245,6 +245,9 @@ class QuantizedGraph(Engine):
         if self.evaluator is None:
             raise RuntimeError(f"{who}: expected a loss; call compile(loss, metrics=[...]) first")
 
+    def _fill(self, name: str, vector: np.ndarray, value: Any) -> None:
+        raise AttributeError(f"QuantizedNetwork: expected {name} to stay, got an assignment; the network is read-only")
+
     def dequantized(self) -> Any:
         """Return a float32 network with the weights that the narrow numbers stand for, not compiled.
 
