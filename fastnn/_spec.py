@@ -152,7 +152,7 @@ def spelled(word: str) -> str:
 def meant(what: str, name: object, known: Any, words: dict[str, str]) -> str:
     """Return the one of ``known`` that a name means: itself, another spelling of it, or another of its ``words``.
 
-    Raises ValueError if it means none, or several: in place of one the word then has a sentence, which says what to write.
+    Raises ValueError if it means none, or several: in place of ours the word then has a sentence that says so.
     """
     if isinstance(name, str):
         if name in known:

@@ -613,6 +613,26 @@ class QuantizedNetwork(QuantizedGraph):
         """
         return describe_quantized(self)
 
+    def predict_proba(self, X: Any) -> Any:
+        """Return the probability of each class, for some rows; see ``Network.predict_proba``.
+
+        Parameters
+        ----------
+        X : array_like of shape (B, *input_shape)
+            Rows; for several inputs a list.
+
+        Returns
+        -------
+        ndarray of shape (B, K), float64
+            As there.
+
+        Raises
+        ------
+        TypeError, ValueError, RuntimeError
+            As there.
+        """
+        return probabilities("predict_proba", self.plan, self.losses, self.output_shapes, self.predict(X))
+
     def evaluate(
         self,
         X: Any,

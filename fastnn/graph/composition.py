@@ -4,19 +4,14 @@ A network's parameters are one vector, so a layer cannot lie in two: the new net
 moment in which it is built.
 """
 
-from __future__ import annotations
-
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastnn.graph.assembly import layer_names
 from fastnn.layers.base import Layer, Tensor, batched, check_tensors
 
-if TYPE_CHECKING:
-    from fastnn.graph.graph import Graph
 
-
-def applied(net: Graph, inputs: tuple[Any, ...]) -> Any:
+def applied(net: Any, inputs: tuple[Any, ...]) -> Any:
     """Return what copies of a network's layers make of tensors: one tensor, or for several outputs a list.
 
     Applied again, it applies the same copies: these share their parameters.  Raises TypeError or ValueError if the
@@ -47,9 +42,9 @@ def copies(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     return tuple(copy(layer) for layer in layers)
 
 
-def sources(outputs: tuple[Tensor, ...]) -> dict[Layer, Graph]:
+def sources(outputs: tuple[Tensor, ...]) -> dict[Layer, Any]:
     """Return the layers that tensors depend on and that stem from networks, each with its network."""
-    found: dict[Layer, Graph] = {}
+    found: dict[Layer, Any] = {}
     seen: set[Tensor] = set()
     stack = list(outputs)
     while stack:
@@ -63,7 +58,7 @@ def sources(outputs: tuple[Tensor, ...]) -> dict[Layer, Graph]:
     return found
 
 
-def take_parameters(net: Graph, found: dict[Layer, Graph]) -> None:
+def take_parameters(net: Any, found: dict[Layer, Any]) -> None:
     """Give the layers that stem from networks the parameters that they have there."""
     given: dict[tuple[Layer, str], Any] = {}
     for source in {id(source): source for source in found.values()}.values():

@@ -15,14 +15,15 @@ import numpy as np
 from fastnn._core.engine import Engine
 from fastnn._core.rng import PARAMETERS, RandomStream, fresh_seed
 from fastnn._core.workspace import aligned_zeros
-from fastnn._spec import at_least_0, choose, float_dtype, require_flag, require_seed
-from fastnn.data.ports import Ports, as_list, as_rows
-from fastnn.graph.answers import given, predict, predict_one
+from fastnn._spec import at_least_0, choose, float_dtype, require_seed
+from fastnn.data.ports import Ports
+from fastnn.graph.answers import predict, predict_one
 from fastnn.graph.assembly import Application, Assembly, Place, assemble
 from fastnn.graph.binding import as_losses, as_metrics, bind_trainer, fast_path_targets
 from fastnn.graph.composition import applied, copies
 from fastnn.graph.layer_view import LayerView
 from fastnn.graph.outputs import Output, read_outputs
+from fastnn.graph.passes import backward, forward
 from fastnn.graph.structure import Structure
 from fastnn.graph.weights import fill, set_weights
 from fastnn.layers.base import Layer, Shape, Tensor, batched
@@ -428,13 +429,7 @@ class Graph(Engine):
         >>> dx.shape
         (3, 2)
         """
-        inputs, n = self.ports.rows("forward", X)
-        if training:
-            self.forwards += 1
-        self._forward_rows(inputs, n, bool(training), self.seed, (1 << 63) + self.forwards)
-        return given(
-            [self._value(t).reshape(n, *s) for t, s in zip(self.plan.outputs, self.output_shapes, strict=True)]
-        )
+        return forward(self, X, training)
 
     def backward(self, dy: Any, *, accumulate: bool = False, parameters: bool = True, inputs: bool = True) -> Any:
         """Send the gradient with respect to the outputs back through the last ``forward``.
@@ -473,29 +468,7 @@ class Graph(Engine):
         >>> bool((dx == net.layers[0].weight[:, 0]).all()), net.grads
         (True, array([0., 0., 0.], dtype=float32))
         """
-        require_flag("backward", "parameters", parameters)
-        require_flag("backward", "inputs", inputs)
-        if not parameters and (accumulate or not inputs):
-            raise ValueError(
-                "backward: expected parameters=True with accumulate=True, which adds to their gradients, got False"
-                if accumulate
-                else "backward: expected gradients of the parameters or of the inputs to be wanted, got both False"
-            )
-        n = self._rows_kept
-        if not n:
-            raise RuntimeError("backward: expected a call of forward before it; there was none")
-        values = as_list("backward", "dy", dy, len(self.output_shapes))
-        dys = [
-            np.zeros((n, *shape), self.dtype) if value is None else as_rows("backward", "dy", value, shape, self.dtype)
-            for value, shape in zip(values, self.output_shapes, strict=True)
-        ]
-        if any(len(value) != n for value in dys):
-            raise ValueError(f"backward: expected dy of {n} rows, as many as forward had, got {[len(v) for v in dys]}")
-        dxs = self._backward_rows(dys, accumulate, parameters, inputs)
-        self._commit_rows()
-        if dxs is None:
-            return None
-        return given([dx.reshape(n, *shape) for dx, shape in zip(dxs, self.input_shapes, strict=True)])
+        return backward(self, dy, accumulate, parameters, inputs)
 
     # ---- learning --------------------------------------------------------------------------------------------------
 

@@ -51,7 +51,8 @@ def test_metrics_stand_in_the_results_by_our_name(word):
 
 ACTIVATIONS = {
     "ReLU": "relu", "RELU": "relu", "LeakyReLU": "leaky_relu", "Tanh": "tanh", "logistic": "sigmoid",
-    "Sigmoid": "sigmoid", "swish": "silu", "SiLU": "silu", "linear": "identity", "GELU": "gelu", "SELU": "selu", "Softmax": "softmax",
+    "Sigmoid": "sigmoid", "swish": "silu", "SiLU": "silu", "linear": "identity", "GELU": "gelu", "SELU": "selu",
+    "Softmax": "softmax",
 }  # fmt: skip
 
 
