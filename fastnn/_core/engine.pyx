@@ -9,6 +9,7 @@ paths give the same numbers, and only the slow path raises for what the caller g
 cimport numpy as cnp
 from cpython.object cimport PyObject_GenericSetAttr
 from cpython.long cimport PyLong_AsLongLongAndOverflow
+from libc.math cimport isfinite
 from libc.string cimport memcpy
 
 from fastnn._core.claim cimport let_go
@@ -286,7 +287,9 @@ cdef class Engine:
         row, target = data_of(x), self.target_of(y, n, batched, &number, &labels)
         if n == 0 or target == NULL or not all_finite(self.plan.kernels, n * self.input.width, row):
             return self._train_step_checked(x, y, sample_weight, learning_rate)
-        if learning_rate is not None:
+        if type(learning_rate) is float and 0.0 <= <double> learning_rate and isfinite(<double> learning_rate):
+            rate = learning_rate
+        elif learning_rate is not None:
             rate = self._rate_of("train_step", learning_rate)
         else:
             rate = self.constant_rate if self.constant_rate >= 0.0 else self.learning_rate

@@ -76,10 +76,11 @@ def fit(
         calls = [as_callback(callback) for callback in callbacks]
         if wanted("fit", verbose, 2):
             calls.append(EpochLog() if verbose == 2 else ProgressBar())
-        net.history = history = History()
+        net.history, found = History(), running(net)
+        history = net.history
 
         def validate(info: EpochInfo, sums: Sums) -> None:
-            info.metrics = running(net, net.trainer.accuracies())
+            info.metrics = counts(found, net.trainer.accuracies())
             if validation is not None:
                 values = measured(net, validation, _metrics(net))
                 info.val_loss = values.pop("loss")
@@ -260,7 +261,7 @@ def schedule_rates(net: "Graph", n: int) -> np.ndarray:
 def _epochs(net: "Graph", block: Block, batch_size: int, shuffle: bool, epochs: int, history: History) -> None:
     """Train all epochs, many in one call of the Trainer; the results are those of ``train``."""
     n_batches = -(-block.n // batch_size)
-    counts = any(counted(net.metrics, len(net.losses)))
+    found = running(net)
     while epochs:
         losses = np.empty(min(epochs, max(1, UPDATES // n_batches)))
         accuracies = np.empty((len(losses), len(net.losses)))
@@ -270,7 +271,7 @@ def _epochs(net: "Graph", block: Block, batch_size: int, shuffle: bool, epochs: 
         try:
             drawn = (net.seed, SHUFFLE, net.epoch) if shuffle else None
             net.trainer.run_epochs(
-                *block, batch_size, rates, losses, drawn, lambda *_: raise_if_stopped(), accuracies if counts else None
+                *block, batch_size, rates, losses, drawn, lambda *_: raise_if_stopped(), accuracies if found else None
             )
         except DivergenceError as error:
             raise _diverged(net.epoch + net.trainer.epochs_done + 1, error) from None
@@ -280,8 +281,8 @@ def _epochs(net: "Graph", block: Block, batch_size: int, shuffle: bool, epochs: 
             last = rates[n_batches - 1 :: n_batches]
             for loss, rate, shares in zip(losses[:done].tolist(), last.tolist(), accuracies.tolist(), strict=False):
                 net.epoch += 1
-                found = running(net, shares) if counts else {}
-                history.append(net.epoch, loss=loss, **found, learning_rate=rate, seconds=seconds)
+                shown = counts(found, shares) if found else {}
+                history.append(net.epoch, loss=loss, **shown, learning_rate=rate, seconds=seconds)
         epochs -= len(losses)
 
 
@@ -308,23 +309,31 @@ def measured(net: "Graph | QuantizedGraph", feed: Feed, metrics: dict[str, tuple
     return {"loss": loss_sum / weight_sum, **{name: metric.result() for name, (_, metric) in metrics.items()}}
 
 
-def running(net: "Graph", accuracies: Sequence[float]) -> dict[str, float]:
-    """Return accuracy and error of an epoch, where they are asked for, by name; ValueError if targets are no classes.
-
-    ``accuracies``: by output, as the Trainer counts them.
-    """
-    several, result = len(net.output_shapes) > 1, {}
+def running(net: "Graph") -> list[tuple[str, int, bool]]:
+    """Return what is counted while a network trains: the name in the history, the output, and whether right or wrong."""
+    several, result = len(net.output_shapes) > 1, []
     for output, metrics in enumerate(counted(net.metrics, len(net.losses))):
-        if not decisions(net.losses[output], net.output_shapes[output], net.dtype)[0]:
-            continue
-        for metric in metrics:
-            if accuracies[output] < 0:
-                raise ValueError(
-                    f"{metric.name}: expected labels, rows that sum to 1 (one class), rows of 0 and 1 (several labels) "
-                    "or, for a single output, 0 and 1 (or -1 and 1) as targets, got others; use r2 for real targets"
-                )
-            value = accuracies[output] if metric.name == "accuracy" else 1.0 - accuracies[output]
-            result[f"{metric.name}_{output + 1}" if several else metric.name] = value
+        if decisions(net.losses[output], net.output_shapes[output], net.dtype)[0]:
+            for metric in metrics:
+                name = f"{metric.name}_{output + 1}" if several else metric.name
+                result.append((name, output, metric.name == "accuracy"))
+    return result
+
+
+def counts(found: list[tuple[str, int, bool]], accuracies: Sequence[float]) -> dict[str, float]:
+    """Return accuracy and error of an epoch by name; ``accuracies``: by output, as the Trainer counts them.
+
+    Raises ValueError if targets are no classes.
+    """
+    result = {}
+    for name, output, right in found:
+        share = accuracies[output]
+        if share < 0:
+            raise ValueError(
+                f"{name}: expected labels, rows that sum to 1 (one class), rows of 0 and 1 (several labels) "
+                "or, for a single output, 0 and 1 (or -1 and 1) as targets, got others; use r2 for real targets"
+            )
+        result[name] = share if right else 1.0 - share
     return result
 
 
