@@ -310,7 +310,7 @@ def measured(net: "Graph | QuantizedGraph", feed: Feed, metrics: dict[str, tuple
 
 
 def running(net: "Graph") -> list[tuple[str, int, bool]]:
-    """Return what is counted while a network trains: the name in the history, the output, and whether right or wrong."""
+    """Return what is counted while a network trains: its name, its output, and whether right or wrong ones."""
     several, result = len(net.output_shapes) > 1, []
     for output, metrics in enumerate(counted(net.metrics, len(net.losses))):
         if decisions(net.losses[output], net.output_shapes[output], net.dtype)[0]:
