@@ -7,7 +7,7 @@ Comparing and printing are written once, here: what dataclasses would generate f
 
 from collections.abc import Callable, Iterable
 from dataclasses import field, fields
-from functools import cache, partial
+from functools import cache, partial, wraps
 from numbers import Integral, Real
 from sys import float_info
 from typing import Any, ClassVar, Self
@@ -34,9 +34,11 @@ class Spec:
             cls.registry[cls.__name__] = cls
 
     def __post_init__(self) -> None:
-        """Check the fields that are ``checked``."""
+        """Check the fields that are ``checked``; one whose check returns a value keeps that."""
         for name, check in _checks(type(self)):  # type: ignore[arg-type]
-            check(self.title, name, getattr(self, name))
+            meant = check(self.title, name, getattr(self, name))
+            if meant is not None:
+                object.__setattr__(self, name, meant)
 
     @property
     def title(self) -> str:
@@ -100,7 +102,7 @@ def listed(names: Iterable[object], most: int = 20) -> str:
     return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
 
 
-Check = Callable[..., None]  # (who, name, value): raises unless that argument may have that value
+Check = Callable[..., Any]  # (who, name, value): raises unless that argument may have that value
 
 
 @cache
@@ -140,6 +142,57 @@ def choose(what: str, name: object, known: Any) -> None:
     near = get_close_matches(str(name), list(known), n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ValueError(f"{what} {name!r:.80}; {hint}known: {', '.join(known)}")
+
+
+def spelled(word: str) -> str:
+    """Return a word as it is compared: ReLU, relu and re_lu are one."""
+    return word.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+def meant(what: str, name: object, known: Any, words: dict[str, str]) -> str:
+    """Return the one of ``known`` that a name means: itself, another spelling of it, or another of its ``words``.
+
+    Raises ValueError if it means none, or several: in place of ours the word then has a sentence that says so.
+    """
+    if isinstance(name, str):
+        if name in known:
+            return name
+        meanings = {spelled(word): word for word in known} | {spelled(word): text for word, text in words.items()}
+        meaning = meanings.get(spelled(name))
+        if meaning is not None and meaning in known:
+            return meaning
+        if meaning is not None and " " in meaning:
+            raise ValueError(f"{what} {name!r:.80}; {meaning}")
+    choose(what, name, known)
+    raise AssertionError
+
+
+def take_words(kinds: Iterable[type], words: dict[str, str]) -> None:
+    """Let the constructors of these dataclasses take arguments by other words, and say what they do not know."""
+    for kind in kinds:
+        _take_words(kind, words)
+
+
+def _take_words(kind: type, words: dict[str, str]) -> None:
+    init = kind.__init__  # type: ignore[misc]
+    known = [one.name for one in fields(kind)]
+    words = {word: name for word, name in words.items() if name in known}
+
+    @wraps(init)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        for word in [word for word in kwargs if word not in known]:
+            if word not in words:
+                try:
+                    choose(f"{kind.__name__}: unknown argument", word, known)
+                except ValueError as error:
+                    raise TypeError(str(error)) from None
+            name = words[word]
+            if name in kwargs:
+                raise TypeError(f"{kind.__name__}: expected {name} or {word}, which is the same, got both")
+            kwargs[name] = kwargs.pop(word)
+        init(self, *args, **kwargs)
+
+    kind.__init__ = __init__  # type: ignore[misc]
 
 
 def require_number(

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from fastnn._core.rng import RandomStream
-from fastnn._spec import Spec, above_0, checked, choose, require_number
+from fastnn._spec import Spec, above_0, checked, choose, meant, require_number
 
 
 class Initializer(Spec, family="initializer"):
@@ -132,11 +132,16 @@ NAMES: dict[str, Initializer] = {
 }
 
 
+WORDS = {  # of other libraries
+    "xavier_uniform": "glorot_uniform", "xavier_normal": "glorot_normal", "kaiming_uniform": "he_uniform",
+    "kaiming_normal": "he_normal", "zero": "zeros", "one": "ones",
+}  # fmt: skip
+
+
 def as_initializer(who: str, value: str | Initializer) -> Initializer:
     """Return the initializer of that name, or ``value`` itself if it is one."""
     if isinstance(value, Initializer):
         return value
     if not isinstance(value, str):
         raise TypeError(f"{who}: expected an initializer (a name or an Initializer), got {type(value).__name__}")
-    choose(f"{who}: unknown initializer", value, NAMES)
-    return NAMES[value]
+    return NAMES[meant(f"{who}: unknown initializer", value, NAMES, WORDS)]

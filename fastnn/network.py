@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
+from fastnn.graph.composition import sources, take_parameters
 from fastnn.graph.graph import KINDS, Graph
+from fastnn.graph.outputs import probabilities
 from fastnn.graph.quantized import FACE, QuantizedGraph
-from fastnn.graph.structure import chain, trace
+from fastnn.graph.structure import chained, trace
 from fastnn.graph.summary import aligned, describe, describe_quantized
 from fastnn.layers.base import Layer, Shape, Tensor, check_tensors
 from fastnn.optimizers import Optimizer
@@ -74,10 +76,14 @@ class Network(Graph):
             raise ValueError("Network: expected at least one input and one output")
         if any(x.layer is not None for x in ins):
             raise ValueError("Network: expected inputs made by Input, got the output of a layer")
-        self._build(trace(ins, outs), seed, dtype)
-        self.draw_parameters()
+        self._start(ins, outs, seed, dtype)
 
     history: History | None
+
+    def _start(self, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], seed: int | None, dtype: Any) -> None:
+        self._build(trace(inputs, outputs), seed, dtype)
+        self.draw_parameters()
+        take_parameters(self, sources(outputs))
 
     def summary(self) -> str:
         """Return a table of the layers: name, what they read, shape, parameters.
@@ -96,6 +102,37 @@ class Network(Graph):
         """
         return describe(self)
 
+    def predict_proba(self, X: Any) -> Any:
+        """Return the probability of each class, for some rows.
+
+        Parameters
+        ----------
+        X : array_like of shape (B, *input_shape)
+            Rows; for several inputs a list.
+
+        Returns
+        -------
+        ndarray of shape (B, K), float64
+            Rows that sum to 1, K = O, or 2 for a single output; (B, O), each by itself, where outputs are several
+            labels at once.  For several outputs a list.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X does not fit, or the outputs are no classes.
+        RuntimeError
+            If neither a loss nor a last softmax or sigmoid says how outputs are read.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnn as fn
+        >>> net = fn.Sequential([fn.Dense(4, kernel_initializer="zeros")], input_shape=2, seed=0)
+        >>> net.compile("cross_entropy")
+        >>> net.predict_proba(np.ones((1, 2)))
+        array([[0.25, 0.25, 0.25, 0.25]])
+        """
+        return probabilities("predict_proba", self.plan, self.losses, self.output_shapes, self.predict(X))
+
     # ---- learning --------------------------------------------------------------------------------------------------
 
     def fit(
@@ -108,6 +145,7 @@ class Network(Graph):
         sample_weight: Any = None,
         class_weight: dict[int, float] | Literal["balanced"] | None = None,
         validation_data: Any = None,
+        validation_split: float = 0.0,
         callbacks: Iterable[Any] = (),
         shuffle: bool = True,
         verbose: int | Literal["auto"] = "auto",
@@ -135,6 +173,9 @@ class Network(Graph):
             Weights by integer label, times sample_weight; "balanced": N / (classes * count).
         validation_data : tuple, Examples or iterable of batches, optional
             ``(X, y)`` or ``(X, y, sample_weight)``, evaluated after every epoch.
+        validation_split : float
+            In place of validation_data: the part of the rows, the last ones as they are given, that nothing is learned
+            from; at least 0 and below 1.  Rows that are sorted by class must be shuffled before.
         callbacks : list
             Callback objects, or functions of EpochInfo that return True to stop.
         shuffle : bool
@@ -144,12 +185,13 @@ class Network(Graph):
         verbose : {"auto", 0, 1, 2}
             0 silent, 1 a progress bar on stderr, 2 a line per epoch on stdout; "auto": a bar on a terminal.
         loss, optimizer, metrics : optional
-            If loss or optimizer is given, ``compile`` is called first.
+            If loss or optimizer is given, ``compile`` is called first: so a loaded network learns on.
 
         Returns
         -------
         History
-            Per epoch: loss, val_loss, metrics as ``val_...``, learning_rate, seconds.  Also ``net.history``.
+            Per epoch: loss, val_loss, metrics as ``val_...``, learning_rate, seconds; accuracy and error, if they are
+            among the metrics, of the training too.  Also ``net.history``.
 
         Raises
         ------
@@ -163,7 +205,8 @@ class Network(Graph):
         Notes
         -----
         After an exception parameters and optimiser are as before the call; after KeyboardInterrupt as after the last
-        complete update.  The loss of an epoch is the mean over its mini-batches as they were met.
+        complete update.  The loss of an epoch is the mean over its mini-batches as they were met; so are its accuracy
+        and error, which are those of the outputs that the updates were made from, dropout and all, at no further cost.
 
         Examples
         --------
@@ -185,6 +228,7 @@ class Network(Graph):
             sample_weight=sample_weight,
             class_weight=class_weight,
             validation_data=validation_data,
+            validation_split=validation_split,
             callbacks=callbacks,
             shuffle=shuffle,
             verbose=verbose,
@@ -471,10 +515,10 @@ class Sequential(Network):
 
     Parameters
     ----------
-    layers : list of Layer
-        The same layer twice shares its parameters.
+    layers : list of Layer or Network
+        The same layer twice shares its parameters.  Of a network comes a copy: see ``Network.__call__``.
     input_shape : int or tuple of int
-        Shape of one row.
+        Shape of one row; not needed where a network comes first.
     seed, dtype
         As in Network.
 
@@ -489,6 +533,12 @@ class Sequential(Network):
     >>> net = fn.Sequential([fn.Dense(128, "relu"), fn.Dropout(0.2), fn.Dense(10)], input_shape=784, seed=0)
     >>> net.predict(np.zeros((2, 784))).shape
     (2, 10)
+
+    A network that has learned, with another last layer:
+
+    >>> body = net.tap("dense_1")
+    >>> fn.Sequential([body, fn.Dense(3)], seed=0)
+    <Sequential (B, 784) -> (B, 3), 100,867 parameters, float32>
     """
 
     if TYPE_CHECKING:  # one input and one output: an answer is one array
@@ -497,10 +547,15 @@ class Sequential(Network):
         def predict_one(self, x: ArrayLike, out: NDArray[Any] | None = None) -> NDArray[Any]: ...  # noqa: D102
 
     def __init__(
-        self, layers: Iterable[Layer], input_shape: int | Shape, *, seed: int | None = None, dtype: Any = "float32"
+        self,
+        layers: Iterable[Layer | Network],
+        input_shape: int | Shape | None = None,
+        *,
+        seed: int | None = None,
+        dtype: Any = "float32",
     ) -> None:
-        self._build(chain(layers, input_shape), seed, dtype)
-        self.draw_parameters()
+        first, last = chained(layers, input_shape)
+        self._start((first,), (last,), seed, dtype)
 
 
 class QuantizedNetwork(QuantizedGraph):
@@ -557,6 +612,26 @@ class QuantizedNetwork(QuantizedGraph):
         2,305 parameters, 3,144 bytes instead of 9,220 in float32
         """
         return describe_quantized(self)
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return the probability of each class, for some rows; see ``Network.predict_proba``.
+
+        Parameters
+        ----------
+        X : array_like of shape (B, *input_shape)
+            Rows; for several inputs a list.
+
+        Returns
+        -------
+        ndarray of shape (B, K), float64
+            As there.
+
+        Raises
+        ------
+        TypeError, ValueError, RuntimeError
+            As there.
+        """
+        return probabilities("predict_proba", self.plan, self.losses, self.output_shapes, self.predict(X))
 
     def evaluate(
         self,

@@ -9,7 +9,7 @@ from functools import partial
 from numbers import Real
 from typing import Any, ClassVar
 
-from fastnn._spec import Spec, above_0, at_least_0, checked, choose, optional, require_flag, require_fraction
+from fastnn._spec import Spec, above_0, at_least_0, checked, meant, optional, require_flag, require_fraction, take_words
 from fastnn.schedules import Schedule, as_schedule
 
 
@@ -55,7 +55,7 @@ class Optimizer(Spec, family="optimizer"):
     Parameters
     ----------
     learning_rate : float or Schedule
-        A number, a schedule or any function of the update's number.
+        A number, a schedule or any function of the update's number.  Also taken as ``lr``.
     l1, l2 : float
         Penalties ``l1 |w| + l2/2 w^2`` on weights (not on biases): their gradient is added to g.  The loss that is
         reported leaves them out.
@@ -303,6 +303,11 @@ class AMSGrad(Adam):
 
 
 NAMES: dict[str, type[Any]] = {name.lower(): optimizer for name, optimizer in Optimizer.registry.items()}
+WORDS = {  # of other libraries, for our arguments
+    "lr": "learning_rate", "eps": "epsilon", "beta_1": "beta1", "beta_2": "beta2",
+    "clipnorm": "clip_norm", "clipvalue": "clip_value", "initial_accumulator_value": "initial_accumulator",
+}  # fmt: skip
+take_words(NAMES.values(), WORDS)
 
 
 def as_optimizer(value: str | Optimizer) -> Optimizer:
@@ -311,5 +316,4 @@ def as_optimizer(value: str | Optimizer) -> Optimizer:
         return value
     if not isinstance(value, str):
         raise TypeError(f"compile: expected optimizer to be a name or an Optimizer, got {value!r:.80}")
-    choose("compile: unknown optimizer", value, NAMES)
-    return NAMES[value]()
+    return NAMES[meant("compile: unknown optimizer", value, NAMES, {})]()

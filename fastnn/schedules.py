@@ -7,7 +7,18 @@ from math import cos, inf, isfinite, isnan, pi
 from numbers import Real
 from typing import Any
 
-from fastnn._spec import Spec, above_0, at_least_0, checked, checked_by, choose, optional, require_count, require_number
+from fastnn._spec import (
+    Spec,
+    above_0,
+    at_least_0,
+    checked,
+    checked_by,
+    choose,
+    optional,
+    require_count,
+    require_number,
+    take_words,
+)
 
 _RATE = checked_by(at_least_0)
 _COUNT = checked_by(require_count)
@@ -447,6 +458,9 @@ class CallableSchedule(Schedule):
             "CallableSchedule: a function cannot be saved; use a schedule of fastnn.schedules, "
             "or save without the optimiser"
         )
+
+
+take_words([kind for kind in Schedule.registry.values() if issubclass(kind, _Rated)], {"lr": "learning_rate"})
 
 
 def as_schedule(value: object) -> Schedule:

@@ -16,9 +16,9 @@ ROOT = Path(__file__).parents[1]
 CORE = "fastnn._core."
 FLOORS = [
     # F1: typed Cython
-    ["_import.lazy", "_import.source_tree", "_import", "errors", "_core", "_core.table", "_core.doors", "_core.pool", "_core.step", "_core.memory", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.aligned", "_core.parts", "_core.products", "_core.ops.dense",
+    ["_import.words", "_import.lazy", "_import.source_tree", "_import", "errors", "_core", "_core.table", "_core.doors", "_core.pool", "_core.step", "_core.memory", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.aligned", "_core.parts", "_core.products", "_core.ops.dense",
      "_core.ops.quantized", "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.embedding", "_core.ops.custom", "_core.ops",
-     "_core.plan", "_core.workspace", "_core.idle", "_core.loss", "_core.optimizer", "_core.claim", "_core.rows", "_core.lanes", "_core.evaluator", "_core.trainer", "_core.moments", "_core.engine", "_core.stream", "_core.capi"],
+     "_core.plan", "_core.workspace", "_core.idle", "_core.hits", "_core.loss", "_core.optimizer", "_core.claim", "_core.rows", "_core.lanes", "_core.evaluator", "_core.trainer", "_core.moments", "_core.engine", "_core.stream", "_core.capi"],
     # F2: specifications in plain Python
     ["_version", "_spec", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
      "layers.dropconnect", "layers.phase_dense", "layers.dropout", "layers.reshape", "layers.merge", "layers.composite", "layers.residual", "layers.input",
@@ -29,7 +29,7 @@ FLOORS = [
     ["data.class_weights", "data.sparse", "data.shuffle", "data.sequences", "data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches",
      "data.examples", "data.series", "data.timeline", "data.fill", "data.inputs", "data.roll_out", "data.windows", "data.feed", "data"],
     # F3: graphs of layers
-    ["graph.structure", "graph.padding", "graph.layer_view", "graph.assembly", "graph.outputs", "graph.binding", "graph.answers", "graph.graph", "graph.quantize", "graph.quantized", "graph.summary", "graph.stream", "graph.resampling", "graph"],
+    ["graph.structure", "graph.padding", "graph.layer_view", "graph.assembly", "graph.composition", "graph.outputs", "graph.binding", "graph.answers", "graph.passes", "graph.weights", "graph.graph", "graph.quantize", "graph.quantized", "graph.summary", "graph.stream", "graph.resampling", "graph"],
     # F4: learning
     ["training.progress", "training.history", "training.callbacks", "training.loop", "training.many", "training"],
     # files, and what other programs read and write; the header of the interface for C
@@ -337,7 +337,7 @@ def test_every_compiled_module_has_a_stub():
     }
     compiled = {module: text for module, suffix, text in sources() if suffix == ".pyx"}
     ops = {module for module in compiled if module.startswith("_core.ops.")}
-    assert compiled.keys() - stubs - ops == {"_core.parts", "_core.products", "_core.views"}
+    assert compiled.keys() - stubs - ops == {"_core.hits", "_core.parts", "_core.products", "_core.views"}
     assert stubs <= {*compiled, "_core.ops"} - ops
     stub = (ROOT / "fastnn/_core/ops/__init__.pyi").read_text()
     classes = {name for module in ops for name in re.findall(r"^cdef class (\w+)", compiled[module], re.MULTILINE)}

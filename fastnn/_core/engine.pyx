@@ -7,7 +7,9 @@ paths give the same numbers, and only the slow path raises for what the caller g
 """
 
 cimport numpy as cnp
+from cpython.object cimport PyObject_GenericSetAttr
 from cpython.long cimport PyLong_AsLongLongAndOverflow
+from libc.math cimport isfinite
 from libc.string cimport memcpy
 
 from fastnn._core.claim cimport let_go
@@ -103,6 +105,15 @@ cdef class Engine:
         row_bytes = plan.dtype.itemsize * sum(plan.widths[tensor] for tensor in plan.inputs)
         self.block = max(self.chunk, BLOCK_BYTES // row_bytes)
         self.one, self.many = Idle(plan, params, 1), Idle(plan, params, self.chunk)
+
+    def __setattr__(self, name, value):
+        # ``net.grads *= 0.5`` writes into the vector and then assigns it; what is assigned goes into the vector, too.
+        if name == "grads" or name == "params":
+            vector = self.grads if name == "grads" else self.params
+            if value is not vector:
+                self._fill(name, vector, value)     # of the Python class: checked
+        else:
+            PyObject_GenericSetAttr(self, name, value)
 
     def _bind_trainer(self, Trainer trainer, reals, Py_ssize_t classes, double constant_rate):
         """``reals``: which real targets the fast path may take (a key of ``REAL_TARGETS``), or None."""
@@ -216,7 +227,7 @@ cdef class Engine:
             return self._predict_one_checked(x, out)
         return result
 
-    def train_step(self, x, y, sample_weight=None):
+    def train_step(self, x, y, sample_weight=None, *, learning_rate=None):
         """Learn from one row or one mini-batch, now; return the loss before the update.
 
         Parameters
@@ -227,6 +238,8 @@ cdef class Engine:
             As the loss wants it; for several outputs a list.
         sample_weight : float or ndarray of shape (B,), optional
             Weights of the rows in the mean.
+        learning_rate : float, optional
+            Of this update alone, at least 0; that of the optimiser, or its schedule, if not given.
 
         Returns
         -------
@@ -266,15 +279,20 @@ cdef class Engine:
         cdef bint labels, batched = False
         cdef double rate
         if trainer is None or sample_weight is not None:
-            return self._train_step_checked(x, y, sample_weight)
+            return self._train_step_checked(x, y, sample_weight, learning_rate)
         if not fits(x, self.fast_dtype, &self.input, False):
             if not fits(x, self.fast_dtype, &self.input, True):
-                return self._train_step_checked(x, y, sample_weight)
+                return self._train_step_checked(x, y, sample_weight, learning_rate)
             batched, n = True, cnp.PyArray_DIM(x, 0)
         row, target = data_of(x), self.target_of(y, n, batched, &number, &labels)
         if n == 0 or target == NULL or not all_finite(self.plan.kernels, n * self.input.width, row):
-            return self._train_step_checked(x, y, sample_weight)
-        rate = self.constant_rate if self.constant_rate >= 0.0 else self.learning_rate
+            return self._train_step_checked(x, y, sample_weight, learning_rate)
+        if type(learning_rate) is float and 0.0 <= <double> learning_rate and isfinite(<double> learning_rate):
+            rate = learning_rate
+        elif learning_rate is not None:
+            rate = self._rate_of("train_step", learning_rate)
+        else:
+            rate = self.constant_rate if self.constant_rate >= 0.0 else self.learning_rate
         trainer.prepare(n, 0)
         trainer.take_targets(trainer.losses, labels)
         trainer.rows.inputs[0], trainer.rows.targets[0] = row, target

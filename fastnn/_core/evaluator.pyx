@@ -26,8 +26,9 @@ cdef enum:
 cdef class Evaluator:
     """A plan bound to losses.
 
-    ``losses``: one dict per output with ``kernel`` (a key of ``LOSSES`` or a CustomLoss), ``label_kernel`` (a key or
-    None), ``parameter``, ``share``, ``tensor``, ``steps`` (losses in a row).
+    ``losses``: one dict per output with ``kernel`` (a key of ``LOSSES`` or a LossFunction), ``label_kernel`` (a key or
+    None), ``parameter``, ``share``, ``tensor``, ``steps`` (losses in a row), ``count`` (outputs of a decision, decisions
+    of a row, whether a LossFunction takes labels; outputs 0: none are counted in training) and ``threshold``.
     """
 
     def __init__(self, Plan plan, cnp.ndarray params, losses):
@@ -42,15 +43,20 @@ cdef class Evaluator:
                 self.losses[i].real_value = plan.kernels.loss[<int> LOSSES[loss["kernel"]]]
             else:
                 self.losses[i].custom = <PyObject*> loss["kernel"]
+                self.losses[i].target_bytes = loss["kernel"].target_bytes
             if loss["label_kernel"] is not None:
                 self.losses[i].label_value = plan.kernels.loss[<int> LOSSES[loss["label_kernel"]]]
+            self.losses[i].count.width, self.losses[i].count.steps, self.losses[i].count.labels = loss["count"]
+            self.losses[i].count.threshold = loss["threshold"]
             self.take_targets(&self.losses[i], False)
         self.chunk = rows_by_bytes(sum(plan.widths) * plan.dtype.itemsize, CHUNK_ROWS, CHUNK_ROWS)
         self.idle = Idle(plan, params, self.chunk, share=False)
 
     cdef void take_targets(self, LossStep* loss, bint labels) noexcept nogil:
         """Expect int64 labels, or one real number per element that the loss reads."""
-        loss.value = loss.label_value if labels else loss.real_value
+        if loss.custom != NULL:
+            return
+        loss.value, loss.count.labels = loss.label_value if labels else loss.real_value, labels
         loss.target_bytes = loss.steps * (sizeof(cnp.int64_t) if labels else loss.width * self.kernels.itemsize)
 
     cdef int expect(self, LossStep* loss, target) except -1:

@@ -80,9 +80,11 @@ cdef class Lanes:
         """Have one more lane, for ``rows`` rows at a time."""
         cdef Lane* lane = &self.lanes[self.n_lanes]
         cdef Workspace work = Workspace(self.plan, rows, self.wanted, sources=[loss["tensor"] for loss in self.losses])
-        # A loss reads real numbers of the network's dtype or labels of 8 bytes.
+        # A loss reads real numbers of the network's dtype or labels of 8 bytes, a function of the user's what it says.
         targets = [aligned_zeros(rows * max(self.plan.widths[loss["tensor"]] * self.plan.dtype.itemsize,
-                                            loss["steps"] * sizeof(cnp.int64_t)), np.uint8) for loss in self.losses]
+                                            loss["steps"] * sizeof(cnp.int64_t),
+                                            getattr(loss["kernel"], "target_bytes", 0)), np.uint8)
+                   for loss in self.losses]
         if lane.targets == NULL:
             lane.targets = <char**> zeros(self.memory, len(targets), sizeof(char*))
         for i, target in enumerate(targets):

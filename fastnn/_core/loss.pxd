@@ -2,6 +2,7 @@ from cpython.object cimport PyObject
 
 from libc.stdint cimport int64_t
 
+from fastnn._core.hits cimport Count
 from fastnn._core.table cimport fnn_kernels, fnn_loss_value
 
 # Which real targets a loss allows.
@@ -18,13 +19,14 @@ cdef struct LossStep:
     fnn_loss_value value        # NULL: custom
     fnn_loss_value real_value   # for real targets
     fnn_loss_value label_value  # for int64 labels; NULL: not taken
-    PyObject* custom            # the CustomLoss, borrowed
+    PyObject* custom            # the LossFunction, borrowed
     double parameter
     double share                # of this output in the sum over outputs
     int tensor                  # that the loss reads
     Py_ssize_t steps            # losses in a row, of which its loss is the mean
     Py_ssize_t width            # elements that one of them reads
     Py_ssize_t target_bytes     # per row
+    Count count                 # of right decisions, in training
 
 cdef int run_loss(const LossStep* loss, Py_ssize_t itemsize, Py_ssize_t B, const char* y, const char* target,
                   const char* weight, Py_ssize_t weights, double scale, char* dy, double* total) noexcept nogil

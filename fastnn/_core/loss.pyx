@@ -8,7 +8,9 @@ from libc.stdint cimport uint64_t
 
 from fastnn._core.parts cimport CURVED, in_parts
 from fastnn._core.step cimport FAILED, OK
-from fastnn._core.views cimport view
+from fastnn._core.views cimport view, view_of
+
+from math import prod
 
 import numpy as np
 
@@ -17,14 +19,19 @@ cdef enum:
     MOST_BLOCKS = 64
 
 REAL_TARGETS = {"any": ANY, "non-negative": NON_NEGATIVE, "unit": UNIT, "signs": SIGNS,
-                "probabilities": PROBABILITIES}
+                "probabilities": PROBABILITIES, "own": NO_REALS}
 
 
-class CustomLoss:
-    """``function(y_true, y_pred) -> (loss of each row (B,), dloss/dy_pred (B, O))``, before weights and mean."""
+class LossFunction:
+    """``function(y_true, y_pred) -> (loss of each row (B,), dloss/dy_pred (B, O))``, before weights and mean.
 
-    def __init__(self, function, output_shape):
+    ``target_shape`` and ``target_dtype``: of y_true, by row.
+    """
+
+    def __init__(self, function, output_shape, target_shape, target_dtype):
         self.function, self.output_shape = function, output_shape
+        self.target_shape, self.target_dtype = target_shape, np.dtype(target_dtype)
+        self.target_bytes = self.target_dtype.itemsize * prod(target_shape)
 
     def __call__(self, y_true, y_pred):
         """Return checked float64 rows and gradient."""
@@ -43,7 +50,8 @@ cdef int run_custom(const LossStep* loss, Py_ssize_t itemsize, Py_ssize_t B, con
     try:
         custom = <object> loss.custom
         y_pred = view(y, itemsize, (B, *custom.output_shape), False)
-        rows, gradient = custom(view(target, itemsize, (B, *custom.output_shape), False), y_pred)
+        y_true = view_of(target, custom.target_dtype.num, (B, *custom.target_shape), False)
+        rows, gradient = custom(y_true, y_pred)
         weights = np.ones(B) if weight == NULL else view(weight, itemsize, (B,), False).astype(np.float64)
         total[0] = float(weights @ rows)
         if dy != NULL:

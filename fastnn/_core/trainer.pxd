@@ -1,6 +1,7 @@
 cimport numpy as cnp
 
 from fastnn._core.evaluator cimport Evaluator
+from fastnn._core.hits cimport Hits
 from fastnn._core.lanes cimport GROUPS, Lanes
 from fastnn._core.optimizer cimport OptimizerState
 from fastnn._core.step cimport Step
@@ -29,6 +30,9 @@ cdef class Trainer(Evaluator):
     cdef bint commits                           # a step keeps something that it does not learn
     cdef Py_ssize_t least_rows                  # of a mini-batch
     cdef double[GROUPS] group_losses
+    cdef Hits* hits                             # by loss: since they were cleared, then of each group of a mini-batch
+    cdef bint counts                            # right decisions are to be counted
+    cdef bint counting                          # by the call at work
     cdef tuple wanted
     cdef readonly bint calls_functions          # of the user's: layers or losses in Python
     cdef Rows rows

@@ -41,6 +41,8 @@ class Trainer(Evaluator):
     @property
     def calls_functions(self) -> bool: ...
     def workspace(self, capacity: int = 1) -> Workspace: ...
+    def clear_hits(self) -> None: ...
+    def accuracies(self) -> list[float]: ...
     def run(
         self,
         inputs: Sequence[NDArray[Any]],
@@ -50,7 +52,8 @@ class Trainer(Evaluator):
         n: int,
         batch_size: int,
         rates: NDArray[Any],
-        tick: Callable[[int, float], object] | None = None,
+        tick: Callable[[int, float, float], object] | None = None,
+        each: bool = False,
     ) -> tuple[float, float]: ...
     def run_epochs(
         self,
@@ -63,7 +66,8 @@ class Trainer(Evaluator):
         rates: NDArray[Any],
         losses: NDArray[Any],
         shuffle: tuple[int, int, int] | None = None,
-        tick: Callable[[int, float], object] | None = None,
+        tick: Callable[[int, float, float], object] | None = None,
+        accuracies: NDArray[Any] | None = None,
     ) -> None: ...
     def require_idle(self) -> int: ...
     def step_on(

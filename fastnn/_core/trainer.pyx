@@ -11,6 +11,7 @@ from fastnn._core.memory cimport zeros
 from fastnn._core.products cimport multiply_add_work
 from fastnn._core.table cimport fnn_kernels, fnn_random, random_permutation
 from fastnn._core.lanes cimport Lane
+from fastnn._core.hits cimport Hits, add_hits, count_hits, hit_rate
 from fastnn._core.loss cimport LossStep, run_loss
 from fastnn._core.plan cimport GIL_WORK, Plan, require_ok, require_rows, run_backward, run_commit, run_forward
 from fastnn._core.parts cimport LINE, PLAIN, RULE, all_finite, clear, in_parts
@@ -63,11 +64,13 @@ cdef inline double now() noexcept nogil:
 
 
 cdef int forward_backward(Trainer self, Lane* lane, Py_ssize_t start, Py_ssize_t size, const char* weights,
-                          double scale, char* dparams, double dscale, bint update, double rate) noexcept nogil:
+                          double scale, char* dparams, double dscale, bint update, double rate,
+                          Hits* hits) noexcept nogil:
     """Forward, loss and backward on rows start .. start + size; leaves the loss, times ``scale``, in the lane.
 
     The backward pass adds ``dscale`` times the gradient to ``dparams``; with ``update`` each step's parameters are
-    updated at ``rate`` right after it.  Nothing is added or updated if the loss is not finite.
+    updated at ``rate`` right after it.  Nothing is added or updated if the loss is not finite.  ``hits``: by loss, where
+    right decisions are counted, or NULL.
     """
     cdef const cnp.int64_t* order = self.rows.order
     cdef Frame* frame = lane.frame
@@ -90,6 +93,9 @@ cdef int forward_backward(Trainer self, Lane* lane, Py_ssize_t start, Py_ssize_t
         if status != OK:
             return status
         lane.loss += loss.share * scale * total
+        if hits != NULL and loss.count.width > 0:
+            count_hits(&hits[i], &loss.count, self.kernels.itemsize, size, frame.values[loss.tensor], target, weights,
+                       self.rows.weights_each)
     if not isfinite(lane.loss):
         return DIVERGED
     frame.dparams, frame.scale = dparams, dscale
@@ -125,11 +131,15 @@ cdef void run_groups(Trainer self, const Cut* cut, Py_ssize_t part) noexcept nog
     cdef Py_ssize_t group = part, k, first, size, gradient_bytes = self.plan.n_params * self.kernels.itemsize
     cdef const char* weights = NULL
     cdef char* dparams
+    cdef Hits* hits = NULL
     lane.status = OK
     while group < cut.groups:
         self.group_losses[group] = 0.0
         dparams = self.lanes.gradients + group * gradient_bytes
         memset(dparams, 0, gradient_bytes)
+        if self.counting:
+            hits = self.hits + (group + 1) * self.n_losses
+            memset(hits, 0, self.n_losses * sizeof(Hits))
         for k in range(group * cut.micro_batches // cut.groups, (group + 1) * cut.micro_batches // cut.groups):
             first = cut.size * k // cut.micro_batches
             size = cut.size * (k + 1) // cut.micro_batches - first
@@ -137,7 +147,7 @@ cdef void run_groups(Trainer self, const Cut* cut, Py_ssize_t part) noexcept nog
             if cut.weights != NULL:
                 weights = cut.weights + first * self.rows.weights_each * self.kernels.itemsize
             lane.status = forward_backward(self, lane, cut.start + first, size, weights, cut.scale, dparams, 1.0, False,
-                                           0.0)
+                                           0.0, hits)
             if lane.status != OK:
                 return
             self.group_losses[group] += lane.loss
@@ -203,6 +213,9 @@ cdef int run_micro_batches(Trainer self, Py_ssize_t start, Py_ssize_t size, cons
     loss[0] = self.group_losses[0]
     for i in range(1, <int> cut.groups):
         loss[0] += self.group_losses[i]
+    if self.counting:
+        for i in range(<int> cut.groups * self.n_losses):
+            add_hits(&self.hits[i % self.n_losses], &self.hits[self.n_losses + i])
     in_parts(add_groups, &sums, n_params, LINE, groups * n_params * self.kernels.itemsize, PLAIN)
     return OK if isfinite(loss[0]) else DIVERGED
 
@@ -223,9 +236,12 @@ cdef int set_rows(Trainer self, inputs, targets, weights, order) except -1:
     return 0
 
 
-cdef int run_rows(Trainer self, Py_ssize_t n, Py_ssize_t batch_size, const double* rate, tick,
+cdef int run_rows(Trainer self, Py_ssize_t n, Py_ssize_t batch_size, const double* rate, tick, bint each,
                   Sums* sums) except -1 nogil:
-    """Learn from ``n`` of the rows set, once; returns a status, and why by ``sums.loss`` if it diverged."""
+    """Learn from ``n`` of the rows set, once; returns a status, and why by ``sums.loss`` if it diverged.
+
+    ``each``: ``tick`` is called after each mini-batch.
+    """
     cdef Py_ssize_t start = 0, size
     cdef double weight = 0.0
     cdef int status
@@ -239,7 +255,7 @@ cdef int run_rows(Trainer self, Py_ssize_t n, Py_ssize_t batch_size, const doubl
         start += size
         sums.loss_sum += sums.loss * weight
         sums.weight_sum += weight
-        if now() - sums.checked > TICK:
+        if each or now() - sums.checked > TICK:
             check_signals(self, start, tick, sums)
     return OK
 
@@ -248,7 +264,7 @@ cdef int check_signals(Trainer self, Py_ssize_t done, tick, Sums* sums) except -
     """Raise what a signal (Ctrl-C) asks for, and tell how far the training is."""
     PyErr_CheckSignals()
     if tick is not None:
-        tick(done, sums.loss_sum / sums.weight_sum if sums.weight_sum > 0.0 else 0.0)
+        tick(done, sums.loss_sum, sums.weight_sum)
     sums.checked = now()
     return 0
 
@@ -278,6 +294,8 @@ cdef class Trainer(Evaluator):
         self.n_inputs = len(plan.inputs)
         self.rows.inputs = <const char**> zeros(self.memory, self.n_inputs, sizeof(char*))
         self.rows.targets = <const char**> zeros(self.memory, self.n_losses, sizeof(char*))
+        self.hits = <Hits*> zeros(self.memory, (GROUPS + 1) * self.n_losses, sizeof(Hits))
+        self.counts = any(loss["count"][0] for loss in losses)
         self.sizes = <Py_ssize_t*> zeros(self.memory, plan.n_steps, sizeof(Py_ssize_t))
         self.steps = <Step*> zeros(self.memory, plan.n_steps, sizeof(Step))
         self.row_work = <Py_ssize_t> (3.0 * plan.multiply_adds * multiply_add_work(self.kernels))
@@ -335,7 +353,7 @@ cdef class Trainer(Evaluator):
                 clear(grads, n_params * itemsize)
             lane.frame.first_row, lane.frame.keeps_columns = 0, sgd
             status = forward_backward(self, lane, start, size, weights, scale, params if sgd else grads,
-                                           -rate if sgd else 1.0, by_step, rate)
+                                           -rate if sgd else 1.0, by_step, rate, self.hits if self.counting else NULL)
             loss[0] = lane.loss
         if status != OK or not update:
             return status
@@ -350,11 +368,22 @@ cdef class Trainer(Evaluator):
         self.step += 1
         return OK
 
-    def run(self, inputs, targets, weights, order, Py_ssize_t n, Py_ssize_t batch_size, rates, tick=None):
+    def clear_hits(self):
+        """Begin to count right decisions from 0."""
+        memset(self.hits, 0, self.n_losses * sizeof(Hits))
+
+    def accuracies(self):
+        """The share of right decisions since ``clear_hits`` by loss; NaN where none are counted, -1 where targets are
+        no classes."""
+        return [hit_rate(&self.hits[i], self.losses[i].count.width) for i in range(self.n_losses)]
+
+    def run(self, inputs, targets, weights, order, Py_ssize_t n, Py_ssize_t batch_size, rates, tick=None,
+            bint each=False):
         """Learn from ``n`` rows in mini-batches, in ``order`` (int64 row numbers) or as they lie.
 
-        ``rates``: the learning rate of each mini-batch, float64.  ``tick(rows done, mean loss so far)`` is called
-        about every 50 ms.  Returns the sum of weighted losses and the sum of weights.
+        ``rates``: the learning rate of each mini-batch, float64.  ``tick(rows done, sum of weighted losses, sum of weights)`` is called
+        about every 50 ms, or after ``each`` mini-batch.  Returns the sum of weighted losses and the sum of weights; what is
+        counted of right decisions is added to what was there.
 
         Raises
         ------
@@ -369,23 +398,24 @@ cdef class Trainer(Evaluator):
         self.prepare(min(batch_size, n), n % batch_size)
         try:
             set_rows(self, inputs, targets, weights, order)
-            self.penalty_sum = 0.0
+            self.penalty_sum, self.counting = 0.0, self.counts
             with nogil:
                 sums.checked = now()
-                status = run_rows(self, n, batch_size, rate, tick, &sums)
+                status = run_rows(self, n, batch_size, rate, tick, each, &sums)
         finally:
+            self.counting = False
             let_go(&self.busy)
         loss_or_raise(self, status, sums.loss, False)
         return sums.loss_sum, sums.weight_sum
 
     def run_epochs(self, inputs, targets, weights, rows, Py_ssize_t n, Py_ssize_t batch_size, rates, losses,
-                   shuffle=None, tick=None):
+                   shuffle=None, tick=None, accuracies=None):
         """As ``run`` once for each of ``losses``, without the GIL between the epochs either.
 
         ``rows``: the ``n`` rows to learn from (int64 row numbers), None: all.  ``rates``: of each mini-batch of all
         epochs, float64.  ``losses``, float64: become the mean loss of each epoch, ``epochs_done`` of them.
         ``shuffle``: (seed, stream, step) of the first epoch's permutation of the rows, the step growing by 1 with every
-        epoch; None: they are taken as they come.
+        epoch; None: they are taken as they come.  ``accuracies`` (epochs, losses), float64: become those of each epoch.
 
         Raises
         ------
@@ -396,6 +426,7 @@ cdef class Trainer(Evaluator):
         """
         cdef const double* rate = <const double*> cnp.PyArray_DATA(rates)
         cdef double* loss = <double*> cnp.PyArray_DATA(losses)
+        cdef double* accuracy = <double*> cnp.PyArray_DATA(accuracies) if accuracies is not None else NULL
         cdef Py_ssize_t epochs = len(losses), n_batches = (n + batch_size - 1) // batch_size, i
         cdef bint shuffled = shuffle is not None, chosen = rows is not None, finite = True
         cdef cnp.int64_t* order = NULL
@@ -407,6 +438,7 @@ cdef class Trainer(Evaluator):
         self.epochs_done, self.penalty_sum = 0, 0.0
         self.prepare(min(batch_size, n), n % batch_size)
         try:
+            self.counting = accuracy != NULL
             drawn = np.empty(n, np.int64) if shuffled else rows
             set_rows(self, inputs, targets, weights, drawn)
             if shuffled:
@@ -421,13 +453,19 @@ cdef class Trainer(Evaluator):
                         if chosen:
                             for i in range(n):
                                 order[i] = chosen_rows[order[i]]
-                    status = run_rows(self, n, batch_size, rate, tick, &sums)
+                    memset(self.hits, 0, self.n_losses * sizeof(Hits))
+                    status = run_rows(self, n, batch_size, rate, tick, False, &sums)
                     finite = all_finite(self.kernels, self.plan.n_params, <char*> cnp.PyArray_DATA(self.params))
                     if status == OK and finite:
                         loss[self.epochs_done] = sums.loss_sum / sums.weight_sum if sums.weight_sum > 0.0 else 0.0
+                        if accuracy != NULL:
+                            for i in range(self.n_losses):
+                                accuracy[self.epochs_done * self.n_losses + i] = hit_rate(
+                                    &self.hits[i], self.losses[i].count.width)
                         self.epochs_done += 1
                         rate += n_batches
         finally:
+            self.counting = False
             let_go(&self.busy)
         loss_or_raise(self, status, sums.loss, False)
         if not finite:
@@ -448,7 +486,7 @@ cdef class Trainer(Evaluator):
     cdef int begin(self) except -1:
         """Be the only call that trains, until ``busy`` is let go."""
         if not claim(&self.busy):
-            raise RuntimeError("this network is being trained by another call; train a copy.deepcopy of it instead")
+            raise RuntimeError("this network is being trained by another call; train net.copy() instead")
         return 0
 
     cdef int prepare(self, Py_ssize_t batch_size, Py_ssize_t rest) except -1:

@@ -57,8 +57,13 @@ def attach(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]],
 
     def load(public: str) -> Any:
         if public not in names:
+            said = ""
+            if not public.startswith("_"):
+                from fastnn._import.words import hint
+
+                said = hint(public)
             raise AttributeError(
-                f"module {package!r} has no attribute {public!r}", name=public, obj=sys.modules[package]
+                f"module {package!r} has no attribute {public!r}{said}", name=public, obj=sys.modules[package]
             )
         module, name = names[public]
         if module == package:  # a module of this package: asking the package for it would lead here again

@@ -13,7 +13,8 @@ def labels_of(who: str, y: np.ndarray, loss: Loss) -> np.ndarray:
     if y.ndim == 2 and y.shape[1] > 1 and loss.label_kernel:
         y = y.argmax(axis=1)
     y = y.reshape(len(y), -1)
-    if y.shape[1] != 1 or loss.kernel not in ("cross_entropy", "binary_cross_entropy", "hinge"):
+    known = loss.kernel in ("cross_entropy", "binary_cross_entropy", "hinge")
+    if y.shape[1] != 1 or not (known or (loss.targets == "own" and y.dtype.kind in "iub")):
         raise ValueError(
             f"{who}: class_weight expected class labels, got targets of shape {y.shape} under {loss.kernel}; "
             "use sample_weight"

@@ -9,13 +9,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastnn._spec import require_count
+from fastnn._spec import require_count, require_number
 from fastnn.data.examples import MADE_BYTES, Examples, count_of
 from fastnn.data.ports import Block, Ports, as_list, as_numeric, as_parts, dense, packed, release
 from fastnn.data.shuffle import Shuffle
 from fastnn.data.sparse import is_sparse
 
 BUFFER_BYTES = 1 << 25  # of rows held at once where they cannot be used in place
+VALIDATION_ROWS = 256  # of a batch where nothing is learned
 RUNS = 64  # contiguous runs of rows that fill one buffer when shuffling
 
 
@@ -160,7 +161,7 @@ def make_feed(
     y: Any = None,
     sample_weight: Any = None,
     class_weight: Any = None,
-    batch_size: int = 256,
+    batch_size: int = VALIDATION_ROWS,
     epochs: int = 1,
     rows: Any = None,
 ) -> WholeFeed | PartFeed | ExamplesFeed | IterableFeed:
@@ -202,6 +203,36 @@ def feed_of(
         return PartFeed(who, ports, data, batch_size)
     block = ports.ready(who, data)
     return WholeFeed(block if rows is None else block._replace(n=len(rows), order=rows), batch_size)
+
+
+def require_split(who: str, fraction: Any, validation_data: Any, X: Any, y: Any, rows: Any) -> None:
+    """Raise TypeError or ValueError unless such a part of the rows can be split off for validation."""
+    require_number(who, "validation_split", fraction, low=0, strict=True)
+    if fraction >= 1:
+        raise ValueError(f"{who}: expected validation_split below 1, got {fraction!r}")
+    if validation_data is not None:
+        raise ValueError(f"{who}: expected validation_split or validation_data, got both")
+    if rows is not None:
+        raise ValueError(f"{who}: expected no validation_split beside rows; give validation_data")
+    if isinstance(X, Examples) or is_batches(X, y):
+        raise ValueError(f"{who}: expected arrays to split, got {type(X).__name__}; give validation_data")
+
+
+def split_feeds(
+    who: str, ports: Ports, X: Any, y: Any, sample_weight: Any, class_weight: Any, batch_size: int, fraction: float
+) -> tuple[WholeFeed | PartFeed, WholeFeed | PartFeed]:
+    """Return the feeds of the first rows, to learn from, and of that part of them which comes last, for validation.
+
+    ``class_weight`` weighs, and counts, the first alone.  Raises TypeError or ValueError as ``make_feed``.
+    """
+    data = ports.data(who, X, y, sample_weight)
+    n = int(data.n * (1.0 - fraction) + 1e-9)  # rounding apart
+    if not 0 < n < data.n:
+        raise ValueError(f"{who}: expected validation_split to leave rows on both sides, got {fraction} of {data.n}")
+    first, last = data.part(0, n), data.part(n, data.n)
+    if class_weight is not None:
+        first = first._replace(weights=ports.by_class(who, first, class_weight, None))
+    return feed_of(who, ports, first, batch_size), feed_of(who, ports, last, VALIDATION_ROWS)
 
 
 def validation_feed(who: str, ports: Ports, data: Any, epochs: int) -> Feed:

@@ -13,7 +13,7 @@ from fastnn.data.class_weights import class_weights, labels_of
 from fastnn.data.sequences import Padding, counted, targets_filled_up
 from fastnn.data.sparse import as_csr, is_sparse, not_finite, require_real
 from fastnn.layers.base import Shape, batched
-from fastnn.losses import CallableLoss, Loss
+from fastnn.losses import CustomLoss, Loss
 
 Where = slice | np.ndarray | list[slice] | None  # which rows: a run, their numbers, several runs, or all
 
@@ -34,6 +34,12 @@ class Block(NamedTuple):
         """Return a copy of some rows, by their numbers."""
         weights = None if self.weights is None else self.weights[rows]
         return Block([x[rows] for x in self.inputs], [y[rows] for y in self.targets], weights, None, len(rows))
+
+    def part(self, start: int, stop: int) -> "Block":
+        """Return a run of the rows, as views of arrays."""
+        run = slice(start, stop)
+        weights = None if self.weights is None else self.weights[run]
+        return Block([x[run] for x in self.inputs], [y[run] for y in self.targets], weights, None, stop - start)
 
 
 @dataclass(frozen=True)
@@ -200,7 +206,11 @@ class Ports:
     def require_losses(self, who: str) -> None:
         """Raise RuntimeError unless there is a loss for each output."""
         if not self.losses:
-            raise RuntimeError(f"{who}: expected a compiled network; call net.compile(loss=..., optimizer=...) first")
+            here = ", or fit(..., loss=..., optimizer=...)" if who == "fit" else ""
+            raise RuntimeError(
+                f"{who}: expected a compiled network; call net.compile(loss=..., optimizer=...) first{here}; a file "
+                "keeps loss and optimiser only from save(..., optimizer=True)"
+            )
 
     def answers(self, n: int) -> list[np.ndarray]:
         """Return new arrays for the answers to ``n`` rows, one array per output."""
@@ -304,6 +314,8 @@ def as_targets(who: str, loss: Loss, array: np.ndarray, shape: Shape, dtype: np.
 
     Raises TypeError or ValueError if they are not what the loss takes.
     """
+    if isinstance(loss, CustomLoss) and loss.targets == "own":
+        return as_declared(who, array, *loss.target_of(shape, dtype))
     n = len(array)
     outputs, single = shape[-1], (n, *shape[:-1])
     if loss.label_kernel and array.shape in (single, (*single, 1)) and outputs > 1:
@@ -317,6 +329,22 @@ def as_targets(who: str, loss: Loss, array: np.ndarray, shape: Shape, dtype: np.
     array = packed(who, "y", array, dtype)
     check_targets(who, loss, array)
     return array
+
+
+def as_declared(who: str, array: np.ndarray, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    """Return targets (N, *shape) of the dtype that a loss declares; TypeError or ValueError if they are none such."""
+    n = len(array)
+    if array.shape in ((n,), (n, 1)) and shape in ((), (1,)):
+        array = array.reshape(n, *shape)
+    if array.shape[1:] != shape:
+        raise ValueError(f"{who}: the loss expected y of shape {(n, *shape)}, got {array.shape}")
+    if dtype.kind == "f":
+        return packed(who, "y", array, dtype)
+    if array.dtype.kind == "f":
+        raise TypeError(f"{who}: the loss expected y to hold whole numbers, got dtype {array.dtype}; use y.astype(int)")
+    if array.dtype.kind == "u" and array.max() > np.iinfo(dtype).max:
+        raise ValueError(f"{who}: the loss expected y to fit {dtype}, got {array.max()}")
+    return np.require(array, dtype, ("C", "A"))
 
 
 def as_labels(who: str, array: np.ndarray, classes: int) -> np.ndarray:
@@ -360,7 +388,7 @@ def loss_steps(loss: Loss, shape: Shape) -> int:
 
     A function of the user's has one, whatever the shape.
     """
-    return 1 if isinstance(loss, CallableLoss) else int(np.prod(shape[:-1]))
+    return 1 if isinstance(loss, CustomLoss) else int(np.prod(shape[:-1]))
 
 
 def as_weights(who: str, values: Any, n: int, steps: int, dtype: np.dtype) -> np.ndarray:

@@ -1,11 +1,12 @@
 """Bind losses and an optimiser (specifications) to a network's plan: the Trainer that runs them."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from fastnn._core.loss import CustomLoss
+from fastnn._core.loss import LossFunction
 from fastnn._core.optimizer import OptimizerState
 from fastnn._core.plan import Plan
 from fastnn._core.trainer import Trainer
@@ -14,8 +15,8 @@ from fastnn.data.ports import loss_steps
 from fastnn.graph.assembly import Assembly, Place
 from fastnn.graph.outputs import last_step
 from fastnn.layers.base import Shape
-from fastnn.losses import CallableLoss, Loss, as_loss
-from fastnn.metrics import get_metric
+from fastnn.losses import CustomLoss, Loss, as_loss
+from fastnn.metrics import Accuracy, Metric, get_metric
 from fastnn.optimizers import Group, Optimizer
 
 
@@ -111,8 +112,33 @@ def bind_optimizer(spec: Optimizer, places: list[Place], n_params: int, dtype: n
     )
 
 
-def bind_loss(plan: Plan, loss: Loss, output: int, share: float, shape: Shape) -> tuple[dict, int | None]:
+def counted(metrics: tuple[Any, ...], outputs: int) -> list[list[Accuracy]]:
+    """Return by output the metrics that training can count: accuracy and error, by name or function."""
+    parts = metrics if outputs > 1 and metrics else [metrics] * outputs
+    found = [[get_metric(metric) for metric in part if not isinstance(metric, Metric)] for part in parts]
+    return [[metric for metric in part if isinstance(metric, Accuracy)] for part in found]
+
+
+def decisions(loss: Loss, shape: Shape, dtype: np.dtype) -> tuple[int, int, bool]:
+    """Return of how many outputs a decision is, how many a row has, and whether targets are always labels.
+
+    Of 0 outputs if the targets that a function of the user's declares are no classes.
+    """
+    steps, labels = math.prod(shape[:-1]), False
+    if isinstance(loss, CustomLoss):
+        target, kind = loss.target_of(shape, dtype)
+        labels = kind == np.int64 and target in (shape[:-1], (*shape[:-1], 1))
+        if not labels and (target, kind) != (shape, dtype):
+            return 0, 1, False
+    return shape[-1], steps, labels
+
+
+def bind_loss(
+    plan: Plan, loss: Loss, output: int, share: float, shape: Shape, count: bool = False
+) -> tuple[dict, int | None]:
     """Return what the Trainer needs to know of one loss, and the step that it leaves out, if there is one.
+
+    ``count``: right decisions are to be counted in training.
 
     That step is a last activation which the loss includes.
 
@@ -132,7 +158,9 @@ def bind_loss(plan: Plan, loss: Loss, output: int, share: float, shape: Shape) -
             )
         skip = last
         tensor = plan.step_inputs(last)[0]
-    kernel = CustomLoss(loss.function, shape) if isinstance(loss, CallableLoss) else loss.kernel
+    kernel: Any = loss.kernel
+    if isinstance(loss, CustomLoss):
+        kernel = LossFunction(loss.function, shape, *loss.target_of(shape, plan.dtype))
     return {
         "kernel": kernel,
         "label_kernel": loss.label_kernel,
@@ -140,6 +168,8 @@ def bind_loss(plan: Plan, loss: Loss, output: int, share: float, shape: Shape) -
         "share": float(share),
         "tensor": tensor,
         "steps": loss_steps(loss, shape),
+        "count": decisions(loss, shape, plan.dtype) if count else (0, 1, False),
+        "threshold": loss.link.threshold,  # of what the loss reads, which a last activation is left out of
     }, skip
 
 
@@ -149,6 +179,7 @@ def bind_trainer(
     grads: np.ndarray,
     losses: list[Loss],
     shares: list[float],
+    metrics: tuple[Any, ...],
     optimizer: Optimizer,
     seed: int,
     step: int,
@@ -157,8 +188,9 @@ def bind_trainer(
     plan = assembly.plan
     bound = bind_optimizer(optimizer, assembly.places, plan.n_params, plan.dtype)
     parts, skips = [], set()
+    counts = counted(metrics, len(assembly.output_shapes))
     for output, (loss, share) in enumerate(zip(losses, shares, strict=True)):
-        part, skip = bind_loss(plan, loss, output, share, assembly.output_shapes[output])
+        part, skip = bind_loss(plan, loss, output, share, assembly.output_shapes[output], bool(counts[output]))
         parts.append(part)
         if skip is not None:
             skips.add(skip)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,20 +15,25 @@ import numpy as np
 from fastnn._core.engine import Engine
 from fastnn._core.rng import PARAMETERS, RandomStream, fresh_seed
 from fastnn._core.workspace import aligned_zeros
-from fastnn._spec import choose, float_dtype, require_flag, require_seed
-from fastnn.data.ports import Ports, as_list, as_rows
-from fastnn.graph.answers import given, predict, predict_one
+from fastnn._spec import at_least_0, choose, float_dtype, require_seed
+from fastnn.data.ports import Ports
+from fastnn.graph.answers import predict, predict_one
 from fastnn.graph.assembly import Application, Assembly, Place, assemble
 from fastnn.graph.binding import as_losses, as_metrics, bind_trainer, fast_path_targets
+from fastnn.graph.composition import applied, copies
 from fastnn.graph.layer_view import LayerView
 from fastnn.graph.outputs import Output, read_outputs
 from fastnn.graph.padding import padding_of
+from fastnn.graph.passes import backward, forward
 from fastnn.graph.structure import Structure
-from fastnn.layers.base import Shape, batched
+from fastnn.graph.weights import fill, set_weights
+from fastnn.layers.base import Layer, Shape, Tensor, batched
 from fastnn.optimizers import Optimizer, as_optimizer
-from fastnn.schedules import Constant
+from fastnn.schedules import Constant, Schedule
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from fastnn.losses import Loss
 
 KINDS: dict[str, type[Graph]] = {}  # by the name that files use; each class adds itself
@@ -111,6 +116,7 @@ class Graph(Engine):
         self.seed = fresh_seed() if seed is None else seed
         require_seed("Network", self.seed)
         self.structure, self.input_shapes = structure, structure.input_shapes
+        self.losses = []
         self.history: Any = None
         self.metadata: dict[str, Any] = {}
         self.epoch = self.forwards = 0
@@ -154,6 +160,46 @@ class Graph(Engine):
             initializer = self.assembly.layers[place.layer].layer.initializer(place.name)
             random = RandomStream(self.seed, PARAMETERS + i)
             place.of(self.params)[...] = initializer.draw(place.shape, place.fan_in, place.fan_out, random)
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        """Apply a copy of the network to tensors, as a part of a larger one.
+
+        Parameters
+        ----------
+        *inputs : Tensor
+            As many as it has inputs, of their shapes.
+
+        Returns
+        -------
+        Tensor
+            For several outputs a list.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If they are not such tensors.
+
+        Notes
+        -----
+        Each network has one vector of parameters, so the larger network has its own: it starts from the values that
+        this one has when it is built, and training it changes this one no more than the other way round.  Applied
+        several times within one network, it shares its parameters with itself.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnn as fn
+        >>> encode = fn.Sequential([fn.Dense(3, "tanh")], input_shape=8, seed=0)
+        >>> left, right = fn.Input(8), fn.Input(8)
+        >>> net = fn.Network([left, right], fn.Dense(1)(fn.concatenate(encode(left), encode(right))), seed=0)
+        >>> net.n_params, bool((net.layers[0].weight == encode.layers[0].weight).all())
+        (34, True)
+        """
+        return applied(self, inputs)
+
+    @cached_property
+    def parts(self) -> tuple[Layer, ...]:
+        """Copies of its layers, which stand for them in networks that it is a part of."""
+        return copies(self.structure.layers)
 
     # ---- looking ---------------------------------------------------------------------------------------------------
 
@@ -385,13 +431,7 @@ class Graph(Engine):
         >>> dx.shape
         (3, 2)
         """
-        inputs, n = self.ports.rows("forward", X)
-        if training:
-            self.forwards += 1
-        self._forward_rows(inputs, n, bool(training), self.seed, (1 << 63) + self.forwards)
-        return given(
-            [self._value(t).reshape(n, *s) for t, s in zip(self.plan.outputs, self.output_shapes, strict=True)]
-        )
+        return forward(self, X, training)
 
     def backward(self, dy: Any, *, accumulate: bool = False, parameters: bool = True, inputs: bool = True) -> Any:
         """Send the gradient with respect to the outputs back through the last ``forward``.
@@ -430,29 +470,7 @@ class Graph(Engine):
         >>> bool((dx == net.layers[0].weight[:, 0]).all()), net.grads
         (True, array([0., 0., 0.], dtype=float32))
         """
-        require_flag("backward", "parameters", parameters)
-        require_flag("backward", "inputs", inputs)
-        if not parameters and (accumulate or not inputs):
-            raise ValueError(
-                "backward: expected parameters=True with accumulate=True, which adds to their gradients, got False"
-                if accumulate
-                else "backward: expected gradients of the parameters or of the inputs to be wanted, got both False"
-            )
-        n = self._rows_kept
-        if not n:
-            raise RuntimeError("backward: expected a call of forward before it; there was none")
-        values = as_list("backward", "dy", dy, len(self.output_shapes))
-        dys = [
-            np.zeros((n, *shape), self.dtype) if value is None else as_rows("backward", "dy", value, shape, self.dtype)
-            for value, shape in zip(values, self.output_shapes, strict=True)
-        ]
-        if any(len(value) != n for value in dys):
-            raise ValueError(f"backward: expected dy of {n} rows, as many as forward had, got {[len(v) for v in dys]}")
-        dxs = self._backward_rows(dys, accumulate, parameters, inputs)
-        self._commit_rows()
-        if dxs is None:
-            return None
-        return given([dx.reshape(n, *shape) for dx, shape in zip(dxs, self.input_shapes, strict=True)])
+        return backward(self, dy, accumulate, parameters, inputs)
 
     # ---- learning --------------------------------------------------------------------------------------------------
 
@@ -494,7 +512,9 @@ class Graph(Engine):
         losses, shares = as_losses(loss, loss_weights, self.output_shapes)
         measured = as_metrics(metrics, len(self.output_shapes))
         step = self.trainer.step if self.trainer is not None else 0
-        trainer = bind_trainer(self.assembly, self.params, self.grads, losses, shares, chosen, self.seed, step)
+        trainer = bind_trainer(
+            self.assembly, self.params, self.grads, losses, shares, measured, chosen, self.seed, step
+        )
         self.schedule = deepcopy(chosen.schedule)  # a copy, since a schedule may have state
         self.losses, self.loss_weights, self.optimizer, self.metrics = losses, shares, chosen, measured
         self.ports = replace(self.ports, losses=tuple(losses))
@@ -531,35 +551,68 @@ class Graph(Engine):
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate of the next update.
+        """The learning rate of the next update; a number or a schedule may be assigned to it.
+
+        The optimiser then goes on with what it remembers, and a schedule with the number of updates so far.  Within
+        ``fit``, from a callback, it is heeded from the next epoch on.
 
         Raises
         ------
         RuntimeError
             If the network is not compiled.
-        ValueError
-            If the schedule gives a rate that is negative, infinite or not a number.
+        TypeError, ValueError
+            If it is no number or schedule, or the schedule gives a rate that is negative, infinite or not a number.
+
+        Examples
+        --------
+        >>> import fastnn as fn
+        >>> net = fn.Sequential([fn.Dense(1)], input_shape=2, seed=0)
+        >>> net.compile("squared_error", fn.Adam(0.01))
+        >>> net.learning_rate = 0.001
+        >>> net.optimizer.learning_rate
+        0.001
         """
-        self.require_compiled("apply_gradients", loss=False)
+        self.require_compiled("learning_rate", loss=False)
         step = self.trainer.optimizer.step
         rate = float(self.schedule(step))
         if not (math.isfinite(rate) and rate >= 0):
             raise ValueError(f"learning_rate: expected a finite rate of at least 0 at step {step}, got {rate}")
         return rate
 
-    def _train_step_checked(self, x: Any, y: Any, sample_weight: Any) -> float:
+    @learning_rate.setter
+    def learning_rate(self, value: float | Schedule) -> None:
+        self.require_compiled("learning_rate", loss=False)
+        self.optimizer = replace(self.optimizer, learning_rate=value)
+        self.schedule = deepcopy(self.optimizer.schedule)
+        self.bind_trainer(self.trainer)
+
+    def _rate_of(self, who: str, learning_rate: Any) -> float:
+        """Return the rate that a call is given, or that of the schedule for None."""
+        if learning_rate is None:
+            return self.learning_rate
+        at_least_0(who, "learning_rate", learning_rate)
+        return float(learning_rate)
+
+    def _train_step_checked(self, x: Any, y: Any, sample_weight: Any, learning_rate: Any = None) -> float:
         """``train_step`` for arguments that are not packed arrays of the right dtype and shape: the slow path."""
         self.require_compiled("train_step")
         inputs, targets, weights, n = self.ports.batch("train_step", x, y, sample_weight)
-        return self.trainer.step_on(inputs, targets, weights, n, self.learning_rate)
+        return self.trainer.step_on(inputs, targets, weights, n, self._rate_of("train_step", learning_rate))
 
-    def apply_gradients(self) -> None:
+    def apply_gradients(self, *, learning_rate: float | None = None) -> None:
         """Let the optimiser update the parameters by the gradients in ``grads``.
+
+        Parameters
+        ----------
+        learning_rate : float, optional
+            Of this update alone, at least 0; that of the optimiser, or its schedule, if not given.
 
         Raises
         ------
         RuntimeError
             If the network is not compiled.
+        TypeError, ValueError
+            If the learning rate is no finite number of at least 0.
 
         Examples
         --------
@@ -574,9 +627,61 @@ class Graph(Engine):
         array([0.], dtype=float32)
         """
         self.require_compiled("apply_gradients", loss=False)
-        self.trainer.apply_gradients(self.learning_rate)
+        self.trainer.apply_gradients(self._rate_of("apply_gradients", learning_rate))
 
     # ---- copies and state ------------------------------------------------------------------------------------------
+
+    def copy(self) -> Self:
+        """Return a copy that learns and is changed by itself: parameters, optimiser, counters, metadata, history.
+
+        Examples
+        --------
+        >>> import fastnn as fn
+        >>> net = fn.Sequential([fn.Dense(1)], input_shape=2, seed=0)
+        >>> target = net.copy()
+        >>> net.params += 1
+        >>> bool((net.params - target.params == 1).all())
+        True
+        """
+        return deepcopy(self)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Return a copy of each parameter, in the order of ``named_parameters``.
+
+        Examples
+        --------
+        >>> import fastnn as fn
+        >>> net = fn.Sequential([fn.Dense(3)], input_shape=2, seed=0)
+        >>> [array.shape for array in net.get_weights()]
+        [(2, 3), (3,)]
+        """
+        return [view.copy() for _, view in self.named_parameters()]
+
+    def set_weights(self, weights: Iterable[ArrayLike]) -> None:
+        """Set every parameter; what an optimiser remembers stays.
+
+        Parameters
+        ----------
+        weights : list of array_like
+            As ``get_weights`` gives them, of this network or of one with layers of the same shapes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If they are not as many finite arrays of these shapes; the network stays as it was.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnn as fn
+        >>> net = fn.Sequential([fn.Dense(1)], input_shape=2, seed=0)
+        >>> net.set_weights([np.ones((2, 1)), [3.0]])
+        >>> net.predict_one([1.0, 1.0])
+        array([5.], dtype=float32)
+        """
+        set_weights("set_weights", self.places, self.params, weights)
+
+    def _fill(self, name: str, vector: np.ndarray, value: Any) -> None:
+        fill(name, vector, value)
 
     def astype(self, dtype: Any) -> Self:
         """Return a copy in another dtype, not compiled.

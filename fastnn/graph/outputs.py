@@ -8,7 +8,8 @@ import numpy as np
 
 from fastnn._core.plan import Plan
 from fastnn.layers.base import Shape
-from fastnn.losses.link import MARGIN, SIGMOID, SOFTMAX, Link
+from fastnn.losses import Loss
+from fastnn.losses.link import IDENTITY, MARGIN, SIGMOID, SOFTMAX, Link
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +99,32 @@ def read_outputs(plan: Plan, links: Sequence[Link], shapes: Sequence[Shape]) -> 
         step, _ = last_step(plan, i)
         result.append(Output(link, None if step is None else plan.activation_of(step), shapes[i][-1]))
     return tuple(result)
+
+
+def probabilities(who: str, plan: Plan, losses: Sequence[Loss], shapes: Sequence[Shape], raw: Any) -> Any:
+    """Return the probabilities that answers of a network stand for, float64: an array, or for several outputs a list.
+
+    Raises RuntimeError if nothing says how an output is read, ValueError if it is of no classes.
+    """
+    outputs = read_outputs(plan, [loss.link for loss in losses] or [IDENTITY] * len(shapes), shapes)
+    result = []
+    for position, output in enumerate(outputs):
+        part = raw if len(outputs) == 1 else raw[position]
+        found = output.probabilities(part)
+        if found is None and (output.task == "labels" or (output.activation == "sigmoid" and output.width > 1)):
+            found = np.asarray(output.answers(part), np.float64)
+        if found is None and losses:
+            raise ValueError(
+                f"{who}: expected outputs that are classes, got those of {losses[position].kernel}, which have no "
+                "probabilities; use predict"
+            )
+        if found is None:
+            raise RuntimeError(
+                f"{who}: expected a last softmax or sigmoid, or a loss that says how outputs are read; call "
+                "net.compile(loss=...)"
+            )
+        result.append(found)
+    return result[0] if len(result) == 1 else result
 
 
 def last_step(plan: Plan, output: int) -> tuple[int | None, bool]:

@@ -204,7 +204,7 @@ class QuantizedGraph(Engine):
     def _predict_one_checked(self, x: Any, out: Any) -> Any:
         return predict_one(self, self.ports, x, out)
 
-    def _train_step_checked(self, x: Any, y: Any, sample_weight: Any) -> float:
+    def _train_step_checked(self, x: Any, y: Any, sample_weight: Any, learning_rate: Any = None) -> float:
         raise RuntimeError(read_only("train_step"))
 
     def __getattr__(self, name: str) -> Any:
@@ -247,6 +247,9 @@ class QuantizedGraph(Engine):
         """
         if self.evaluator is None:
             raise RuntimeError(f"{who}: expected a loss; call compile(loss, metrics=[...]) first")
+
+    def _fill(self, name: str, vector: np.ndarray, value: Any) -> None:
+        raise AttributeError(read_only(name))
 
     def dequantized(self) -> Any:
         """Return a float32 network with the weights that the narrow numbers stand for, not compiled.

@@ -175,23 +175,43 @@ def trace(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Structure:
     )
 
 
-def chain(layers: Iterable[Layer], input_shape: int | Shape) -> Structure:
-    """Return the graph of layers one after the other.
+def chain(layers: Iterable[Any], input_shape: int | Shape | None) -> Structure:
+    """Return the graph of layers one after the other, as ``chained`` takes them."""
+    first, last = chained(layers, input_shape)
+    return trace((first,), (last,))
+
+
+def chained(parts: Iterable[Any], input_shape: int | Shape | None) -> tuple[Tensor, Tensor]:
+    """Return an input, and what layers or networks, one after the other, make of it.
+
+    ``input_shape`` None: that of the network that comes first.
 
     Raises
     ------
     TypeError, ValueError
-        If a part is not a layer, or the shapes do not fit.
+        If a part is neither, or the shapes do not fit.
     """
-    x = first = Input(as_shape("Sequential", input_shape))
-    layers = list(layers)
-    if not layers:
+    parts = list(parts)
+    if not parts:
         raise ValueError("Sequential: expected at least one layer, got none")
-    for position, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            hint = "; write Dense(...), not Dense" if isinstance(layer, type) else ""
-            raise TypeError(f"Sequential: expected layers, got {layer!r:.60} at position {position}{hint}")
-        x = layer(x)
+    if input_shape is None:
+        if not is_network(parts[0]):
+            raise TypeError(
+                "Sequential: expected input_shape, the shape of one row, such as 784 or (28, 28); only a network that "
+                "comes first has one of its own"
+            )
+        input_shape = parts[0].input_shapes[0]
+    x = first = Input(as_shape("Sequential", input_shape))
+    for position, part in enumerate(parts):
+        if not isinstance(part, Layer) and not is_network(part):
+            hint = "; write Dense(...), not Dense" if isinstance(part, type) else ""
+            raise TypeError(f"Sequential: expected layers, got {part!r:.60} at position {position}{hint}")
+        x = part(x)
         if not isinstance(x, Tensor):
-            raise TypeError(f"Sequential: expected layers that give one tensor, got {layer!r:.200}; build a Network")
-    return trace((first,), (x,))
+            raise TypeError(f"Sequential: expected layers that give one tensor, got {part!r:.200}; build a Network")
+    return first, x
+
+
+def is_network(part: Any) -> bool:
+    """Whether this is a network that can be applied to tensors."""
+    return callable(part) and isinstance(getattr(part, "structure", None), Structure)

@@ -1,17 +1,29 @@
 """Activation functions a = sigma(z)."""
 
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from math import prod
-from typing import Self
+from typing import Any, Self
 
 from fastnn._core.ops import ActivationOp
 from fastnn._core.step import Op
 from fastnn._core.table import ACTIVATIONS
-from fastnn._spec import choose, require_number
+from fastnn._spec import checked_by, meant, require_number
 from fastnn.layers.base import Built, Layer, Shape
 
 NAMES = (*ACTIVATIONS, "softmax")
+WORDS = {"logistic": "sigmoid", "swish": "silu", "linear": "identity"}  # of other libraries
 DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
+
+
+def as_activation(who: str, name: str, value: Any) -> str | None:
+    """Return the activation that a text means, None for what is no text; ValueError if it means none."""
+    return meant(f"{who}: unknown {name}", value, NAMES, WORDS) if isinstance(value, str) else None
+
+
+def require_function(who: str, name: str, value: Any, known: Sequence[str] = NAMES) -> str:
+    """Return the one of these activations that a value means; ValueError if it means none."""
+    return meant(f"{who}: unknown {name}", value, known, WORDS)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -22,7 +34,8 @@ class Activation(Layer):
     ----------
     function : str
         ``identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, gelu, silu`` (elementwise) or ``softmax``
-        (over the last axis).
+        (over the last axis); also as other libraries have them: ``ReLU``, ``LeakyReLU``, ``logistic``, ``swish``,
+        ``linear``.
     alpha : float, optional
         Slope of leaky_relu for z < 0 (0.01 if not given); scale of elu for z < 0 (1 if not given).
     name : str, optional
@@ -45,14 +58,13 @@ class Activation(Layer):
     >>> layers = [fn.Dense(32), fn.Activation("leaky_relu", alpha=0.2), fn.Dense(1)]
     """
 
-    function: str
+    function: str = field(metadata=checked_by(require_function))
     _: KW_ONLY
     alpha: float | None = None
     name: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        choose("Activation: unknown function", self.function, NAMES)
         if self.alpha is None:
             return
         if self.function not in DEFAULT_ALPHA:
@@ -79,14 +91,13 @@ def activation_ops(who: str, activation: str | Layer | None, shape: Shape) -> tu
     Raises
     ------
     ValueError
-        If the name is unknown or the layer changes the shape.
+        If the layer changes the shape.
     TypeError
         If it is neither a name nor a layer.
     """
     if activation is None:
         return ()
     if isinstance(activation, str):
-        choose(f"{who}: unknown activation", activation, NAMES)
         activation = Activation(activation)
     if not isinstance(activation, Layer):
         raise TypeError(f"{who}: expected activation to be a name or a layer, got {type(activation).__name__}")

@@ -43,12 +43,74 @@ class Tensor:
         What that layer was applied to.
     name : str or None
         Of an input.
+    source : Network or None
+        The network that the layer stems from, if one was applied: there its parameters have the values that they start
+        from.
+
+    Examples
+    --------
+    Tensors of one shape are added by ``+``:
+
+    >>> import fastnn as fn
+    >>> x = fn.Input(64)
+    >>> fn.Network(x, x + fn.Dense(64, "tanh")(x))
+    <Network (B, 64) -> (B, 64), 4,160 parameters, float32>
     """
 
     shape: Shape
     layer: Layer | None = None
     inputs: tuple[Tensor, ...] = ()
     name: str | None = None
+    source: Any = None
+
+    __array_ufunc__ = None  # an array beside a tensor leaves the operator to it
+
+    def __add__(self, other: object) -> Tensor:
+        """Return the sum, as ``fn.add``."""
+        if not isinstance(other, Tensor):
+            raise TypeError(_no_operator("+", other))
+        return Layer.registry["Add"]()(self, other)  # type: ignore[operator]
+
+    def __radd__(self, other: object) -> Tensor:
+        """Return the tensor itself for 0, with which Python's ``sum`` begins."""
+        if isinstance(other, int) and other == 0:
+            return self
+        raise TypeError(_no_operator("+", other))
+
+    def __sub__(self, other: object) -> Any:
+        """Refuse: no layer does this."""
+        raise TypeError(_no_operator("-", other))
+
+    def __mul__(self, other: object) -> Any:
+        """Refuse: no layer does this."""
+        raise TypeError(_no_operator("*", other))
+
+    def __truediv__(self, other: object) -> Any:
+        """Refuse: no layer does this."""
+        raise TypeError(_no_operator("/", other))
+
+    def __matmul__(self, other: object) -> Any:
+        """Refuse: no layer does this."""
+        raise TypeError(_no_operator("@", other))
+
+    def __neg__(self) -> Any:
+        """Refuse: no layer does this."""
+        raise TypeError(_no_operator("-", self))
+
+    __rsub__, __rmul__, __rtruediv__, __rmatmul__ = __sub__, __mul__, __truediv__, __matmul__
+
+
+def _no_operator(sign: str, other: object) -> str:
+    """Return what to do in place of an operator that no layer carries out."""
+    if not isinstance(other, Tensor):
+        return (
+            f"Tensor: expected another tensor at {sign!r}, got {type(other).__name__}; a fixed number or array is a "
+            "layer of your own, fn.Custom(forward, backward), and one that is learned is in Dense"
+        )
+    return (
+        f"Tensor: no layer carries out {sign!r}; tensors are added (x + y, fn.add) and joined (fn.concatenate), and "
+        "fn.Custom(forward, backward) of what is joined does the rest"
+    )
 
 
 def as_shape(who: str, shape: int | tuple[int, ...]) -> Shape:
@@ -84,6 +146,14 @@ class Layer(Spec, family="layer"):
 
     name: str | None
     matrices: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(abstract=abstract, **kwargs)
+        if cls.build is Layer.build and not abstract and not hasattr(cls, "expand"):
+            raise TypeError(
+                f"{cls.__name__}: a subclass of fn.Layer needs build, which gives compiled ops; a layer of your own in "
+                f"NumPy is fn.Custom(forward, backward, name={cls.__name__.lower()!r})"
+            )
 
     @property
     def activation_function(self) -> Any:

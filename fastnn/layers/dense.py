@@ -7,7 +7,7 @@ from typing import ClassVar
 from fastnn._core.ops import DenseOp
 from fastnn._spec import checked, checked_by, require_count, require_flag
 from fastnn.initializers import Initializer, as_initializer
-from fastnn.layers.activation import Activation, activation_ops, default_initializer
+from fastnn.layers.activation import Activation, activation_ops, as_activation, default_initializer
 from fastnn.layers.base import Built, Layer, Shape
 
 
@@ -53,7 +53,7 @@ class Dense(Layer):
     """
 
     units: int = field(metadata=checked_by(require_count))
-    activation: str | Layer | None = None
+    activation: str | Layer | None = field(default=None, metadata=checked_by(as_activation))
     _: KW_ONLY
     bias: bool = checked(True, require_flag)
     kernel_initializer: str | Initializer | None = None

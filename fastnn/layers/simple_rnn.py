@@ -1,9 +1,11 @@
 """The plain recurrent layer."""
 
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import Any, ClassVar
 
-from fastnn._spec import choose
+from fastnn._spec import checked
+from fastnn.layers.activation import require_function
 from fastnn.layers.recurrent import _Recurrent
 
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
@@ -43,14 +45,10 @@ class SimpleRNN(_Recurrent):
     """
 
     _: KW_ONLY
-    activation: str = "tanh"
+    activation: str = checked("tanh", partial(require_function, known=ACTIVATIONS))
 
     kind: ClassVar[str] = "simple"
     gate_names: ClassVar[tuple[str, ...]] = ("h",)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        choose(f"{self.title}: unknown activation", self.activation, ACTIVATIONS)
 
     def options(self) -> dict[str, Any]:
         """Return the activation."""

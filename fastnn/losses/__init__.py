@@ -7,15 +7,19 @@ given with each loss.  Elementwise losses are means over the outputs.  No loss h
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
+from numbers import Integral
 from typing import Any, ClassVar
 
-from fastnn._spec import Spec, above_0, checked, choose, require_fraction, require_number
+import numpy as np
+
+from fastnn._spec import Spec, above_0, checked, meant, require_count, require_fraction, require_number
 from fastnn.losses.link import IDENTITY, LOG, MARGIN, SIGMOID, SOFTMAX, Link
 
 __all__ = [
     "AbsoluteError",
     "BinaryCrossEntropy",
     "CrossEntropy",
+    "CustomLoss",
     "Distance",
     "Hinge",
     "Huber",
@@ -30,8 +34,9 @@ class Loss(Spec, family="loss"):
     """Base of all losses.
 
     ``kernel``: name of the C kernel for real targets; ``label_kernel``: for integer class labels, if they are taken.
-    ``targets``: which real targets are allowed.  ``link``: how the raw outputs that it takes become answers; a last
-    layer with the link's activation is computed together with the loss in training (``predict`` still applies it).
+    ``targets``: which real targets are allowed; "own": those that a CustomLoss declares.  ``link``: how the raw outputs
+    that it takes become answers; a last layer with the link's activation is computed together with the loss in training
+    (``predict`` still applies it).
     ``setting``: the field, if there is one, whose number the kernel takes.
     """
 
@@ -229,16 +234,102 @@ class Hinge(Loss):
     link = MARGIN
 
 
+def _target_shape(who: str, name: str, value: Any) -> tuple[int, ...] | None:
+    """Return a shape of a row, which may be (): one number."""
+    if value is None:
+        return None
+    shape = (value,) if isinstance(value, Integral) and not isinstance(value, bool) else value
+    if not isinstance(shape, tuple | list):
+        raise TypeError(f"{who}: expected {name} to be a shape such as 2 or (), got {value!r:.60}")
+    for size in shape:
+        require_count(who, f"each size of {name}", size)
+    if len(shape) > 8:
+        raise ValueError(f"{who}: expected {name} of at most 8 axes, got {len(shape)}")
+    return tuple(map(int, shape))
+
+
+def _target_dtype(who: str, name: str, value: Any) -> str | None:
+    """Return the name of one of the dtypes that targets may have."""
+    if value is None:
+        return None
+    try:
+        dtype = np.dtype(value).name
+    except (TypeError, ValueError, SyntaxError):
+        dtype = ""
+    if dtype not in TARGET_DTYPES:
+        raise ValueError(f"{who}: expected {name} to be {', '.join(TARGET_DTYPES)} or None, got {value!r:.60}")
+    return dtype
+
+
+TARGET_DTYPES = ("int64", "float32", "float64")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class CallableLoss(Loss, abstract=True):
+class CustomLoss(Loss, abstract=True):
     """A function of yours: ``function(y_true, y_pred) -> (losses (B,), their gradient with respect to y_pred (B, O))``.
 
-    Weights and the mean are applied to what it returns.  Made where a function is passed as ``loss``.
+    Weights and the mean are applied to what it returns.  A function that is passed as ``loss`` takes targets of the
+    outputs' shape, in the network's dtype; for others, class labels or pairs say, put it into this class.
+
+    Parameters
+    ----------
+    function : callable
+        Its arguments are read-only arrays: y_true (B, *target_shape), and y_pred (B, *output_shape) in the network's
+        dtype.
+    target_shape : int or tuple of int, optional
+        Shape of the target of one row: ``()`` for a number; if not given, that of the output.
+    target_dtype : {"int64", "float32", "float64"}, optional
+        "int64" takes whole numbers alone; if not given, that of the network.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the function cannot be called, or shape or dtype cannot be those of targets.
+
+    Notes
+    -----
+    Files hold no code: networks are saved with ``optimizer=False`` and compiled again.
+
+    Examples
+    --------
+    Q-learning, whose targets are pairs of an action and a value, and which looks at the output of the action alone:
+
+    >>> import numpy as np, fastnn as fn
+    >>> def of_action(target, q):
+    ...     rows, action = np.arange(len(q)), target[:, 0].astype(int)
+    ...     error = q[rows, action] - target[:, 1]
+    ...     gradient = np.zeros_like(q)
+    ...     gradient[rows, action] = 2 * error
+    ...     return error**2, gradient
+    >>> net = fn.Sequential([fn.Dense(3, kernel_initializer="zeros")], input_shape=2, seed=0)
+    >>> net.compile(fn.CustomLoss(of_action, target_shape=2), fn.SGD(0.25))
+    >>> net.train_step(np.zeros(2), [1, 4.0])
+    16.0
+    >>> net.predict_one(np.zeros(2))
+    array([0., 2., 0.], dtype=float32)
     """
 
     kernel = "custom"
-    _: KW_ONLY
     function: Callable[[Any, Any], tuple[Any, Any]]
+    _: KW_ONLY
+    target_shape: int | tuple[int, ...] | None = checked(None, _target_shape)
+    target_dtype: str | None = checked(None, _target_dtype)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not callable(self.function) or isinstance(self.function, type):
+            raise TypeError(f"CustomLoss: expected a function, got {self.function!r:.60}")
+
+    @property
+    def targets(self) -> str:  # type: ignore[override]
+        """Which targets it takes: "any" of the output's shape and dtype, or its "own"."""
+        return "any" if self.target_shape is None and self.target_dtype is None else "own"
+
+    def target_of(self, output_shape: tuple[int, ...], dtype: Any) -> tuple[tuple[int, ...], np.dtype]:
+        """Return shape and dtype of the target of one row, for an output of this shape and dtype."""
+        shape = output_shape if self.target_shape is None else self.target_shape
+        assert isinstance(shape, tuple)
+        return shape, np.dtype(self.target_dtype or dtype)
 
     def to_config(self) -> dict[str, Any]:
         """Refuse: files hold no code.
@@ -256,6 +347,21 @@ class CallableLoss(Loss, abstract=True):
 
 NAMES: dict[str, type[Any]] = {loss.kernel: loss for loss in Loss.registry.values()}  # type: ignore[attr-defined]
 
+WORDS = {  # of other libraries; what means several losses, or none, says so
+    "mse": "squared_error", "mean_squared_error": "squared_error", "mse_loss": "squared_error",
+    "mae": "absolute_error", "mean_absolute_error": "absolute_error", "l1_loss": "absolute_error",
+    "smooth_l1": "huber", "smooth_l1_loss": "huber", "huber_loss": "huber", "log_cosh_loss": "log_cosh",
+    "pinball": "quantile", "pinball_loss": "quantile", "quantile_loss": "quantile", "hinge_loss": "hinge",
+    "poisson_nll": "poisson", "poisson_nll_loss": "poisson",
+    "bce": "binary_cross_entropy", "bce_loss": "binary_cross_entropy", "binary_crossentropy": "binary_cross_entropy",
+    "bce_with_logits": "binary_cross_entropy", "bce_with_logits_loss": "binary_cross_entropy",
+    "ce": "cross_entropy", "cross_entropy_loss": "cross_entropy", "softmax_cross_entropy": "cross_entropy",
+    "categorical_crossentropy": "cross_entropy", "sparse_categorical_crossentropy": "cross_entropy",
+    "log_loss": "write cross_entropy for one class out of several, binary_cross_entropy for yes or no",
+    "rmse": "write squared_error, which is smallest where its root is",
+    "nll_loss": "write cross_entropy, and leave out the last log_softmax",
+}  # fmt: skip
+
 
 def as_loss(value: Any) -> Loss:
     """Return the loss of that name, ``value`` itself if it is one, or a function as a loss.
@@ -270,8 +376,7 @@ def as_loss(value: Any) -> Loss:
     if isinstance(value, Loss):
         return value
     if isinstance(value, str):
-        choose("compile: unknown loss", value, NAMES)
-        return NAMES[value]()
+        return NAMES[meant("compile: unknown loss", value, NAMES, WORDS)]()
     if callable(value) and not isinstance(value, type):
-        return CallableLoss(function=value)
+        return CustomLoss(value)
     raise TypeError(f"compile: expected loss to be a name, a Loss or a function, got {value!r:.80}")

@@ -13,7 +13,7 @@ Conventions, the same for all:
 
 from collections.abc import Callable
 
-from fastnn._spec import choose
+from fastnn._spec import meant
 from fastnn.metrics.base import Array, CallableMetric, Metric
 from fastnn.metrics.classification import Accuracy, Error, accuracy, confusion_matrix, error
 from fastnn.metrics.regression import (
@@ -31,6 +31,12 @@ __all__ = [
 ]  # fmt: skip
 
 METRICS: dict[str, type[Metric]] = {cls.name: cls for cls in (Accuracy, Error, R2, MeanSquaredError, MeanAbsoluteError)}
+WORDS = {  # of other libraries
+    "acc": "accuracy", "accuracy_score": "accuracy", "binary_accuracy": "accuracy", "categorical_accuracy": "accuracy",
+    "sparse_categorical_accuracy": "accuracy", "error_rate": "error", "r2_score": "r2", "r_squared": "r2",
+    "mse": "mean_squared_error", "squared_error": "mean_squared_error", "mae": "mean_absolute_error",
+    "absolute_error": "mean_absolute_error",
+}  # fmt: skip
 FUNCTIONS = (accuracy, error, r2, mean_squared_error, mean_absolute_error)  # each in one call what its name streams
 
 
@@ -40,9 +46,9 @@ def get_metric(metric: str | Metric | Callable[[Array, Array], float], *, thresh
     Parameters
     ----------
     metric : str, Metric or callable
-        One of "accuracy", "error", "r2", "mean_squared_error", "mean_absolute_error"; one of the functions of these
-        names; a function ``(y_true, y_pred) -> float``, averaged over chunks by rows; or a streaming metric of one's
-        own, which is reset.
+        One of "accuracy", "error", "r2", "mean_squared_error", "mean_absolute_error", or another word for it such as
+        "acc" or "mse"; one of the functions of these names; a function ``(y_true, y_pred) -> float``, averaged over
+        chunks by rows; or a streaming metric of one's own, which is reset.
     threshold : float, default 0.5
         Score above which a single output says yes: 0.0 for logits, 0.5 for probabilities.
 
@@ -70,6 +76,5 @@ def get_metric(metric: str | Metric | Callable[[Array, Array], float], *, thresh
     metric = next((function.__name__ for function in FUNCTIONS if function is metric), metric)
     if not isinstance(metric, str):
         return CallableMetric(metric)
-    choose("unknown metric", metric, METRICS)
-    cls = METRICS[metric]
+    cls = METRICS[meant("unknown metric", metric, METRICS, WORDS)]
     return cls(threshold) if issubclass(cls, Accuracy) else cls()

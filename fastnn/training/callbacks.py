@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -30,7 +31,7 @@ class EpochInfo:
     val_loss : float or None
         Loss on the validation data, None without them.
     metrics : dict of str to float
-        Metrics by the name they have in the history, such as "val_accuracy".
+        Metrics by the name they have in the history, such as "val_accuracy", and "accuracy" of the training.
     learning_rate : float
         Learning rate of the last update.
     seconds : float
@@ -98,7 +99,7 @@ class Callback:
         """
 
     def on_batch_end(self, done_rows: int, total_rows: int | None, loss: float) -> None:
-        """Look at the progress within an epoch; called at most about 20 times a second, and only if overridden.
+        """Look at a mini-batch, after its update; called after each one, and only if overridden.
 
         Parameters
         ----------
@@ -106,6 +107,19 @@ class Callback:
             Rows seen in this epoch so far.
         total_rows : int or None
             Rows of the whole epoch; None where the data come from an iterator of unknown length.
+        loss : float
+            Mean loss of the epoch so far.
+        """
+
+    def on_progress(self, done_rows: int, total_rows: int | None, loss: float) -> None:
+        """Show the progress within an epoch; called about 20 times a second, and only if overridden.
+
+        Parameters
+        ----------
+        done_rows : int
+            Rows seen in this epoch so far.
+        total_rows : int or None
+            As in ``on_batch_end``.
         loss : float
             Mean loss of the epoch so far.
         """
@@ -180,15 +194,68 @@ def as_callback(value: object) -> Callback:
     True
     """
     if isinstance(value, Callback):
+        require_methods(value)
         return value
     if isinstance(value, type) and issubclass(value, Callback):
         raise TypeError(f"callbacks: expected a Callback, got the class itself; write {value.__name__}(...)")
-    if callable(value):
+    if callable(value) and not isinstance(value, type):
+        require_arguments(value, "a function", "(info: EpochInfo)", 1)
         return FunctionCallback(value)
     raise TypeError(
         "callbacks: expected a Callback or a function of the epoch's information, "
         f"got {type(value).__name__} {value!r:.60}"
     )
+
+
+# By method: its arguments, as messages show them, and how many they are.
+ARGUMENTS = {
+    "on_fit_begin": ("(net, epochs)", 2),
+    "on_batch_end": ("(done_rows, total_rows, loss)", 3),
+    "on_progress": ("(done_rows, total_rows, loss)", 3),
+    "on_epoch_end": ("(info: EpochInfo)", 1),
+    "on_fit_end": ("(net, history)", 2),
+}
+# Methods of other libraries' callbacks, which nothing would call.
+WORDS = {
+    "on_train_begin": "on_fit_begin",
+    "on_train_start": "on_fit_begin",
+    "on_train_end": "on_fit_end",
+    "on_train_batch_end": "on_batch_end",
+    "on_train_epoch_end": "on_epoch_end",
+    "on_validation_end": "on_epoch_end",
+    "on_validation_epoch_end": "on_epoch_end",
+    "on_test_end": "on_epoch_end",
+    "on_epoch_begin": "on_fit_begin or on_epoch_end",
+    "on_epoch_start": "on_fit_begin or on_epoch_end",
+    "on_batch_begin": "on_batch_end",
+    "on_train_batch_begin": "on_batch_end",
+    "on_train_batch_start": "on_batch_end",
+}
+
+
+def require_methods(callback: Callback) -> None:
+    """Raise TypeError unless the methods of a callback are ours, and take what they are called with."""
+    kind = type(callback)
+    for word, name in WORDS.items():
+        if callable(getattr(callback, word, None)) and not hasattr(Callback, word):
+            raise TypeError(f"callbacks: {kind.__name__}.{word} would never be called; write {name}")
+    for name, (shown, count) in ARGUMENTS.items():
+        if getattr(kind, name) is not getattr(Callback, name):
+            require_arguments(getattr(callback, name), f"{kind.__name__}.{name}", shown, count)
+
+
+def require_arguments(function: Callable[..., Any], what: str, shown: str, count: int) -> None:
+    """Raise TypeError unless a function can be called with so many arguments."""
+    try:
+        taken = signature(function)
+    except ValueError:  # of some builtins nobody knows
+        return
+    try:
+        taken.bind(*range(count))
+    except TypeError:
+        raise TypeError(
+            f"callbacks: expected {what} to take {shown}, got {getattr(function, '__name__', 'one')}{taken}"
+        ) from None
 
 
 class EarlyStopping(Callback):
@@ -404,7 +471,7 @@ class ProgressBar(Callback):
         stream = sys.stderr if self.stream is None else self.stream
         self._bar = bar("ProgressBar", unit="row", unit_scale=True, desc=f"epoch 0/{epochs}", file=stream)
 
-    def on_batch_end(self, done_rows: int, total_rows: int | None, loss: float) -> None:
+    def on_progress(self, done_rows: int, total_rows: int | None, loss: float) -> None:
         """Move the bar."""
         if total_rows is not None:
             self._bar.total = self._epochs * total_rows

@@ -10,10 +10,11 @@ from fastnn._core.rng import SHUFFLE
 from fastnn._core.table import all_finite
 from fastnn._core.trainer import NOT_FINITE
 from fastnn._spec import require_count, require_flag
-from fastnn.data.feed import Feed, make_feed, validation_feed
+from fastnn.data.feed import Feed, make_feed, require_split, split_feeds, validation_feed
 from fastnn.data.ports import Block
 from fastnn.data.shuffle import Shuffle
 from fastnn.errors import DivergenceError
+from fastnn.graph.binding import counted, decisions
 from fastnn.metrics import Metric, get_metric
 from fastnn.schedules import CallableSchedule, Constant, ReduceOnPlateau
 from fastnn.threads import raise_if_stopped
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from fastnn.graph.graph import Graph
     from fastnn.graph.quantized import QuantizedGraph
 
+SHOWN = 0.05  # seconds between two calls of on_progress
 UPDATES = 1 << 16  # most updates of one call over several epochs: their rates are made beforehand
 
 Rates = Callable[["Graph", int], np.ndarray]  # of a network's next updates, so many
@@ -41,6 +43,7 @@ def fit(
     sample_weight: Any = None,
     class_weight: Any = None,
     validation_data: Any = None,
+    validation_split: float = 0.0,
     callbacks: Any = (),
     shuffle: bool = True,
     verbose: Any = "auto",
@@ -59,21 +62,29 @@ def fit(
         require_count("fit", "epochs", epochs)
         require_count("fit", "batch_size", batch_size)
         require_flag("fit", "shuffle", shuffle)
-        feed = make_feed("fit", net.ports, X, y, sample_weight, class_weight, batch_size, epochs, rows)
-        validation = None if validation_data is None else validation_feed("fit", net.ports, validation_data, epochs)
+        if type(validation_split) in (int, float) and not validation_split:
+            feed = make_feed("fit", net.ports, X, y, sample_weight, class_weight, batch_size, epochs, rows)
+            validation = None if validation_data is None else validation_feed("fit", net.ports, validation_data, epochs)
+        else:
+            require_split("fit", validation_split, validation_data, X, y, rows)
+            feed, validation = split_feeds(
+                "fit", net.ports, X, y, sample_weight, class_weight, batch_size, validation_split
+            )
         if not isinstance(callbacks, Iterable):
             got = type(callbacks).__name__
             raise TypeError(f"fit: expected callbacks to be a list, got {got}; write callbacks=[...]")
         calls = [as_callback(callback) for callback in callbacks]
         if wanted("fit", verbose, 2):
             calls.append(EpochLog() if verbose == 2 else ProgressBar())
-        net.history = history = History()
+        net.history, found = History(), running(net)
+        history = net.history
 
         def validate(info: EpochInfo, sums: Sums) -> None:
+            info.metrics = counts(found, net.trainer.accuracies())
             if validation is not None:
                 values = measured(net, validation, _metrics(net))
                 info.val_loss = values.pop("loss")
-                info.metrics = {f"val_{name}": value for name, value in values.items()}
+                info.metrics |= {f"val_{name}": value for name, value in values.items()}
 
         by_function = isinstance(net.schedule, ReduceOnPlateau | CallableSchedule) or net.trainer.calls_functions
         if feed.whole is not None and not (calls or validation or by_function):  # nothing runs between epochs
@@ -145,22 +156,30 @@ def train_epoch(net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequen
     there are no rows.
     """
     listeners = [call for call in calls if type(call).on_batch_end is not Callback.on_batch_end]
-    done, loss, weight, penalty, rate = 0, 0.0, 0.0, 0.0, 0.0
+    watchers = [call for call in calls if type(call).on_progress is not Callback.on_progress]
+    done, loss, weight, penalty, rate, shown = 0, 0.0, 0.0, 0.0, 0.0, perf_counter()
 
-    def tick(rows: int, mean: float) -> None:
+    def tick(rows: int, more_loss: float, more_weight: float) -> None:
+        nonlocal shown
         raise_if_stopped()
+        mean = (loss + more_loss) / (weight + more_weight) if weight + more_weight else 0.0
         for call in listeners:
             call.on_batch_end(done + rows, feed.n, mean)
+        if watchers and perf_counter() - shown > SHOWN:
+            shown = perf_counter()
+            for call in watchers:
+                call.on_progress(done + rows, feed.n, mean)
 
+    net.trainer.clear_hits()
     try:
         for block in feed.blocks(shuffle):
             size = feed.batch_size or block.n
             steps = rates(net, -(-block.n // size))
-            more = net.trainer.run(*block, size, steps, tick)
+            more = net.trainer.run(*block, size, steps, tick, bool(listeners))
             done, loss, weight, rate = done + block.n, loss + more[0], weight + more[1], float(steps[-1])
             penalty += net.trainer.penalty_sum
-            for call in listeners:
-                call.on_batch_end(done, feed.n, loss / weight if weight else 0.0)
+            for call in watchers:
+                call.on_progress(done, feed.n, loss / weight if weight else 0.0)
         if not done:
             raise ValueError("fit: expected at least one batch from the iterable, got none")
         if not all_finite(net.params):  # no loss is computed after the last update
@@ -198,9 +217,7 @@ class trained:
     def __enter__(self) -> None:
         net = self.net
         if not net.fitting.acquire(blocking=False):
-            raise RuntimeError(
-                "fit: this network is being trained by another call; train a copy.deepcopy of it instead"
-            )
+            raise RuntimeError("fit: this network is being trained by another call; train net.copy() instead")
         try:
             trainer = net.trainer
             self.trainer, self.attributes, self.params = trainer, dict(net.__dict__), net.params.copy()
@@ -244,22 +261,28 @@ def schedule_rates(net: "Graph", n: int) -> np.ndarray:
 def _epochs(net: "Graph", block: Block, batch_size: int, shuffle: bool, epochs: int, history: History) -> None:
     """Train all epochs, many in one call of the Trainer; the results are those of ``train``."""
     n_batches = -(-block.n // batch_size)
+    found = running(net)
     while epochs:
         losses = np.empty(min(epochs, max(1, UPDATES // n_batches)))
+        accuracies = np.empty((len(losses), len(net.losses)))
         rates = schedule_rates(net, len(losses) * n_batches)
         raise_if_stopped()
         began = perf_counter()
         try:
             drawn = (net.seed, SHUFFLE, net.epoch) if shuffle else None
-            net.trainer.run_epochs(*block, batch_size, rates, losses, drawn, lambda rows, loss: raise_if_stopped())
+            net.trainer.run_epochs(
+                *block, batch_size, rates, losses, drawn, lambda *_: raise_if_stopped(), accuracies if found else None
+            )
         except DivergenceError as error:
             raise _diverged(net.epoch + net.trainer.epochs_done + 1, error) from None
         finally:  # after an interruption too
             done = net.trainer.epochs_done
             seconds = (perf_counter() - began) / max(done, 1)
-            for loss, rate in zip(losses[:done].tolist(), rates[n_batches - 1 :: n_batches].tolist(), strict=False):
+            last = rates[n_batches - 1 :: n_batches]
+            for loss, rate, shares in zip(losses[:done].tolist(), last.tolist(), accuracies.tolist(), strict=False):
                 net.epoch += 1
-                history.append(net.epoch, loss=loss, learning_rate=rate, seconds=seconds)
+                shown = counts(found, shares) if found else {}
+                history.append(net.epoch, loss=loss, **shown, learning_rate=rate, seconds=seconds)
         epochs -= len(losses)
 
 
@@ -284,6 +307,34 @@ def measured(net: "Graph | QuantizedGraph", feed: Feed, metrics: dict[str, tuple
     if not weight_sum:
         raise ValueError("evaluate: expected at least one row of positive weight, got none")
     return {"loss": loss_sum / weight_sum, **{name: metric.result() for name, (_, metric) in metrics.items()}}
+
+
+def running(net: "Graph") -> list[tuple[str, int, bool]]:
+    """Return what is counted while a network trains: its name, its output, and whether right or wrong ones."""
+    several, result = len(net.output_shapes) > 1, []
+    for output, metrics in enumerate(counted(net.metrics, len(net.losses))):
+        if decisions(net.losses[output], net.output_shapes[output], net.dtype)[0]:
+            for metric in metrics:
+                name = f"{metric.name}_{output + 1}" if several else metric.name
+                result.append((name, output, metric.name == "accuracy"))
+    return result
+
+
+def counts(found: list[tuple[str, int, bool]], accuracies: Sequence[float]) -> dict[str, float]:
+    """Return accuracy and error of an epoch by name; ``accuracies``: by output, as the Trainer counts them.
+
+    Raises ValueError if targets are no classes.
+    """
+    result = {}
+    for name, output, right in found:
+        share = accuracies[output]
+        if share < 0:
+            raise ValueError(
+                f"{name}: expected labels, rows that sum to 1 (one class), rows of 0 and 1 (several labels) "
+                "or, for a single output, 0 and 1 (or -1 and 1) as targets, got others; use r2 for real targets"
+            )
+        result[name] = share if right else 1.0 - share
+    return result
 
 
 def _metrics(net: "Graph | QuantizedGraph") -> dict[str, tuple[int, Metric]]:

@@ -97,7 +97,7 @@ SIGNATURES = {
     fn.set_num_threads: "n",
     fn.get_num_threads: "",
     fn.Network.compile: "self, loss, optimizer, *, metrics, loss_weights",
-    fn.Network.fit: "self, X, y, *, epochs, batch_size, sample_weight, class_weight, validation_data, callbacks, "
+    fn.Network.fit: "self, X, y, *, epochs, batch_size, sample_weight, class_weight, validation_data, validation_split, callbacks, "
     "shuffle, verbose, loss, optimizer, metrics",
     fn.Network.evaluate: "self, X, y, *, sample_weight",
     fn.Network.forward: "self, X, training",
@@ -111,7 +111,12 @@ SIGNATURES = {
     fn.Network.save_weights: "self, path",
     fn.Network.load_weights: "self, path",
     fn.Network.to_onnx: "self, path, *, input_names, output_names, metadata",
-    fn.Network.apply_gradients: "self",
+    fn.Network.apply_gradients: "self, *, learning_rate",
+    fn.Network.copy: "self",
+    fn.Network.get_weights: "self",
+    fn.Network.set_weights: "self, weights",
+    fn.Network.predict_proba: "self, X",
+    fn.CustomLoss: "function, *, target_shape, target_dtype",
 }  # fmt: skip
 
 
@@ -139,7 +144,7 @@ def test_compiled_entry_points_take_the_design_s_arguments():
     for name, first in (
         ("predict", "predict(self, X, out=None)"),
         ("predict_one", "predict_one(self, x, out=None)"),
-        ("train_step", "train_step(self, x, y, sample_weight=None)"),
+        ("train_step", "train_step(self, x, y, sample_weight=None, *, learning_rate=None)"),
     ):
         assert getattr(fn.Network, name).__doc__.lstrip().splitlines()[0].replace("Engine.", "").startswith(first)
 

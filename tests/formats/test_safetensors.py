@@ -496,7 +496,7 @@ STRUCTURE = [
     ("no outputs", set_at("structure", "outputs", []), "an output"),
     ("100 outputs", set_at("structure", "outputs", [1] * 100), "at most 64"),
     ("layer beyond", set_at("structure", "nodes", 0, "layer", 77), "expected layer below"),
-    ("loss", set_at("training", "losses", 0, "type", "CallableLoss"), "loss"),
+    ("loss", set_at("training", "losses", 0, "type", "CustomLoss"), "loss"),
     ("optimizer", set_at("training", "optimizer", "type", "eval"), "unknown optimizer 'eval'"),
     ("momentum", set_at("training", "optimizer", "momentum", 1), "momentum below 1"),
     ("schedule", set_at("training", "optimizer", "learning_rate", {"type": "CallableSchedule", "function": "f"}), "schedule|function"),

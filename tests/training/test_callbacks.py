@@ -235,11 +235,11 @@ def test_progress_bar_counts_rows_of_the_whole_fit():
     stream = io.StringIO()
     bar = ProgressBar(stream)
     bar.on_fit_begin(None, 2)
-    bar.on_batch_end(60, 100, 0.5)
+    bar.on_progress(60, 100, 0.5)
     assert (bar._bar.n, bar._bar.total) == (60, 200)
     bar.on_epoch_end(EpochInfo(1, 2, 0.5, 0.4321, {}, 0.01, 1.0, 100))
     assert (bar._bar.n, bar._bar.total) == (100, 200)
-    bar.on_batch_end(30, 100, 0.5)
+    bar.on_progress(30, 100, 0.5)
     assert bar._bar.n == 130
     bar.on_epoch_end(EpochInfo(2, 2, 0.25, 0.4321, {}, 0.01, 1.0, 100))
     bar.on_fit_end(None, History())
@@ -253,7 +253,7 @@ def test_progress_bar_without_a_known_length(capsys):
     pytest.importorskip("tqdm")
     bar = ProgressBar()
     bar.on_fit_begin(None, 3)
-    bar.on_batch_end(60, None, 0.5)
+    bar.on_progress(60, None, 0.5)
     assert (bar._bar.n, bar._bar.total) == (60, None)
     bar.on_epoch_end(EpochInfo(1, 3, 0.5, samples=70))
     assert (bar._bar.n, bar._bar.total) == (70, 210)
@@ -332,3 +332,118 @@ def test_batch_calls_within_epochs():
     assert rows.calls
     assert all(0 < done <= total == 20000 for done, total in rows.calls)
     assert len([1 for (a, _), (b, _) in zip(rows.calls, rows.calls[1:], strict=False) if b < a]) <= 1
+
+
+# ---- what is called, how often, with what ----------------------------------------------------------------------------
+
+
+class Batches(Callback):
+    def __init__(self):
+        self.calls = []
+
+    def on_batch_end(self, done_rows, total_rows, loss):
+        self.calls.append((done_rows, total_rows, loss))
+
+
+@pytest.mark.parametrize("road", ["whole", "parts", "batches"])
+def test_on_batch_end_is_called_once_after_every_mini_batch(road, monkeypatch):
+    """With the mean loss so far, here by the losses of a twin's steps."""
+    fn = pytest.importorskip("fastnn")
+    if road == "parts":
+        monkeypatch.setattr("fastnn.data.feed.BUFFER_BYTES", 300)
+    random = np.random.default_rng(0)
+    X, y = random.normal(size=(50, 3)), random.normal(size=(50, 1))
+    nets = [fn.Sequential([fn.Dense(4, "tanh"), fn.Dense(1)], 3, seed=0, dtype="float32") for _ in range(2)]
+    for net in nets:
+        net.compile("squared_error", fn.SGD(0.1))
+    book = Batches()
+    parts = [(X[start : start + 8], y[start : start + 8]) for start in range(0, 50, 8)]
+    data = (parts,) if road == "batches" else (X, y)
+    nets[0].fit(*data, epochs=2, batch_size=8, shuffle=False, callbacks=[book])
+    expected = []
+    for _ in range(2):
+        total = done = 0.0
+        for part in parts:
+            total, done = total + len(part[0]) * nets[1].train_step(*part), done + len(part[0])
+            expected.append((done, None if road == "batches" else 50, total / done))
+    assert [call[:2] for call in book.calls] == [call[:2] for call in expected]
+    np.testing.assert_allclose([call[2] for call in book.calls], [call[2] for call in expected], rtol=1e-5)
+
+
+def test_on_progress_is_called_seldom_and_at_the_end_of_an_epoch():
+    fn = pytest.importorskip("fastnn")
+    shown = []
+
+    class Shown(Batches):
+        def on_progress(self, done_rows, total_rows, loss):
+            shown.append((done_rows, total_rows))
+
+    book = Shown()
+    X = np.random.default_rng(0).standard_normal((2000, 4)).astype(np.float32)
+    net = fn.Sequential([fn.Dense(3)], 4, seed=0)
+    net.fit(X, X[:, :3], batch_size=1, loss="mse", callbacks=[book], verbose=0)
+    assert len(book.calls) == 2000
+    assert shown[-1] == (2000, 2000)
+    assert len(shown) < 500
+
+
+class Derived(Callback):
+    """A base class of the user's with methods that take more than they are given."""
+
+    def on_epoch_end(self, info, *, verbose=False):
+        return None
+
+
+def accepted(info, net=None):
+    return None
+
+
+@pytest.mark.parametrize("callback", [Derived(), accepted, lambda *args: None, lambda info, **more: None, print])
+def test_more_than_is_given_may_be_taken(callback):
+    assert isinstance(as_callback(callback), Callback)
+
+
+def methods(**functions):
+    return type("Mine", (Callback,), functions)()
+
+
+WRONG = {
+    "no argument": (lambda: None, r"a function to take \(info: EpochInfo\), got <lambda>\(\)"),
+    "two": (lambda epoch, logs: None, r"a function to take \(info: EpochInfo\), got <lambda>\(epoch, logs\)"),
+    "keyword": (lambda *, info: None, r"a function to take \(info: EpochInfo\), got <lambda>\(\*, info\)"),
+    "method": (
+        methods(on_epoch_end=lambda self: None),
+        r"Mine.on_epoch_end to take \(info: EpochInfo\), got <lambda>\(\)",
+    ),
+    "batch": (
+        methods(on_batch_end=lambda self, batch, logs=None: None),
+        r"Mine.on_batch_end to take \(done_rows, total_rows, loss\), got <lambda>\(batch, logs=None\)",
+    ),
+    "begin": (methods(on_fit_begin=lambda self, logs=None: None), r"Mine.on_fit_begin to take \(net, epochs\)"),
+    "end": (methods(on_fit_end=lambda self: None), r"Mine.on_fit_end to take \(net, history\)"),
+    "progress": (
+        methods(on_progress=lambda self, rows: None),
+        r"Mine.on_progress to take \(done_rows, total_rows, loss\)",
+    ),
+    "never called": (methods(on_train_begin=lambda self, logs: None), "never be called; write on_fit_begin"),
+    "batch begin": (methods(on_batch_begin=lambda self, batch: None), "would never be called; write on_batch_end"),
+    "a class": (dict, "expected a Callback or a function"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_callbacks_that_take_something_else_say_what_they_get(name):
+    callback, said = WRONG[name]
+    with pytest.raises(TypeError, match=said):
+        as_callback(callback)
+
+
+def test_every_method_has_its_arguments_checked():
+    from inspect import signature
+
+    from fastnn.training.callbacks import ARGUMENTS
+
+    found = {
+        name: len(signature(getattr(Callback(), name)).parameters) for name in dir(Callback) if name.startswith("on_")
+    }
+    assert {name: count for name, (_, count) in ARGUMENTS.items()} == found

@@ -528,7 +528,7 @@ def test_history_holds_what_happened():
     net.compile("cross_entropy", fn.SGD(fn.StepDecay(0.1, factor=0.5, every=7)), metrics=["accuracy"])
     history = net.fit(X, Y, epochs=3, batch_size=8, validation_data=(X[:20], Y[:20]), verbose=0)
     assert net.history is history
-    assert list(history) == ["loss", "val_loss", "val_accuracy", "learning_rate", "seconds"]
+    assert list(history) == ["loss", "val_loss", "accuracy", "val_accuracy", "learning_rate", "seconds"]
     assert history.epochs == [1, 2, 3]
     assert history["learning_rate"] == [0.1, 0.05, 0.025]  # seven updates per epoch
     found = net.evaluate(X[:20], Y[:20])
@@ -672,7 +672,7 @@ def test_verbose_two_writes_a_line_per_epoch(capsys):
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert [line.split("  ")[0] for line in lines] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
-    assert f"loss {net.history['loss'][0]:.4f}  val_loss {net.history['val_loss'][0]:.4f}  val_accuracy" in lines[0]
+    assert f"loss {net.history['loss'][0]:.4f}  val_loss {net.history['val_loss'][0]:.4f}  accuracy" in lines[0]
     assert err == ""
 
 

@@ -24,12 +24,23 @@ def code() -> None:
     assert_type(net.params, NDArray[Any])
     assert_type(net.n_params, int)
     assert_type(net.learning_rate, float)
+    net.learning_rate = 0.01
+    net.learning_rate = fn.StepDecay(0.1, every=10)
+    assert_type(net.train_step(X, y, learning_rate=0.1), float)
+    net.grads *= 0.5
+    net.params = net.params - 0.1 * net.grads
+    assert_type(net.copy(), fn.Sequential)
+    net.set_weights(net.get_weights())
+    net.fit(X, y, validation_split=0.25)
+    whole = fn.Sequential([net, fn.Dense(1)], seed=0)
+    whole.compile(fn.CustomLoss(lambda t, p: (p[:, 0], p), target_shape=(), target_dtype="int64"))
     history: fn.History = net.fit(X, y, epochs=2, validation_data=(X, y), callbacks=[fn.EarlyStopping(patience=3)])
     losses: list[float] = history["loss"]
     score: float = net.evaluate(X, y)["loss"]
     weights: dict[str, np.ndarray] = dict(net.named_parameters())
 
     a, b = fn.Input(2), fn.Input(3)
+    assert_type(a + a, fn.Tensor)
     both = fn.Network([a, b], [fn.Dense(2)(fn.concatenate(a, b)), fn.Dense(1)(a)], seed=0, dtype="float64")
     answers: list[NDArray[np.float64]] = both.predict([np.zeros((3, 2)), np.zeros((3, 3))])
 

@@ -19,13 +19,13 @@ def code() -> None:
     net.train_step(X)  # E: call-arg
     net.train_step(X, y, weight=1.0)  # E: call-arg
     name: str = net.train_step(X, y)  # E: assignment
-    net.params = X  # E: misc
+    net.trainer = None  # E: misc
     net.predict(X).colour  # E: attr-defined
     net.fit(X, y, epoch=3)  # E: call-arg
     net.fit(X, y, epochs="3")  # E: arg-type
     net.plan.n_params + "1"  # E: operator
     fn.Sequential([fn.Dense], input_shape=4)  # E: list-item
-    fn.Sequential([fn.Dense(2)])  # E: call-arg
+    fn.Sequential()  # E: call-arg
     fn.Dense(2, unit=3)  # E: call-arg
     fn.set_num_threads("2")  # E: arg-type
     stream = fn.Stream(net)

@@ -1,0 +1,44 @@
+"""Parameters of a graph as arrays of their own: given, taken, and put into its vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from fastnn.data.ports import as_numeric, packed
+from fastnn.graph.assembly import Place
+
+
+def fill(name: str, vector: np.ndarray, value: Any) -> None:
+    """Put what is assigned to ``net.params`` or ``net.grads`` into that vector.
+
+    Raises TypeError or ValueError if it is no such vector of numbers.
+    """
+    values = as_numeric(f"net.{name}", "values", value)
+    if values.shape != vector.shape:
+        raise ValueError(f"net.{name}: expected values of shape {vector.shape}, got {values.shape}")
+    vector[...] = values
+
+
+def set_weights(who: str, places: list[Place], params: np.ndarray, weights: Any) -> None:
+    """Set every parameter from a list of arrays; all are checked before any is set.
+
+    Raises TypeError or ValueError if they are not as many finite arrays of the right shapes.
+    """
+    names = [f"{place.layer}.{place.name}" for place in places]
+    if isinstance(weights, np.ndarray) or not isinstance(weights, Iterable) or isinstance(weights, str | dict):
+        raise TypeError(
+            f"{who}: expected a list of {len(places)} arrays as get_weights gives, got {type(weights).__name__}; all "
+            "parameters as one vector: net.params[:] = vector"
+        )
+    arrays = [as_numeric(who, "weights", value) for value in weights]
+    if len(arrays) != len(places):
+        raise ValueError(f"{who}: expected {len(places)} arrays, {', '.join(names)[:200]}, got {len(arrays)}")
+    for name, place, array in zip(names, places, arrays, strict=True):
+        if array.shape != place.shape:
+            raise ValueError(f"{who}: expected {name} of shape {place.shape}, got {array.shape}")
+    ready = [packed(who, name, array, params.dtype) for name, array in zip(names, arrays, strict=True)]
+    for place, array in zip(places, ready, strict=True):
+        place.of(params)[...] = array
