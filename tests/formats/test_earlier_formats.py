@@ -95,8 +95,8 @@ def test_a_network_may_come_first_in_a_process(call, tmp_path):
     net = fn.Sequential([fn.Dense(2)], input_shape=3, seed=0)
     net.save(tmp_path / "a.safetensors")
     net.to_onnx(tmp_path / "a.onnx")
-    mlp = "from types import SimpleNamespace as N; import numpy as np; mlp = N(activation='relu', out_activation_='identity', "
-    mlp += "coefs_=[np.ones((3, 2))], intercepts_=[np.ones(2)])"
+    mlp = "from types import SimpleNamespace as N; import numpy as np\nmlp = N(activation='relu', "
+    mlp += "out_activation_='identity', coefs_=[np.ones((3, 2))], intercepts_=[np.ones(2)])"
     done = subprocess.run(
         [sys.executable, "-c", f"import fastnn as fn\n{mlp}\nprint(type(fn.{call}).__name__)"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
