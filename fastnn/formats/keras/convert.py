@@ -92,14 +92,21 @@ def new_network(
     """Return the network that a model is, and its arrays in the order of the network's layers."""
     if type(model).__name__ == "Sequential":
         layers, shape = layers_of(model, input_shape)
-        return Graph.of(chain(layers, shape), kind="Sequential", seed=seed, dtype=dtype), arrays
+        return with_settings(Graph.of(chain(layers, shape), kind="Sequential", seed=seed, dtype=dtype)), arrays
     if input_shape is not None:
         raise ValueError("from_keras: input_shape is of a Sequential; a functional model knows its inputs")
     read = graph_of(model)
-    net = Graph.of(trace(tuple(read.inputs), tuple(read.outputs)), kind="Network", seed=seed, dtype=dtype)
+    structure = trace(tuple(read.inputs), tuple(read.outputs))
+    net = with_settings(Graph.of(structure, kind="Network", seed=seed, dtype=dtype))
     owners = {id(read.owners[view.spec]): read.owners[view.spec] for view in net.layers if view.spec in read.owners}
     given = [array for owner in owners.values() for array in owner.get_weights()]
     return net, [as_array("from_keras", f"weights[{i}]", array) for i, array in enumerate(given)]
+
+
+def with_settings(net: Any) -> Any:
+    """Return the network with its initial values: what are settings there and parameters here stay so."""
+    net.draw_parameters()
+    return net
 
 
 def load_arrays(net: Graph, arrays: Sequence[np.ndarray]) -> None:

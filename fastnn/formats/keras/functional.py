@@ -28,7 +28,8 @@ def graph_of(model: Any) -> Read:
         )
     reader = Reader(model)
     inputs = [reader.input_of(name) for name, *_ in listed(config["input_layers"])]
-    waiting = [entry for entry in config["layers"] if entry["class_name"] != "InputLayer"]
+    # What mask_zero compares stands among the layers, and is read with the Embedding.
+    waiting = [entry for entry in config["layers"] if entry["class_name"] not in ("InputLayer", "NotEqual")]
     while waiting:
         ready = [entry for entry in waiting if reader.is_ready(entry)]
         if not ready:
