@@ -104,6 +104,7 @@ GRAPHS = {
     "mean of channels first": (model([("t = Transpose(x)", {"perm": [0, 2, 1]}), ("m = GlobalAveragePool(t)"), ("y = Flatten(m)")], (None, 5, 4)), ["reduce"]),
     "mean of all": (model([("y = ReduceMean(x)", {"axes": [1, 2]}), ], (None, 5, 4)), None),
     "norm of channels second": (model([("t = Transpose(x)", {"perm": [0, 2, 1]}), "b = BatchNormalization(t, v, v, v, v)", ("y = Transpose(b)", {"perm": [0, 2, 1]})], (None, 5, 4), v=np.abs(V4)), ["batchnorm"]),
+    "two scalers": (model([("s = ml.Scaler(x)", SCALED), ("y = ml.Scaler(s)", {"offset": [0.5], "scale": [3.0]})]), ["scale"] * 4),
     "linear": (model([("s = ml.Scaler(x)", SCALED), ("y = ml.LinearRegressor(s)", {"coefficients": [1.0, 2.0, 3.0, 4.0], "intercepts": [0.5]})]), ["scale", "scale", "dense"]),
 }  # fmt: skip
 

@@ -111,7 +111,9 @@ class Operator:
             return layer(*inputs)
         reader = self.reader
         names = tuple(name for name in self.node.input if name in reader.constants)
-        numbers = tuple((name, array.shape, array.tobytes()) for name, array in parameters.items() if array.ndim < 2)
+        numbers = tuple(
+            (name, array.shape, array.tobytes()) for name, array in parameters.items() if array.ndim < 2 or not names
+        )
         key = (type(layer), self.kind, names, repr(layer._values()), tuple(x.shape for x in inputs), numbers)
         if key not in reader.shared:
             name = reader.free_name(names[0].rpartition(".")[0]) if names else None
