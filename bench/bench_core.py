@@ -35,9 +35,12 @@ LAYERS = {  # by name: a function of the tensor (B, 128) before it
     "GRU": lambda x: fn.GRU(32)(fn.Reshape((8, 16))(x)),
     "LSTM": lambda x: fn.LSTM(32)(fn.Reshape((8, 16))(x)),
     "LayerNorm": fn.LayerNorm(),
+    "Multiply": lambda x: fn.Multiply()(x, fn.Dense(WIDTH)(x)),
     "PhaseDense": lambda x: fn.PhaseDense(WIDTH, "relu")(x, fn.Dense(1)(x)),
+    "Reduce": lambda x: fn.Reduce("mean")(fn.Reshape((8, 16))(x)),
     "Reshape": fn.Reshape((8, 16)),
     "Residual": fn.Residual([fn.Dense(WIDTH, "relu")]),
+    "Scale": fn.Scale(),
     "SimpleRNN": lambda x: fn.SimpleRNN(32)(fn.Reshape((8, 16))(x)),
     "Slice": fn.Slice(0, 64),
 }

@@ -117,6 +117,35 @@ def bench_add(benchmark, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def bench_multiply(benchmark, dtype):
+    x, y = draw(N, dtype=dtype), draw(N, dtype=dtype, seed=1)
+    benchmark(doors.multiply, x, y, out=np.empty_like(x))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_column_maxima(benchmark, dtype):
+    benchmark(doors.column_maxima, draw(*MATRIX, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_column_maxima_backward(benchmark, dtype):
+    x = draw(*MATRIX, dtype=dtype)
+    benchmark(doors.column_maxima_backward, x, x[0].copy())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_log_softmax_forward(benchmark, dtype):
+    z = draw(400, 10, dtype=dtype)
+    benchmark(doors.log_softmax_forward, z, out=np.empty_like(z))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_log_softmax_backward(benchmark, dtype):
+    a = doors.log_softmax_forward(draw(400, 10, dtype=dtype))
+    benchmark(doors.log_softmax_backward, a, draw(400, 10, dtype=dtype), out=np.empty_like(a))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def bench_add_scaled(benchmark, dtype):
     benchmark(doors.add_scaled, draw(N, dtype=dtype), draw(N, dtype=dtype, seed=1), 1e-9)
 

@@ -26,17 +26,35 @@ FORMULAS(selu, z > 0 ? FN(SELU_SCALE) * z : FN(SELU_FLOOR) * FN(expm1)(z), a > 0
 FORMULAS(softplus, (z > 0 ? z : 0) + FN(log1p)(FN(exp_minus)(FABS(z))), -FN(expm1)(-a))
 #undef FORMULAS
 
+/* With t = |z|: z Phi(z) = max(z, 0) - t Phi(-t), and the slope Phi(z) + z phi(z) likewise.  The tails keep their relative
+ * accuracy: they are multiplied by their power of two last. */
+FNN_ELEMENT REAL FN(gelu_value)(REAL z, REAL alpha)
+{
+    const REAL t = FN(normal_argument)(z);
+    REAL density, tail;
+    const REAL shifted = FN(normal)(t, &density, &tail);
+    return (z <= 0 ? 0 : z) - FN(times_power)(t * tail, shifted);
+}
+FNN_ELEMENT REAL FN(gelu_slope)(REAL z, REAL alpha)
+{
+    const REAL t = FN(normal_argument)(z);
+    REAL density, tail;
+    const REAL shifted = FN(normal)(t, &density, &tail);
+    const REAL rest = FN(times_power)(FMA(t, density, -tail), shifted);
+    return z > 0 ? 1 + rest : -rest;
+}
+
 static const REAL FN(GELU_LINEAR) = (REAL)1.5957691216057307117597842397375; /* 2 sqrt(2/pi) */
 static const REAL FN(GELU_CUBIC) = (REAL)0.071354816272600247446847922;      /* 0.044715 times that */
 
 /* 1 + tanh(u) = 2 logistic(2u): the left tail keeps its relative accuracy.  Beyond the clamps the logistic is
  * exactly 0 or 1 and the products with infinity that would make a NaN do not arise. */
-FNN_ELEMENT REAL FN(gelu_value)(REAL z, REAL alpha)
+FNN_ELEMENT REAL FN(gelu_tanh_value)(REAL z, REAL alpha)
 {
     z = z < -30 ? -30 : z;
     return z * FN(logistic)(z * FMA(FN(GELU_CUBIC), z * z, FN(GELU_LINEAR)));
 }
-FNN_ELEMENT REAL FN(gelu_slope)(REAL z, REAL alpha)
+FNN_ELEMENT REAL FN(gelu_tanh_slope)(REAL z, REAL alpha)
 {
     z = FN(clamp)(z, -30, 30);
     const REAL square = z * z;
@@ -54,6 +72,16 @@ FNN_ELEMENT REAL FN(silu_slope)(REAL z, REAL alpha)
     z = FN(clamp)(z, -1000, 1000);
     const REAL s = FN(logistic)(z);
     return FMA(z * s, 1 - s, s);
+}
+
+FNN_ELEMENT REAL FN(clipped_relu_value)(REAL z, REAL alpha)
+{
+    z = z <= 0 ? 0 : z;
+    return z > alpha ? alpha : z;
+}
+FNN_ELEMENT REAL FN(clipped_relu_slope)(REAL z, REAL alpha)
+{
+    return z > 0 && z <= alpha ? 1 : 0;
 }
 
 /* ---- the table's kernels ---- */

@@ -117,6 +117,10 @@ typedef struct fnn_kernels {
     void (*softmax_backward)(ptrdiff_t B, ptrdiff_t O, const fnn_real *a, const fnn_real *da, fnn_real *dz);
     /* out_b = log sum_o exp z_bo, stable for |z| up to the largest finite number. */
     void (*log_sum_exp)(ptrdiff_t B, ptrdiff_t O, const fnn_real *z, fnn_real *out);
+    /* a_bo = z_bo - log sum_o exp z_bo; a may be z. */
+    void (*log_softmax_forward)(ptrdiff_t B, ptrdiff_t O, const fnn_real *z, fnn_real *a);
+    /* dz_b = da_b - exp(a_b) sum_o da_bo; dz may be da. */
+    void (*log_softmax_backward)(ptrdiff_t B, ptrdiff_t O, const fnn_real *a, const fnn_real *da, fnn_real *dz);
 
     fnn_products products;
     /* As the weight gradient for biases, ADDS: out_o += scale * sum_b x_bo, b in order: x (B, O) with rows x_row apart,
@@ -131,6 +135,12 @@ typedef struct fnn_kernels {
     /* ---- vectors (fnn_vector.tmpl.h) -------------------------------------------------------------------------- */
     /* z = x + y; z may be x or y. */
     void (*add)(ptrdiff_t N, const fnn_real *x, const fnn_real *y, fnn_real *z);
+    /* z = x * y; z may be x or y. */
+    void (*multiply)(ptrdiff_t N, const fnn_real *x, const fnn_real *y, fnn_real *z);
+    /* y_c = max_r x_rc: x (R, C), y (C,); a column that holds NaN is NaN. */
+    void (*column_maxima)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, fnn_real *y);
+    /* dx_rc = dy_c where x_rc is the first of the largest of its column, else 0. */
+    void (*column_maxima_backward)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, const fnn_real *dy, fnn_real *dx);
     /* ADDS: y += scale * x. */
     void (*add_scaled)(ptrdiff_t N, double scale, const fnn_real *x, fnn_real *y);
     /* y = scale * x; y may be x. */

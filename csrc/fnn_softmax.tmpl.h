@@ -107,3 +107,34 @@ static void FN(fnn_log_sum_exp)(ptrdiff_t B, ptrdiff_t O, const fnn_real *z, fnn
         log_sum[b] = (REAL)((double)m + FN(log)(FN(exp_sum)(O, in + b * O, m, NULL)));
     }
 }
+
+/* ---- log-softmax ---- */
+
+static void FN(fnn_log_softmax_forward)(ptrdiff_t B, ptrdiff_t O, const fnn_real *z, fnn_real *a)
+{
+    REAL log_sum[FNN_BLOCK];
+    for (ptrdiff_t start = 0; start < B; start += FNN_BLOCK) {
+        const ptrdiff_t count = B - start < FNN_BLOCK ? B - start : FNN_BLOCK;
+        const REAL *in = (const REAL *)z + start * O;
+        REAL *out = (REAL *)a + start * O;
+        FN(fnn_log_sum_exp)(count, O, in, log_sum);
+        for (ptrdiff_t b = 0; b < count; b++) {
+            const REAL shift = log_sum[b];
+            EACH(o, O)
+                out[b * O + o] = in[b * O + o] - shift;
+        }
+    }
+}
+
+static void FN(fnn_log_softmax_backward)(ptrdiff_t B, ptrdiff_t O, const fnn_real *a, const fnn_real *da, fnn_real *dz)
+{
+    for (ptrdiff_t b = 0; b < B; b++) {
+        const REAL *row = (const REAL *)a + b * O, *gradient = (const REAL *)da + b * O;
+        REAL *out = (REAL *)dz + b * O;
+        double lane[FNN_LANES] = {0};
+        FN(accumulate)(O, gradient, lane);
+        const REAL sum = (REAL)FN(join)(lane);
+        EACH(o, O)
+            out[o] = FMA(-FN(exp)(row[o]), sum, gradient[o]);
+    }
+}

@@ -58,10 +58,11 @@ const fnn_kernels FN(fnn_kernels) = {
 #include "fnn_families.def"
 #define KERNEL(name) .name = FN(fnn_##name)
     KERNEL(softmax_forward), KERNEL(softmax_backward), KERNEL(log_sum_exp),
+    KERNEL(log_softmax_forward), KERNEL(log_softmax_backward),
     .products = {1, FN(fnn_product_forward), FN(fnn_product_input_gradient), FN(fnn_product_weight_gradient),
                  FN(fnn_product_row_gradients)},
     KERNEL(add_row_sum),
-    KERNEL(add), KERNEL(add_scaled), KERNEL(scale), KERNEL(clip), KERNEL(sum), KERNEL(sum_squares),
+    KERNEL(add), KERNEL(multiply), KERNEL(column_maxima), KERNEL(column_maxima_backward), KERNEL(add_scaled), KERNEL(scale), KERNEL(clip), KERNEL(sum), KERNEL(sum_squares),
     KERNEL(all_finite), KERNEL(add_penalty), KERNEL(limit_columns),
     KERNEL(column_moments), KERNEL(batch_norm_forward), KERNEL(batch_norm_backward),
     KERNEL(layer_norm_forward), KERNEL(layer_norm_backward),

@@ -8,6 +8,38 @@ static void FN(fnn_add)(ptrdiff_t N, const fnn_real *x, const fnn_real *y, fnn_r
         out[n] = left[n] + right[n];
 }
 
+static void FN(fnn_multiply)(ptrdiff_t N, const fnn_real *x, const fnn_real *y, fnn_real *z)
+{
+    const REAL *left = x, *right = y;
+    REAL *out = z;
+    EACH(n, N)
+        out[n] = left[n] * right[n];
+}
+
+static void FN(fnn_column_maxima)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, fnn_real *y)
+{
+    REAL *out = y;
+    memcpy(out, x, (size_t)C * sizeof *out);
+    for (ptrdiff_t r = 1; r < R; r++) {
+        const REAL *row = (const REAL *)x + r * C;
+        EACH(c, C)
+            out[c] = row[c] <= out[c] || out[c] != out[c] ? out[c] : row[c]; /* NaN is larger than all */
+    }
+}
+
+static void FN(fnn_column_maxima_backward)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, const fnn_real *dy, fnn_real *dx)
+{
+    const REAL *in = x, *gradient = dy;
+    REAL *out = dx;
+    memset(out, 0, (size_t)(R * C) * sizeof *out);
+    for (ptrdiff_t c = 0; c < C; c++) {
+        ptrdiff_t largest = 0;
+        for (ptrdiff_t r = 1; r < R; r++)
+            largest = in[r * C + c] <= in[largest * C + c] || in[largest * C + c] != in[largest * C + c] ? largest : r;
+        out[largest * C + c] = gradient[c];
+    }
+}
+
 static void FN(fnn_add_scaled)(ptrdiff_t N, double scale, const fnn_real *x, fnn_real *y)
 {
     const REAL factor = (REAL)scale;

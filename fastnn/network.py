@@ -424,6 +424,46 @@ class Network(Graph):
 
         save_onnx(self, path, input_names=input_names, output_names=output_names, metadata=metadata)
 
+    def to_torch(self, *, state_dict: bool = False) -> Any:
+        """Return the network as a module of PyTorch, or its weights as PyTorch has them.
+
+        Parameters
+        ----------
+        state_dict : bool
+            Weights alone, also where there is a module.
+
+        Returns
+        -------
+        torch.nn.Sequential or OrderedDict of str to torch.Tensor
+            A Sequential, in ``eval`` mode and in the network's dtype, whose answers are those of ``predict``, if the
+            layers stand in a row and are Dense, Activation, Dropout, Flatten, Reshape, BatchNorm of vectors, LayerNorm
+            or Embedding (which takes integers there).  Else a state dict: a tensor for each parameter,
+            ``layer.weight`` and so on, matrices turned and gates in PyTorch's order, for ``load_state_dict`` of a
+            module whose parts have the names of the layers.  Layers that PyTorch does not have keep the names of their
+            parameters.  Tensors are copies.
+
+        Raises
+        ------
+        ImportError
+            If torch is not installed.
+        ValueError
+            If an LSTM has peepholes or no forget gate, which PyTorch's cannot have.
+
+        Examples
+        --------
+        >>> import fastnn as fn
+        >>> net = fn.Sequential([fn.Dense(8, "relu"), fn.Dense(3)], input_shape=4, seed=0)
+        >>> net.to_torch()  # doctest: +SKIP
+        Sequential(
+          (dense_1): Linear(in_features=4, out_features=8, bias=True)
+          (dense_1_activation): ReLU()
+          (dense_2): Linear(in_features=8, out_features=3, bias=True)
+        )
+        """
+        from fastnn.formats.torch.write import to_torch
+
+        return to_torch(self, state_dict=state_dict)
+
     def export_c(
         self,
         path: str | PathLike[str],

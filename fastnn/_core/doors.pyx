@@ -96,6 +96,20 @@ def log_sum_exp(z, isa=None):
     return out
 
 
+def log_softmax_forward(z, isa=None, out=None):
+    """log softmax of each row."""
+    c = Call(z, isa, True, out)
+    c.kernels.log_softmax_forward(c.rows, c.columns, c.read(z), c.result())
+    return c.out
+
+
+def log_softmax_backward(a, da, isa=None, out=None):
+    """dz from the output a and its gradient."""
+    c = Call(a, isa, True, out)
+    c.kernels.log_softmax_backward(c.rows, c.columns, c.read(a), c.read(da), c.result())
+    return c.out
+
+
 def loss(name, y, target, weight=None, double parameter=0.0, double scale=1.0, isa=None, bint gradient=True, out=None):
     """Return (sum_b weight_b L_b, dy); dy is None where gradient is false."""
     c = Call(y, isa, True, out)
@@ -247,6 +261,28 @@ def add(x, y, isa=None, out=None):
     """x + y."""
     c = Call(x, isa, False, out)
     c.kernels.add(c.N, c.read(x), c.read(y), c.result())
+    return c.out
+
+
+def multiply(x, y, isa=None, out=None):
+    """x * y."""
+    c = Call(x, isa, False, out)
+    c.kernels.multiply(c.N, c.read(x), c.read(y), c.result())
+    return c.out
+
+
+def column_maxima(x, isa=None):
+    """max_r x_rc."""
+    c = Call(x, isa, True)
+    out = c.new((c.columns,))
+    c.kernels.column_maxima(c.rows, c.columns, c.read(x), c.write(out, out.shape))
+    return out
+
+
+def column_maxima_backward(x, dy, isa=None):
+    """dx from the input and the gradient of its maxima."""
+    c = Call(x, isa, True)
+    c.kernels.column_maxima_backward(c.rows, c.columns, c.read(x), c.read(dy, (c.columns,)), c.result())
     return c.out
 
 

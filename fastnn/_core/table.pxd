@@ -70,12 +70,18 @@ cdef extern from "fnn_kernels.h" nogil:
         void (*softmax_forward)(Py_ssize_t B, Py_ssize_t O, const void* z, void* a) noexcept nogil
         void (*softmax_backward)(Py_ssize_t B, Py_ssize_t O, const void* a, const void* da, void* dz) noexcept nogil
         void (*log_sum_exp)(Py_ssize_t B, Py_ssize_t O, const void* z, void* out) noexcept nogil
+        void (*log_softmax_forward)(Py_ssize_t B, Py_ssize_t O, const void* z, void* a) noexcept nogil
+        void (*log_softmax_backward)(Py_ssize_t B, Py_ssize_t O, const void* a, const void* da, void* dz) noexcept nogil
         fnn_products products
         fnn_loss_value* loss
         fnn_optimizer_update* update
         void (*add_row_sum)(Py_ssize_t B, Py_ssize_t O, double scale, const void* x, Py_ssize_t x_row,
                             void* out) noexcept nogil
         void (*add)(Py_ssize_t N, const void* x, const void* y, void* z) noexcept nogil
+        void (*multiply)(Py_ssize_t N, const void* x, const void* y, void* z) noexcept nogil
+        void (*column_maxima)(Py_ssize_t R, Py_ssize_t C, const void* x, void* y) noexcept nogil
+        void (*column_maxima_backward)(Py_ssize_t R, Py_ssize_t C, const void* x, const void* dy,
+                                       void* dx) noexcept nogil
         void (*add_scaled)(Py_ssize_t N, double scale, const void* x, void* y) noexcept nogil
         void (*scale)(Py_ssize_t N, double scale, const void* x, void* y) noexcept nogil
         void (*clip)(Py_ssize_t N, double limit, void* x) noexcept nogil

@@ -38,7 +38,7 @@ class MLPClassifier(MultilayerPerceptron):
         Units of each hidden layer; an empty list for a linear model.
     activation : str or list of str
         Of all hidden layers, or of each: ``identity, logistic, tanh, relu, leaky_relu, elu, selu, softplus, gelu,
-        silu``.
+        gelu_tanh, silu, clipped_relu``.
     solver : {"adam", "sgd", "lbfgs", "adamw", "amsgrad", "rmsprop", "adagrad", "adadelta"} or Optimizer
         What minimises the loss.  An Optimizer (``fn.AdamW(1e-3, weight_decay=0.05)``) brings its own rates and
         penalties: alpha, learning_rate and what follows it are not used then.

@@ -9,11 +9,12 @@ from fastnn.estimators import parameters
 from fastnn.estimators.design import ACTIVATIONS, NORMALIZATIONS
 from fastnn.estimators.parameters import count, flag, number, one_of
 from fastnn.layers.activation import NAMES as FUNCTIONS
+from fastnn.layers.activation import OF_VECTORS
 from fastnn.optimizers import NAMES as OPTIMIZERS
 from fastnn.optimizers import Optimizer
 from fastnn.schedules import Schedule
 
-ELEMENTWISE = (*ACTIVATIONS, *(name for name in FUNCTIONS if name not in ("identity", "softmax")))
+ELEMENTWISE = (*ACTIVATIONS, *(name for name in FUNCTIONS if name not in ("identity", *OF_VECTORS)))
 
 
 def _sizes(value: Any) -> bool:

@@ -82,6 +82,24 @@ def merged_biases(kind: str, bias: np.ndarray, beside: np.ndarray, had: str, wan
     return {"bias": np.concatenate([bias[:inner] + beside[:inner], bias[inner:]]), "recurrent_bias": beside[inner:]}
 
 
+def to_torch(layer: Any, parameters: Parameters) -> Parameters:
+    """Return what one layer and direction of PyTorch's LSTM, GRU or RNN has, under the names of layer 0."""
+    had, wanted = "".join(layer.gates), TORCH[layer.kind]
+    result = {
+        "weight_ih_l0": reorder(parameters["weight"], had, wanted).T,
+        "weight_hh_l0": reorder(parameters["recurrent_weight"], had, wanted).T,
+    }
+    if layer.bias:
+        beside = np.zeros_like(parameters["bias"])
+        if "recurrent_bias" in parameters:  # of n, which stands last here
+            beside[-layer.units :] = parameters["recurrent_bias"]
+        result |= {
+            "bias_ih_l0": reorder(parameters["bias"], had, wanted),
+            "bias_hh_l0": reorder(beside, had, wanted),
+        }
+    return result
+
+
 def check_plain(who: str, layer: Layer) -> None:
     """Raise ValueError for an LSTM that only fastnn and ONNX have."""
     if isinstance(layer, LSTM) and (layer.peepholes or not layer.forget_gate):

@@ -14,8 +14,9 @@ import numpy as np
 
 from fastnn.errors import ModelFormatError
 from fastnn.formats.arrays import require_finite
+from fastnn.formats.earlier import upgraded
 from fastnn.formats.files import damaged, from_json, require_file, to_json, write_atomically
-from fastnn.graph.graph import KINDS, Graph
+from fastnn.graph.graph import Graph, kinds
 from fastnn.graph.quantize import Quantized
 from fastnn.graph.quantized import QUANTIZERS, VALUES, WEIGHT, QuantizedGraph, narrowed
 from fastnn.graph.structure import Structure
@@ -23,7 +24,7 @@ from fastnn.layers.base import Layer
 from fastnn.losses import Loss
 from fastnn.optimizers import Optimizer
 
-FORMAT = 1
+FORMAT = 2  # 1: gelu was the tanh form
 HEADER_LIMIT = 1 << 24  # bytes
 SIZE_LIMIT = 1 << 40  # elements per row of a tensor that a file may ask for
 FIELDS = {"format", "kind", "dtype", "seed", "structure", "metadata", "training"}
@@ -181,8 +182,8 @@ def rebuild(description: dict[str, Any], tensors: dict[str, np.ndarray], custom:
     check_description(description)
     with damaged("the description does not make a network"):
         kind, dtype, seed = description["kind"], description["dtype"], description["seed"]
-        if kind not in KINDS:
-            raise ValueError(f"expected kind {' or '.join(KINDS)}, got {kind!r:.60}")
+        if kind not in kinds():
+            raise ValueError(f"expected kind {' or '.join(kinds())}, got {kind!r:.60}")
         if isinstance(seed, bool) or not isinstance(seed, int) or not isinstance(description["metadata"], dict):
             raise ValueError("expected an integer seed and an object of metadata")
         structure = Structure.from_config(description["structure"], custom)
@@ -209,8 +210,8 @@ def rebuild_quantized(
     check_description(description)
     with damaged("the description does not make a network"):
         dtype, structure = description["dtype"], Structure.from_config(description["structure"], custom)
-        if description["kind"] not in KINDS or not isinstance(description["metadata"], dict):
-            raise ValueError(f"expected kind {' or '.join(KINDS)} and an object of metadata")
+        if description["kind"] not in kinds() or not isinstance(description["metadata"], dict):
+            raise ValueError(f"expected kind {' or '.join(kinds())} and an object of metadata")
         if type(description["seed"]) is not int or "training" in description:
             raise ValueError("expected an integer seed, and no training state")
         bound_parameters(structure, sum(array.nbytes for array in tensors.values()), VALUES[dtype].itemsize)
@@ -256,6 +257,8 @@ def read_description(data: bytes, key: str = "fastnn", what: str = "a network") 
         raise ModelFormatError(f"expected {what} saved by fastnn, got another safetensors file") from error
     except (ValueError, RecursionError) as error:
         raise ModelFormatError(f"the header is not valid JSON: {error}") from error
+    if type(version) is int and version == 1:
+        return dict(upgraded(description))
     if type(version) is not int or version != FORMAT:
         raise ModelFormatError(f"expected format {FORMAT}, got {version!r:.40}; a newer fastnn may read it")
     return description

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -36,7 +37,18 @@ if TYPE_CHECKING:
 
     from fastnn.losses import Loss
 
-KINDS: dict[str, type[Graph]] = {}  # by the name that files use; each class adds itself
+KINDS: dict[str, type[Graph]] = {}  # by the name that files use; each class adds itself, see ``kinds``
+
+
+def kinds() -> dict[str, type[Graph]]:
+    """Return the classes by the name that files use.
+
+    They stand above, and nothing here may import them: where a network is made of a file before anyone asked for a
+    class, the package is asked for one, which loads them.
+    """
+    if not KINDS:
+        _ = sys.modules["fastnn"].Network
+    return KINDS
 
 
 class Graph(Engine):
@@ -105,7 +117,7 @@ class Graph(Engine):
         TypeError, ValueError
             If a layer cannot take its inputs, or ``params`` are not what the layers need.
         """
-        made = cls if kind is None else KINDS[kind]
+        made = cls if kind is None else kinds()[kind]
         self = made.__new__(made)
         self._build(structure, seed, dtype, params)
         return self

@@ -20,7 +20,7 @@ SMALL_SLOPE = 0.05  # of the largest slope: |tanh| > .975, sigmoid outside (.012
 DEAD_SHARE = 0.25  # of a layer's units
 SATURATED_SHARE = 0.5  # of a layer's values
 STEEPEST = {"sigmoid": 0.25, "tanh": 1.0, "softmax": 0.25}  # functions that are flat at both ends
-ONE_SIDED = {"relu", "leaky_relu", "elu", "selu", "softplus", "gelu", "silu"}  # flat, if at all, for z < 0
+ONE_SIDED = {"relu", "leaky_relu", "elu", "selu", "softplus", "gelu", "gelu_tanh", "silu"}  # flat, if at all, for z < 0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -129,7 +129,7 @@ def gradient_flow(net: Any, X: Any, y: Any, sample_weight: Any = None) -> Gradie
     **exploding**: more than 100 times it; both are rules of thumb.
 
     A unit is **dead** if at no row a gradient passes: relu and leaky_relu if the slope is 0 (so never for
-    ``alpha > 0``), elu, selu, softplus, gelu and silu if it is below 0.05.  sigmoid, tanh and softmax are
+    ``alpha > 0``), elu, selu, softplus, gelu, gelu_tanh and silu if it is below 0.05.  sigmoid, tanh and softmax are
     **saturated** where the slope is below 0.05 of its largest, ``|tanh(z)| > 0.975`` say [Glorot & Bengio 2010,
     section 3, calls units near the asymptotes so]; for softmax that of a probability with respect to its own logit.
     An activation that the loss includes (softmax under cross-entropy) does not count: together they are not flat.

@@ -14,10 +14,12 @@ from fastnn.layers.gru import GRU
 from fastnn.layers.input import Input
 from fastnn.layers.layer_norm import LayerNorm
 from fastnn.layers.lstm import LSTM
-from fastnn.layers.merge import Add, Concatenate, Slice, add, concatenate, slice
+from fastnn.layers.merge import Add, Concatenate, Multiply, Slice, add, concatenate, slice
 from fastnn.layers.phase_dense import PhaseDense
+from fastnn.layers.reduce import Reduce
 from fastnn.layers.reshape import Flatten, Reshape
 from fastnn.layers.residual import Residual
+from fastnn.layers.scale import Scale
 from fastnn.layers.simple_rnn import SimpleRNN
 
 __all__ = [
@@ -37,9 +39,12 @@ __all__ = [
     "Input",
     "Layer",
     "LayerNorm",
+    "Multiply",
     "PhaseDense",
+    "Reduce",
     "Reshape",
     "Residual",
+    "Scale",
     "SimpleRNN",
     "Slice",
     "Tensor",

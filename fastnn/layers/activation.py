@@ -11,9 +11,10 @@ from fastnn._core.table import ACTIVATIONS
 from fastnn._spec import checked_by, meant, require_number
 from fastnn.layers.base import Built, Layer, Shape
 
-NAMES = (*ACTIVATIONS, "softmax")
-WORDS = {"logistic": "sigmoid", "swish": "silu", "linear": "identity"}  # of other libraries
-DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
+OF_VECTORS = ("softmax", "log_softmax")  # the others are of each number by itself
+NAMES = (*ACTIVATIONS, *OF_VECTORS)
+WORDS = {"logistic": "sigmoid", "swish": "silu", "linear": "identity", "relu6": "clipped_relu"}  # of other libraries
+DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0, "clipped_relu": 6.0}
 
 
 def as_activation(who: str, name: str, value: Any) -> str | None:
@@ -33,11 +34,12 @@ class Activation(Layer):
     Parameters
     ----------
     function : str
-        ``identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, gelu, silu`` (elementwise) or ``softmax``
-        (over the last axis); also as other libraries have them: ``ReLU``, ``LeakyReLU``, ``logistic``, ``swish``,
-        ``linear``.
+        ``identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, gelu, gelu_tanh, silu, clipped_relu``
+        (elementwise), ``softmax`` or ``log_softmax`` (over the last axis); also as other libraries have them:
+        ``ReLU``, ``LeakyReLU``, ``logistic``, ``swish``, ``linear``, ``relu6``.
     alpha : float, optional
-        Slope of leaky_relu for z < 0 (0.01 if not given); scale of elu for z < 0 (1 if not given).
+        Slope of leaky_relu for z < 0 (0.01 if not given); scale of elu for z < 0 (1 if not given); limit of
+        clipped_relu (6 if not given).
     name : str, optional
         Name of the layer.
 
@@ -50,7 +52,9 @@ class Activation(Layer):
     -----
     sigmoid ``1 / (1 + exp(-z))``; relu ``max(z, 0)``; leaky_relu ``max(z, alpha z)``; elu ``z`` or
     ``alpha (exp(z) - 1)``; selu: elu scaled to keep mean 0 and variance 1; softplus ``log(1 + exp(z))``; gelu
-    ``z Phi(z)`` in its tanh form; silu ``z sigmoid(z)``; softmax ``exp(z_j) / sum_k exp(z_k)``.
+    ``z Phi(z)``, Phi the normal distribution's; gelu_tanh ``z (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))) / 2``, which is
+    up to 5e-4 from it; silu ``z sigmoid(z)``; clipped_relu ``min(max(z, 0), alpha)``; softmax
+    ``exp(z_j) / sum_k exp(z_k)``; log_softmax its logarithm.
 
     Examples
     --------
@@ -68,7 +72,7 @@ class Activation(Layer):
         if self.alpha is None:
             return
         if self.function not in DEFAULT_ALPHA:
-            raise ValueError(f"Activation: {self.function!r} has no alpha; leaky_relu and elu have")
+            raise ValueError(f"Activation: {self.function!r} has no alpha; {', '.join(DEFAULT_ALPHA)} have")
         require_number("Activation", "alpha", self.alpha, low=0)
 
     @property
@@ -77,7 +81,7 @@ class Activation(Layer):
         return self
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
-        """Return one op over all elements, or softmax over the last axis."""
+        """Return one op over all elements, or over the last axis."""
         shape = self.one_input(input_shapes)
         if self.function == "identity":
             return Built((), shape)
@@ -113,6 +117,6 @@ def activation_ops(who: str, activation: str | Layer | None, shape: Shape) -> tu
 def default_initializer(activation: str | Layer | None) -> str:
     """Return the initializer that keeps the size of signals under this activation."""
     name = activation.function if isinstance(activation, Activation) else activation
-    if name in ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus"):
+    if name in ("relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "softplus", "clipped_relu"):
         return "he_normal"
     return "lecun_normal" if name == "selu" else "glorot_uniform"

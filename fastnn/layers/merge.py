@@ -1,11 +1,11 @@
-"""Where several tensors meet: add, concatenate; and where a part of one goes on: slice."""
+"""Where several tensors meet: add, multiply, concatenate; and where a part of one goes on: slice."""
 
 import builtins
 from dataclasses import KW_ONLY, dataclass
 from math import prod
 from numbers import Integral
 
-from fastnn._core.ops import AddOp, ConcatenateOp, SliceOp
+from fastnn._core.ops import AddOp, ConcatenateOp, MultiplyOp, SliceOp
 from fastnn.layers.base import Built, Layer, Shape, Tensor, batched
 
 
@@ -35,6 +35,42 @@ class Add(Layer):
                 f"{', '.join(map(batched, input_shapes))}; bring them to one shape with Dense"
             )
         return Built((AddOp(prod(input_shapes[0]), len(input_shapes)),), input_shapes[0])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Multiply(Layer):
+    """The product, element by element, of two or more tensors of one shape, as where a gate lets a part through.
+
+    Parameters
+    ----------
+    name : str, optional
+        Name of the layer.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two inputs, or their shapes differ.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> x = fn.Input(8)
+    >>> net = fn.Network(x, fn.Multiply()(fn.Dense(3)(x), fn.Dense(3, "sigmoid")(x)), seed=0)
+    >>> net.output_shape
+    (3,)
+    """
+
+    _: KW_ONLY
+    name: str | None = None
+
+    def build(self, input_shapes: tuple[Shape, ...]) -> Built:
+        """Return the product."""
+        if len(input_shapes) < 2 or any(shape != input_shapes[0] for shape in input_shapes):
+            raise ValueError(
+                f"{self.title}: expected two or more inputs of one shape, got "
+                f"{', '.join(map(batched, input_shapes))}; bring them to one shape with Dense"
+            )
+        return Built((MultiplyOp(prod(input_shapes[0]), len(input_shapes)),), input_shapes[0])
 
 
 @dataclass(frozen=True, eq=False, repr=False)

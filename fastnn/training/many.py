@@ -11,7 +11,7 @@ import numpy as np
 
 from fastnn._spec import require_count
 from fastnn.data.feed import as_row_numbers, held_once, is_batches
-from fastnn.graph.graph import KINDS, Graph
+from fastnn.graph.graph import Graph, kinds
 from fastnn.threads import get_num_threads, stop_events, worker_thread
 from fastnn.training.loop import fit
 from fastnn.training.progress import track, wanted
@@ -127,7 +127,7 @@ def fit_many(
 
 
 def _is_network(model: Any) -> bool:
-    fit_of_ours = KINDS["Network"].__dict__["fit"]
+    fit_of_ours = kinds()["Network"].__dict__["fit"]
     return isinstance(model, Graph) and getattr(type(model), "fit", None) is fit_of_ours
 
 

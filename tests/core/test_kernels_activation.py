@@ -1,5 +1,8 @@
 """Activations, softmax and log-sum-exp against a NumPy twin, their derivatives, special values, tails and aliasing."""
 
+import math
+
+import mpmath
 import numpy as np
 import pytest
 
@@ -16,7 +19,7 @@ def logistic(z):
     return 1 / (1 + np.exp(-z))
 
 
-def gelu_tanh(z):
+def gate(z):
     return np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))
 
 
@@ -30,8 +33,10 @@ FORMULA = {
     "elu": lambda z: np.where(z > 0, z, ALPHA * np.expm1(np.minimum(z, 0))),
     "selu": lambda z: SELU_SCALE * np.where(z > 0, z, SELU_ALPHA * np.expm1(np.minimum(z, 0))),
     "softplus": lambda z: np.log1p(np.exp(z)),
-    "gelu": lambda z: z / 2 * (1 + gelu_tanh(z)),
+    "gelu": lambda z: z / 2 * np.vectorize(math.erfc, otypes=[float])(-z / math.sqrt(2)),
+    "gelu_tanh": lambda z: z / 2 * (1 + gate(z)),
     "silu": lambda z: z * logistic(z),
+    "clipped_relu": lambda z: np.clip(z, 0, ALPHA),
 }
 
 
@@ -61,7 +66,7 @@ def test_forward_equals_formula(name, dtype, isa):
 @pytest.mark.parametrize("name", NAMES)
 def test_derivative_is_the_central_difference(name, isa):
     z = np.random.default_rng(3).uniform(-4, 4, 500)
-    z = z[np.abs(z) > 1e-3]
+    z = z[(np.abs(z) > 1e-3) & (np.abs(z - ALPHA) > 1e-3)]
     da = np.random.default_rng(4).normal(size=z.size)
     h = 2e-4
     f = FORMULA[name]
@@ -74,11 +79,13 @@ def test_derivative_is_the_central_difference(name, isa):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_derivative_at_a_kink_is_the_left_one(dtype, isa):
     z, one = np.zeros(3, dtype), np.ones(3, dtype)
-    expected = {"relu": 0, "leaky_relu": ALPHA, "elu": ALPHA, "selu": SELU_SCALE * SELU_ALPHA}
+    limit = np.full(3, ALPHA, dtype)
+    np.testing.assert_array_equal(backward("clipped_relu", limit, None, one, isa), 1)
+    expected = {"clipped_relu": 0, "relu": 0, "leaky_relu": ALPHA, "elu": ALPHA, "selu": SELU_SCALE * SELU_ALPHA}
     for name, slope in expected.items():
         a = forward(name, z, isa)
         np.testing.assert_array_equal(a, 0)
-        np.testing.assert_allclose(backward(name, None, a, one, isa), dtype(slope), rtol=2 * np.finfo(dtype).eps)
+        np.testing.assert_allclose(backward(name, z, a, one, isa), dtype(slope), rtol=2 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -88,7 +95,7 @@ def test_limits_and_nan(dtype, isa):
     z = np.array([np.nan, np.inf, -np.inf, top, -top, 0], dtype)
     nan, inf = np.nan, np.inf
     negative = {"elu": -ALPHA, "selu": -SELU_SCALE * SELU_ALPHA, "tanh": -1}
-    bounded = {"sigmoid": 1, "tanh": 1}
+    bounded = {"sigmoid": 1, "tanh": 1, "clipped_relu": dtype(ALPHA)}
     for name in NAMES:
         a = forward(name, z, isa)
         assert np.isnan(a[0]), name
@@ -122,6 +129,47 @@ def test_small_numbers_keep_their_relative_accuracy(dtype, isa):
 
 
 @pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(("dtype", "limit", "bound"), [(np.float32, 14.5, 4), (np.float64, 38.7, 6)])
+def test_gelu_is_within_its_bound_of_the_exact_value_down_to_where_it_is_0(dtype, limit, bound, isa):
+    rng = np.random.default_rng(8)
+    z = np.concatenate([-np.linspace(0, limit, 250), np.linspace(0, 8, 60), rng.normal(size=150), [1e-20, -1e-20]])
+    z = z.astype(dtype)
+    got = forward("gelu", z, isa)
+    slope = backward("gelu", z, got, np.ones_like(z), isa)
+    with mpmath.workdps(40):
+        for x, y, s in zip(z.tolist(), got, slope, strict=True):
+            tail, density = mpmath.ncdf(x), mpmath.npdf(x)
+            unit = float(np.spacing(np.abs(dtype(float(x * tail)))))
+            assert abs(mpmath.mpf(float(y)) - x * tail) <= bound * unit, x
+            largest = max(tail, abs(x * density))  # the slope is a sum, which may be 0
+            assert abs(mpmath.mpf(float(s)) - tail - x * density) <= 1.5 * bound * float(
+                np.spacing(np.abs(dtype(float(largest))))
+            ), x
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_log_softmax_and_its_gradient(dtype, isa):
+    rng = np.random.default_rng(12)
+    for B, columns in ((1, 1), (1, 3), (300, 2), (77, 10), (5, 33), (3, 300)):
+        z, da = rng.normal(0, 20, (B, columns)).astype(dtype), rng.normal(size=(B, columns)).astype(dtype)
+        exact = z.astype(np.float64)
+        top = exact.max(1, keepdims=True)
+        expected = exact - top - np.log(np.exp(exact - top).sum(1, keepdims=True))
+        a = doors.log_softmax_forward(z, isa=isa)
+        np.testing.assert_allclose(a, expected, rtol=20 * np.finfo(dtype).eps, atol=100 * np.finfo(dtype).eps)
+        dz = da - np.exp(expected) * da.astype(np.float64).sum(1, keepdims=True)
+        got = doors.log_softmax_backward(a, da, isa=isa)
+        np.testing.assert_allclose(got, dz, rtol=0, atol=1e3 * np.finfo(dtype).eps)
+        for b in range(B):
+            np.testing.assert_array_equal(doors.log_softmax_forward(z[b : b + 1], isa=isa), a[b : b + 1])
+        same = z.copy()
+        np.testing.assert_array_equal(doors.log_softmax_forward(same, isa=isa, out=same), a)
+        same = da.copy()
+        np.testing.assert_array_equal(doors.log_softmax_backward(a, same, isa=isa, out=same), got)
+
+
+@pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", NAMES)
 def test_tails_position_canaries_and_in_place(name, dtype, isa):
@@ -149,7 +197,7 @@ def test_backward_reads_only_what_the_header_says(name):
     a, da = forward(name, z, None), np.ones(40)
     expected = backward(name, z, a, da, None)
     junk = np.full(40, np.nan)
-    inputs = (z, junk) if name in ("gelu", "silu") else (junk, a)
+    inputs = (z, junk) if name in table.READS_INPUT else (junk, a)
     np.testing.assert_array_equal(backward(name, *inputs, da, None), expected)
 
 
@@ -165,6 +213,7 @@ def test_avx2_and_avx512_agree_bit_for_bit(dtype):
         for name in NAMES:
             a = forward(name, z, isa)
             result += [a, backward(name, z, a, da, isa)]
+        result += [doors.multiply(z, da, isa=isa), doors.log_softmax_forward(z[:5000].reshape(-1, 10), isa=isa)]
         for columns in (2, 5, 10, 20, 50):
             rows, drows = z[:5000].reshape(-1, columns), da[:5000].reshape(-1, columns)
             a = doors.softmax_forward(rows, isa=isa)

@@ -31,6 +31,7 @@ def test_elementwise_of_every_length(dtype, isa):
         store = np.full(n + 20, 7, dtype)
         out = store[:n]
         np.testing.assert_array_equal(doors.add(x, y, isa=isa, out=out), x + y)
+        np.testing.assert_array_equal(doors.multiply(x, y, isa=isa, out=out), x * y)
         np.testing.assert_array_equal(doors.scale(x, 0.3, isa=isa, out=out), x * dtype(0.3))
         out[:] = y
         doors.add_scaled(x, out, 0.3, isa=isa)
@@ -48,6 +49,22 @@ def test_elementwise_of_every_length(dtype, isa):
         np.testing.assert_array_equal(doors.scale(same, 2.0, isa=isa, out=same), 2 * x)
         np.testing.assert_array_equal((x, y), kept)
         np.testing.assert_array_equal(store[n:], 7)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_maxima_of_columns_and_where_their_gradient_goes(dtype, isa):
+    for rows, columns in ((1, 1), (1, 5), (4, 1), (7, 3), (3, 67), (50, 20)):
+        rng = np.random.default_rng((rows, columns))
+        x, dy = rng.integers(-3, 3, (rows, columns)).astype(dtype), rng.normal(size=columns).astype(dtype)  # with ties
+        np.testing.assert_array_equal(doors.column_maxima(x, isa=isa), x.max(axis=0))
+        expected = np.zeros_like(x)
+        expected[x.argmax(axis=0), np.arange(columns)] = dy  # NumPy's is the first too
+        np.testing.assert_array_equal(doors.column_maxima_backward(x, dy, isa=isa), expected)
+    x = np.array([[1, np.nan, 3], [np.nan, 2, 1], [3, 1, 2]], dtype)
+    np.testing.assert_array_equal(doors.column_maxima(x, isa=isa), x.max(axis=0))
+    where = doors.column_maxima_backward(x, np.ones(3, dtype), isa=isa)
+    np.testing.assert_array_equal(where, [[0, 1, 1], [1, 0, 0], [0, 0, 0]])
 
 
 @pytest.mark.parametrize("isa", ISAS)

@@ -328,7 +328,37 @@ def norm_cases():
         coupled=True,
         least=2,
     )
+    yield graph("multiply", gates, gates_twin)
     yield graph("batchnorm-shared", shared_batch_norm, shared_batch_norm_twin, coupled=True, least=2)
+    S = fn.Scale
+    yield sequential(
+        "scale",
+        lambda: [S(), D(7, "tanh"), S(shift=False), fn.Activation("tanh"), S(scale=False)],
+        5,
+        lambda p, x: (
+            np.tanh(p["scale_2.gamma"] * np.tanh(layer(p, "dense_1", p["scale_1.gamma"] * x + p["scale_1.beta"])))
+            + p["scale_3.beta"]
+        ),
+    )
+    yield sequential(
+        "scale-of-sequences",
+        lambda: [S(gamma_initializer=fn.initializers.Constant(0.7), beta_initializer="ones"), fn.Flatten()],
+        (3, 17),
+        lambda p, x: ref.flatten(p["scale_1.gamma"] * x + p["scale_1.beta"]),
+    )
+    for function in ("mean", "max", "sum"):
+        yield sequential(
+            f"reduce-{function}-of-sequences",
+            lambda function=function: [D(4, "tanh"), fn.Reduce(function), D(2)],
+            (5, 3),
+            lambda p, x, f=function: layer(p, "dense_2", getattr(np.tanh(layer(p, "dense_1", x)), f)(axis=1)),
+        )
+    yield sequential(
+        "reduce-axes",
+        lambda: [fn.Reduce("sum", axis=-1), fn.Reduce("mean", axis=1), fn.Reduce("max", axis=-1), D(2)],
+        (2, 3, 4),
+        lambda p, x: layer(p, "dense_1", x.sum(axis=3).mean(axis=2).max(axis=1, keepdims=True)),
+    )
     yield sequential(
         "layernorm",
         lambda: [D(6), L(), fn.Activation("tanh"), D(3)],
@@ -394,6 +424,18 @@ def embedding_shared_and_beside_twin(p, words, numbers):
 def rows_normed(p, name, x):
     """The LayerNorm layer of that name."""
     return ref.layer_norm(x, p.get(f"{name}.gamma", 1), p.get(f"{name}.beta", 0))
+
+
+def gates():
+    x = fn.Input(5)
+    a, b, c = fn.Dense(4)(x), fn.Dense(4, "sigmoid")(x), fn.Dense(4, "tanh")(x)
+    y = fn.Multiply()(a, b, c)
+    return x, [fn.Multiply()(y, b), fn.Multiply()(x, x)]
+
+
+def gates_twin(p, x):
+    a, b, c = layer(p, "dense_1", x), ref.sigmoid(layer(p, "dense_2", x)), np.tanh(layer(p, "dense_3", x))
+    return [a * b * c * b, x * x]
 
 
 def shared_batch_norm():

@@ -3,6 +3,8 @@
 Dimension letters: B batch, I inputs, O outputs.
 """
 
+from math import erfc
+
 import numpy as np
 
 # ---- layers ---------------------------------------------------------------------------------------------------------
@@ -190,6 +192,11 @@ def softplus(z):
 
 
 def gelu(z):
+    """Hendrycks & Gimpel 2016: z Phi(z)."""
+    return 0.5 * z * np.vectorize(erfc, otypes=[float])(-z / np.sqrt(2))
+
+
+def gelu_tanh(z):
     """Hendrycks & Gimpel 2016, the tanh form."""
     return 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)))
 
@@ -203,10 +210,23 @@ def softmax(z):
     return e / e.sum(axis=-1, keepdims=True)
 
 
+def log_softmax(z):
+    e = z - z.max(axis=-1, keepdims=True)
+    return e - np.log(np.exp(e).sum(axis=-1, keepdims=True))
+
+
+def clipped_relu(z, alpha=6.0):
+    return np.clip(z, 0, alpha)
+
+
 ACTIVATIONS = {
-    f.__name__: f for f in (identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, gelu, silu, softmax)
+    f.__name__: f
+    for f in (
+        *(identity, sigmoid, tanh, relu, leaky_relu, elu, selu, softplus, gelu, gelu_tanh, silu, clipped_relu),
+        *(softmax, log_softmax),
+    )
 }
-KINKED = ("relu", "leaky_relu", "elu", "selu")  # their first or second derivative jumps at 0
+KINKED = ("relu", "leaky_relu", "elu", "selu", "clipped_relu")  # their first or second derivative jumps at 0
 
 
 # ---- losses: L of each row (B,) -------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ class GELU(Module):
         self.approximate = approximate
 
     def __call__(self, x):
-        return ref.gelu(x)
+        return ref.gelu_tanh(x) if self.approximate == "tanh" else ref.gelu(x)
 
 
 class Softplus(Module):

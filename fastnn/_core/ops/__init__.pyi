@@ -30,6 +30,9 @@ class DropoutOp(Op):
 class AddOp(Op):
     def __init__(self, width: int, count: int) -> None: ...
 
+class MultiplyOp(Op):
+    def __init__(self, width: int, count: int) -> None: ...
+
 class ConcatenateOp(Op):
     def __init__(self, widths: Sequence[int], count: int = 1) -> None: ...
 
@@ -38,6 +41,12 @@ class SliceOp(Op):
 
 class FanOutOp(Op):
     def __init__(self, width: int, count: int) -> None: ...
+
+class ScaleOp(Op):
+    def __init__(self, rows: int, columns: int, scale: bool, shift: bool) -> None: ...
+
+class ReduceOp(Op):
+    def __init__(self, function: str, outer: int, count: int, inner: int) -> None: ...
 
 class RecurrentOp(Op):
     def __init__(

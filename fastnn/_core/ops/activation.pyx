@@ -1,4 +1,4 @@
-"""Elementwise activation a = sigma(z), and softmax over each vector."""
+"""Elementwise activation a = sigma(z), and softmax and its logarithm over each vector."""
 
 from fastnn._core.parts cimport CURVED, LINE, step_in_parts
 from fastnn._core.step cimport Frame, OK, Op, Step
@@ -9,16 +9,25 @@ from fastnn._core.table import ACTIVATIONS, READS_INPUT
 cdef struct Dims:
     Py_ssize_t vectors      # of a row
     Py_ssize_t width        # of a vector
-    int kind                # of fnn_activation, or -1: softmax
+    int kind                # of fnn_activation, or one of the two below
     double alpha
+
+
+cdef enum:
+    SOFTMAX = -1
+    LOG_SOFTMAX = -2
 
 
 cdef void softmax_forward(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Vectors first .. last - 1."""
     cdef const Dims* dims = <const Dims*> step.config
     cdef Py_ssize_t at = first * dims.width * step.kernels.itemsize
-    step.kernels.softmax_forward(last - first, dims.width, frame.values[step.inputs[0]] + at,
-                                 frame.values[step.outputs[0]] + at)
+    if dims.kind == SOFTMAX:
+        step.kernels.softmax_forward(last - first, dims.width, frame.values[step.inputs[0]] + at,
+                                     frame.values[step.outputs[0]] + at)
+    else:
+        step.kernels.log_softmax_forward(last - first, dims.width, frame.values[step.inputs[0]] + at,
+                                         frame.values[step.outputs[0]] + at)
 
 
 cdef void activation_forward(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
@@ -32,8 +41,12 @@ cdef void activation_forward(const Step* step, const Frame* frame, Py_ssize_t fi
 cdef void softmax_backward(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     cdef const Dims* dims = <const Dims*> step.config
     cdef Py_ssize_t at = first * dims.width * step.kernels.itemsize
-    step.kernels.softmax_backward(last - first, dims.width, frame.values[step.outputs[0]] + at,
-                                  frame.gradients[step.outputs[0]] + at, frame.gradients[step.inputs[0]] + at)
+    if dims.kind == SOFTMAX:
+        step.kernels.softmax_backward(last - first, dims.width, frame.values[step.outputs[0]] + at,
+                                      frame.gradients[step.outputs[0]] + at, frame.gradients[step.inputs[0]] + at)
+    else:
+        step.kernels.log_softmax_backward(last - first, dims.width, frame.values[step.outputs[0]] + at,
+                                          frame.gradients[step.outputs[0]] + at, frame.gradients[step.inputs[0]] + at)
 
 
 cdef void activation_backward(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
@@ -56,7 +69,7 @@ cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
 
 
 cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
-    """dz = da sigma'(z), of softmax a (da - a . da)."""
+    """dz = da sigma'(z); of softmax a (da - a . da), of its logarithm da - exp(a) sum da."""
     cdef const Dims* dims = <const Dims*> step.config
     cdef Py_ssize_t vectors = frame.batch * dims.vectors, N = vectors * dims.width
     if frame.gradients[step.inputs[0]] == NULL:
@@ -69,16 +82,22 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
 
 
 cdef class ActivationOp(Op):
-    """Of the ``vectors`` of a row, each of ``width`` numbers: a key of ``ACTIVATIONS``, or softmax.
+    """Of the ``vectors`` of a row, each of ``width`` numbers: a key of ``ACTIVATIONS``, softmax or log_softmax.
 
-    ``alpha`` is the slope of leaky_relu and the scale of elu.
+    ``alpha`` is the slope of leaky_relu, the scale of elu and the limit of clipped_relu.
     """
 
     cdef Dims dims
     cdef readonly double alpha
 
     def __init__(self, Py_ssize_t width, str activation, double alpha=0.0, Py_ssize_t vectors=1):
-        cdef int kind = -1 if activation == "softmax" else ACTIVATIONS[activation]
+        cdef int kind
+        if activation == "softmax":
+            kind = SOFTMAX
+        elif activation == "log_softmax":
+            kind = LOG_SOFTMAX
+        else:
+            kind = ACTIVATIONS[activation]
         self.forward, self.backward, self.config = forward, backward, &self.dims
         self.activation, self.alpha = activation, alpha
         self.dims = Dims(vectors=vectors, width=width, kind=kind, alpha=alpha)

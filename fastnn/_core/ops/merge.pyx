@@ -49,6 +49,58 @@ cdef class AddOp(Op):
         self.input_widths, self.output_widths = (width,) * count, (width,)
 
 
+cdef void multiply_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef Py_ssize_t at = first * step.kernels.itemsize
+    cdef char* y = frame.values[step.outputs[0]] + at
+    cdef int i
+    step.kernels.multiply(last - first, frame.values[step.inputs[0]] + at, frame.values[step.inputs[1]] + at, y)
+    for i in range(2, step.n_inputs):
+        step.kernels.multiply(last - first, y, frame.values[step.inputs[i]] + at, y)
+
+
+cdef int multiply_forward(const Step* step, const Frame* frame) noexcept nogil:
+    """y = x_0 x_1 ..."""
+    cdef Py_ssize_t N = frame.batch * (<const Py_ssize_t*> step.config)[0]
+    step_in_parts(multiply_part, step, frame, N, LINE, N * step.n_inputs * step.kernels.itemsize, PLAIN)
+    return OK
+
+
+cdef void multiply_backward_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef Py_ssize_t at = first * step.kernels.itemsize
+    cdef const char* before
+    cdef char* dx
+    cdef int i, j
+    for i in range(step.n_inputs):
+        if frame.gradients[step.inputs[i]] == NULL:
+            continue
+        dx = frame.gradients[step.inputs[i]] + at
+        before = frame.gradients[step.outputs[0]] + at
+        for j in range(step.n_inputs):
+            if j != i:
+                step.kernels.multiply(last - first, before, frame.values[step.inputs[j]] + at, dx)
+                before = dx
+
+
+cdef int multiply_backward(const Step* step, const Frame* frame) noexcept nogil:
+    """dx_i = dy times all x but x_i."""
+    cdef Py_ssize_t N = frame.batch * (<const Py_ssize_t*> step.config)[0]
+    step_in_parts(multiply_backward_part, step, frame, N, LINE,
+                  N * step.n_inputs * step.n_inputs * step.kernels.itemsize, PLAIN)
+    return OK
+
+
+cdef class MultiplyOp(Op):
+    """The product, element by element, of ``count`` tensors of one ``width``."""
+
+    cdef Py_ssize_t width
+
+    def __init__(self, Py_ssize_t width, int count):
+        self.forward, self.backward, self.config = multiply_forward, multiply_backward, &self.width
+        self.width = width
+        self.input_widths, self.output_widths = (width,) * count, (width,)
+        self.reads_input = True
+
+
 cdef void concatenate_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Vectors first .. last - 1."""
     cdef const Py_ssize_t* widths = <const Py_ssize_t*> step.config

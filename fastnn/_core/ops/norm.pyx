@@ -1,6 +1,7 @@
 """Normalisation: of each channel over a batch, of each row over its channels.  y = gamma n + beta."""
 
 from fastnn._core.table cimport fnn_norm
+from fastnn._core.memory cimport zeros
 from fastnn._core.parts cimport LINE, NORMALISED, PLAIN, step_in_parts
 from fastnn._core.step cimport Frame, OK, Op, Step, dparams_of
 
@@ -201,3 +202,72 @@ cdef class LayerNormOp(Op):
 
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
         return 2 * batch * self.dims.rows * itemsize
+
+
+# ---- scaling: a normalisation by mean 0 and variance 1, which changes nothing ----
+
+cdef struct ScaleDims:
+    Dims dims
+    const char* moments     # mean 0, then variance 1, for each column
+
+
+cdef inline const char* moments_for(const ScaleDims* own, const Step* step, int which) noexcept nogil:
+    """Zeros or ones in the dtype of the step: those of float, then those of double."""
+    cdef Py_ssize_t before = 0 if step.kernels.itemsize == 4 else 2 * own.dims.columns * 4
+    return own.moments + before + which * own.dims.columns * step.kernels.itemsize
+
+
+cdef void scale_forward_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Rows first .. last - 1."""
+    cdef const ScaleDims* own = <const ScaleDims*> step.config
+    cdef fnn_norm norm = norm_of(&own.dims, step, frame, 0, own.dims.columns)
+    cdef Py_ssize_t at = first * own.dims.columns * step.kernels.itemsize
+    norm.rows = last - first
+    step.kernels.batch_norm_forward(&norm, frame.values[step.inputs[0]] + at, moments_for(own, step, 0),
+                                    moments_for(own, step, 1), frame.values[step.outputs[0]] + at)
+
+
+cdef int scale_forward(const Step* step, const Frame* frame) noexcept nogil:
+    cdef const Dims* dims = &(<const ScaleDims*> step.config).dims
+    step_in_parts(scale_forward_part, step, frame, frame.batch * dims.rows, 1, bytes_of(dims, step, frame), 2 * PLAIN)
+    return OK
+
+
+cdef void scale_backward_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Columns first .. last - 1."""
+    cdef const ScaleDims* own = <const ScaleDims*> step.config
+    cdef fnn_norm norm = norm_of(&own.dims, step, frame, first, last)
+    cdef Py_ssize_t at = first * step.kernels.itemsize
+    cdef char* dx = frame.gradients[step.inputs[0]]
+    step.kernels.batch_norm_backward(
+        &norm, False, frame.scale * step.rate, frame.values[step.inputs[0]] + at, moments_for(own, step, 0) + at,
+        moments_for(own, step, 1) + at, frame.gradients[step.outputs[0]] + at, dx + at if dx != NULL else NULL,
+        dgamma_of(&own.dims, step, frame, at), dbeta_of(&own.dims, step, frame, at))
+
+
+cdef int scale_backward(const Step* step, const Frame* frame) noexcept nogil:
+    cdef const Dims* dims = &(<const ScaleDims*> step.config).dims
+    step_in_parts(scale_backward_part, step, frame, dims.columns, LINE, bytes_of(dims, step, frame), NORMALISED)
+    return OK
+
+
+cdef class ScaleOp(Op):
+    """``rows`` times ``columns`` numbers per row of the batch; each column has its factor and its shift."""
+
+    cdef ScaleDims own
+    cdef list memory
+
+    def __init__(self, Py_ssize_t rows, Py_ssize_t columns, bint scale, bint shift):
+        cdef char* moments
+        cdef Py_ssize_t c
+        self.forward, self.backward, self.config = scale_forward, scale_backward, &self.own
+        self.memory = []
+        moments = <char*> zeros(self.memory, 2 * columns, sizeof(float) + sizeof(double))
+        for c in range(columns):
+            (<float*> moments)[columns + c] = 1.0
+            (<double*> (moments + 2 * columns * sizeof(float)))[columns + c] = 1.0
+        self.own.dims = Dims(rows=rows, columns=columns, epsilon=0.0, momentum=0.0, scale=scale, shift=shift)
+        self.own.moments = moments
+        self.input_widths = self.output_widths = (rows * columns,)
+        self.in_place = self.reads_input = True
+        self.parameters = learned(columns, scale, shift)

@@ -16,7 +16,7 @@ from fastnn.formats.activations import alpha_of, without
 from fastnn.formats.c.functions import ACTIVATIONS
 from fastnn.formats.c.program import Site, Value
 from fastnn.formats.c.recurrent import gru, lstm, simple_rnn
-from fastnn.layers.activation import DEFAULT_ALPHA
+from fastnn.layers.activation import DEFAULT_ALPHA, OF_VECTORS
 from fastnn.layers.base import Layer
 
 Emitted = tuple[Value, str]
@@ -37,10 +37,10 @@ def activation(site: Site) -> Emitted:
     if name == "identity":
         return site.inputs[0], x
     out = site.in_place()
-    if name == "softmax":
+    if name in OF_VECTORS:
         *leading, columns = site.output_shape
-        site.call("softmax", prod(leading), columns, site.inputs[0], out)
-        return out, f"softmax({x})"
+        site.call(name, prod(leading), columns, site.inputs[0], out)
+        return out, f"{name}({x})"
     if name not in ACTIVATIONS:
         raise without("export_c", site.layer, "C")
     alpha = [alpha_of(site.layer)] if name in DEFAULT_ALPHA else []
@@ -141,14 +141,38 @@ def same_numbers(site: Site) -> Emitted:
     return site.inputs[0], f"{site.reads[0]} as ({', '.join(map(str, site.output_shape))})"
 
 
-def add(site: Site) -> Emitted:
-    """The sum of two or more."""
+def scale(site: Site) -> Emitted:
+    """A factor and a shift for each channel."""
+    *leading, columns = site.output_shape
     out = site.in_place()
-    first = site.inputs[0]
-    for other in site.inputs[1:]:
-        site.call("add", out.size, first, other, out)
-        first = out
-    return out, " + ".join(site.reads)
+    site.call("scaled", prod(leading), columns, site.inputs[0], site.constant("gamma"), site.constant("beta"), out)
+    return out, "gamma " * ("gamma" in site.parameters) + site.reads[0] + " + beta" * ("beta" in site.parameters)
+
+
+def reduce(site: Site) -> Emitted:
+    """The sum, the mean or the largest along an axis."""
+    shape, function = site.input_shapes[0], site.layer.function
+    at, out = site.layer.place(shape), site.new()
+    sizes = prod(shape[:at]), shape[at], prod(shape[at + 1 :])
+    if function == "max":
+        site.call("largest_of", *sizes, site.inputs[0], out)
+    else:
+        site.call("sum_of", *sizes, 1 / shape[at] if function == "mean" else 1.0, site.inputs[0], out)
+    return out, f"{function} of {site.reads[0]} along axis {at}"
+
+
+def merged(function: str, sign: str) -> Callable[[Site], Emitted]:
+    """Return what emits one number made of two, element by element, for two or more."""
+
+    def emit_merged(site: Site) -> Emitted:
+        first, *others = site.inputs
+        out = site.in_place() if all(first is not other for other in others) else site.new()
+        for other in others:
+            site.call(function, out.size, first, other, out)
+            first = out
+        return out, sign.join(site.reads)
+
+    return emit_merged
 
 
 def concatenate(site: Site) -> Emitted:
@@ -169,7 +193,7 @@ def slice_(site: Site) -> Emitted:
 
 EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.Activation: activation,
-    layers.Add: add,
+    layers.Add: merged("add", " + "),
     layers.BatchNorm: batch_norm,
     layers.Concatenate: concatenate,
     layers.Dense: dense,
@@ -180,8 +204,11 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.GRU: gru,
     layers.LSTM: lstm,
     layers.LayerNorm: layer_norm,
+    layers.Multiply: merged("multiply", " * "),
     layers.PhaseDense: phase_dense,
+    layers.Reduce: reduce,
     layers.Reshape: same_numbers,
+    layers.Scale: scale,
     layers.SimpleRNN: simple_rnn,
     layers.Slice: slice_,
 }

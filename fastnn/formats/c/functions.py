@@ -78,6 +78,65 @@ static void self_softmax(int rows, int columns, const real *x, real *y)
 }
 """
 
+LOG_SOFTMAX = """\
+/* x_j - log(sum_k exp(x_k)) of each row, in place. */
+static void self_log_softmax(int rows, int columns, const real *x, real *y)
+{
+    int r, j;
+    for (r = 0; r < rows; r++, x += columns, y += columns) {
+        real top = x[0], sum = 0.0;
+        for (j = 1; j < columns; j++)
+            top = x[j] > top ? x[j] : top;
+        for (j = 0; j < columns; j++)
+            sum += exp(x[j] - top);
+        sum = log(sum);
+        for (j = 0; j < columns; j++)
+            y[j] = x[j] - top - sum;
+    }
+}
+"""
+
+SUM = """\
+/* y_i = factor sum_t x_ti of each block (count, inner) of x. */
+static void self_sum_of(int blocks, int count, int inner, real factor, const real *x, real *y)
+{
+    int b, t, i;
+    for (b = 0; b < blocks; b++, x += count * inner, y += inner)
+        for (i = 0; i < inner; i++) {
+            real sum = 0.0;
+            for (t = 0; t < count; t++)
+                sum += x[t * inner + i];
+            y[i] = factor * sum;
+        }
+}
+"""
+
+LARGEST = """\
+/* y_i = max_t x_ti of each block (count, inner) of x. */
+static void self_largest_of(int blocks, int count, int inner, const real *x, real *y)
+{
+    int b, t, i;
+    for (b = 0; b < blocks; b++, x += count * inner, y += inner)
+        for (i = 0; i < inner; i++) {
+            real top = x[i];
+            for (t = 1; t < count; t++)
+                top = x[t * inner + i] > top ? x[t * inner + i] : top;
+            y[i] = top;
+        }
+}
+"""
+
+SCALED = """\
+/* y = gamma x + beta, in place; gamma, beta: 0 for none. */
+static void self_scaled(int rows, int columns, const real *x, const real *gamma, const real *beta, real *y)
+{
+    int r, j;
+    for (r = 0; r < rows; r++)
+        for (j = 0; j < columns; j++)
+            y[r * columns + j] = x[r * columns + j] * (gamma ? gamma[j] : 1.0) + (beta ? beta[j] : 0.0);
+}
+"""
+
 SIGMOID_OF = """\
 static real self_sigmoid_of(real z)
 {
@@ -187,12 +246,17 @@ FUNCTIONS: dict[str, str] = {
     "batch_norm": BATCH_NORM,
     "layer_norm": LAYER_NORM,
     "softmax": SOFTMAX,
+    "log_softmax": LOG_SOFTMAX,
+    "sum_of": SUM,
+    "largest_of": LARGEST,
+    "scaled": SCALED,
     "sigmoid_of": SIGMOID_OF,
     **{name: elementwise(name) for name in ACTIVATIONS},
     "lstm_cell": LSTM_CELL,
     "gru_cell": GRU_CELL,
     "masked": MASKED,
     "add": loop("add", "const real *a, const real *b, real *y", "y[i] = a[i] + b[i]", "y = a + b, in place."),
+    "multiply": loop("multiply", "const real *a, const real *b, real *y", "y[i] = a[i] * b[i]", "y = a b, in place."),
     "scale": loop("scale", "real factor, const real *x, real *y", "y[i] = factor * x[i]", "y = factor x, in place."),
     "put_columns": PUT_COLUMNS,
 }

@@ -8,10 +8,11 @@ import numpy as np
 from fastnn.formats import gates
 from fastnn.formats.arrays import as_array, assign, common_dtype
 from fastnn.formats.foreign import Arrays, Library, check_into
+from fastnn.formats.keras.functional import graph_of
 from fastnn.formats.keras.layers import layers_of
 from fastnn.graph.graph import Graph
-from fastnn.graph.structure import chain
-from fastnn.layers import BatchNorm, Dense, DropConnect, Embedding, LayerNorm
+from fastnn.graph.structure import chain, trace
+from fastnn.layers import BatchNorm, Dense, DropConnect, Embedding, LayerNorm, Scale
 
 
 def from_keras(
@@ -25,7 +26,7 @@ def from_keras(
 
     Parameters
     ----------
-    source : keras.Sequential, or list of ndarray
+    source : keras.Sequential, functional keras.Model, or list of ndarray
         A model is turned into layers.  A list is what ``model.get_weights()`` gives: it needs ``into``.
     into : Network, optional
         Takes the weights, layer by layer in the order of ``into.layers``; all of them or, if anything does not fit,
@@ -38,7 +39,8 @@ def from_keras(
     Returns
     -------
     Network
-        ``into``, or a new Sequential in the dtype of the weights.
+        ``into``, or a new network in the dtype of the weights: a Sequential of a Sequential, a Network of a functional
+        model.
 
     Raises
     ------
@@ -49,10 +51,13 @@ def from_keras(
 
     Notes
     -----
-    Layers: Dense, Activation, ReLU, LeakyReLU, ELU, Softmax, Dropout, Flatten, Reshape, BatchNormalization,
-    LayerNormalization, Embedding, LSTM, GRU (``reset_after``), SimpleRNN, Bidirectional, nested Sequential; Masking
-    right before a recurrent layer that gives its last step.  Activations: linear, relu, sigmoid, tanh, elu, selu,
-    softplus, silu, leaky_relu, softmax.  gelu is the form with erf there, and the tanh form here.
+    Layers: Dense, Activation, ReLU, LeakyReLU, ELU, Softmax, Dropout, Flatten, Reshape, Rescaling by numbers,
+    BatchNormalization, LayerNormalization, Embedding, LSTM, GRU (``reset_after``), SimpleRNN, Bidirectional,
+    TimeDistributed around what acts along the last axis, GlobalAveragePooling1D, GlobalMaxPooling1D, nested Sequential;
+    Masking, or an Embedding with ``mask_zero``, right before a recurrent layer that gives its last step; in functional
+    models also Add, Subtract, Multiply, Average and Concatenate.  Activations: linear, relu, relu6, sigmoid, tanh, elu,
+    selu, softplus, gelu, silu, leaky_relu, softmax, log_softmax.  A Rescaling becomes a Scale, and Scale layers of
+    ``into`` keep their numbers.
 
     Kernels lie the same way in both; gates change their order, and the two biases of a GRU are parted.
 
@@ -76,15 +81,38 @@ def from_keras(
     given = source.get_weights() if is_model else source
     arrays = [as_array("from_keras", f"weights[{i}]", array) for i, array in enumerate(given)]
     if into is None:
-        layers, shape = layers_of(source, input_shape)
-        into = Graph.of(chain(layers, shape), kind="Sequential", seed=seed, dtype=common_dtype(arrays))
+        into, arrays = new_network(source, input_shape, seed, common_dtype(arrays), arrays)
     load_arrays(into, arrays)
     return into
 
 
+def new_network(
+    model: Any, input_shape: Any, seed: int | None, dtype: np.dtype, arrays: list[np.ndarray]
+) -> tuple[Any, list[np.ndarray]]:
+    """Return the network that a model is, and its arrays in the order of the network's layers."""
+    if type(model).__name__ == "Sequential":
+        layers, shape = layers_of(model, input_shape)
+        return with_settings(Graph.of(chain(layers, shape), kind="Sequential", seed=seed, dtype=dtype)), arrays
+    if input_shape is not None:
+        raise ValueError("from_keras: input_shape is of a Sequential; a functional model knows its inputs")
+    read = graph_of(model)
+    structure = trace(tuple(read.inputs), tuple(read.outputs))
+    net = with_settings(Graph.of(structure, kind="Network", seed=seed, dtype=dtype))
+    owners = {id(read.owners[view.spec]): read.owners[view.spec] for view in net.layers if view.spec in read.owners}
+    given = [array for owner in owners.values() for array in owner.get_weights()]
+    return net, [as_array("from_keras", f"weights[{i}]", array) for i, array in enumerate(given)]
+
+
+def with_settings(net: Any) -> Any:
+    """Return the network with its initial values: what are settings there and parameters here stay so."""
+    net.draw_parameters()
+    return net
+
+
 def load_arrays(net: Graph, arrays: Sequence[np.ndarray]) -> None:
     """Set all parameters of a network, or none."""
-    plan = [(view, *KERAS.reading(view)) for view in net.layers if view.parameters]
+    weighted = [view for view in net.layers if view.parameters and not isinstance(view.spec, Scale)]
+    plan = [(view, *KERAS.reading(view)) for view in weighted]
     expected = [f"{view.name}: {', '.join(names)}" for view, names, _ in plan]
     if sum(len(names) for _, names, _ in plan) != len(arrays):
         raise ValueError(
@@ -102,6 +130,9 @@ def load_arrays(net: Graph, arrays: Sequence[np.ndarray]) -> None:
             shapes = ", ".join(f"{name} {array.shape}" for name, array in own.items())
             raise ValueError(f"from_keras: {view.name} cannot take {shapes}: {error}") from error
         values |= {f"{view.name}.{name}": array for name, array in result.items()}
+    for view in net.layers:
+        if isinstance(view.spec, Scale):  # its numbers are settings there, not weights
+            values |= {f"{view.name}.{name}": np.array(array) for name, array in view.parameters.items()}
     assign("from_keras", net, values)
 
 

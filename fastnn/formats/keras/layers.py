@@ -8,36 +8,56 @@ from typing import Any
 from fastnn import layers
 from fastnn.formats.activations import TABLE
 from fastnn.formats.foreign import Unsupported, layers_for
+from fastnn.initializers import Constant
 from fastnn.layers.base import Layer, Shape, as_shape
 
 Config = dict[str, Any]
 
 
 def layers_of(model: Any, input_shape: int | Shape | None) -> tuple[list[Layer], Shape]:
-    """Return the layers of a model and the shape of its input; raises ValueError if a layer has none here."""
-    if type(model).__name__ != "Sequential":
-        raise ValueError(
-            f"from_keras: expected a Sequential model, got {type(model).__name__}; build the network, then "
-            "from_keras(model.get_weights(), into=net)"
-        )
+    """Return the layers of a Sequential and the shape of its input; raises ValueError if a layer has none here."""
     first = as_shape("from_keras", known_shape(model) if input_shape is None else input_shape)
     x: Any = layers.Input(first)
     found: list[Layer] = []
     mask: float | None = None
     for place, part in enumerate(parts_of(model)):
-        kind, config = type(part).__name__, part.get_config()
-        name = config.get("name", place)
-        made = layers_for("from_keras", f"layer {name!r}", kind, LAYERS, config, x.shape)
-        if kind == "Masking":
-            mask = float(config["mask_value"])
-        elif mask is not None:
-            made, mask = [masked(f"layer {name!r} ({kind})", made, mask)], None
+        title, made = made_of(part, x.shape, place)
+        made, mask = with_mask(title, part, made, mask)
         for layer in made:
             x = layer(x)
         found += made
     if mask is not None:
-        raise ValueError("from_keras: expected a recurrent layer after Masking, got the end")
+        raise ValueError("from_keras: expected a recurrent layer after Masking or mask_zero, got the end")
     return found or [layers.Activation("identity")], first
+
+
+def made_of(part: Any, shape: Shape, place: int | str) -> tuple[str, list[Layer]]:
+    """Return how messages call a layer of Keras, and the layers here that compute the same."""
+    kind, config = type(part).__name__, part.get_config()
+    name = config.get("name", place)
+    return f"layer {name!r} ({kind})", layers_for("from_keras", f"layer {name!r}", kind, LAYERS, config, shape)
+
+
+def with_mask(title: str, part: Any, made: list[Layer], mask: float | None) -> tuple[list[Layer], float | None]:
+    """Return the layers with the mask that came with their input, and the mask that goes on with their output."""
+    kind, config = type(part).__name__, part.get_config()
+    if kind == "Masking":
+        return made, float(config["mask_value"])
+    if kind == "Embedding" and config.get("mask_zero"):
+        check_vectors(title, part)
+        return [replace(made[0], padding_index=0)], 0.0  # type: ignore[type-var]
+    if mask is None:
+        return made, None
+    return [masked(title, made, mask)], None
+
+
+def check_vectors(title: str, part: Any) -> None:
+    """Raise ValueError if a vector that counts is 0 like those that are passed over."""
+    weights = part.get_weights()
+    if weights and not weights[0][1:].any(axis=1).all():
+        raise ValueError(
+            f"from_keras: {title}: expected no vector of zeros behind index 0, which mask_zero passes over"
+        )
 
 
 def parts_of(model: Any) -> Iterator[Any]:
@@ -67,8 +87,6 @@ def known_shape(model: Any) -> Shape:
 def activation(config: Config) -> list[Layer]:
     """Return the activation that a setting names, or none."""
     name = config.get("activation") or "linear"
-    if name == "gelu":
-        raise Unsupported("gelu is the form with erf there, up to 5e-4 from fastnn's tanh form")
     if name not in ACTIVATIONS:
         raise Unsupported(f"expected activation to be one of {', '.join(ACTIVATIONS)}, got {name!r:.80}")
     function, alpha = ACTIVATIONS[name]
@@ -79,14 +97,17 @@ ACTIVATIONS: dict[str, tuple[str, float | None]] = {
     **{row.keras: (name, None) for name, row in TABLE.items() if row.keras},
     "swish": ("silu", None),
     "leaky_relu": ("leaky_relu", 0.2),
+    "relu6": ("clipped_relu", 6.0),
 }
 
 
 def relu(config: Config, shape: Shape) -> list[Layer]:
     """ReLU, which may be a leaky one."""
-    if config.get("max_value") is not None or config.get("threshold"):
-        raise Unsupported("it has max_value or threshold")
-    slope = float(config.get("negative_slope") or 0)
+    slope, limit = float(config.get("negative_slope") or 0), config.get("max_value")
+    if config.get("threshold") or (slope and limit is not None):
+        raise Unsupported("it has a threshold, or max_value beside a slope")
+    if limit is not None:
+        return [layers.Activation("clipped_relu", alpha=float(limit))]
     return [layers.Activation("leaky_relu", alpha=slope) if slope else layers.Activation("relu")]
 
 
@@ -149,9 +170,46 @@ def layer_norm(config: Config, shape: Shape) -> list[Layer]:
 
 def embedding(config: Config, shape: Shape) -> list[Layer]:
     """Embedding."""
-    if config.get("mask_zero"):
-        raise Unsupported("it has mask_zero, a mask for the layers that follow")
     return [layers.Embedding(config["input_dim"], config["output_dim"])]
+
+
+def rescaling(config: Config, shape: Shape) -> list[Layer]:
+    """Rescaling by two numbers, which become parameters."""
+    return [
+        layers.Scale(
+            gamma_initializer=Constant(number_in(config, "scale")),
+            beta_initializer=Constant(number_in(config, "offset")),
+        )
+    ]
+
+
+def number_in(config: Config, name: str) -> float:
+    """Return a setting that must be one number."""
+    if not isinstance(config[name], int | float):
+        raise Unsupported(f"expected {name} to be one number, got {config[name]!r:.60}")
+    return float(config[name])
+
+
+def time_distributed(config: Config, shape: Shape) -> list[Layer]:
+    """TimeDistributed around what acts along the last axis anyway."""
+    kind = config["layer"]["class_name"]
+    if kind not in ("Activation", "Dense", "Dropout", "LayerNormalization", "LeakyReLU", "ReLU", "ELU"):
+        raise Unsupported(f"expected a layer within that acts along the last axis, such as Dense, got {kind}")
+    return LAYERS[kind](config["layer"]["config"], shape)
+
+
+def pooling(function: str) -> Callable[[Config, Shape], list[Layer]]:
+    """Return what makes a global pooling over time."""
+
+    def make(config: Config, shape: Shape) -> list[Layer]:
+        if config.get("data_format", "channels_last") != "channels_last" or len(shape) != 2:
+            raise Unsupported(
+                f"expected sequences (B, T, C) with the channels last, got (B, {', '.join(map(str, shape))})"
+            )
+        pooled: list[Layer] = [layers.Reduce(function)]
+        return [*pooled, layers.Reshape((1, shape[-1]))] if config.get("keepdims") else pooled
+
+    return make
 
 
 def recurrent(kind: Callable[..., Layer]) -> Callable[[Config, Shape], list[Layer]]:
@@ -164,7 +222,10 @@ def recurrent(kind: Callable[..., Layer]) -> Callable[[Config, Shape], list[Laye
         elif (config["activation"], config["recurrent_activation"]) != ("tanh", "sigmoid"):
             raise Unsupported("expected activation='tanh' and recurrent_activation='sigmoid'")
         if kind is layers.GRU and not config.get("reset_after", True):
-            raise Unsupported("expected reset_after=True: the reset gate after the product")
+            raise Unsupported(
+                "expected reset_after=True: the reset gate comes after the product here; train it again with "
+                "GRU(..., reset_after=True)"
+            )
         for name in ("stateful", "return_state"):
             if config.get(name):
                 raise Unsupported(f"it has {name}; build the network, then from_keras(weights, into=net)")
@@ -197,8 +258,10 @@ def bidirectional(config: Config, shape: Shape) -> list[Layer]:
 def masked(title: str, made: list[Layer], mask_value: float) -> Layer:
     """Return a recurrent layer that passes over the steps that Masking marks."""
     layer = made[0] if len(made) == 1 else None
+    if isinstance(layer, layers.Bidirectional):
+        return replace(layer, layer=masked(title, [layer.layer], mask_value))
     if not isinstance(layer, layers.LSTM | layers.GRU | layers.SimpleRNN):
-        raise ValueError(f"from_keras: {title}: expected Masking right before LSTM, GRU or SimpleRNN")
+        raise ValueError(f"from_keras: {title}: expected LSTM, GRU or SimpleRNN right after Masking or mask_zero")
     if layer.return_sequences:
         raise ValueError(
             f"from_keras: {title}: after Masking a sequence repeats what came before a gap; fastnn's holds 0 there"
@@ -216,11 +279,15 @@ LAYERS: dict[str, Callable[[Config, Shape], list[Layer]]] = {
     "ELU": lambda config, shape: [layers.Activation("elu", alpha=float(config["alpha"]))],
     "Embedding": embedding,
     "Flatten": lambda config, shape: [layers.Flatten()],
+    "GlobalAveragePooling1D": pooling("mean"),
+    "GlobalMaxPooling1D": pooling("max"),
     "LayerNormalization": layer_norm,
     "LeakyReLU": leaky_relu,
     "Masking": lambda config, shape: [],  # goes into the layer after it
     "ReLU": relu,
+    "Rescaling": rescaling,
     "Reshape": reshape,
     "Softmax": softmax,
+    "TimeDistributed": time_distributed,
     **RECURRENT,
 }

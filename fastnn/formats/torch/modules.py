@@ -21,6 +21,8 @@ def layers_of(module: Any, input_shape: int | Shape | None) -> tuple[list[Layer]
     leaves = list(leaves_of(module, ""))
     if not leaves:
         raise ValueError("from_torch: expected at least one module, got an empty Sequential")
+    for name, leaf in leaves:
+        check_known(name, leaf)
     first = as_shape("from_torch", first_shape(leaves) if input_shape is None else input_shape)
     x: Any = layers.Input(first)
     found: list[Layer] = []
@@ -35,11 +37,25 @@ def layers_of(module: Any, input_shape: int | Shape | None) -> tuple[list[Layer]
             )
         if id(leaf) not in made:
             made[id(leaf)] = layers_for("from_torch", f"module {name!r}", kind, MODULES, leaf, x.shape)
-            state |= {f"{place}.{key}": value for key, value in leaf.state_dict().items()}
+            if kind not in ACTIVATIONS:  # whose numbers are no weights here
+                state |= {f"{place}.{key}": value for key, value in leaf.state_dict().items()}
         for layer in made[id(leaf)]:
             x = layer(x)
         found += made[id(leaf)]
     return found or [layers.Activation("identity")], first, state
+
+
+def check_known(name: str, module: Any) -> None:
+    """Raise ValueError for a class that no layer computes, before anything else is asked of the user."""
+    kind = type(module).__name__
+    if kind in MODULES:
+        return
+    if name:
+        layers_for("from_torch", f"module {name!r}", kind, MODULES)
+    raise ValueError(
+        f"from_torch: expected a Sequential of modules that fastnn has, got a {kind}, whose forward is code; build the "
+        "network and take the weights, from_torch(module.state_dict(), into=net), or read its ONNX export, from_onnx"
+    )
 
 
 def leaves_of(module: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -69,10 +85,8 @@ def function(name: str) -> Convert:
 
 
 def gelu(module: Any, shape: Shape) -> list[Layer]:
-    """GELU in its tanh form."""
-    if module.approximate != "tanh":
-        raise Unsupported("it is the form with erf, up to 5e-4 from fastnn's; use GELU(approximate='tanh')")
-    return [layers.Activation("gelu")]
+    """GELU in either form."""
+    return [layers.Activation("gelu_tanh" if module.approximate == "tanh" else "gelu")]
 
 
 def softplus(module: Any, shape: Shape) -> list[Layer]:
@@ -82,16 +96,30 @@ def softplus(module: Any, shape: Shape) -> list[Layer]:
     return [layers.Activation("softplus")]
 
 
-def softmax(module: Any, shape: Shape) -> list[Layer]:
-    """Softmax along the last axis."""
-    if module.dim not in (-1, len(shape), *([None] if len(shape) == 1 else [])):
-        raise Unsupported(f"expected dim=-1, got {module.dim}")
-    return [layers.Activation("softmax")]
+def of_vectors(name: str) -> Convert:
+    """Return what makes Softmax or LogSoftmax, along the last axis."""
+
+    def make(module: Any, shape: Shape) -> list[Layer]:
+        if module.dim not in (-1, len(shape), *([None] if len(shape) == 1 else [])):
+            raise Unsupported(f"expected dim=-1, got {module.dim}")
+        return [layers.Activation(name)]
+
+    return make
 
 
-def log_softmax(module: Any, shape: Shape) -> list[Layer]:
-    """LogSoftmax, which no layer is."""
-    raise Unsupported("losses here take logits: leave it out, and train with loss='cross_entropy'")
+def hard_tanh(module: Any, shape: Shape) -> list[Layer]:
+    """Hardtanh and ReLU6: ``min(max(z, low), high)``."""
+    if module.min_val != 0:
+        raise Unsupported(f"expected min_val=0, got {module.min_val}; export it by torch.onnx, then from_onnx")
+    return [layers.Activation("clipped_relu", alpha=float(module.max_val))]
+
+
+def prelu(module: Any, shape: Shape) -> list[Layer]:
+    """PReLU with one slope for all, which is not learned further."""
+    slopes = as_array("from_torch", "weight", module.weight)
+    if slopes.size != 1 or slopes[0] < 0:
+        raise Unsupported("it has several slopes or a negative one; export it by torch.onnx, then from_onnx")
+    return [layers.Activation("leaky_relu", alpha=float(slopes[0]))]
 
 
 def flatten(module: Any, shape: Shape) -> list[Layer]:
@@ -166,8 +194,12 @@ ACTIVATIONS: dict[str, Convert] = {
     **{row.torch: function(name) for name, row in TABLE.items() if row.torch},
     "ELU": lambda module, shape: [layers.Activation("elu", alpha=float(module.alpha))],
     "GELU": gelu,
+    "Hardtanh": hard_tanh,
     "LeakyReLU": lambda module, shape: [layers.Activation("leaky_relu", alpha=float(module.negative_slope))],
-    "Softmax": softmax,
+    "LogSoftmax": of_vectors("log_softmax"),
+    "PReLU": prelu,
+    "ReLU6": hard_tanh,
+    "Softmax": of_vectors("softmax"),
     "Softplus": softplus,
 }
 MODULES: dict[str, Convert] = {
@@ -179,7 +211,6 @@ MODULES: dict[str, Convert] = {
     "Identity": lambda module, shape: [],
     "LayerNorm": layer_norm,
     "Linear": lambda module, shape: [layers.Dense(module.out_features, bias=module.bias is not None)],
-    "LogSoftmax": log_softmax,
     "Unflatten": unflatten,
     **dict.fromkeys(gates.LAYERS, recurrent),
 }

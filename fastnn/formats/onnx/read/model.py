@@ -41,11 +41,18 @@ def from_onnx(model: Any, *, outputs: str | Sequence[str] | None = None, seed: i
 
     Notes
     -----
-    Known are Gemm, MatMul, Add, Sum, Sub, Mul, Div (by constants), the activations Relu, LeakyRelu, Elu, Selu, Sigmoid,
-    Tanh, Softplus, Gelu (tanh form), Softmax and silu as ``x sigmoid(x)``; Flatten, Reshape, Transpose, Squeeze,
-    Unsqueeze, Concat, Slice, Split, Gather, Identity, Cast, Dropout, BatchNormalization, LayerNormalization, LSTM, GRU
-    and RNN in one or both directions, and constants however they are put together.  The first axis of every input is
-    the batch, the sizes of the others must be known.
+    Known are Gemm, MatMul with a constant, Add, Sub, Mul and Sum of tensors and constants, Div by constants, Neg, Abs,
+    Pow with a whole number, Clip, Min and Max with a number; the activations Relu, LeakyRelu, PRelu, Elu, Celu, Selu,
+    Sigmoid, HardSigmoid, HardSwish, Tanh, Softplus, Mish, Gelu, Softmax and LogSoftmax; ReduceMean, ReduceMax,
+    ReduceSum and global pooling; Flatten, Reshape, Transpose, Squeeze, Unsqueeze, Concat, Slice, Split, Gather,
+    Identity, Cast, Dropout, BatchNormalization, LayerNormalization, LSTM, GRU and RNN in one or both directions, and
+    constants however they are put together.  gelu, silu, softplus and the normalisation of rows are found too where
+    elementary nodes write them out.  The first axis of every input is the batch, the sizes of the others must be known.
+    An answer of one number per row, (batch,), becomes (batch, 1).
+
+    Of ai.onnx.ml: Scaler, LinearRegressor, LinearClassifier, Normalizer behind a softmax, and ZipMap, which leaves the
+    probabilities an array.  Outputs that are labels (ArgMax, LabelEncoder) are left out where the probabilities are an
+    output too; ``net.metadata["classes"]`` then holds the labels.
 
     Examples
     --------
@@ -58,6 +65,7 @@ def from_onnx(model: Any, *, outputs: str | Sequence[str] | None = None, seed: i
     import_onnx("from_onnx")
     from fastnn.formats.onnx.read.build import read_graph  # now: import fastnn stays quick
     from fastnn.formats.onnx.read.own import own_network
+    from fastnn.formats.onnx.read.tails import answers_of, classes_in
 
     if seed is not None:
         require_count("from_onnx", "seed", seed, low=0)
@@ -67,8 +75,11 @@ def from_onnx(model: Any, *, outputs: str | Sequence[str] | None = None, seed: i
         net = own_network(model, seed)
         if net is not None:
             return net
-        wanted = [entry.name for entry in model.graph.output]
-    return read_graph(model, list(wanted), seed)
+        wanted = answers_of(model.graph)
+    net = read_graph(model, list(wanted), seed)
+    if (classes := classes_in(model.graph)) is not None:
+        net.metadata = {"classes": classes}
+    return net
 
 
 def read_model(model: Any) -> Any:

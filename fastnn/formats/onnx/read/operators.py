@@ -10,14 +10,20 @@ import numpy as np
 from fastnn import layers
 from fastnn.formats.activations import BY_ONNX
 from fastnn.formats.foreign import Unsupported
-from fastnn.formats.onnx.read import shapes
+from fastnn.formats.onnx.read import arithmetic, reductions, shapes, tables
 from fastnn.formats.onnx.read.reader import Operator
 from fastnn.formats.onnx.read.sequences import recurrent
-from fastnn.formats.onnx.read.values import BATCH, Value, as_tensor, rows, squeezed, transposed, unsqueezed, written
+from fastnn.formats.onnx.read.values import (
+    Value,
+    as_tensor,
+    rows,
+    squeezed,
+    transposed,
+    unsqueezed,
+    written,
+)
 from fastnn.layers.activation import DEFAULT_ALPHA
 from fastnn.layers.base import Tensor
-
-WIDEST = 1024  # vector whose elements are scaled one by one, by a diagonal of weights
 
 # ---- products -------------------------------------------------------------------------------------------------------
 
@@ -58,44 +64,6 @@ def matmul(operator: Operator) -> list[Value]:
     return [rows(operator.apply(layers.Dense(weight.shape[1], bias=False), x, weight=weight))]
 
 
-def scaled(operator: Operator, scale: np.ndarray, shift: np.ndarray, place: int) -> list[Value]:
-    """``scale x + shift`` element by element, as a Dense layer with a diagonal of weights."""
-    x = operator.tensor(place)
-    width = x.shape[-1]
-    for array in (scale, shift):
-        if array.size not in (1, width) or array.shape[-1:] not in ((), (1,), (width,)):
-            raise Unsupported(f"its constant of shape {array.shape} is not one number for each of the last {width}")
-    if width > WIDEST:
-        raise Unsupported(f"it scales {width} numbers one by one; at most {WIDEST} are taken")
-    scale, shift = (np.broadcast_to(array.reshape(-1), (width,)) for array in (scale, shift))
-    return [rows(operator.apply(layers.Dense(width), x, weight=np.diag(scale), bias=shift))]
-
-
-def elementwise(operator: Operator) -> list[Value]:
-    """Add, Sub, Mul or Div of a tensor and a constant."""
-    place = 1 if operator.is_constant(0) else 0
-    c = operator.constant(1 - place)
-    one, zero = np.ones(1, c.dtype), np.zeros(1, c.dtype)
-    if operator.kind == "Div" and (place == 1 or not c.all()):
-        raise Unsupported("it divides by what is not a constant, or by 0")
-    if operator.kind in ("Mul", "Div"):
-        return scaled(operator, c if operator.kind == "Mul" else one / c, zero, place)
-    if operator.kind == "Add":
-        return scaled(operator, one, c, place)
-    return scaled(operator, one, -c, place) if place == 0 else scaled(operator, -one, c, place)
-
-
-def add(operator: Operator) -> list[Value]:
-    """The sum of tensors, or of a tensor and a constant."""
-    places = range(len(operator.node.input))
-    if operator.kind == "Add" and any(operator.is_constant(i) for i in places):
-        return elementwise(operator)
-    values = [operator.value(i) for i in places]
-    if len(values) == 1:
-        return values
-    return [rows(layers.Add()(*(as_tensor(value) for value in values)))]
-
-
 # ---- activations and what training needs ----------------------------------------------------------------------------
 
 
@@ -131,25 +99,29 @@ def selu(operator: Operator) -> list[Value]:
 
 
 def gelu(operator: Operator) -> list[Value]:
-    """Gelu in its tanh form."""
-    if operator.text("approximate", "none") != "tanh":
-        raise Unsupported("it is the form with erf, up to 5e-4 from fastnn's; use the tanh form (approximate='tanh')")
-    return activation("gelu")(operator)
+    """Gelu in either form."""
+    return activation("gelu_tanh" if operator.text("approximate", "none") == "tanh" else "gelu")(operator)
 
 
-def softmax(operator: Operator) -> list[Value]:
-    """Softmax along the last axis."""
-    value = operator.value(0)
-    rank = len(value.axes)
-    axis = operator.whole("axis", -1 if operator.reader.opset >= 13 else 1) % rank
-    if axis != rank - 1 or (operator.reader.opset < 13 and rank > 2):
-        raise Unsupported(f"it is along axis {axis} of {written(value)}, and can be along the last alone")
-    return [rows(layers.Activation("softmax")(as_tensor(value)))]
+def of_vectors(name: str) -> Callable[[Operator], list[Value]]:
+    """Return what reads Softmax or LogSoftmax, along the last axis."""
+
+    def read(operator: Operator) -> list[Value]:
+        value = operator.value(0)
+        rank = len(value.axes)
+        axis = operator.whole("axis", -1 if operator.reader.opset >= 13 else 1) % rank
+        if axis != rank - 1 or (operator.reader.opset < 13 and rank > 2):
+            raise Unsupported(f"it is along axis {axis} of {written(value)}, and can be along the last alone")
+        return [rows(layers.Activation(name)(as_tensor(value)))]
+
+    return read
 
 
-def log_softmax(operator: Operator) -> list[Value]:
-    """Log-softmax, which no layer is."""
-    raise Unsupported("losses here take logits: export the network without it, and train with loss='cross_entropy'")
+def celu(operator: Operator) -> list[Value]:
+    """Celu, which is Elu where alpha is 1."""
+    if operator.number("alpha", 1.0) != 1:
+        raise Unsupported("its alpha is not 1; use Elu")
+    return activation("elu")(operator)
 
 
 def dropout(operator: Operator) -> list[Value]:
@@ -175,8 +147,8 @@ def batch_norm(operator: Operator) -> list[Value]:
     if operator.whole("training_mode", 0) or operator.whole("spatial", 1) != 1:
         raise Unsupported("it is in training mode; export the network for inference")
     rank = len(value.tensor.shape)
-    if value.axes != ((BATCH, *range(rank - 1)), (rank - 1,)):
-        raise Unsupported(f"it normalises axis 1 of {written(value)}, and can the last of two alone")
+    if len(value.axes) < 2 or value.axes[1] != (rank - 1,):
+        raise Unsupported(f"it normalises axis 1 of {written(value)}, which must be the channels, the last axis here")
     names = ("gamma", "beta", "running_mean", "running_variance")
     layer = layers.BatchNorm(momentum=operator.number("momentum", 0.9), epsilon=operator.number("epsilon", 1e-5))
     parameters = {name: operator.constant(i + 1) for i, name in enumerate(names)}
@@ -188,40 +160,69 @@ def layer_norm(operator: Operator) -> list[Value]:
     x = operator.tensor(0)
     if operator.whole("axis", -1) not in (-1, len(x.shape)):
         raise Unsupported("it normalises more than the last axis")
-    layer = layers.LayerNorm(epsilon=operator.number("epsilon", 1e-5), shift=operator.has(2))
-    parameters = {name: operator.constant(i) for i, name in ((1, "gamma"), (2, "beta")) if operator.has(i)}
+    layer = layers.LayerNorm(epsilon=operator.number("epsilon", 1e-5), scale=operator.has(1), shift=operator.has(2))
+    parameters = {name: operator.constant(i).ravel() for i, name in ((1, "gamma"), (2, "beta")) if operator.has(i)}
     return [rows(operator.apply(layer, x, **parameters))]
+
+
+def found_activation(operator: Operator) -> list[Value]:
+    """An activation that several nodes wrote out."""
+    return activation(operator.text("function", ""))(operator)
 
 
 OPERATORS: dict[str, Callable[[Operator], list[Value]]] = {
     **{operator: activation(name) for operator, name in BY_ONNX.items()},  # below those that are not that simple
-    "Add": add,
+    "Abs": arithmetic.absolute,
+    "Add": arithmetic.add,
     "BatchNormalization": batch_norm,
     "Cast": shapes.cast,
+    "Celu": celu,
+    "Clip": arithmetic.clip,
     "Concat": shapes.concat,
-    "Div": elementwise,
+    "Div": arithmetic.elementwise,
     "Dropout": dropout,
     "Flatten": shapes.flatten,
     "GRU": recurrent,
     "Gather": shapes.gather,
     "Gelu": gelu,
     "Gemm": gemm,
+    "GlobalAveragePool": reductions.reduction("mean"),
+    "GlobalMaxPool": reductions.reduction("max"),
+    "HardSigmoid": arithmetic.hard_sigmoid,
+    "HardSwish": arithmetic.hard_sigmoid,
     "Identity": lambda operator: [operator.value(0)],
     "LSTM": recurrent,
     "LayerNormalization": layer_norm,
-    "LogSoftmax": log_softmax,
+    "LogSoftmax": of_vectors("log_softmax"),
     "MatMul": matmul,
-    "Mul": elementwise,
+    "Max": arithmetic.clip,
+    "Min": arithmetic.clip,
+    "Mish": arithmetic.mish,
+    "Mul": arithmetic.elementwise,
+    "Neg": arithmetic.negated,
+    "PRelu": arithmetic.prelu,
+    "Pow": arithmetic.power,
     "RNN": recurrent,
+    "ReduceMax": reductions.reduction("max"),
+    "ReduceMean": reductions.reduction("mean"),
+    "ReduceSum": reductions.reduction("sum"),
     "Reshape": shapes.reshape,
     "Selu": selu,
     "Sigmoid": sigmoid,
     "Slice": shapes.slice_,
-    "Softmax": softmax,
+    "Softmax": of_vectors("softmax"),
     "Split": shapes.split,
     "Squeeze": lambda operator: [squeezed(operator.value(0), operator.integers(1, "axes"))],
-    "Sub": elementwise,
-    "Sum": add,
+    "Sub": arithmetic.elementwise,
+    "Sum": arithmetic.add,
     "Transpose": shapes.transpose,
+    "ai.onnx.ml.LinearClassifier": tables.linear_classifier,
+    "ai.onnx.ml.LinearRegressor": tables.linear_regressor,
+    "ai.onnx.ml.Normalizer": tables.normalizer,
+    "ai.onnx.ml.Scaler": tables.scaler,
+    "ai.onnx.ml.ZipMap": lambda operator: [operator.value(0)],
+    "fastnn.Activation": found_activation,
+    "fastnn.Indices": lambda operator: [operator.value(0)],
+    "fastnn.LayerNorm": layer_norm,
     "Unsqueeze": lambda operator: [unsqueezed(operator.value(0), operator.integers(1, "axes") or [])],
 }

@@ -6,6 +6,7 @@ import numpy as np
 
 from fastnn.formats import gates
 from fastnn.formats.arrays import assign
+from fastnn.formats.earlier import upgraded
 from fastnn.formats.files import REASONS, from_json
 from fastnn.formats.onnx.write.export import KEY, to_onnx
 from fastnn.formats.safetensors import FIELDS, FORMAT, bound_parameters
@@ -24,7 +25,7 @@ def own_network(model: Any, seed: int | None) -> Any | None:
     if text is None:
         return None
     try:
-        description = from_json(text)
+        description = upgraded(from_json(text))
         if set(description) != FIELDS - {"dtype", "training"} or description["format"] != FORMAT:
             return None
         structure = Structure.from_config(description["structure"], {})

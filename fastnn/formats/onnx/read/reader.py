@@ -10,6 +10,7 @@ from fastnn.errors import ModelFormatError
 from fastnn.formats.files import REASONS
 from fastnn.formats.foreign import Unsupported
 from fastnn.formats.onnx.read.constants import KINDS, fold
+from fastnn.formats.onnx.read.patterns import simplified
 from fastnn.formats.onnx.read.values import Value, as_tensor, rows
 from fastnn.layers.base import Layer, Tensor, check_name
 from fastnn.layers.input import Input
@@ -110,9 +111,12 @@ class Operator:
             return layer(*inputs)
         reader = self.reader
         names = tuple(name for name in self.node.input if name in reader.constants)
-        key = (type(layer), names, repr(layer._values()), tuple(x.shape for x in inputs))
+        numbers = tuple(
+            (name, array.shape, array.tobytes()) for name, array in parameters.items() if array.ndim < 2 or not names
+        )
+        key = (type(layer), self.kind, names, repr(layer._values()), tuple(x.shape for x in inputs), numbers)
         if key not in reader.shared:
-            name = reader.free_name(names[0].rpartition(".")[0])
+            name = reader.free_name(names[0].rpartition(".")[0]) if names else None
             reader.shared[key] = layer if name is None else replace(layer, name=name)  # type: ignore[type-var]
             reader.parameters[reader.shared[key]] = parameters
         return reader.shared[key](*inputs)
@@ -135,7 +139,7 @@ class Reader:
         self.is_double = False  # whether an input is in float64
         self.shared: dict[Any, Layer] = {}  # layers by the constants that they take
         self._names: set[str] = set()
-        self.nodes = needed(graph, outputs)
+        self.nodes = needed(graph, simplified(graph, opset), outputs)
         self.readers: dict[str, list[Any]] = {}
         for node in self.nodes:
             for name in node.input:
@@ -178,7 +182,8 @@ class Reader:
             if len(sizes) < 2 or min(sizes[1:]) < 1:
                 raise ValueError(
                     f"from_onnx: input {entry.name!r:.80}: expected a batch, and sizes that are known for all axes "
-                    f"beside it, got ({', '.join('?' if size < 1 else str(size) for size in sizes)})"
+                    f"beside it, got ({', '.join('?' if size < 1 else str(size) for size in sizes)}); export it with "
+                    "the batch alone dynamic"
                 )
             if sizes[0] > 0:
                 self.batch = sizes[0]
@@ -206,11 +211,16 @@ class Reader:
     def take(self, operator: Operator) -> None:
         """Turn one node into layers."""
         if operator.kind not in self.table:
-            raise ValueError(f"from_onnx: {operator.title}: fastnn has no layer for it")
+            raise ValueError(
+                f"from_onnx: {operator.title}: fastnn has no layer for it; outputs= can name a tensor before it, such "
+                f"as {next((name for name in operator.node.input if name in self.values), 'another')!r:.80}"
+            )
         try:
             results = self.table[operator.kind](operator)
         except (ValueError, TypeError, LookupError) as error:
-            raise ValueError(f"from_onnx: {operator.title}: {error}") from error
+            before = next((name for name in operator.node.input if name in self.values), None)
+            hint = f"; outputs={before!r:.80} ends before it" if before and "outputs=" not in str(error) else ""
+            raise ValueError(f"from_onnx: {operator.title}: {error}{hint}") from error
         self.values.update(zip(operator.outputs, results, strict=False))
 
     def free_name(self, text: str) -> str | None:
@@ -225,9 +235,9 @@ class Reader:
         return name if free else None
 
 
-def needed(graph: Any, outputs: list[str]) -> list[Any]:
+def needed(graph: Any, nodes: list[Any], outputs: list[str]) -> list[Any]:
     """Return the nodes that the outputs need, in the file's order; raises ModelFormatError if one is missing."""
-    makers = {name: node for node in graph.node for name in node.output if name}
+    makers = {name: node for node in nodes for name in node.output if name}
     known = {*makers, *(entry.name for entry in graph.input)}
     wanted: set[int] = set()
     stack = list(outputs)
@@ -239,4 +249,4 @@ def needed(graph: Any, outputs: list[str]) -> list[Any]:
         if node is not None and id(node) not in wanted:
             wanted.add(id(node))
             stack += [name for name in node.input if name]
-    return [node for node in graph.node if id(node) in wanted]
+    return [node for node in nodes if id(node) in wanted]

@@ -49,9 +49,7 @@ def as_tensor(value: Value) -> Tensor:
     beside = [i for i in value.axes[0] if i != BATCH]
     if not value.in_order or BATCH not in value.axes[0] or any(value.tensor.shape[i] > 1 for i in beside):
         raise Unsupported(f"its input of shape {written(value)} does not have the batch alone in its first axis")
-    if len(value.axes) == 1:
-        raise Unsupported("its input has one number per row and no axis beside the batch")
-    return reshaped(value.tensor, value.shape[1:])
+    return reshaped(value.tensor, value.shape[1:] or (1,))  # one number per row keeps an axis
 
 
 def reshaped(tensor: Tensor, shape: Shape) -> Tensor:
@@ -97,8 +95,8 @@ def squeezed(value: Value, places: list[int] | None) -> Value:
 def renumbered(tensor: Tensor, axes: list[tuple[int, ...]], dropped: set[int]) -> Value:
     """Return a value without the axes ``dropped`` of its tensor, whose sizes are 1."""
     left = [i for i in range(len(tensor.shape)) if i not in dropped]
-    if not left and tensor.shape:  # a row of one number keeps its axis
-        raise Unsupported("no axis beside the batch would be left")
+    if not left:  # a row of one number keeps its axis
+        return Value(reshaped(tensor, (1,)), tuple(tuple(i for i in axis if i == BATCH) for axis in axes))
     number = {BATCH: BATCH, **{old: new for new, old in enumerate(left)}}
     smaller = reshaped(tensor, tuple(tensor.shape[i] for i in left)) if dropped else tensor
     return Value(smaller, tuple(tuple(number[i] for i in axis) for axis in axes))

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastnn.formats.activations import SELU, TABLE, Elsewhere, alpha_of, without
 from fastnn.formats.onnx.write.graph import Graph
-from fastnn.layers.activation import DEFAULT_ALPHA, Activation
+from fastnn.layers.activation import DEFAULT_ALPHA, OF_VECTORS, Activation
 
 
 def activation(graph: Graph, layer: Activation, z: str) -> str:
@@ -22,9 +22,9 @@ def activation(graph: Graph, layer: Activation, z: str) -> str:
     attributes: dict[str, Any] = {"alpha": alpha} if name in DEFAULT_ALPHA else {}
     if name == "selu":
         attributes = {"gamma": SELU[0], "alpha": SELU[1]}
-    elif name == "softmax":
+    elif name in OF_VECTORS:
         attributes = {"axis": -1}
-    elif name == "gelu":
+    elif name in ("gelu", "gelu_tanh"):
         graph.require(20)
-        attributes = {"approximate": "tanh"}
+        attributes = {"approximate": "tanh" if name == "gelu_tanh" else "none"}
     return graph.node(row.onnx, z, **attributes)

@@ -54,9 +54,9 @@ def to_onnx(
 
     Notes
     -----
-    Opset 17, or 20 where a gelu needs it; IR version 8 or 9.  The LSTM without forget gate is one whose forget gate
-    stands open.  A recurrent layer with ``mask_value``, and any in float64, is written as a Scan, for no operator of
-    ONNX can pass over steps and ONNX Runtime has LSTM, GRU and RNN in float32 alone.
+    Opset 17, 18 where ``Reduce("max")`` needs it, or 20 where a gelu does; IR version 8 or 9.  The LSTM without forget
+    gate is one whose forget gate stands open.  A recurrent layer with ``mask_value``, and any in float64, is written as
+    a Scan, for no operator of ONNX can pass over steps and ONNX Runtime has LSTM, GRU and RNN in float32 alone.
 
     Examples
     --------

@@ -7,7 +7,7 @@ import numpy as np
 
 from fastnn.layers.base import Shape
 
-OPSET = 17  # the least that has everything but Gelu
+OPSET = 17  # the least that has everything but Gelu and ReduceMax with axes as an input
 IR_VERSION = 8
 
 

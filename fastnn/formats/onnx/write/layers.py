@@ -94,6 +94,31 @@ def embedding(graph: Graph, applied: Applied) -> str:
     return graph.node("Gather", graph.parameter(applied, "weight", weight), indices, axis=0)
 
 
+def multiply(graph: Graph, applied: Applied) -> str:
+    """Factor after factor."""
+    return reduce(partial(graph.node, "Mul"), applied.inputs)
+
+
+def reduced(graph: Graph, applied: Applied) -> str:
+    """The sum, the mean or the largest along an axis; a vector keeps an axis of one."""
+    (x,), shape, layer = applied.inputs, applied.input_shapes[0], applied.layer
+    at = layer.place(shape)
+    keep = int(len(shape) == 1)
+    if layer.function == "max":
+        graph.require(18)  # before, axes were an attribute
+        return graph.node("ReduceMax", x, graph.sizes(at + 1), keepdims=keep)
+    total = graph.node("ReduceSum", x, graph.sizes(at + 1), keepdims=keep)
+    return graph.node("Mul", total, 1 / shape[at]) if layer.function == "mean" else total
+
+
+def scale(graph: Graph, applied: Applied) -> str:
+    """``gamma x + beta``."""
+    (y,) = applied.inputs
+    if "gamma" in applied.parameters:
+        y = graph.node("Mul", y, graph.parameter(applied, "gamma"))
+    return graph.node("Add", y, graph.parameter(applied, "beta")) if "beta" in applied.parameters else y
+
+
 LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.Activation: lambda graph, applied: activation(graph, applied.layer, *applied.inputs),
     layers.Add: lambda graph, applied: reduce(partial(graph.node, "Add"), applied.inputs),  # term after term
@@ -107,8 +132,11 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.GRU: recurrent,
     layers.LayerNorm: layer_norm,
     layers.LSTM: recurrent,
+    layers.Multiply: multiply,
     layers.PhaseDense: phase_dense,
+    layers.Reduce: reduced,
     layers.Reshape: lambda graph, applied: graph.rows(applied.inputs[0], applied.output_shape),
+    layers.Scale: scale,
     layers.SimpleRNN: recurrent,
     layers.Slice: part,
 }

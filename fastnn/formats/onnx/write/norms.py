@@ -22,13 +22,19 @@ def layer_norm(graph: Graph, applied: Applied) -> str:
     """Along the last axis."""
     x = applied.inputs[0]
     if graph.is_double:
-        centred = graph.node("Sub", x, graph.node("ReduceMean", x, axes=[-1], keepdims=1))
-        variance = graph.node("ReduceMean", graph.node("Mul", centred, centred), axes=[-1], keepdims=1)
+        columns = applied.output_shape[-1]
+        centred = graph.node("Sub", x, mean(graph, x, columns))
+        variance = mean(graph, graph.node("Mul", centred, centred), columns)
         return scaled(graph, applied, centred, deviation(graph, variance, applied.layer.epsilon))
     scales = [scale_or(graph, applied, "gamma", 1)]
     if "beta" in applied.parameters:
         scales.append(graph.parameter(applied, "beta"))
     return graph.node("LayerNormalization", x, *scales, axis=-1, epsilon=applied.layer.epsilon)
+
+
+def mean(graph: Graph, x: str, columns: int) -> str:
+    """The mean along the last axis; ReduceMean has its axes in another place from opset 18 on."""
+    return graph.node("Div", graph.node("ReduceSum", x, graph.sizes(-1), keepdims=1), columns)
 
 
 def deviation(graph: Graph, variance: str, epsilon: float) -> str:
