@@ -275,7 +275,7 @@ cdef class Engine:
         if n == 0 or target == NULL or not all_finite(self.plan.kernels, n * self.input.width, row):
             return self._train_step_checked(x, y, sample_weight)
         rate = self.constant_rate if self.constant_rate >= 0.0 else self.learning_rate
-        trainer.prepare(n, 0)
+        trainer.prepare(n, n)
         trainer.take_targets(trainer.losses, labels)
         trainer.rows.inputs[0], trainer.rows.targets[0] = row, target
         trainer.rows.weights, trainer.rows.order = NULL, NULL

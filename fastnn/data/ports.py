@@ -1,14 +1,17 @@
 """Where user data enters: arrays become packed, finite rows of the network's dtype, or a message says what to do."""
 
 import mmap
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastnn._core.table import all_finite
+from fastnn.data import columns
 from fastnn.data.class_weights import class_weights, labels_of
-from fastnn.data.sparse import as_csr, is_sparse, not_finite, require_real
+from fastnn.data.columns import Names, check_names, names_of, row_names
+from fastnn.data.sparse import as_csr, is_sparse, not_finite
 from fastnn.layers.base import Shape, batched
 from fastnn.losses import CallableLoss, Loss
 
@@ -37,13 +40,15 @@ class Block(NamedTuple):
 class Ports:
     """What goes into a network and comes out of it: shapes of a row of each input and output, losses, dtype.
 
-    ``losses`` is empty until the network is compiled.
+    ``losses`` is empty until the network is compiled; ``names``: of the columns of each input that it learned from,
+    empty until there were any.
     """
 
     input_shapes: tuple[Shape, ...]
     output_shapes: tuple[Shape, ...]
     losses: tuple[Loss, ...]
     dtype: np.dtype
+    names: tuple[Names, ...] = ()
 
     @property
     def input_bytes(self) -> int:
@@ -55,12 +60,19 @@ class Ports:
         """How many bytes a row takes, its targets as wide as the outputs included."""
         return self.input_bytes + self.dtype.itemsize * sum(int(np.prod(shape)) for shape in self.output_shapes)
 
+    @property
+    def feature_names(self) -> Any:
+        """Names of the columns, a tuple of texts, or None; for several inputs a list of such."""
+        names = list(self.names or (None,) * len(self.input_shapes))
+        return names if len(names) > 1 else names[0]
+
     def sources(self, who: str, X: Any) -> list[Any]:
         """Return the rows of each input, their shapes checked: arrays as they are, sparse matrices as finite CSR.
 
         Raises TypeError or ValueError if they do not fit.
         """
         values = as_list(who, "X", X, len(self.input_shapes))
+        self.check_columns(who, X)
         inputs = [self._source(who, value, shape) for value, shape in zip(values, self.input_shapes, strict=True)]
         if any(x.shape[0] != inputs[0].shape[0] for x in inputs[1:]):
             raise ValueError(f"{who}: expected as many rows in every input, got {[x.shape[0] for x in inputs]}")
@@ -70,6 +82,25 @@ class Ports:
         if is_sparse(value):
             return as_csr(who, "X", check_rows(who, "X", value, shape), self.dtype)
         return check_rows(who, "X", as_numeric(who, "X", value), shape)
+
+    def named(self, X: Any) -> "Ports":
+        """Return the same with the names of the columns of X, for inputs that have none yet."""
+        parts = X if len(self.input_shapes) > 1 and isinstance(X, tuple | list) else [X]
+        given, known = [*map(names_of, parts)], self.names or (None,) * len(self.input_shapes)
+        if not any(given) or len(given) != len(known):
+            return self
+        return replace(self, names=tuple(old or new for old, new in zip(known, given, strict=True)))
+
+    def check_columns(self, who: str, X: Any) -> None:
+        """Raise ValueError if columns of X have other names, or another order, than those that were learned from."""
+        if self.names:
+            for part, known in zip(as_list(who, "X", X, len(self.names)), self.names, strict=True):
+                check_names(who, None if known is None else names_of(part), known)
+
+    def row(self, who: str, name: str, x: Any, port: int = 0) -> np.ndarray:
+        """Return one packed row of an input; TypeError or ValueError if it is none, or its names are others."""
+        known, shape = self.names[port] if self.names else None, self.input_shapes[port]
+        return as_row(who, name, columns.as_row(who, name, x, known), shape, self.dtype)
 
     def rows(self, who: str, X: Any) -> tuple[list[np.ndarray], int]:
         """Return packed rows of each input, and how many."""
@@ -109,7 +140,10 @@ class Ports:
         """Return packed inputs, targets and weights of one row or of a batch, and how many rows."""
         self.require_losses(who)
         values = as_list(who, "X", x, len(self.input_shapes))
-        values = [value if is_sparse(value) else as_numeric(who, "X", value) for value in values]
+        self.check_columns(who, x)
+        values = [
+            value if is_sparse(value) else self._row_or_rows(who, value, port) for port, value in enumerate(values)
+        ]
         if values[0].shape == self.input_shapes[0] and y is not None and not is_sparse(values[0]):
             values = [value[None] for value in values]
             parts = [as_numeric(who, "y", part)[None] for part in as_list(who, "y", y, len(self.losses))]
@@ -118,6 +152,11 @@ class Ports:
         data = self.data(who, values if len(values) > 1 else values[0], y, sample_weight)
         inputs, targets, weights, _, n = self.ready(who, data)
         return inputs, targets, weights, n
+
+    def _row_or_rows(self, who: str, value: Any, port: int) -> np.ndarray:
+        if isinstance(value, Mapping) or row_names(value) is not None:
+            return columns.as_row(who, "X", value, self.names[port] if self.names else None)
+        return as_numeric(who, "X", value)
 
     def targets(self, who: str, y: Any, n: int) -> list[np.ndarray]:
         """Return packed targets of ``n`` rows, one array per output."""
@@ -186,21 +225,7 @@ def take(array: Any, where: Where) -> Any:
 
 def as_numeric(who: str, name: str, values: Any) -> np.ndarray:
     """Return ``values`` as a real array; TypeError if they are no real numbers, ValueError if they form no array."""
-    if type(values) is not np.ndarray and not isinstance(values, np.memmap):  # which stays one, for release
-        if hasattr(values, "toarray"):
-            raise TypeError(
-                f"{who}: expected {name} to be a dense array, got {type(values).__name__}; call {name}.toarray()"
-            )
-        if isinstance(values, np.ndarray) and hasattr(values, "mask"):
-            raise TypeError(f"{who}: expected {name} without a mask, got a masked array; fill or drop what is masked")
-        try:
-            values = np.asarray(values)
-        except ValueError as error:
-            raise ValueError(
-                f"{who}: expected {name} to be an array, got rows of different lengths; pad or cut them"
-            ) from error
-    require_real(who, name, values.dtype)
-    return values
+    return columns.as_numbers(who, name, values)
 
 
 def packed(who: str, name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -243,7 +268,8 @@ def as_row(who: str, name: str, values: Any, shape: Shape, dtype: np.dtype) -> n
     """Return ``values`` as one packed row of ``shape``; TypeError or ValueError if it is none of finite numbers."""
     array = as_numeric(who, name, values)
     if array.shape != shape:
-        raise ValueError(f"{who}: expected {name} of shape {shape}, got {array.shape}")
+        hint = f"; take one row of {name}" if array.shape[1:] == shape else ""
+        raise ValueError(f"{who}: expected {name} of shape {shape}, got {array.shape}{hint}")
     return packed(who, name, array, dtype)
 
 

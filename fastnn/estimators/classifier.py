@@ -333,8 +333,9 @@ class MLPClassifier(MultilayerPerceptron):
 
         Parameters
         ----------
-        x : array_like of shape (I,)
-            One row; an array of the network's dtype is read by C without conversion.
+        x : array_like of shape (I,), dict or Series
+            One row; an array of the network's dtype is read by C without conversion.  A dict has a value for each
+            column that ``fit`` was given, by name; names of a Series come in the order of ``fit``.
 
         Returns
         -------
@@ -348,7 +349,7 @@ class MLPClassifier(MultilayerPerceptron):
         ValueError, TypeError
             If x does not fit.
         """
-        outputs = self._fitted().predict_one(x)
+        outputs = self._outputs_of_one(x)
         classes = self._classes
         if classes.type == "multiclass":
             return classes.labels[outputs.argmax()]

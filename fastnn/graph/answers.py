@@ -6,7 +6,7 @@ import numpy as np
 
 from fastnn._core.engine import Engine
 from fastnn.data.examples import MADE_BYTES, Examples, count_of
-from fastnn.data.ports import Ports, as_list, as_row, check_out, release
+from fastnn.data.ports import Ports, as_list, check_out, release
 
 
 def predict(engine: Engine, ports: Ports, X: Any, out: Any) -> Any:
@@ -36,10 +36,7 @@ def predict(engine: Engine, ports: Ports, X: Any, out: Any) -> Any:
 def predict_one(engine: Engine, ports: Ports, x: Any, out: Any) -> Any:
     """Answer one row."""
     values = as_list("predict_one", "x", x, len(ports.input_shapes))
-    inputs = [
-        as_row("predict_one", "x", value, shape, ports.dtype)[None]
-        for value, shape in zip(values, ports.input_shapes, strict=True)
-    ]
+    inputs = [ports.row("predict_one", "x", value, port)[None] for port, value in enumerate(values)]
     answers = ports.answers(1)
     outputs = [answer[0] for answer in answers]
     if out is not None:

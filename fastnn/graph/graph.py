@@ -176,6 +176,11 @@ class Graph(Engine):
         return self.output_shapes[0]
 
     @property
+    def feature_names(self) -> Any:
+        """Names of the columns that it learned from, a tuple of texts, or None; for several inputs a list of such."""
+        return self.ports.feature_names
+
+    @property
     def evaluator(self) -> Any:
         """What ``evaluate`` runs on: the losses of a compiled network bound to its plan."""
         return self.trainer
@@ -339,7 +344,9 @@ class Graph(Engine):
         for layer in layers:
             choose("tap: unknown layer", layer, list(tensors))
         structure = replace(self.structure, outputs=tuple(tensors[layer] for layer in layers))
-        return Graph.of(structure, kind="Network", seed=self.seed, dtype=self.dtype, params=self.params)
+        net = Graph.of(structure, kind="Network", seed=self.seed, dtype=self.dtype, params=self.params)
+        net.ports = replace(net.ports, names=self.ports.names)
+        return net
 
     # ---- answering -------------------------------------------------------------------------------------------------
 
@@ -548,7 +555,9 @@ class Graph(Engine):
         """``train_step`` for arguments that are not packed arrays of the right dtype and shape: the slow path."""
         self.require_compiled("train_step")
         inputs, targets, weights, n = self.ports.batch("train_step", x, y, sample_weight)
-        return self.trainer.step_on(inputs, targets, weights, n, self.learning_rate)
+        loss: float = self.trainer.step_on(inputs, targets, weights, n, self.learning_rate)
+        self.ports = self.ports.named(x)
+        return loss
 
     def apply_gradients(self) -> None:
         """Let the optimiser update the parameters by the gradients in ``grads``.
@@ -592,6 +601,7 @@ class Graph(Engine):
         net = type(self).of(self.structure, seed=self.seed, dtype=dtype)
         net.params[:] = self.params
         net.metadata = dict(self.metadata)
+        net.ports = replace(net.ports, names=self.ports.names)
         return net
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -605,6 +615,7 @@ class Graph(Engine):
             "forwards": self.forwards,
             "metadata": self.metadata,
             "history": self.history,
+            "names": self.ports.names,
         }
         if self.trainer is not None:
             state["compiled"] = {
@@ -623,6 +634,7 @@ class Graph(Engine):
         self.params[:] = state["params"]
         self.epoch, self.forwards = state["epoch"], state["forwards"]
         self.metadata, self.history = state["metadata"], state["history"]
+        self.ports = replace(self.ports, names=state.get("names", ()))
         compiled = state.get("compiled")
         if compiled is not None:
             self.compile(

@@ -59,8 +59,9 @@ def fit(
         require_count("fit", "epochs", epochs)
         require_count("fit", "batch_size", batch_size)
         require_flag("fit", "shuffle", shuffle)
-        feed = make_feed("fit", net.ports, X, y, sample_weight, class_weight, batch_size, epochs, rows)
-        validation = None if validation_data is None else validation_feed("fit", net.ports, validation_data, epochs)
+        ports = net.ports.named(X)
+        feed = make_feed("fit", ports, X, y, sample_weight, class_weight, batch_size, epochs, rows)
+        validation = None if validation_data is None else validation_feed("fit", ports, validation_data, epochs)
         if not isinstance(callbacks, Iterable):
             got = type(callbacks).__name__
             raise TypeError(f"fit: expected callbacks to be a list, got {got}; write callbacks=[...]")
@@ -81,6 +82,7 @@ def fit(
         else:
             order = (lambda: Shuffle(net.seed, net.epoch)) if shuffle else lambda: None
             train(net, feed, epochs, history, calls, order=order, measure=validate)
+        net.ports = ports
     return history
 
 
@@ -155,7 +157,7 @@ def train_epoch(net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequen
     try:
         for block in feed.blocks(shuffle):
             size = feed.batch_size or block.n
-            steps = rates(net, -(-block.n // size))
+            steps = rates(net, net.trainer.updates(block.n, size))
             more = net.trainer.run(*block, size, steps, tick)
             done, loss, weight, rate = done + block.n, loss + more[0], weight + more[1], float(steps[-1])
             penalty += net.trainer.penalty_sum
@@ -243,7 +245,7 @@ def schedule_rates(net: "Graph", n: int) -> np.ndarray:
 
 def _epochs(net: "Graph", block: Block, batch_size: int, shuffle: bool, epochs: int, history: History) -> None:
     """Train all epochs, many in one call of the Trainer; the results are those of ``train``."""
-    n_batches = -(-block.n // batch_size)
+    n_batches = net.trainer.updates(block.n, batch_size)
     while epochs:
         losses = np.empty(min(epochs, max(1, UPDATES // n_batches)))
         rates = schedule_rates(net, len(losses) * n_batches)
