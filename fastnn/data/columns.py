@@ -19,9 +19,32 @@ DATE_NAMES = ("Period", "NaTType")  # of pandas, which need not be there
 NO_DATES = "give numbers instead, such as days since a date, the hour or the weekday"
 
 
+def columns_of(X: Any) -> tuple[list[Any], Iterator[Any]] | None:
+    """Return names and columns of a frame; None if it is none."""
+    if isinstance(X, np.ndarray | list | tuple):
+        return None
+    if hasattr(X, "iloc") and hasattr(X, "columns"):  # pandas
+        return list(X.columns), (X.iloc[:, i] for i in range(X.shape[1]))
+    if hasattr(X, "column_names") and hasattr(X, "itercolumns"):  # a table or a batch of Arrow
+        return list(X.column_names), iter(X.itercolumns())
+    if hasattr(X, "get_columns") and hasattr(X, "columns"):  # polars
+        return list(X.columns), iter(X.getcolumns_of())
+    if hasattr(X, "collect_schema"):
+        raise TypeError(f"X: expected rows, got a {type(X).__name__}, which holds none yet; call its collect()")
+    if hasattr(X, "__array__") or not (hasattr(X, "__arrow_c_stream__") or hasattr(X, "__dataframe__")):
+        return None
+    try:
+        import pyarrow
+        from pyarrow import interchange
+    except ImportError as error:
+        raise ImportError(f"X: a {type(X).__name__} is read by pyarrow: pip install pyarrow") from error
+    table = pyarrow.table(X) if hasattr(X, "__arrow_c_stream__") else interchange.from_dataframe(X)
+    return list(table.column_names), iter(table.itercolumns())
+
+
 def names_of(X: Any) -> Names:
     """Return the names of a frame's columns if all are texts, None if none is; TypeError if only some are."""
-    if isinstance(X, np.ndarray | list | tuple) or (found := _columns(X)) is None:
+    if (found := columns_of(X)) is None:
         return None
     names = found[0]
     texts = [isinstance(name, str) for name in names]
@@ -87,9 +110,16 @@ def as_row(who: str, name: str, x: Any, known: Names) -> np.ndarray:
     return array
 
 
+def is_missing(value: Any) -> bool:
+    """Whether an object stands for a value that is missing: None, NA, NaT or NaN."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float | np.generic | Decimal) and bool(value != value)
+
+
 def is_frame(X: Any) -> bool:
     """Whether it has columns of its own: a data frame or table."""
-    return not isinstance(X, np.ndarray | list | tuple) and _columns(X) is not None
+    return columns_of(X) is not None
 
 
 def as_numbers(who: str, name: str, values: Any, *, allow_missing: bool = False, texts: bool = False) -> np.ndarray:
@@ -120,10 +150,10 @@ def as_numbers(who: str, name: str, values: Any, *, allow_missing: bool = False,
             )
         if isinstance(values, np.ndarray) and hasattr(values, "mask"):
             raise TypeError(f"{who}: expected {name} without a mask, got a masked array; fill or drop what is masked")
-        if isinstance(values, Mapping):
-            raise TypeError(f"{who}: expected {name} to be an array or data frame, got a {type(values).__name__}")
-        found = None if isinstance(values, np.ndarray | list | tuple) else _columns(values)
-        if found is not None:
+        if values is None or isinstance(values, Mapping):
+            got = "None" if values is None else f"a {type(values).__name__}"
+            raise TypeError(f"{who}: expected {name} to be an array or data frame, got {got}")
+        if (found := columns_of(values)) is not None:
             return _of_frame(who, name, *found, allow_missing, texts)
         try:
             values = np.asarray(values)
@@ -132,27 +162,6 @@ def as_numbers(who: str, name: str, values: Any, *, allow_missing: bool = False,
                 f"{who}: expected {name} to be an array, got rows of different lengths; pad or cut them"
             ) from error
     return _numbers(who, f"{name} to hold", values, allow_missing, texts)
-
-
-def _columns(X: Any) -> tuple[list[Any], Iterator[Any]] | None:
-    """Return names and columns of a frame; None if it is none."""
-    if hasattr(X, "iloc") and hasattr(X, "columns"):  # pandas
-        return list(X.columns), (X.iloc[:, i] for i in range(X.shape[1]))
-    if hasattr(X, "column_names") and hasattr(X, "itercolumns"):  # a table or a batch of Arrow
-        return list(X.column_names), iter(X.itercolumns())
-    if hasattr(X, "get_columns") and hasattr(X, "columns"):  # polars
-        return list(X.columns), iter(X.get_columns())
-    if hasattr(X, "collect_schema"):
-        raise TypeError(f"X: expected rows, got a {type(X).__name__}, which holds none yet; call its collect()")
-    if hasattr(X, "__array__") or not (hasattr(X, "__arrow_c_stream__") or hasattr(X, "__dataframe__")):
-        return None
-    try:
-        import pyarrow
-        from pyarrow import interchange
-    except ImportError as error:
-        raise ImportError(f"X: a {type(X).__name__} is read by pyarrow: pip install pyarrow") from error
-    table = pyarrow.table(X) if hasattr(X, "__arrow_c_stream__") else interchange.from_dataframe(X)
-    return list(table.column_names), iter(table.itercolumns())
 
 
 def _of_frame(

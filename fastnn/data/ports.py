@@ -187,8 +187,9 @@ class Ports:
         if len(self.output_shapes[0]) > 1:
             raise ValueError(f"{who}: class_weight expected one label per row, got one per step; use sample_weight")
         labels, outputs = labels_of(who, data.targets[0], self.losses[0]), self.output_shapes[0][0]
+        two = (-1, 1) if self.losses[0].targets == "signs" else (0, 1)
         result, learned = np.ones(data.n), slice(None) if rows is None else rows
-        result[learned] = class_weights(who, class_weight, labels[learned], range(outputs) if outputs > 1 else None)
+        result[learned] = class_weights(who, class_weight, labels[learned], range(outputs) if outputs > 1 else two)
         return (result if data.weights is None else result * data.weights).astype(self.dtype)
 
     def require_losses(self, who: str) -> None:

@@ -12,13 +12,13 @@ from fastnn.data.columns import Names, as_row
 from fastnn.estimators import files, rows
 from fastnn.estimators.design import weights_and_biases
 from fastnn.estimators.pace import Pace
-from fastnn.estimators.parameters import Parameters
 from fastnn.estimators.peers import kind
+from fastnn.estimators.routing import Routed
 from fastnn.network import Sequential
 from fastnn.training.history import History
 
 
-class Fitted(Parameters):
+class Fitted(Routed):
     """An estimator whose fitted state is ``network_`` and plain attributes."""
 
     network_: Sequential
