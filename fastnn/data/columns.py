@@ -103,10 +103,10 @@ def as_row(who: str, name: str, x: Any, known: Names) -> np.ndarray:
         names = row_names(x)
         check_names(who, names, known)
     array = as_numbers(who, name, x, allow_missing=True)
-    if array.dtype.kind == "f" and array.ndim == 1 and (bad := np.isnan(array)).any():
-        at = int(bad.argmax())
-        place = f" {names[at]!r}" if names else f" {at}"
-        raise ValueError(f"{who}: expected {name} to be finite, got no number in column{place}; fill it")
+    if names is not None and array.dtype.kind == "f" and (bad := np.isnan(array)).any():
+        raise ValueError(
+            f"{who}: expected {name} to be finite, got no number in column {names[int(bad.argmax())]!r}; fill it"
+        )
     return array
 
 
@@ -152,7 +152,7 @@ def as_numbers(who: str, name: str, values: Any, *, allow_missing: bool = False,
             raise TypeError(f"{who}: expected {name} without a mask, got a masked array; fill or drop what is masked")
         if values is None or isinstance(values, Mapping):
             got = "None" if values is None else f"a {type(values).__name__}"
-            raise TypeError(f"{who}: expected {name} to be an array or data frame, got {got}")
+            raise TypeError(f"{who}: expected {name} to hold real numbers in an array or data frame, got {got}")
         if (found := columns_of(values)) is not None:
             return _of_frame(who, name, *found, allow_missing, texts)
         try:
@@ -199,7 +199,7 @@ def _numbers(who: str, what: str, array: np.ndarray, allow_missing: bool, texts:
     if kind in "fiub":
         return array
     if kind in "Mm":
-        raise TypeError(f"{who}: expected {what} numbers, got dates or times, {array.dtype}; {NO_DATES}")
+        raise TypeError(f"{who}: expected {what} real numbers, got dates or times, {array.dtype}; {NO_DATES}")
     if kind == "c":
         raise ValueError(
             f"{who}: Complex data not supported: expected {what} real numbers, got {array.dtype}; pass real and "
@@ -218,7 +218,7 @@ def _of_objects(who: str, what: str, array: np.ndarray, allow_missing: bool, tex
         numbers = [readers[type(value)](value) for value in values]
     except (TypeError, ValueError, OverflowError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{who}: expected {what} numbers, got something else: {error}") from error
+        raise kind(f"{who}: expected {what} real numbers, got something else: {error}") from error
     if missing := sum(value is None for value in numbers):
         if not allow_missing:
             raise ValueError(
@@ -235,7 +235,7 @@ def _of_objects(who: str, what: str, array: np.ndarray, allow_missing: bool, tex
 def _reader(who: str, what: str, kind: type, texts: bool) -> Callable[[Any], Any]:
     """Return what turns objects of a type into int, bool, float, or None where one is missing; or raise TypeError."""
     if issubclass(kind, DATES) or kind.__name__ in DATE_NAMES:
-        raise TypeError(f"{who}: expected {what} numbers, got dates or times, of type {kind.__name__}; {NO_DATES}")
+        raise TypeError(f"{who}: expected {what} real numbers, got dates or times, of type {kind.__name__}; {NO_DATES}")
     if kind is type(None) or kind.__name__ == "NAType":
         return lambda value: None
     if issubclass(kind, bool | np.bool_):
@@ -246,7 +246,7 @@ def _reader(who: str, what: str, kind: type, texts: bool) -> Callable[[Any], Any
         return _float
     if issubclass(kind, str | bytes) and not texts:
         raise TypeError(
-            f"{who}: expected {what} numbers, got texts; encode categories as columns of 0 and 1, and convert numbers "
+            f"{who}: expected {what} real numbers, got texts; encode categories as columns of 0 and 1, and convert numbers "
             "written as texts with astype(float)"
         )
     if issubclass(kind, complex | np.complexfloating):

@@ -211,7 +211,7 @@ def test_dates_are_refused_by_name(door, dates):
     frame = pd.DataFrame({"age": [1.0, 2.0], "left handed": pd.Series(DATES[dates]), "hp": [3, 4]})
     forms = [frame, pa.table(frame)] if dates not in ("period", "numpy objects", "durations in objects") else [frame]
     for X in forms:
-        with pytest.raises(TypeError, match="column 'left handed' of X to hold numbers, got dates or times.*days since"):
+        with pytest.raises(TypeError, match="column 'left handed' of X to hold real numbers, got dates or times.*days since"):
             DOORS[door][0](X)
 
 
@@ -221,13 +221,13 @@ def test_dates_are_refused_by_name(door, dates):
     [
         np.zeros((2, 3), "M8[ns]"),
         np.zeros((2, 3), "m8[s]"),
-        np.full((2, 3), np.datetime64("2020-01-01", "ns"), object),
+        pd.DataFrame([[np.datetime64("2020-01-01", "ns")] * 3] * 2, dtype=object).to_numpy(),
         [[datetime.datetime(2020, 1, 1)] * 3] * 2,
         [[np.timedelta64(1, "ns"), 1, 2]] * 2,
     ],
 )
 def test_arrays_of_dates_are_refused(door, values):
-    with pytest.raises(TypeError, match="X to hold numbers, got dates or times"):
+    with pytest.raises(TypeError, match="X to hold real numbers, got dates or times"):
         DOORS[door][0](values)
 
 
@@ -235,7 +235,7 @@ def test_dates_are_no_targets():
     X, days = np.zeros((4, 3)), pd.Series(pd.date_range("2020", periods=4))
     for y in (days, days.to_numpy(), days.tolist(), days.dt.tz_localize("UTC"), days - days[0], days.to_frame("day")):
         for fit in (fn.MLPRegressor().fit, identity_network().fit):
-            with pytest.raises(TypeError, match="y to hold numbers, got dates or times"):
+            with pytest.raises(TypeError, match="y to hold real numbers, got dates or times"):
                 fit(X, y)
 
 
@@ -243,10 +243,10 @@ def test_dates_are_no_targets():
 def test_texts_and_other_objects_are_refused(door):
     enter = DOORS[door][0]
     frame = pd.DataFrame({"age": [1, 2], "left handed": ["1", "?"], "hp": [3, 4]})
-    for X in (frame, frame.astype("category"), frame.astype("string"), pa.table(frame)):
-        with pytest.raises(TypeError, match="column 'left handed' of X to hold numbers, got texts"):
+    for X in (frame, frame.astype({"left handed": "category"}), frame.astype({"left handed": "string"}), pa.table(frame)):
+        with pytest.raises(TypeError, match="column 'left handed' of X to hold real numbers, got texts"):
             enter(X)
-    with pytest.raises(TypeError, match="X to hold numbers, got something else: .* not 'dict'"):
+    with pytest.raises(TypeError, match="X to hold real numbers, got something else: .* not 'dict'"):
         enter(np.full((2, 3), {}, object))
     with pytest.raises(TypeError, match="got a dict"):
         enter({"age": [1], "left handed": [2], "hp": [3]})
@@ -264,7 +264,7 @@ def test_numbers_written_as_texts_are_those_of_scikit_learn():
     for given_ in (X, np.array(X), np.array(X, object), np.array(X, "S"), pd.DataFrame(X, columns=list(NAMES))):
         np.testing.assert_allclose(LINE.predict(given_), expected, rtol=1e-12)
     frame = pd.DataFrame([["1", "2", "?"]], columns=list(NAMES))
-    with pytest.raises(ValueError, match="column 'hp' of X to hold numbers.*could not convert string to float: '\\?'"):
+    with pytest.raises(ValueError, match="column 'hp' of X to hold real numbers.*could not convert string to float: '\\?'"):
         LINE.predict(frame)
 
 
@@ -286,7 +286,8 @@ def test_objects_keep_what_they_are():
 
 def test_float32_frames_stay_float32():
     frame = pd.DataFrame({"a": np.ones(4, "f4"), "b": np.arange(4) % 2 == 0})
-    assert fn.MLPRegressor(max_iter=1, solver="adam").fit(frame, np.arange(4.0)).network_.dtype == np.float32
+    model = fn.MLPRegressor().partial_fit(frame, np.arange(4.0))
+    assert model.network_.dtype == np.float32
 
 
 # ---- what learns --------------------------------------------------------------------------------------------------
@@ -411,7 +412,7 @@ def test_rows_that_do_not_fit(door):
         ({**ROW, "hp": None}, "no number in column 'hp'"),
         ({**ROW, "hp": pd.NA}, "no number in column 'hp'"),
         (pd.Series({**ROW, "age": np.nan}), "no number in column 'age'"),
-        ([1.0, None, 3.0], "no number in column 1"),
+        ([1.0, None, 3.0], r"finite in float\d\d, got 1 NaN .* at \(1,\)"),
         (TRAINING[:1], "take one row of x"),
     ):
         with pytest.raises(ValueError, match=says):
@@ -422,7 +423,7 @@ def test_rows_that_do_not_fit(door):
 
 def test_a_dict_needs_names():
     net = fn.Sequential([fn.Dense(1)], input_shape=3, seed=0)
-    for call in (net.predict_one, fn.MLPRegressor(hidden_layer_sizes=[], max_iter=5, solver="lbfgs").fit(TRAINING.to_numpy(), TARGET).predict_one):
+    for call in (net.predict_one, fn.MLPRegressor().partial_fit(TRAINING.to_numpy(), TARGET).predict_one):
         with pytest.raises(TypeError, match="there were none in fit"):
             call(ROW)
 
