@@ -222,8 +222,8 @@ def _of_objects(who: str, what: str, array: np.ndarray, allow_missing: bool, tex
     if missing := sum(value is None for value in numbers):
         if not allow_missing:
             raise ValueError(
-                f"{who}: expected {what} finite numbers, got {missing} missing values (None, NA or NaN); impute them, or "
-                "leave out these rows"
+                f"{who}: expected {what} finite numbers, got {missing} missing values (None, NA or NaN); impute them, "
+                "or leave out these rows"
             )
         numbers = [np.nan if value is None else value for value in numbers]
     kinds = set(map(type, numbers))
@@ -246,8 +246,8 @@ def _reader(who: str, what: str, kind: type, texts: bool) -> Callable[[Any], Any
         return _float
     if issubclass(kind, str | bytes) and not texts:
         raise TypeError(
-            f"{who}: expected {what} real numbers, got texts; encode categories as columns of 0 and 1, and convert numbers "
-            "written as texts with astype(float)"
+            f"{who}: expected {what} real numbers, got texts; encode categories as columns of 0 and 1, and convert "
+            "numbers written as texts with astype(float)"
         )
     if issubclass(kind, complex | np.complexfloating):
         raise ValueError(f"{who}: Complex data not supported: expected {what} real numbers; pass both parts")

@@ -162,8 +162,8 @@ class MultilayerPerceptron(Fitted):
         fitted = None if known is None else tuple(known)
         if names is not None and fitted is None:
             warnings.warn(
-                f"X_val has names of columns, but X of {who}.fit has none: if a pipeline has made X of a data frame, let "
-                "it make X_val too: Pipeline(..., transform_input=['X_val'])",
+                f"X_val has names of columns, but X of {who}.fit has none: if a pipeline has made X of a data frame, "
+                "let it make X_val too: Pipeline(..., transform_input=['X_val'])",
                 stacklevel=3,
             )
         else:

@@ -250,7 +250,9 @@ class MLPClassifier(MultilayerPerceptron):
             raise ModelFormatError(
                 f"load: expected labels of a plain dtype, got {dtype} for {description['type']!r:.40}"
             )
-        return self._describe(Classes(np.asarray(files.from_json(description["labels"]), dtype=dtype), description["type"]))
+        return self._describe(
+            Classes(np.asarray(files.from_json(description["labels"]), dtype=dtype), description["type"])
+        )
 
     # ---- learning ----------------------------------------------------------------------------------------------------
 

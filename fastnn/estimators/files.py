@@ -106,8 +106,8 @@ def to_json(name: str, value: Any) -> Any:
         key, write, _ = STANDARD[type(value)]
         return {key: write(value)}
     raise ValueError(
-        f"save: expected {name} to be plain values, got {type(value).__name__}, which files do not hold; of labels, take "
-        "y.astype(str)"
+        f"save: expected {name} to be plain values, got {type(value).__name__}, which files do not hold; of labels, "
+        "take y.astype(str)"
     )
 
 

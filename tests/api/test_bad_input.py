@@ -636,7 +636,7 @@ def test_pandas_series_and_frames():
     assert np.array_equal(plain.params, other.params)
     one = pd.Series(rows[0])
     assert np.array_equal(plain.predict_one(one), plain.predict(rows[:1])[0])
-    with pytest.raises(TypeError, match="column .b. of X to hold real numbers, got texts"):
+    with pytest.raises(TypeError, match=r"column .b. of X to hold real numbers, got texts"):
         plain.predict(pd.DataFrame({"a": [1.0], "b": ["x"], "c": [1.0], "d": [1.0]}))
 
 
