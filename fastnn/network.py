@@ -123,9 +123,9 @@ class Network(Graph):
         ----------
         X : array_like of shape (N, *input_shape), data frame, or iterable of batches
             Rows, for several inputs a list; of a data frame (pandas, polars, Arrow) the columns, whose names must then
-            be the same, in the same order, in every later call; a memmap may be larger than memory, and a sparse matrix or array of SciPy
-            is made dense a few megabytes at a time.  Or, with y None, an iterable that gives ``(x, y)`` or
-            ``(x, y, sample_weight)`` per mini-batch.  Or `Examples`, which make rows on demand, such as `Windows`.
+            be the same, in the same order, in every later call; a memmap may be larger than memory, and a sparse matrix
+            or array of SciPy is made dense a few megabytes at a time.  Or, with y None, an iterable that gives
+            ``(x, y)`` or ``(x, y, sample_weight)`` per mini-batch.  Or `Examples`, which make rows on demand, such as `Windows`.
         y : array_like, optional
             Targets as the loss takes them; for several outputs a list.
         epochs : int

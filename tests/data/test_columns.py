@@ -38,6 +38,7 @@ class Interchanged:
         return self.table.__dataframe__(**options)
 
 
+# ruff: noqa: E501  (a case of a table is one line)
 # Of a dict of NumPy columns; None in a list stands for a missing value.
 FRAMES = {
     "numpy columns": lambda columns: pd.DataFrame(columns),

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*epochs are over")
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=6)
 days = st.datetimes(datetime.datetime(1900, 1, 1), datetime.datetime(2100, 1, 1))
 spans = st.timedeltas(datetime.timedelta(-1000), datetime.timedelta(1000))
+# ruff: noqa: E501  (a case of a table is one line)
 # How labels come: of these values, as this container.
 KINDS = {
     "str": (texts, lambda values: np.array(values)),
@@ -117,7 +118,7 @@ def test_missing_labels_are_refused(y):
 
 @pytest.mark.parametrize("y", [pd.Series([1, None] * 12, dtype="Int64"), [1.0, None] * 12, [pd.NA, 2.0] * 12])
 def test_missing_targets_are_refused(y):
-    with pytest.raises(ValueError, match="12 missing values|contains NaN"):
+    with pytest.raises(ValueError, match=r"12 missing values|contains NaN"):
         fn.MLPRegressor().fit(X, y)
 
 
@@ -141,7 +142,7 @@ def test_missing_targets_are_refused(y):
 def test_weights_of_no_class_are_refused(labels, weights, got):
     y = np.resize(np.array(labels), 24)
     model = fn.MLPClassifier(class_weight=weights)
-    with pytest.raises(ValueError, match=f"MLPClassifier: expected classes out of .* in class_weight, got {got}$"):
+    with pytest.raises(ValueError, match=rf"MLPClassifier: expected classes out of .* in class_weight, got {got}$"):
         model.fit(X, y)
     with pytest.raises(ValueError, match="in class_weight, got"):
         model.partial_fit(X, y, classes=np.unique(y))
@@ -158,7 +159,7 @@ def test_weights_of_no_class_are_refused(labels, weights, got):
 )
 def test_networks_refuse_them_too(loss, y, weights):
     net = fn.Sequential([fn.Dense(2 if loss == "cross_entropy" else 1)], input_shape=3, seed=0)
-    with pytest.raises(ValueError, match="fit: expected classes out of .* in class_weight, got"):
+    with pytest.raises(ValueError, match=r"fit: expected classes out of .* in class_weight, got"):
         net.fit(X, np.resize(y, 24), loss=loss, class_weight=weights, verbose=0)
 
 
