@@ -125,8 +125,8 @@ class Network(Graph):
             Rows, for several inputs a list; of a data frame (pandas, polars, Arrow) the columns, whose names must then
             be the same, in the same order, in every later call; a memmap may be larger than memory, and a sparse matrix
             or array of SciPy is made dense a few megabytes at a time.  Or, with y None, an iterable that gives
-            ``(x, y)`` or ``(x, y, sample_weight)`` per mini-batch.  Or `Examples`, which make rows on demand, such as `Windows`.
-        y : array_like, optional
+            ``(x, y)`` or ``(x, y, sample_weight)`` per mini-batch.  Or `Examples`, which make rows on demand, such as
+            `Windows`.
             Targets as the loss takes them; for several outputs a list.
         epochs : int
             How often to go through the data.

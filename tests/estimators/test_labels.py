@@ -13,7 +13,7 @@ import fastnn as fn
 pd = pytest.importorskip("pandas")
 
 X = np.random.default_rng(0).normal(size=(24, 3))
-pytestmark = pytest.mark.filterwarnings("ignore:.*epochs are over")
+pytestmark = pytest.mark.filterwarnings("ignore:.*epochs are over", "ignore:A column-vector")
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=6)
 days = st.datetimes(datetime.datetime(1900, 1, 1), datetime.datetime(2100, 1, 1))
@@ -62,7 +62,7 @@ def test_whatever_is_learned_and_saved_loads(kind, data, tmp_path_factory):
     distinct = data.draw(st.lists(values, min_size=1, max_size=4, unique=True))
     y = make([distinct[i % len(distinct)] for i in range(24)])
     plain = np.asarray(y).reshape(-1)
-    model = fn.MLPClassifier((3,), max_iter=1, random_state=0).fit(X, y if kind != "frame" else y["y"])
+    model = fn.MLPClassifier((3,), max_iter=1, random_state=0).fit(X, y)
     np.testing.assert_array_equal(model.classes_, np.unique(plain))
     path = tmp_path_factory.getbasetemp() / "labels.safetensors"
     model.save(path)
@@ -110,7 +110,6 @@ def test_labels_that_files_do_not_hold(values, tmp_path):
         pd.DataFrame({"y": pd.Series(["a", pd.NA] * 12, dtype="string")}),
     ],
 )
-@pytest.mark.filterwarnings("ignore:A column-vector")
 def test_missing_labels_are_refused(y):
     with pytest.raises(ValueError, match=r"Input y contains (NaN|NaT)"):
         fn.MLPClassifier().fit(X, y)
