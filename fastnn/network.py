@@ -127,6 +127,7 @@ class Network(Graph):
             or array of SciPy is made dense a few megabytes at a time.  Or, with y None, an iterable that gives
             ``(x, y)`` or ``(x, y, sample_weight)`` per mini-batch.  Or `Examples`, which make rows on demand, such as
             `Windows`.
+        y : array_like, optional
             Targets as the loss takes them; for several outputs a list.
         epochs : int
             How often to go through the data.
