@@ -26,7 +26,7 @@ FLOORS = [
      "layers.batch_norm", "layers.layer_norm", "layers.embedding", "layers", "losses.link", "losses", "metrics.base", "metrics.labels", "metrics.classification",
      "metrics.regression", "metrics", "optimizers"],
     # user data
-    ["data.class_weights", "data.sparse", "data.columns", "data.shuffle", "data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches",
+    ["data.class_weights", "data.sparse", "data.rows", "data.shuffle", "data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches",
      "data.examples", "data.series", "data.inputs", "data.windows", "data.feed", "data"],
     # F3: graphs of layers
     ["graph.structure", "graph.layer_view", "graph.assembly", "graph.outputs", "graph.binding", "graph.answers", "graph.graph", "graph.quantize", "graph.quantized", "graph.summary", "graph.stream", "graph.resampling", "graph"],

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastnn._spec import require_count
-from fastnn.data.columns import is_frame
+from fastnn.data.rows import is_frame
 from fastnn.data.examples import MADE_BYTES, Examples, count_of
 from fastnn.data.ports import Block, Ports, as_list, as_numeric, as_parts, dense, packed, release
 from fastnn.data.shuffle import Shuffle

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnn._core.table import all_finite
-from fastnn.data import columns
+from fastnn.data import rows
 from fastnn.data.class_weights import class_weights, labels_of
-from fastnn.data.columns import Names, check_names, names_of, row_names
+from fastnn.data.rows import Names, check_names, names_of, row_names
 from fastnn.data.sparse import as_csr, is_sparse, not_finite
 from fastnn.layers.base import Shape, batched
 from fastnn.losses import CallableLoss, Loss

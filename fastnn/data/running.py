@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from fastnn._core.moments import Moments
 from fastnn._spec import above_0, optional
-from fastnn.data.columns import Names, names_of, row_names
+from fastnn.data.rows import Names, names_of, row_names
 from fastnn.data.standardize import Array, ColumnScaler, float_type, pieces
 
 _LARGEST = 1e150  # of a value: sums of squares stay finite

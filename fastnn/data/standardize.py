@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn._core.moments import Moments
-from fastnn.data.columns import Names, as_numbers, check_names, names_of
+from fastnn.data.rows import Names, as_numbers, check_names, names_of
 from fastnn.errors import ModelFormatError
 
 Array = npt.NDArray[Any]

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from fastnn._version import __version__
-from fastnn.data.columns import Names, as_row
+from fastnn.data.rows import Names, as_row
 from fastnn.estimators import files, rows
 from fastnn.estimators.design import weights_and_biases
 from fastnn.estimators.pace import Pace

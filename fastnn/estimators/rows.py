@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnn.data import columns, ports
+from fastnn.data import rows, ports
 from fastnn.data.sparse import as_csr, is_sparse
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastnn._core.table import all_finite
-from fastnn.data.columns import as_numbers, columns_of, is_missing
+from fastnn.data.rows import as_numbers, columns_of, is_missing
 from fastnn.data.ports import packed, require_targets
 from fastnn.estimators.peers import kind
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastnn._spec import require_count
 from fastnn.data import RunningStandardizer
-from fastnn.data.columns import is_missing
+from fastnn.data.rows import is_missing
 from fastnn.graph.outputs import read_outputs
 from fastnn.losses import Loss
 from fastnn.network import Network

@@ -11,7 +11,7 @@ import numpy as np
 from fastnn._core.moments import Moments
 from fastnn._spec import choose, listed, optional, require_count
 from fastnn.data import RunningStandardizer
-from fastnn.data.columns import as_numbers, row_names
+from fastnn.data.rows import as_numbers, row_names
 from fastnn.errors import ModelFormatError
 from fastnn.formats.safetensors import load
 from fastnn.layers import Dense, Layer

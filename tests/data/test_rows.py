@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastnn as fn
-from fastnn.data.columns import as_numbers
+from fastnn.data.rows import as_numbers
 
 pd = pytest.importorskip("pandas")
 pa = pytest.importorskip("pyarrow")
