@@ -7,7 +7,8 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastnn.graph.composition import sources, take_parameters
-from fastnn.graph.graph import KINDS, Graph
+from fastnn.graph.graph import Graph
+from fastnn.graph.kinds import KINDS
 from fastnn.graph.outputs import probabilities
 from fastnn.graph.quantized import FACE, QuantizedGraph
 from fastnn.graph.structure import chained, trace
@@ -45,6 +46,8 @@ class Network(Graph):
         In the order in which they run.
     history : History or None
         Of the last fit.
+    feature_names : tuple of str, or None
+        Names of the columns of the data frame that it learned from first; for several inputs a list of such.
 
     Raises
     ------
@@ -157,16 +160,19 @@ class Network(Graph):
 
         Parameters
         ----------
-        X : array_like of shape (N, *input_shape), or iterable of batches
-            Rows, for several inputs a list; a memmap may be larger than memory, and a sparse matrix or array of SciPy
-            is made dense a few megabytes at a time.  Or, with y None, an iterable that gives ``(x, y)`` or
-            ``(x, y, sample_weight)`` per mini-batch.  Or `Examples`, which make rows on demand, such as `Windows`.
+        X : array_like of shape (N, *input_shape), data frame, or iterable of batches
+            Rows, for several inputs a list; of a data frame (pandas, polars, Arrow) the columns, whose names must then
+            be the same, in the same order, in every later call; a memmap may be larger than memory, and a sparse matrix
+            or array of SciPy is made dense a few megabytes at a time.  Or, with y None, an iterable that gives
+            ``(x, y)`` or ``(x, y, sample_weight)`` per mini-batch.  Or `Examples`, which make rows on demand, such as
+            `Windows`.
         y : array_like, optional
             Targets as the loss takes them; for several outputs a list.
         epochs : int
             How often to go through the data.
         batch_size : int
-            Rows per update; gradients are averaged over them.  An iterable brings its own batches.
+            Rows per update; gradients are averaged over them.  An iterable brings its own batches.  With a BatchNorm, a
+            single row that remains joins the last.
         sample_weight : array_like of shape (N,), or (N, T) for outputs over T steps, optional
             Weights of the rows, or of their steps, in the mean; 0 for steps that only fill a sequence up.
         class_weight : dict or "balanced", optional

@@ -26,10 +26,10 @@ FLOORS = [
      "layers.batch_norm", "layers.layer_norm", "layers.scale", "layers.reduce", "layers.embedding", "layers", "losses.link", "losses", "metrics.base", "metrics.labels", "metrics.classification",
      "metrics.regression", "metrics", "optimizers"],
     # user data
-    ["data.class_weights", "data.sparse", "data.shuffle", "data.sequences", "data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches",
+    ["data.class_weights", "data.sparse", "data.containers", "data.shuffle", "data.sequences", "data.numbers", "data.targets", "data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches",
      "data.examples", "data.series", "data.timeline", "data.fill", "data.inputs", "data.roll_out", "data.windows", "data.feed", "data"],
     # F3: graphs of layers
-    ["graph.structure", "graph.padding", "graph.layer_view", "graph.assembly", "graph.composition", "graph.outputs", "graph.binding", "graph.answers", "graph.passes", "graph.weights", "graph.graph", "graph.quantize", "graph.quantized", "graph.summary", "graph.stream", "graph.resampling", "graph"],
+    ["graph.kinds", "graph.structure", "graph.padding", "graph.layer_view", "graph.assembly", "graph.composition", "graph.outputs", "graph.binding", "graph.answers", "graph.passes", "graph.weights", "graph.graph", "graph.quantize", "graph.quantized", "graph.summary", "graph.stream", "graph.resampling", "graph"],
     # F4: learning
     ["training.progress", "training.history", "training.callbacks", "training.loop", "training.many", "training"],
     # files, and what other programs read and write; the header of the interface for C
@@ -48,7 +48,7 @@ FLOORS = [
     # F6: leaves, each on its own
     ["insight.score", "insight.gradcheck", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.importance", "insight.probes", "insight.flow",
      "insight.histograms", "insight.range_test", "insight.plots", "insight"],
-    ["estimators.parameters", "estimators.peers", "estimators.available", "estimators.rows", "estimators.targets",
+    ["estimators.parameters", "estimators.routing", "estimators.peers", "estimators.available", "estimators.rows", "estimators.targets",
      "estimators.holdout", "estimators.design", "estimators.objective", "estimators.pace", "estimators.stopping",
      "estimators.lbfgs", "estimators.rules", "estimators.files", "estimators.fitted", "estimators.base",
      "estimators.classifier", "estimators.regressor", "estimators"],

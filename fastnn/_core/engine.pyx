@@ -293,7 +293,7 @@ cdef class Engine:
             rate = self._rate_of("train_step", learning_rate)
         else:
             rate = self.constant_rate if self.constant_rate >= 0.0 else self.learning_rate
-        trainer.prepare(n, 0)
+        trainer.prepare(n, n)
         trainer.take_targets(trainer.losses, labels)
         trainer.rows.inputs[0], trainer.rows.targets[0] = row, target
         trainer.rows.weights, trainer.rows.order = NULL, NULL

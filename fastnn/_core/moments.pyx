@@ -18,6 +18,21 @@ cdef double LARGEST = 1e150     # of a value: its square, and sums of them, are 
 cdef double NAN = float("nan")
 
 
+cdef double number_of(str who, name, value) except? -1.0:
+    """A number of any type, NaN for the NA of pandas; TypeError for what is none, dates and times of NumPy included."""
+    try:
+        if isinstance(value, (np.datetime64, np.timedelta64)):
+            raise TypeError
+        return value
+    except TypeError:
+        if type(value).__name__ == "NAType":
+            return NAN
+        raise TypeError(f"{who}: expected a number for feature {name!r:.60}, got {type(value).__name__} "
+                        f"{value!r:.60}; encode it as numbers first") from None
+    except OverflowError:
+        return LARGEST * 10.0
+
+
 cdef class Moments:
     """Count, mean and sum of squared deviations of each column, value by value.
 
@@ -80,13 +95,7 @@ cdef class Moments:
             elif value is None:
                 continue
             else:
-                try:
-                    number = value
-                except TypeError:
-                    raise TypeError(f"{who}: expected a number for feature {name!r:.60}, got {type(value).__name__} "
-                                    f"{value!r:.60}; encode it as numbers first") from None
-                except OverflowError:
-                    number = LARGEST * 10.0
+                number = number_of(who, name, value)
             if fabs(number) > LARGEST:
                 raise ValueError(f"{who}: expected a finite number for feature {name!r:.60}, or NaN where it is missing, "
                                  f"got {value!r:.60}")

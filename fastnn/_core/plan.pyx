@@ -213,5 +213,5 @@ cdef int require_rows(Plan plan, const Step* steps, int n_steps, Py_ssize_t batc
         op = plan.ops[steps[i].index]
         if batch < op.least_rows and steps[i].trainable:
             raise ValueError(f"{op.who}: expected training batches of at least {op.least_rows} rows, got one of {batch}; "
-                             "choose another batch_size, or leave out the rows that remain at the end of an epoch")
+                             "choose a larger batch_size, or pass more rows")
     return 0

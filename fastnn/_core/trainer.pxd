@@ -41,7 +41,9 @@ cdef class Trainer(Evaluator):
     cdef readonly Py_ssize_t epochs_done        # by the last call of several epochs
     cpdef int require_idle(self) except -1
     cdef int begin(self) except -1
-    cdef int prepare(self, Py_ssize_t batch_size, Py_ssize_t rest) except -1
+    cpdef Py_ssize_t updates(self, Py_ssize_t n, Py_ssize_t batch_size) noexcept
+    cdef int prepare_run(self, Py_ssize_t n, Py_ssize_t batch_size) except -1
+    cdef int prepare(self, Py_ssize_t least, Py_ssize_t most) except -1
     cdef int batch(self, Py_ssize_t start, Py_ssize_t size, double rate, bint update, double* loss,
                    double* weight) noexcept nogil
     cdef double one_step(self, Py_ssize_t n, double rate, bint update) except? -1.0

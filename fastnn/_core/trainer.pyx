@@ -241,6 +241,7 @@ cdef int run_rows(Trainer self, Py_ssize_t n, Py_ssize_t batch_size, const doubl
     """Learn from ``n`` of the rows set, once; returns a status, and why by ``sums.loss`` if it diverged.
 
     ``each``: ``tick`` is called after each mini-batch.
+    Rows that remain, and are too few for a layer, join the last mini-batch.
     """
     cdef Py_ssize_t start = 0, size
     cdef double weight = 0.0
@@ -248,6 +249,8 @@ cdef int run_rows(Trainer self, Py_ssize_t n, Py_ssize_t batch_size, const doubl
     sums.loss_sum = sums.weight_sum = 0.0
     while start < n:
         size = min(batch_size, n - start)
+        if n - start - size < self.least_rows:
+            size = n - start
         status = self.batch(start, size, rate[0], True, &sums.loss, &weight)
         if status != OK:
             return status
@@ -395,7 +398,7 @@ cdef class Trainer(Evaluator):
         cdef const double* rate = <const double*> cnp.PyArray_DATA(rates)
         cdef Sums sums
         cdef int status = OK
-        self.prepare(min(batch_size, n), n % batch_size)
+        self.prepare_run(n, batch_size)
         try:
             set_rows(self, inputs, targets, weights, order)
             self.penalty_sum, self.counting = 0.0, self.counts
@@ -427,7 +430,7 @@ cdef class Trainer(Evaluator):
         cdef const double* rate = <const double*> cnp.PyArray_DATA(rates)
         cdef double* loss = <double*> cnp.PyArray_DATA(losses)
         cdef double* accuracy = <double*> cnp.PyArray_DATA(accuracies) if accuracies is not None else NULL
-        cdef Py_ssize_t epochs = len(losses), n_batches = (n + batch_size - 1) // batch_size, i
+        cdef Py_ssize_t epochs = len(losses), n_batches = self.updates(n, batch_size), i
         cdef bint shuffled = shuffle is not None, chosen = rows is not None, finite = True
         cdef cnp.int64_t* order = NULL
         cdef const cnp.int64_t* chosen_rows = <const cnp.int64_t*> cnp.PyArray_DATA(rows) if chosen else NULL
@@ -436,7 +439,7 @@ cdef class Trainer(Evaluator):
         cdef int status = OK
         self.require_idle()
         self.epochs_done, self.penalty_sum = 0, 0.0
-        self.prepare(min(batch_size, n), n % batch_size)
+        self.prepare_run(n, batch_size)
         try:
             self.counting = accuracy != NULL
             drawn = np.empty(n, np.int64) if shuffled else rows
@@ -489,15 +492,22 @@ cdef class Trainer(Evaluator):
             raise RuntimeError("this network is being trained by another call; train net.copy() instead")
         return 0
 
-    cdef int prepare(self, Py_ssize_t batch_size, Py_ssize_t rest) except -1:
-        """Begin a call on mini-batches of ``batch_size`` rows and, if it is not 0, one of ``rest``: be the only one,
-        and have the memory."""
-        cdef Py_ssize_t least = min(batch_size, rest) if rest else batch_size
+    cpdef Py_ssize_t updates(self, Py_ssize_t n, Py_ssize_t batch_size) noexcept:
+        """How many mini-batches ``run`` makes of ``n`` rows: what remains, too few rows for a layer, joins the last."""
+        return max((n - max(self.least_rows, 1)) // batch_size + 1, 1)
+
+    cdef int prepare_run(self, Py_ssize_t n, Py_ssize_t batch_size) except -1:
+        """Begin a call on mini-batches of ``batch_size`` out of ``n`` rows."""
+        cdef Py_ssize_t rest = n % batch_size
+        return self.prepare(min(batch_size, n), min(batch_size + (rest if rest < self.least_rows else 0), n))
+
+    cdef int prepare(self, Py_ssize_t least, Py_ssize_t most) except -1:
+        """Begin a call on mini-batches of ``least`` to ``most`` rows: be the only one, and have the memory."""
         self.begin()
-        if least < self.least_rows or not self.lanes.ready(batch_size):
+        if least < self.least_rows or not self.lanes.ready(most):
             try:
                 require_rows(self.plan, self.steps, self.n_steps, least)
-                self.lanes.reserve(batch_size)
+                self.lanes.reserve(most)
             except BaseException:
                 let_go(&self.busy)
                 raise
@@ -516,7 +526,7 @@ cdef class Trainer(Evaluator):
 
     def step_on(self, inputs, targets, weights, Py_ssize_t n, double rate, bint update=True):
         """One mini-batch of packed arrays; ``update`` False leaves the gradient in ``grads`` and changes nothing else."""
-        self.prepare(n, 0)
+        self.prepare(n, n)
         try:
             set_rows(self, inputs, targets, weights, None)
             return self.one_step(n, rate, update)

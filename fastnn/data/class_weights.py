@@ -1,10 +1,12 @@
 """Weights of rows by their class."""
 
-from numbers import Integral, Real
+from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from fastnn._spec import listed
 from fastnn.losses import Loss
 
 
@@ -22,7 +24,7 @@ def labels_of(who: str, y: np.ndarray, loss: Loss) -> np.ndarray:
     return y[:, 0]
 
 
-def class_weights(who: str, class_weight: Any, labels: np.ndarray, known: range | None = None) -> np.ndarray:
+def class_weights(who: str, class_weight: Any, labels: np.ndarray, known: Sequence[Any]) -> np.ndarray:
     """Return the weight of each row by its label, float64 of shape (N,); ``known``: all labels that there can be.
 
     ``class_weight``: weights by label, finite, of at least 0, for known classes, 1 for those not in it; "balanced":
@@ -39,7 +41,14 @@ def class_weights(who: str, class_weight: Any, labels: np.ndarray, known: range 
     for label, weight in class_weight.items():
         if not (isinstance(weight, Real) and 0 <= float(weight) < float("inf")):
             raise ValueError(f"{who}: expected class weights of at least 0, got {weight!r:.60} for class {label!r:.60}")
-        if known is not None and not (isinstance(label, Integral) and int(label) in known):
-            raise ValueError(f"{who}: expected classes 0 to {known[-1]} in class_weight, got {label!r:.60}")
+        if not any(_same(label, one) for one in known):
+            raise ValueError(
+                f"{who}: expected classes out of {listed(map(repr, known))} in class_weight, got {label!r:.60}"
+            )
         result[labels == label] = weight
     return result
+
+
+def _same(label: Any, known: Any) -> bool:
+    """Whether a label of the user's is one of the data's: a text is no number, whatever it says."""
+    return isinstance(label, str) == isinstance(known, str) and bool(label == known)

@@ -10,8 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastnn._spec import require_count, require_number
+from fastnn.data.containers import is_frame
 from fastnn.data.examples import MADE_BYTES, Examples, count_of
-from fastnn.data.ports import Block, Ports, as_list, as_numeric, as_parts, dense, packed, release
+from fastnn.data.numbers import as_numeric, packed
+from fastnn.data.ports import Block, Ports, as_list, as_parts, dense, release
 from fastnn.data.shuffle import Shuffle
 from fastnn.data.sparse import is_sparse
 
@@ -77,8 +79,7 @@ class PartFeed:
             return
         order = None if shuffle is None else shuffle.permutation(self.n)
         rows = multiple(self.batch_size, MADE_BYTES // self.ports.row_bytes)
-        for start in range(0, self.n, rows):
-            part = slice(start, start + rows)
+        for part in parts(self.n, rows):
             yield self.ports.ready(self.who, self.data, part if order is None else order[part])
 
     def _buffers(self, shuffle: Shuffle | None) -> Iterator[Block]:
@@ -134,8 +135,8 @@ class ExamplesFeed:
         """Yield the examples of an epoch; unshuffled: all."""
         order = np.arange(self.total) if shuffle is None else self._order(shuffle)
         rows = multiple(self.batch_size, MADE_BYTES // self.ports.input_bytes)
-        for start in range(0, len(order), rows):
-            yield self._made(order[start : start + rows])
+        for part in parts(len(order), rows):
+            yield self._made(order[part])
 
     def _made(self, rows: np.ndarray) -> Block:
         """Return some examples, made by ``gather`` and checked."""
@@ -245,7 +246,7 @@ def validation_feed(who: str, ports: Ports, data: Any, epochs: int) -> Feed:
 
 def is_batches(X: Any, y: Any) -> bool:
     """Whether X is an iterable of batches rather than rows."""
-    if y is not None or is_sparse(X) or hasattr(X, "__array__") or not hasattr(X, "__iter__"):
+    if y is not None or is_sparse(X) or is_frame(X) or hasattr(X, "__array__") or not hasattr(X, "__iter__"):
         return False
     if not isinstance(X, list | tuple) or not X:
         return True
@@ -274,6 +275,7 @@ def held_once(who: str, X: Any, ports: Ports, rows: Any, held: dict[Any, Any]) -
     Several feeds then share it, and give what each would give by itself, of ``rows`` if these are not None.  Raises
     TypeError or ValueError if it does not fit.
     """
+    ports.check_columns(who, X)
     key = ports.dtype, len(ports.input_shapes)
     parts = held.get(key)
     if parts is None:
@@ -303,10 +305,20 @@ def multiple(batch_size: int, rows: int) -> int:
     return max(1, rows // batch_size) * batch_size
 
 
+def parts(n: int, rows: int) -> Iterator[slice]:
+    """Yield the rows from 0 to n, so many at a time; a single one that remains joins the last, for BatchNorm's sake."""
+    start = 0
+    while start < n:
+        stop = start + rows if n - start - rows > 1 else n
+        yield slice(start, stop)
+        start = stop
+
+
 def _filled(starts: np.ndarray, run: int, n: int, rows: int) -> Iterator[list[slice]]:
-    """Join runs of contiguous rows into buffers of exactly ``rows`` rows (the last one may be shorter)."""
+    """Join runs of contiguous rows into buffers of the sizes that ``parts`` has."""
+    sizes = [part.stop - part.start for part in parts(n, rows)]
     buffer: list[slice] = []
-    room = rows
+    room = sizes.pop(0)
     for start in starts:
         at, stop = int(start), min(int(start) + run, n)
         while at < stop:
@@ -315,6 +327,4 @@ def _filled(starts: np.ndarray, run: int, n: int, rows: int) -> Iterator[list[sl
             at, room = at + size, room - size
             if room == 0:
                 yield buffer
-                buffer, room = [], rows
-    if buffer:
-        yield buffer
+                buffer, room = [], sizes.pop(0) if sizes else 0

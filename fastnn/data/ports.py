@@ -1,17 +1,20 @@
 """Where user data enters: arrays become packed, finite rows of the network's dtype, or a message says what to do."""
 
 import mmap
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnn._core.table import all_finite
+from fastnn.data import containers
 from fastnn.data.class_weights import class_weights, labels_of
+from fastnn.data.containers import Names, check_names, names_of, row_names
+from fastnn.data.numbers import as_numeric, packed
 from fastnn.data.sequences import Padding, counted, targets_filled_up
-from fastnn.data.sparse import as_csr, is_sparse, not_finite, require_real
+from fastnn.data.sparse import as_csr, is_sparse
+from fastnn.data.targets import as_targets, as_weights, loss_steps, require_targets
 from fastnn.layers.base import Shape, batched
 from fastnn.losses import CustomLoss, Loss
 
@@ -47,6 +50,7 @@ class Ports:
     """What goes into a network and comes out of it: shapes of a row of each input and output, losses, dtype.
 
     ``losses`` is empty until the network is compiled.  ``find_padding``: how sequences shorter than an input are taken.
+    ``names``: of the columns of each input that it learned from, empty until there were any.
     """
 
     input_shapes: tuple[Shape, ...]
@@ -54,6 +58,7 @@ class Ports:
     losses: tuple[Loss, ...]
     dtype: np.dtype
     find_padding: Callable[[], Padding]
+    names: tuple[Names, ...] = ()
 
     @cached_property
     def padding(self) -> Padding:
@@ -70,12 +75,19 @@ class Ports:
         """How many bytes a row takes, its targets as wide as the outputs included."""
         return self.input_bytes + self.dtype.itemsize * sum(int(np.prod(shape)) for shape in self.output_shapes)
 
+    @property
+    def feature_names(self) -> Any:
+        """Names of the columns, a tuple of texts, or None; for several inputs a list of such."""
+        names = list(self.names or (None,) * len(self.input_shapes))
+        return names if len(names) > 1 else names[0]
+
     def sources(self, who: str, X: Any) -> list[Any]:
         """Return the rows of each input, their shapes checked: arrays as they are, sparse matrices as finite CSR.
 
         Raises TypeError or ValueError if they do not fit.
         """
         values = as_list(who, "X", X, len(self.input_shapes))
+        self.check_columns(who, X)
         inputs = [self._source(who, value, k) for k, value in enumerate(values)]
         if any(x.shape[0] != inputs[0].shape[0] for x in inputs[1:]):
             raise ValueError(f"{who}: expected as many rows in every input, got {[x.shape[0] for x in inputs]}")
@@ -88,6 +100,25 @@ class Ports:
         if is_sparse(value):
             return as_csr(who, "X", check_rows(who, "X", value, shape), self.dtype)
         return check_rows(who, "X", as_numeric(who, "X", value), shape)
+
+    def named(self, X: Any) -> "Ports":
+        """Return the same with the names of the columns of X, for inputs that have none yet."""
+        parts = X if len(self.input_shapes) > 1 and isinstance(X, tuple | list) else [X]
+        given, known = [*map(names_of, parts)], self.names or (None,) * len(self.input_shapes)
+        if not any(given) or len(given) != len(known):
+            return self
+        return replace(self, names=tuple(old or new for old, new in zip(known, given, strict=True)))
+
+    def check_columns(self, who: str, X: Any) -> None:
+        """Raise ValueError if columns of X have other names, or another order, than those that were learned from."""
+        if self.names:
+            for part, known in zip(as_list(who, "X", X, len(self.names)), self.names, strict=True):
+                check_names(who, None if known is None else names_of(part), known)
+
+    def row(self, who: str, name: str, x: Any, port: int = 0) -> np.ndarray:
+        """Return one packed row of an input; TypeError or ValueError if it is none, or its names are others."""
+        known, shape = self.names[port] if self.names else None, self.input_shapes[port]
+        return as_row(who, name, containers.as_row(who, name, x, known), shape, self.dtype)
 
     def rows(self, who: str, X: Any) -> tuple[list[np.ndarray], int]:
         """Return packed rows of each input, and how many."""
@@ -123,7 +154,7 @@ class Ports:
         ends = [None if source is None else lengths[source] for source in sources]
         if all(end is None for end in ends):
             return y, sample_weight
-        if any(end is None or isinstance(loss, CallableLoss) for end, loss in zip(ends, self.losses, strict=True)) or (
+        if any(end is None or isinstance(loss, CustomLoss) for end, loss in zip(ends, self.losses, strict=True)) or (
             len({shape[0] for shape in shapes}) > 1 or len(set(sources)) > 1
         ):
             raise ValueError(
@@ -160,7 +191,10 @@ class Ports:
         if any(self.padding.are_sequences(value, k) for k, value in enumerate(values)):
             inputs, targets, weights, _, n = self.ready(who, self.data(who, x, y, sample_weight))
             return inputs, targets, weights, n
-        values = [value if is_sparse(value) else as_numeric(who, "X", value) for value in values]
+        self.check_columns(who, x)
+        values = [
+            value if is_sparse(value) else self._row_or_rows(who, value, port) for port, value in enumerate(values)
+        ]
         if values[0].shape == self.input_shapes[0] and y is not None and not is_sparse(values[0]):
             values = [value[None] for value in values]
             parts = [as_numeric(who, "y", part)[None] for part in as_list(who, "y", y, len(self.losses))]
@@ -169,6 +203,11 @@ class Ports:
         data = self.data(who, values if len(values) > 1 else values[0], y, sample_weight)
         inputs, targets, weights, _, n = self.ready(who, data)
         return inputs, targets, weights, n
+
+    def _row_or_rows(self, who: str, value: Any, port: int) -> np.ndarray:
+        if isinstance(value, Mapping) or row_names(value) is not None:
+            return containers.as_row(who, "X", value, self.names[port] if self.names else None)
+        return as_numeric(who, "X", value)
 
     def targets(self, who: str, y: Any, n: int) -> list[np.ndarray]:
         """Return packed targets of ``n`` rows, one array per output."""
@@ -199,8 +238,9 @@ class Ports:
         if len(self.output_shapes[0]) > 1:
             raise ValueError(f"{who}: class_weight expected one label per row, got one per step; use sample_weight")
         labels, outputs = labels_of(who, data.targets[0], self.losses[0]), self.output_shapes[0][0]
+        two = (-1, 1) if self.losses[0].targets == "signs" else (0, 1)
         result, learned = np.ones(data.n), slice(None) if rows is None else rows
-        result[learned] = class_weights(who, class_weight, labels[learned], range(outputs) if outputs > 1 else None)
+        result[learned] = class_weights(who, class_weight, labels[learned], range(outputs) if outputs > 1 else two)
         return (result if data.weights is None else result * data.weights).astype(self.dtype)
 
     def require_losses(self, who: str) -> None:
@@ -239,42 +279,6 @@ def take(array: Any, where: Where) -> Any:
     return array[where]
 
 
-def as_numeric(who: str, name: str, values: Any) -> np.ndarray:
-    """Return ``values`` as a real array; TypeError if they are no real numbers, ValueError if they form no array."""
-    if type(values) is not np.ndarray and not isinstance(values, np.memmap):  # which stays one, for release
-        if hasattr(values, "toarray"):
-            raise TypeError(
-                f"{who}: expected {name} to be a dense array, got {type(values).__name__}; call {name}.toarray()"
-            )
-        if isinstance(values, np.ndarray) and hasattr(values, "mask"):
-            raise TypeError(f"{who}: expected {name} without a mask, got a masked array; fill or drop what is masked")
-        try:
-            values = np.asarray(values)
-        except ValueError as error:
-            raise ValueError(
-                f"{who}: expected {name} to be an array, got rows of different lengths; pad or cut them"
-            ) from error
-    require_real(who, name, values.dtype)
-    return values
-
-
-def packed(who: str, name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return a packed (C-contiguous, aligned) and finite array of ``dtype``: the same one if it already is that.
-
-    Raises ValueError if a value is NaN or infinite, or too large for the dtype.
-    """
-    result = array
-    if array.dtype != dtype or not (array.flags.c_contiguous and array.flags.aligned) or type(array) is not np.ndarray:
-        with np.errstate(over="ignore"):
-            result = np.asarray(array, dtype, order="C")
-        if not result.flags.aligned:
-            result = result.copy()
-    if not all_finite(result):
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
-        raise not_finite(who, name, dtype, int(np.count_nonzero(~np.isfinite(result))), array[where], where)
-    return result
-
-
 def as_rows(who: str, name: str, values: Any, shape: Shape, dtype: np.dtype) -> np.ndarray:
     """Return ``values`` as packed rows (B, *shape); TypeError or ValueError if they are no such finite numbers."""
     return packed(who, name, check_rows(who, name, as_numeric(who, name, values), shape), dtype)
@@ -298,112 +302,9 @@ def as_row(who: str, name: str, values: Any, shape: Shape, dtype: np.dtype) -> n
     """Return ``values`` as one packed row of ``shape``; TypeError or ValueError if it is none of finite numbers."""
     array = as_numeric(who, name, values)
     if array.shape != shape:
-        raise ValueError(f"{who}: expected {name} of shape {shape}, got {array.shape}")
+        hint = f"; take one row of {name}" if array.shape[1:] == shape else ""
+        raise ValueError(f"{who}: expected {name} of shape {shape}, got {array.shape}{hint}")
     return packed(who, name, array, dtype)
-
-
-def require_targets(who: str, y: np.ndarray, n: int) -> None:
-    """Raise ValueError unless there is a target for each of ``n`` rows."""
-    if y.ndim == 0 or len(y) != n:
-        got = "one value" if y.ndim == 0 else f"{len(y)}"
-        raise ValueError(f"{who}: expected as many targets as rows, {n}, got {got}; X and y differ in length")
-
-
-def as_targets(who: str, loss: Loss, array: np.ndarray, shape: Shape, dtype: np.dtype) -> np.ndarray:
-    """Return numeric targets (N, ...) as the loss takes them: int64 labels (N, *shape[:-1]), or reals (N, *shape).
-
-    Raises TypeError or ValueError if they are not what the loss takes.
-    """
-    if isinstance(loss, CustomLoss) and loss.targets == "own":
-        return as_declared(who, array, *loss.target_of(shape, dtype))
-    n = len(array)
-    outputs, single = shape[-1], (n, *shape[:-1])
-    if loss.label_kernel and array.shape in (single, (*single, 1)) and outputs > 1:
-        return as_labels(who, array.reshape(single), outputs)
-    if outputs == 1 and array.shape in (single, (array.size,)) and array.size == n * int(np.prod(shape)):
-        array = array.reshape(n, *shape)
-    if array.shape[1:] != shape:
-        labels = f" or integer labels {single}" if loss.label_kernel and outputs > 1 else ""
-        hint = "; for one answer per row add Flatten() to the network" if array.ndim == 1 < len(shape) else ""
-        raise ValueError(f"{who}: {loss.kernel} expected y of shape {(n, *shape)}{labels}, got {array.shape}{hint}")
-    array = packed(who, "y", array, dtype)
-    check_targets(who, loss, array)
-    return array
-
-
-def as_declared(who: str, array: np.ndarray, shape: Shape, dtype: np.dtype) -> np.ndarray:
-    """Return targets (N, *shape) of the dtype that a loss declares; TypeError or ValueError if they are none such."""
-    n = len(array)
-    if array.shape in ((n,), (n, 1)) and shape in ((), (1,)):
-        array = array.reshape(n, *shape)
-    if array.shape[1:] != shape:
-        raise ValueError(f"{who}: the loss expected y of shape {(n, *shape)}, got {array.shape}")
-    if dtype.kind == "f":
-        return packed(who, "y", array, dtype)
-    if array.dtype.kind == "f":
-        raise TypeError(f"{who}: the loss expected y to hold whole numbers, got dtype {array.dtype}; use y.astype(int)")
-    if array.dtype.kind == "u" and array.max() > np.iinfo(dtype).max:
-        raise ValueError(f"{who}: the loss expected y to fit {dtype}, got {array.max()}")
-    return np.require(array, dtype, ("C", "A"))
-
-
-def as_labels(who: str, array: np.ndarray, classes: int) -> np.ndarray:
-    """Return class labels as int64; TypeError if they are no integers, ValueError if one is outside [0, classes)."""
-    if array.dtype.kind == "f":
-        raise TypeError(
-            f"{who}: expected y to hold integer class labels, got dtype {array.dtype}; use y.astype(int), "
-            f"or one-hot rows of {classes}"
-        )
-    bad = array[(array < 0) | (array >= classes)] if array.dtype.kind != "b" else array[:0]
-    if len(bad):
-        raise ValueError(
-            f"{who}: expected labels from 0 to {classes - 1} for {classes} outputs, got {bad[0]}; give the "
-            "last layer one unit per class, or renumber the classes"
-        )
-    return np.ascontiguousarray(array, dtype=np.int64)
-
-
-def check_targets(who: str, loss: Loss, y: np.ndarray) -> None:
-    """Raise ValueError unless real targets are what the loss allows."""
-    if loss.targets == "non-negative" and y.min() < 0:
-        raise ValueError(f"{who}: {loss.kernel} expected targets of at least 0, got {y.min()}")
-    if loss.targets == "unit" and (y.min() < 0 or y.max() > 1):
-        bad = y.min() if y.min() < 0 else y.max()
-        raise ValueError(f"{who}: {loss.kernel} expected targets in [0, 1], got {bad}")
-    if loss.targets == "signs" and not np.all(np.abs(y) == 1):
-        raise ValueError(
-            f"{who}: {loss.kernel} expected targets -1 or 1, got {y[np.abs(y) != 1][0]}; use 2 * y - 1 for 0/1"
-        )
-    if loss.targets == "probabilities":
-        sums = y.sum(axis=-1, dtype=np.float64).ravel()
-        if y.min() < 0 or np.abs(sums - 1).max() > 1e-3:
-            raise ValueError(
-                f"{who}: {loss.kernel} expected rows of probabilities that sum to 1 (one-hot), got a row with "
-                f"sum {sums[np.abs(sums - 1).argmax()]:g} and smallest value {y.min():g}"
-            )
-
-
-def loss_steps(loss: Loss, shape: Shape) -> int:
-    """Return how many losses one row of an output has: one for each vector along the last axis.
-
-    A function of the user's has one, whatever the shape.
-    """
-    return 1 if isinstance(loss, CustomLoss) else int(np.prod(shape[:-1]))
-
-
-def as_weights(who: str, values: Any, n: int, steps: int, dtype: np.dtype) -> np.ndarray:
-    """Return sample weights (n,), or (n, steps) where each step has its own.
-
-    Raises TypeError or ValueError if they are not such finite numbers of at least 0.
-    """
-    array = as_numeric(who, "sample_weight", values)
-    if array.shape != (n,) and (steps == 1 or array.shape != (n, steps)):
-        by_step = f" or ({n}, {steps}), one per step" if steps > 1 else ""
-        raise ValueError(f"{who}: expected sample_weight of shape ({n},), one per row{by_step}, got {array.shape}")
-    array = packed(who, "sample_weight", array, dtype)
-    if array.min() < 0:
-        raise ValueError(f"{who}: expected sample_weight of at least 0, got {array.min()}")
-    return array
 
 
 def check_out(who: str, out: Any, answers: list[np.ndarray]) -> None:

@@ -1,12 +1,13 @@
 """Standardising a stream: means and variances that follow it row by row, and may forget."""
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from fastnn._core.moments import Moments
 from fastnn._spec import above_0, optional
+from fastnn.data.containers import Names, names_of, row_names
 from fastnn.data.standardize import Array, ColumnScaler, float_type, pieces
 
 _LARGEST = 1e150  # of a value: sums of squares stay finite
@@ -62,7 +63,7 @@ class RunningStandardizer(ColumnScaler):
     """
 
     _who, _learn_by = "RunningStandardizer", "update"
-    _hint = "encode texts as numbers, write NaN for what is missing"
+    _takes_missing = True
     _options = ("half_life", "clip")
 
     def __init__(self, *, half_life: float | None = None, clip: float | None = None) -> None:
@@ -99,6 +100,7 @@ class RunningStandardizer(ColumnScaler):
         moments = self.begin(rows.shape[1])
         for piece in pieces(rows):
             moments.learn_rows(_packed(piece))
+        self._names = self._names or self._names_of(x)
         return self
 
     def transform(self, x: npt.ArrayLike, out: Array | None = None) -> Array:
@@ -205,6 +207,9 @@ class RunningStandardizer(ColumnScaler):
 
     def _rule(self) -> tuple[float, float]:
         return 1.0 if self.half_life is None else 2.0 ** (-1.0 / self.half_life), self.clip or 0.0
+
+    def _names_of(self, X: Any) -> Names:
+        return names_of(X) or row_names(X)
 
     def _misfit(self, data: Array, learning: bool) -> str:
         columns = "I" if self._shape is None else self._shape[0]

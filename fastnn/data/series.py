@@ -10,7 +10,8 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
 from fastnn._spec import require_count
-from fastnn.data.ports import as_numeric, release
+from fastnn.data.numbers import as_numeric
+from fastnn.data.ports import release
 from fastnn.data.standardize import Standardizer
 
 Array = npt.NDArray[Any]

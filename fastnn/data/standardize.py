@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn._core.moments import Moments
+from fastnn.data.containers import Names, as_numbers, check_names, names_of
 from fastnn.errors import ModelFormatError
 
 Array = npt.NDArray[Any]
@@ -18,12 +19,13 @@ class ColumnScaler:
     """Base of the standardizers: counts, means and squares of columns, which data fit, what files keep."""
 
     _who: ClassVar[str]
-    _hint: ClassVar[str]  # what to do with data that are no numbers
+    _takes_missing: ClassVar[bool] = False
     _learn_by: ClassVar[str]  # the method to call first
     _options: ClassVar[tuple[str, ...]] = ()  # arguments that files keep
     _sums: ClassVar[tuple[str, ...]] = ("count", "mean", "squares")  # rows of the state that files keep
 
     _moments: Moments | None = None
+    _names: Names = None
 
     @property
     def rows(self) -> int:
@@ -59,12 +61,13 @@ class ColumnScaler:
         -------
         dict
             "type", "rows", and the lists "mean" and "squares" (sums of squares about the mean), empty before the first
-            row; of a `RunningStandardizer` also its options and the list "count".
+            row; of a `RunningStandardizer` also its options and the list "count"; "names", if columns had any.
         """
         options = {name: getattr(self, name) for name in self._options}
         state = self._state()[-len(self._sums) :]
         sums = {name: values.tolist() if self.rows else [] for name, values in zip(self._sums, state, strict=True)}
-        return {"type": self._who, **options, "rows": self.rows, **sums}
+        names = {} if self._names is None else {"names": list(self._names)}
+        return {"type": self._who, **options, "rows": self.rows, **sums, **names}
 
     @classmethod
     def from_config(cls, config: Any) -> Self:
@@ -86,7 +89,7 @@ class ColumnScaler:
             If a field is missing, unknown or of an impossible value.
         """
         fields = ("type", *cls._options, "rows", *cls._sums)
-        if not isinstance(config, dict) or set(config) != set(fields) or config["type"] != cls._who:
+        if not isinstance(config, dict) or set(config) - {"names"} != set(fields) or config["type"] != cls._who:
             raise ModelFormatError(f"{cls._who}: expected the fields {', '.join(fields)}, got {config!r:.80}")
         try:
             scaler, rows = cls(**{name: config[name] for name in cls._options}), config["rows"]
@@ -102,6 +105,12 @@ class ColumnScaler:
         if rows:
             count = [np.full_like(sums[0], rows)] if len(sums) < 3 else []
             scaler._begin(sums.shape[1:], np.stack([*count, *sums]), rows)
+        names = config.get("names")
+        if names is not None:
+            texts = isinstance(names, list) and all(isinstance(name, str) for name in names)
+            if not texts or (len(names),) != scaler._shape:
+                raise ModelFormatError(f"{cls._who}: expected a name for each column, got {names!r:.80}")
+            scaler._names = tuple(names)
         return scaler
 
     def __repr__(self) -> str:
@@ -128,16 +137,24 @@ class ColumnScaler:
         """Return what weights are multiplied by with every further value, and the limit of what is written."""
         return 1.0, 0.0
 
-    def _numbers(self, X: npt.ArrayLike, learning: bool = False) -> Array:
-        """Return data as an array, after checking its kind and its shape."""
-        data = np.asarray(X)
-        if data.dtype.kind not in "biuf":
-            raise TypeError(f"{self._who}: expected numbers, got dtype {data.dtype}; {self._hint}")
+    @property
+    def feature_names(self) -> Names:
+        """Names of the columns of the data frames that were learnt from, None if they had none."""
+        return self._names
+
+    def _numbers(self, X: Any, learning: bool = False) -> Array:
+        """Return data as an array, after checking its kind, its shape and the names of its columns."""
         if self._shape is None and not learning:
             raise RuntimeError(f"{self._who}: nothing learnt yet; call {self._learn_by} first")
+        names = self._names_of(X)
+        check_names(self._who, names, self._names)
+        data = as_numbers(self._who, "X", X, allow_missing=self._takes_missing)
         if expected := self._misfit(data, learning):
             raise ValueError(f"{self._who}: expected {expected}")
         return data
+
+    def _names_of(self, X: Any) -> Names:
+        return names_of(X)
 
     def _misfit(self, data: Array, learning: bool) -> str:
         """Return what was expected and what came, if the data are of another shape."""
@@ -177,7 +194,7 @@ class Standardizer(ColumnScaler):
     array([[2., 5.]])
     """
 
-    _who, _learn_by, _hint = "Standardizer", "fit", "encode texts as numbers first"
+    _who, _learn_by = "Standardizer", "fit"
     _sums = ("mean", "squares")
 
     def fit(self, X: npt.ArrayLike) -> Self:
@@ -200,8 +217,13 @@ class Standardizer(ColumnScaler):
         ValueError
             If there are no rows, or some values are infinite or not numbers.
         """
-        self._moments = None
-        return self.partial_fit(X)
+        before = self._moments, self._names
+        self._moments = self._names = None
+        try:
+            return self.partial_fit(X)
+        except BaseException:
+            self._moments, self._names = before
+            raise
 
     def partial_fit(self, X: npt.ArrayLike) -> Self:
         """Learn from further rows.
@@ -225,6 +247,7 @@ class Standardizer(ColumnScaler):
         _require_finite(data)
         for piece in pieces(data):
             self._merge(piece.astype(np.float64))
+        self._names = self._names or self._names_of(X)
         return self
 
     def transform(self, X: npt.ArrayLike) -> Array:

@@ -137,11 +137,11 @@ class MultilayerPerceptron(Fitted):
         """Check rows, targets and weights; return the attributes that they decide, and the rows."""
         who = type(self).__name__
         found: dict[str, Any] = {}
-        names = rows.feature_names(X)
         net = None if first else self.__dict__.get("network_")
-        matrix = rows.as_matrix(who, X, None if net is None else net.dtype)
+        matrix, names = rows.enter(who, X, None if net is None else net.dtype)
         if first:
-            found = {"n_features_in_": matrix.shape[1]} | ({} if names is None else {"feature_names_in_": names})
+            found = {"n_features_in_": matrix.shape[1]}
+            found |= {} if names is None else {"feature_names_in_": np.asarray(names, dtype=object)}
         else:
             self._check_columns(names, matrix.shape[1])
         weights = rows.as_weights(who, sample_weight, matrix.shape[0], matrix.dtype)
@@ -157,9 +157,17 @@ class MultilayerPerceptron(Fitted):
             raise ValueError(f"{who}: expected X_val and y_val together, got only one of them")
         if self.solver == "lbfgs":
             raise ValueError(f"{who}: expected no X_val with solver='lbfgs', which has no epochs; take 'adam' or 'sgd'")
-        names, fitted = rows.feature_names(X), found.get("feature_names_in_", self.__dict__.get("feature_names_in_"))
-        rows.check_names(who, names, fitted)
-        matrix = rows.as_matrix(who, X, learned.dtype)
+        matrix, names = rows.enter(who, X, learned.dtype, "X_val")
+        known = self._feature_names() if "n_features_in_" not in found else found.get("feature_names_in_")
+        fitted = None if known is None else tuple(known)
+        if names is not None and fitted is None:
+            warnings.warn(
+                f"X_val has names of columns, but X of {who}.fit has none: if a pipeline has made X of a data frame, "
+                "let it make X_val too: Pipeline(..., transform_input=['X_val'])",
+                stacklevel=3,
+            )
+        else:
+            rows.check_names(who, names, fitted, "X_val")
         if matrix.shape[1] != learned.shape[1]:
             raise ValueError(f"{who}: expected X_val with {learned.shape[1]} columns, as X, got {matrix.shape[1]}")
         weights = rows.as_weights(who, sample_weight, matrix.shape[0], matrix.dtype)

@@ -1,6 +1,6 @@
 """A classifier with scikit-learn's names."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from fastnn.estimators.available import stochastic_only
 from fastnn.estimators.base import MultilayerPerceptron
 from fastnn.estimators.objective import Objective, of_classes
 from fastnn.estimators.parameters import one_of
+from fastnn.estimators.routing import Routed
 from fastnn.estimators.targets import Classes, as_labels, find_classes, of_labels
 from fastnn.losses import BinaryCrossEntropy, CrossEntropy
 
@@ -79,8 +80,9 @@ class MLPClassifier(MultilayerPerceptron):
         Calls of the loss that "lbfgs" may make.
     loss : "log_loss", CrossEntropy, BinaryCrossEntropy or callable
         What is minimised, for instance ``fn.CrossEntropy(label_smoothing=0.1)``.
-    class_weight : dict or "balanced", optional
-        Weights by class label, times sample_weight; "balanced": N / (classes * count).
+    class_weight : dict, "balanced" or list of dict, optional
+        Weights by class label, times sample_weight; "balanced": N / (classes * count).  For several labels per row a
+        list of dicts, with the weights of 0 and 1 for each label, or "balanced": a row has the product of its own.
     dropout : float or list of float
         Part of the units of all hidden layers, or of each, left out at random while training.
     residual : bool
@@ -131,6 +133,7 @@ class MLPClassifier(MultilayerPerceptron):
     class_weight: Any
     _classes: Classes
     _kind = "classifier"
+    _metadata: ClassVar = {**Routed._metadata, "partial_fit": ("sample_weight", "classes")}
     _score_name = "accuracy"
 
     def __init__(
@@ -199,9 +202,26 @@ class MLPClassifier(MultilayerPerceptron):
         if given is None:
             return weights
         if classes.type == "multilabel":
-            raise ValueError(f"{who}: expected class_weight=None for several labels per row; use sample_weight")
-        by_class = class_weights(who, given, labels).astype(dtype)
+            by_class = self._by_label(labels).astype(dtype)
+        else:
+            known = list(classes.labels) if classes.labels.dtype.kind in "Mm" else classes.labels.tolist()
+            by_class = class_weights(who, given, labels, known).astype(dtype)
         return by_class if weights is None else weights * by_class
+
+    def _by_label(self, labels: np.ndarray) -> np.ndarray:
+        """Return the weight of each row: the product of those of all its labels, as scikit-learn has it."""
+        who, given = type(self).__name__, self.class_weight
+        count = labels.shape[1]
+        each = given if isinstance(given, list | tuple) else [given] * count
+        if isinstance(given, dict) or len(each) != count:
+            got = "one" if isinstance(given, dict) else f"{len(each)}"
+            raise ValueError(
+                f"{who}: expected class_weight for several labels per row to be 'balanced' or a list of {count} dicts, "
+                f"with weights of 0 and of 1 for each label, got {got}"
+            )
+        columns = [class_weights(who, part, labels[:, i], (0, 1)) for i, part in enumerate(each)]
+        product: np.ndarray = np.prod(columns, axis=0)
+        return product
 
     def _validation_targets(self, y: Any, n: int, dtype: Any, found: dict[str, Any]) -> np.ndarray:
         who = f"{type(self).__name__}: y_val"
@@ -220,15 +240,19 @@ class MLPClassifier(MultilayerPerceptron):
 
     def _describe_targets(self) -> dict[str, Any]:
         labels = self.classes_
-        return {"labels": files.to_json("classes_", labels), "dtype": labels.dtype.str, "type": self._classes.type}
+        dtype = "T" if labels.dtype.kind == "T" else labels.dtype.str
+        return {"labels": files.to_json("classes_", labels), "dtype": dtype, "type": self._classes.type}
 
     def _targets_of(self, description: dict[str, Any]) -> dict[str, Any]:
-        dtype = np.dtype(str(description["dtype"]))
-        if dtype.kind not in "iufbUO" or description["type"] not in ("binary", "multiclass", "multilabel"):
+        name = str(description["dtype"])
+        dtype = np.dtypes.StringDType() if name == "T" else np.dtype(name)
+        if dtype.kind not in "iufbUOSMmT" or description["type"] not in ("binary", "multiclass", "multilabel"):
             raise ModelFormatError(
                 f"load: expected labels of a plain dtype, got {dtype} for {description['type']!r:.40}"
             )
-        return self._describe(Classes(np.asarray(description["labels"], dtype=dtype), description["type"]))
+        return self._describe(
+            Classes(np.asarray(files.from_json(description["labels"]), dtype=dtype), description["type"])
+        )
 
     # ---- learning ----------------------------------------------------------------------------------------------------
 
@@ -333,8 +357,9 @@ class MLPClassifier(MultilayerPerceptron):
 
         Parameters
         ----------
-        x : array_like of shape (I,)
-            One row; an array of the network's dtype is read by C without conversion.
+        x : array_like of shape (I,), dict or Series
+            One row; an array of the network's dtype is read by C without conversion.  A dict has a value for each
+            column that ``fit`` was given, by name; names of a Series come in the order of ``fit``.
 
         Returns
         -------
@@ -348,7 +373,7 @@ class MLPClassifier(MultilayerPerceptron):
         ValueError, TypeError
             If x does not fit.
         """
-        outputs = self._fitted().predict_one(x)
+        outputs = self._outputs_of_one(x)
         classes = self._classes
         if classes.type == "multiclass":
             return classes.labels[outputs.argmax()]

@@ -1,5 +1,9 @@
 """Estimators in safetensors files: the network as always, and parameters and attributes in its metadata."""
 
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
 from math import isfinite
 from numbers import Integral, Real
 from os import PathLike
@@ -22,6 +26,16 @@ PLAIN = (
     "out_activation_", "n_iter_", "t_", "loss_", "best_loss_", "best_validation_score_", "loss_curve_",
     "validation_scores_", "validation_loss_curve_", "_no_improvement_count",
 )  # fmt: skip
+
+
+STANDARD: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
+    datetime: ("datetime", datetime.isoformat, datetime.fromisoformat),
+    date: ("date", date.isoformat, date.fromisoformat),
+    time: ("time", time.isoformat, time.fromisoformat),
+    timedelta: ("timedelta", lambda d: [d.days, d.seconds, d.microseconds], lambda parts: timedelta(*parts)),
+    Decimal: ("decimal", str, Decimal),
+}
+READERS = {key: read for key, _, read in STANDARD.values()}
 
 
 def save(estimator: Any, path: str | PathLike[str]) -> None:
@@ -72,6 +86,8 @@ def to_json(name: str, value: Any) -> Any:
         return value
     if isinstance(value, np.bool_):
         return bool(value)
+    if isinstance(value, np.datetime64 | np.timedelta64):  # which is an Integral too
+        return {"numpy": [value.dtype.str, int(value.astype(np.int64))]}
     if isinstance(value, Integral):
         return int(value)
     if isinstance(value, Real):
@@ -84,7 +100,15 @@ def to_json(name: str, value: Any) -> Any:
         return {"dict": [[to_json(name, key), to_json(name, part)] for key, part in value.items()]}
     if isinstance(value, Spec) and value.family in FAMILIES:
         return {value.family: value.to_config()}
-    raise ValueError(f"save: expected {name} to be plain values, got {type(value).__name__}, which files do not hold")
+    if isinstance(value, bytes):
+        return {"bytes": b64encode(value).decode()}
+    if type(value) in STANDARD and type(getattr(value, "tzinfo", None)) in (type(None), timezone):
+        key, write, _ = STANDARD[type(value)]
+        return {key: write(value)}
+    raise ValueError(
+        f"save: expected {name} to be plain values, got {type(value).__name__}, which files do not hold; of labels, "
+        "take y.astype(str)"
+    )
 
 
 def from_json(value: Any) -> Any:
@@ -103,6 +127,12 @@ def from_json(value: Any) -> Any:
             return {from_json(name): from_json(part) for name, part in inner}
         if key in FAMILIES:
             return FAMILIES[key].from_config(inner)
+        if key == "bytes":
+            return b64decode(inner, validate=True)
+        if key == "numpy" and np.dtype(inner[0]).kind in "Mm":
+            return np.int64(inner[1]).astype(np.dtype(inner[0]))
+        if key in READERS:
+            return READERS[key](inner)
     raise ModelFormatError(f"load: expected a value, got {value!r:.80}")
 
 

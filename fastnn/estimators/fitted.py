@@ -8,16 +8,17 @@ from typing import Any, Self
 import numpy as np
 
 from fastnn._version import __version__
+from fastnn.data.containers import Names, as_row
 from fastnn.estimators import files, rows
 from fastnn.estimators.design import weights_and_biases
 from fastnn.estimators.pace import Pace
-from fastnn.estimators.parameters import Parameters
 from fastnn.estimators.peers import kind
+from fastnn.estimators.routing import Routed
 from fastnn.network import Sequential
 from fastnn.training.history import History
 
 
-class Fitted(Parameters):
+class Fitted(Routed):
     """An estimator whose fitted state is ``network_`` and plain attributes."""
 
     network_: Sequential
@@ -85,10 +86,17 @@ class Fitted(Parameters):
 
     def _rows_to_answer(self, X: Any) -> Any:
         """Return rows (N, n_features_in_) in the network's dtype."""
-        names = rows.feature_names(X)
-        matrix = rows.as_matrix(type(self).__name__, X, self.network_.dtype)
+        matrix, names = rows.enter(type(self).__name__, X, self.network_.dtype)
         self._check_columns(names, matrix.shape[1])
         return matrix
+
+    def _outputs_of_one(self, x: Any) -> np.ndarray:
+        """Return what the network answers one row (n_outputs,), whose names, if it has any, are those of fit."""
+        net = self._fitted()
+        if type(x) is not np.ndarray:
+            x = as_row("predict_one", "x", x, self._feature_names())
+        answer: np.ndarray = net.predict_one(x)
+        return answer
 
     def _fitted(self) -> Sequential:
         """Return the network, with the user's own weights taken up; NotFittedError if there is none."""
@@ -100,10 +108,15 @@ class Fitted(Parameters):
         self._take_up_coefs()
         return net
 
-    def _check_columns(self, names: np.ndarray | None, width: int) -> None:
+    def _feature_names(self) -> Names:
+        """Return the names of the columns of fit, if they had any."""
+        names = self.__dict__.get("feature_names_in_")
+        return None if names is None else tuple(names)
+
+    def _check_columns(self, names: Names, width: int) -> None:
         """Raise unless the columns are those of fit."""
         who = type(self).__name__
-        rows.check_names(who, names, self.__dict__.get("feature_names_in_"))
+        rows.check_names(who, names, self._feature_names())
         if width != self.n_features_in_:
             raise ValueError(f"X has {width} features, but {who} is expecting {self.n_features_in_} features as input")
 

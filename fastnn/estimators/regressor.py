@@ -195,8 +195,9 @@ class MLPRegressor(MultilayerPerceptron):
 
         Parameters
         ----------
-        x : array_like of shape (I,)
-            One row; an array of the network's dtype is read by C without conversion.
+        x : array_like of shape (I,), dict or Series
+            One row; an array of the network's dtype is read by C without conversion.  A dict has a value for each
+            column that ``fit`` was given, by name; names of a Series come in the order of ``fit``.
 
         Returns
         -------
@@ -210,7 +211,7 @@ class MLPRegressor(MultilayerPerceptron):
         ValueError, TypeError
             If x does not fit.
         """
-        values = self._values(self._fitted().predict_one(x), self.out_activation_ == "exp")
+        values = self._values(self._outputs_of_one(x), self.out_activation_ == "exp")
         return values[0] if self.n_outputs_ == 1 else values
 
     def _score_answers(self, answers: np.ndarray, y: Any, weights: np.ndarray | None) -> float:

@@ -6,8 +6,12 @@ from typing import Any
 import numpy as np
 
 from fastnn._core.table import all_finite
-from fastnn.data.ports import packed, require_targets
+from fastnn.data.containers import as_numbers, columns_of, is_missing
+from fastnn.data.numbers import packed
+from fastnn.data.targets import require_targets
 from fastnn.estimators.peers import kind
+
+NO_TARGETS = "{who}: requires y to be passed, but the target y is None"
 
 
 class Classes:
@@ -82,33 +86,47 @@ def of_labels(who: str, labels: Any) -> Classes:
 def as_labels(who: str, y: Any, n: int) -> np.ndarray:
     """Return labels (N,), or an indicator matrix (N, n_labels); ValueError if they are no array of as many rows."""
     if y is None:
-        raise ValueError(f"{who}: requires y to be passed, but the target y is None")
-    if hasattr(y, "toarray"):
-        y = y.toarray()
-    try:
-        array = np.asarray(y)
-    except ValueError as error:
-        raise ValueError(f"{who}: expected y to be an array, got rows of different lengths") from error
-    array = flat(who, array, n)
+        raise ValueError(NO_TARGETS.format(who=who))
+    array = flat(who, _array(who, y), n)
     if array.dtype.kind == "O" and len(array):
         if any(isinstance(value, list | tuple | set | np.ndarray) for value in array.ravel()[:1]):
             raise ValueError(f"{who}: Unknown label type: sequences of labels; make an indicator matrix of 0 and 1")
-        if any(value is None or value != value for value in array.ravel()):
-            raise ValueError(f"{who}: Input y contains NaN or None; remove these rows")
-    elif array.dtype.kind == "f" and not all_finite(np.ascontiguousarray(array, np.float64)):
-        raise ValueError(f"{who}: Input y contains {'NaN' if np.isnan(array).any() else 'infinity'}; remove these rows")
+        if count := sum(map(is_missing, array.ravel())):
+            raise ValueError(f"{who}: Input y contains NaN, NA or None, {count} of {len(array)}; remove these rows")
+    elif array.dtype.kind in "Mm":
+        if np.isnat(array).any():
+            raise ValueError(f"{who}: Input y contains NaT, {np.isnat(array).sum()} of {len(array)}; remove these rows")
     elif array.dtype.kind == "c":
         raise ValueError(f"{who}: Complex data not supported in y")
+    _require_finite(who, array)
     return array
+
+
+def _array(who: str, y: Any) -> np.ndarray:
+    """Return labels as an array: those of a frame's only column, or several columns of 0 and 1."""
+    if hasattr(y, "toarray"):
+        return np.asarray(y.toarray())
+    found = columns_of(y)
+    if found is not None:
+        columns = list(found[1])
+        return np.asarray(columns[0])[:, None] if len(columns) == 1 else as_numbers(who, "y", y)
+    try:
+        return np.asarray(y)
+    except ValueError as error:
+        raise ValueError(f"{who}: expected y to be an array, got rows of different lengths") from error
+
+
+def _require_finite(who: str, array: np.ndarray) -> None:
+    if array.dtype.kind == "f" and not all_finite(np.ascontiguousarray(array, np.float64)):
+        raise ValueError(f"{who}: Input y contains {'NaN' if np.isnan(array).any() else 'infinity'}; remove these rows")
 
 
 def as_values(who: str, y: Any, n: int, dtype: Any) -> np.ndarray:
     """Return targets of a regression, packed, (N, O); ValueError if they are not as many rows of finite numbers."""
-    array = as_labels(who, y, n)
-    try:
-        array = array.astype(np.float64) if array.dtype.kind not in "fiub" else array
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{who}: expected y to hold numbers, got something else: {error}") from error
+    if y is None:
+        raise ValueError(NO_TARGETS.format(who=who))
+    array = flat(who, as_numbers(who, "y", y.toarray() if hasattr(y, "toarray") else y, texts=True), n)
+    _require_finite(who, array)
     return packed(who, "y", array.reshape(n, -1), np.dtype(dtype))
 
 

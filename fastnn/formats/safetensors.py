@@ -5,6 +5,7 @@ A file holds data only.  Names in it choose from closed tables; nothing in it is
 
 import json
 import struct
+from dataclasses import replace
 from math import prod
 from os import PathLike
 from pathlib import Path
@@ -16,7 +17,8 @@ from fastnn.errors import ModelFormatError
 from fastnn.formats.arrays import require_finite
 from fastnn.formats.earlier import upgraded
 from fastnn.formats.files import damaged, from_json, require_file, to_json, write_atomically
-from fastnn.graph.graph import Graph, kinds
+from fastnn.graph.graph import Graph
+from fastnn.graph.kinds import kinds
 from fastnn.graph.quantize import Quantized
 from fastnn.graph.quantized import QUANTIZERS, VALUES, WEIGHT, QuantizedGraph, narrowed
 from fastnn.graph.structure import Structure
@@ -27,7 +29,8 @@ from fastnn.optimizers import Optimizer
 FORMAT = 2  # 1: gelu was the tanh form
 HEADER_LIMIT = 1 << 24  # bytes
 SIZE_LIMIT = 1 << 40  # elements per row of a tensor that a file may ask for
-FIELDS = {"format", "kind", "dtype", "seed", "structure", "metadata", "training"}
+FIELDS = {"format", "kind", "dtype", "seed", "structure", "metadata", "training", "names"}
+OPTIONAL = {"training", "names"}
 SCALE = ":scale"  # after the name of a matrix in 8 bits: no layer's name has a colon
 TRAINING = {"losses", "loss_weights", "optimizer", "metrics", "updates", "step", "epoch", "forwards", "schedule"}
 
@@ -44,16 +47,30 @@ def packed(key: str, description: dict[str, Any], tensors: dict[str, np.ndarray]
     return pack(tensors, {key: to_json("save", description)})
 
 
-def described(net: Graph, metadata: dict[str, Any] | None) -> dict[str, Any]:
-    """Return what JSON can say of a network before it is compiled."""
-    return {
+def described(net: Any, metadata: dict[str, Any] | None, dtype: str = "") -> dict[str, Any]:
+    """Return what JSON can say of a network before it is compiled; ``dtype``: if it is not that of its arithmetic."""
+    description = {
         "format": FORMAT,
         "kind": net.kind,
-        "dtype": str(net.dtype),
+        "dtype": dtype or str(net.dtype),
         "seed": net.seed,
         "structure": net.structure.to_config(),
         "metadata": net.metadata if metadata is None else metadata,
     }
+    names = [None if part is None else list(part) for part in net.ports.names]
+    return description | ({"names": names} if names else {})
+
+
+def take_up_names(net: Any, description: dict[str, Any]) -> None:
+    """Give a network the names of columns in its description; ValueError if they do not fit its inputs."""
+    parts = description.get("names", [])
+    fit = isinstance(parts, list) and len(parts) in (0, len(net.input_shapes))
+    for part, shape in zip(parts, net.input_shapes, strict=False) if fit else ():
+        named = isinstance(part, list) and all(isinstance(name, str) for name in part)
+        fit &= part is None or (named and (len(part),) == shape)
+    if not fit:
+        raise ValueError(f"expected a name for each column of an input, got {parts!r:.80}")
+    net.ports = replace(net.ports, names=tuple(None if part is None else tuple(part) for part in parts))
 
 
 def describe(
@@ -94,14 +111,7 @@ def save(
 
 def save_quantized(net: QuantizedGraph, path: str | PathLike[str], *, metadata: dict[str, Any] | None = None) -> None:
     """See ``QuantizedNetwork.save``."""
-    description = {
-        "format": FORMAT,
-        "kind": net.kind,
-        "dtype": net.weights_dtype,
-        "seed": net.seed,
-        "structure": net.structure.to_config(),
-        "metadata": net.metadata if metadata is None else metadata,
-    }
+    description = described(net, metadata, net.weights_dtype)
     tensors = {name: np.ascontiguousarray(view) for name, view in net.named_parameters()}
     for layer, matrix in net.matrices.items():
         tensors[f"{layer}.{WEIGHT}"] = np.ascontiguousarray(matrix.values)
@@ -191,6 +201,7 @@ def rebuild(description: dict[str, Any], tensors: dict[str, np.ndarray], custom:
             raise ValueError(f"expected dtype float32 or float64, got {dtype!r:.60}")
         bound_parameters(structure, sum(array.nbytes for array in tensors.values()))
         net = Graph.of(structure, kind=kind, seed=seed, dtype=dtype)
+        take_up_names(net, description)
     net.metadata = description["metadata"]
     for name, view in net.named_parameters():
         view[...] = take(tensors, name, view.shape, view.dtype)
@@ -226,6 +237,7 @@ def rebuild_quantized(
                 raise ModelFormatError(f"{layer}.{WEIGHT}: expected finite numbers, got NaN or inf")
         given = {key: description[key] for key in ("kind", "seed", "metadata")}
         net: QuantizedGraph = QuantizedGraph.of(structure, dtype, matrices, **given)
+        take_up_names(net, description)
     for name, view in net.named_parameters():
         view[...] = take(tensors, name, view.shape, view.dtype)
     if tensors:
@@ -268,7 +280,7 @@ def check_description(description: Any) -> None:
     """Raise ModelFormatError if a description of a network lacks a field, or has one too many."""
     if not isinstance(description, dict):
         raise ModelFormatError(f"expected a JSON object for a network, got {type(description).__name__}")
-    if not FIELDS - {"training"} <= set(description) <= FIELDS:
+    if not FIELDS - OPTIONAL <= set(description) <= FIELDS:
         raise ModelFormatError(
             f"expected the fields {', '.join(sorted(FIELDS))}, got {', '.join(sorted(description))[:200]}"
         )

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastnn._core.engine import Engine
 from fastnn.data.examples import MADE_BYTES, Examples, count_of
-from fastnn.data.ports import Ports, as_list, as_row, check_out, release
+from fastnn.data.ports import Ports, as_list, check_out, release
 
 
 def predict(engine: Engine, ports: Ports, X: Any, out: Any) -> Any:
@@ -42,10 +42,7 @@ def predict_one(engine: Engine, ports: Ports, x: Any, out: Any) -> Any:
         one = [[value] for value in values] if len(values) > 1 else values
         answers = predict(engine, ports, one, None)
         return [answer[0] for answer in answers] if len(ports.output_shapes) > 1 else answers[0]
-    inputs = [
-        as_row("predict_one", "x", value, shape, ports.dtype)[None]
-        for value, shape in zip(values, ports.input_shapes, strict=True)
-    ]
+    inputs = [ports.row("predict_one", "x", value, port)[None] for port, value in enumerate(values)]
     answers = ports.answers(1)
     outputs = [answer[0] for answer in answers]
     if out is not None:

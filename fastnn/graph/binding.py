@@ -11,7 +11,7 @@ from fastnn._core.optimizer import OptimizerState
 from fastnn._core.plan import Plan
 from fastnn._core.trainer import Trainer
 from fastnn._spec import choose
-from fastnn.data.ports import loss_steps
+from fastnn.data.targets import loss_steps
 from fastnn.graph.assembly import Assembly, Place
 from fastnn.graph.outputs import last_step
 from fastnn.layers.base import Shape

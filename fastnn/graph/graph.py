@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -15,19 +14,19 @@ import numpy as np
 
 from fastnn._core.engine import Engine
 from fastnn._core.rng import PARAMETERS, RandomStream, fresh_seed
-from fastnn._core.workspace import aligned_zeros
 from fastnn._spec import at_least_0, choose, float_dtype, require_seed
 from fastnn.data.ports import Ports
 from fastnn.graph.answers import predict, predict_one
 from fastnn.graph.assembly import Application, Assembly, Place, assemble
 from fastnn.graph.binding import as_losses, as_metrics, bind_trainer, fast_path_targets
 from fastnn.graph.composition import applied, copies
+from fastnn.graph.kinds import KINDS, kinds
 from fastnn.graph.layer_view import LayerView
 from fastnn.graph.outputs import Output, read_outputs
 from fastnn.graph.padding import padding_of
 from fastnn.graph.passes import backward, forward
 from fastnn.graph.structure import Structure
-from fastnn.graph.weights import fill, set_weights
+from fastnn.graph.weights import fill, set_weights, vector_of
 from fastnn.layers.base import Layer, Shape, Tensor, batched
 from fastnn.optimizers import Optimizer, as_optimizer
 from fastnn.schedules import Constant, Schedule
@@ -36,19 +35,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from fastnn.losses import Loss
-
-KINDS: dict[str, type[Graph]] = {}  # by the name that files use; each class adds itself, see ``kinds``
-
-
-def kinds() -> dict[str, type[Graph]]:
-    """Return the classes by the name that files use.
-
-    They stand above, and nothing here may import them: where a network is made of a file before anyone asked for a
-    class, the package is asked for one, which loads them.
-    """
-    if not KINDS:
-        _ = sys.modules["fastnn"].Network
-    return KINDS
 
 
 class Graph(Engine):
@@ -139,15 +125,7 @@ class Graph(Engine):
         self.ports = Ports(self.input_shapes, self.output_shapes, (), self.dtype, find_padding)
         plan = self.assembly.plan
         try:
-            if params is None:
-                params = aligned_zeros(plan.n_params, self.dtype)
-            elif not fits(params, plan.n_params, self.dtype):
-                got = f"{params.shape} in {params.dtype}" if isinstance(params, np.ndarray) else type(params).__name__
-                raise ValueError(
-                    f"Graph.of: expected params of shape ({plan.n_params},) in {self.dtype}, packed and writable, got "
-                    f"{got}"
-                )
-            self._bind(plan, params, self.input_shapes, self.output_shapes)
+            self._bind(plan, vector_of(params, plan.n_params, self.dtype), self.input_shapes, self.output_shapes)
         except MemoryError as error:
             raise MemoryError(f"Network: no memory for {plan.n_params} parameters and their gradients") from error
         self.layers = self._layer_views()
@@ -235,6 +213,11 @@ class Graph(Engine):
     def output_shape(self) -> Shape:
         """Shape of one row of the (first) output."""
         return self.output_shapes[0]
+
+    @property
+    def feature_names(self) -> Any:
+        """Names of the columns that it learned from, a tuple of texts, or None; for several inputs a list of such."""
+        return self.ports.feature_names
 
     @property
     def evaluator(self) -> Any:
@@ -400,7 +383,9 @@ class Graph(Engine):
         for layer in layers:
             choose("tap: unknown layer", layer, list(tensors))
         structure = replace(self.structure, outputs=tuple(tensors[layer] for layer in layers))
-        return Graph.of(structure, kind="Network", seed=self.seed, dtype=self.dtype, params=self.params)
+        net = Graph.of(structure, kind="Network", seed=self.seed, dtype=self.dtype, params=self.params)
+        net.ports = replace(net.ports, names=self.ports.names)
+        return net
 
     # ---- answering -------------------------------------------------------------------------------------------------
 
@@ -609,7 +594,10 @@ class Graph(Engine):
         """``train_step`` for arguments that are not packed arrays of the right dtype and shape: the slow path."""
         self.require_compiled("train_step")
         inputs, targets, weights, n = self.ports.batch("train_step", x, y, sample_weight)
-        return self.trainer.step_on(inputs, targets, weights, n, self._rate_of("train_step", learning_rate))
+        rate = self._rate_of("train_step", learning_rate)
+        loss: float = self.trainer.step_on(inputs, targets, weights, n, rate)
+        self.ports = self.ports.named(x)
+        return loss
 
     def apply_gradients(self, *, learning_rate: float | None = None) -> None:
         """Let the optimiser update the parameters by the gradients in ``grads``.
@@ -712,6 +700,7 @@ class Graph(Engine):
         net = type(self).of(self.structure, seed=self.seed, dtype=dtype)
         net.params[:] = self.params
         net.metadata = dict(self.metadata)
+        net.ports = replace(net.ports, names=self.ports.names)
         return net
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -725,6 +714,7 @@ class Graph(Engine):
             "forwards": self.forwards,
             "metadata": self.metadata,
             "history": self.history,
+            "names": self.ports.names,
         }
         if self.trainer is not None:
             state["compiled"] = {
@@ -743,6 +733,7 @@ class Graph(Engine):
         self.params[:] = state["params"]
         self.epoch, self.forwards = state["epoch"], state["forwards"]
         self.metadata, self.history = state["metadata"], state["history"]
+        self.ports = replace(self.ports, names=state.get("names", ()))
         compiled = state.get("compiled")
         if compiled is not None:
             self.compile(
@@ -770,8 +761,3 @@ class Graph(Engine):
 def _rebuild(kind: type[Graph], structure: Structure, seed: int, dtype: str) -> Graph:
     """Make a network of this structure, for pickle."""
     return kind.of(structure, seed=seed, dtype=dtype)
-
-
-def fits(params: Any, n: int, dtype: np.dtype) -> bool:
-    """Whether this is an array that can hold ``n`` parameters."""
-    return isinstance(params, np.ndarray) and params.shape == (n,) and params.dtype == dtype and params.flags.carray

@@ -135,6 +135,7 @@ class QuantizedGraph(Engine):
                 f"quantized: expected weights that {dtype} can hold, got larger ones in {', '.join(wrong)}"
             )
         made = cls.of(net.structure, dtype, matrices, kind=net.kind, seed=net.seed, metadata=dict(net.metadata))
+        made.ports = replace(made.ports, names=net.ports.names)
         given = dict(net.named_parameters())
         for name, view in made.named_parameters():
             view[...] = given[name]
@@ -148,6 +149,11 @@ class QuantizedGraph(Engine):
     def input_shape(self) -> Shape:
         """Shape of one row of the (first) input."""
         return self.input_shapes[0]
+
+    @property
+    def feature_names(self) -> Any:
+        """Names of the columns that the network learned from, as of `Network`."""
+        return self.ports.feature_names
 
     @property
     def output_shape(self) -> Shape:
@@ -264,6 +270,7 @@ class QuantizedGraph(Engine):
         """
         net = Graph.of(self.structure, kind=self.kind, seed=self.seed)
         net.metadata = dict(self.metadata)
+        net.ports = replace(net.ports, names=self.ports.names)
         given = dict(self.named_parameters())
         given |= {f"{name}.{WEIGHT}": matrix.weights for name, matrix in self.matrices.items()}
         for name, view in net.named_parameters():
@@ -275,10 +282,11 @@ class QuantizedGraph(Engine):
     def __reduce__(self) -> tuple[Any, ...]:
         made = self.structure, self.weights_dtype, self.matrices, self.kind, self.seed, self.metadata
         state = {"params": self.params.copy(), "losses": self.losses, "loss_weights": self.loss_weights}
-        return _rebuild, made, state | {"metrics": self.metrics}
+        return _rebuild, made, state | {"metrics": self.metrics, "names": self.ports.names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.params[:] = state["params"]
+        self.ports = replace(self.ports, names=state.get("names", ()))
         if state["losses"]:
             self.compile(state["losses"], metrics=state["metrics"], loss_weights=state["loss_weights"])
 

@@ -7,8 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.data.ports import as_numeric, packed
+from fastnn._core.aligned import aligned_zeros
+from fastnn.data.numbers import as_numeric, packed
 from fastnn.graph.assembly import Place
+
+
+def vector_of(params: Any, n: int, dtype: np.dtype) -> np.ndarray:
+    """Return the vector for ``n`` parameters: this one, or zeros if it is None; ValueError if it cannot hold them."""
+    if params is None:
+        return aligned_zeros(n, dtype)
+    if isinstance(params, np.ndarray) and params.shape == (n,) and params.dtype == dtype and params.flags.carray:
+        return params
+    got = f"{params.shape} in {params.dtype}" if isinstance(params, np.ndarray) else type(params).__name__
+    raise ValueError(f"Graph.of: expected params of shape ({n},) in {dtype}, packed and writable, got {got}")
 
 
 def fill(name: str, vector: np.ndarray, value: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastnn._spec import choose, require_count, require_number
-from fastnn.data.ports import as_numeric
+from fastnn.data.numbers import as_numeric
 from fastnn.insight.score import Valued, one_input, output_layers
 from fastnn.layers.base import batched
 from fastnn.network import Network

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastnn._spec import require_count, require_number
-from fastnn.data.ports import as_numeric
+from fastnn.data.numbers import as_numeric
 from fastnn.data.split import split
 from fastnn.data.standardize import Standardizer
 from fastnn.graph.summary import aligned

@@ -195,7 +195,7 @@ class UpdateFeed:
     whole: Block | None = None
 
     def __init__(self, feed: Feed, net: Graph, steps: int) -> None:
-        self.feed, self.seed, self.epoch, self.steps, self.given = feed, net.seed, net.epoch, steps, 0
+        self.feed, self.net, self.epoch, self.steps, self.given = feed, net, net.epoch, steps, 0
         self.batches = self._batches()
 
     def blocks(self, shuffle: Shuffle | None) -> Iterator[Block]:
@@ -214,10 +214,11 @@ class UpdateFeed:
         before = -1
         while before < self.given:
             before = self.given
-            for block in self.feed.blocks(Shuffle(self.seed, self.epoch)):
+            for block in self.feed.blocks(Shuffle(self.net.seed, self.epoch)):
                 order = np.arange(block.n) if block.order is None else block.order
-                for first in range(0, block.n, self.feed.batch_size or block.n):
-                    rows = order[first : first + (self.feed.batch_size or block.n)]
+                size = self.feed.batch_size or block.n
+                updates = self.net.trainer.updates(block.n, size)
+                for rows in np.split(order, range(size, updates * size, size)):
                     yield block._replace(order=rows, n=len(rows))
             self.epoch += 1
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.data.ports import as_numeric, as_rows, packed
+from fastnn.data.numbers import as_numeric, packed
+from fastnn.data.ports import as_rows
 from fastnn.layers.base import batched
 from fastnn.network import Network
 

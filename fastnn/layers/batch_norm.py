@@ -41,7 +41,8 @@ class BatchNorm(Layer):
     Notes
     -----
     Ioffe & Szegedy 2015, alg. 1 and 2.  An input of shape (..., C) has C channels, and as many values of each as there
-    are rows, times the axes between: B * T for (T, C).  At least 2 are needed to train.
+    are rows, times the axes between: B * T for (T, C).  At least 2 are needed to train; in ``fit``, a single row that
+    remains at the end of an epoch joins the last mini-batch.
 
     ``running_mean`` and ``running_variance`` (the unbiased estimate) stand among the parameters, are saved with them
     and have no gradient.  A training step updates them once its loss is known to be finite; by hand, the first

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastnn._spec import require_count
 from fastnn.data import RunningStandardizer
+from fastnn.data.containers import is_missing
 from fastnn.graph.outputs import read_outputs
 from fastnn.losses import Loss
 from fastnn.network import Network
@@ -155,7 +156,7 @@ class OnlineClassifier(OnlineModel):
 
     def _next_output(self, y: Any) -> int:
         """Return the first output that waits for a class, to be that of ``y``."""
-        if y is None or y != y:
+        if is_missing(y):
             raise ValueError(f"learn_one: expected a class, got {y!r}")
         most = 2 if self._most is None else self._most
         if self.net is not None:

@@ -11,6 +11,7 @@ import numpy as np
 from fastnn._core.moments import Moments
 from fastnn._spec import choose, listed, optional, require_count
 from fastnn.data import RunningStandardizer
+from fastnn.data.containers import as_numbers, row_names
 from fastnn.errors import ModelFormatError
 from fastnn.formats.safetensors import load
 from fastnn.layers import Dense, Layer
@@ -126,6 +127,8 @@ class OnlineModel:
             or (named and type(x) is dict and not moments.take_named(who, x, self._columns))
         ):
             return  # an array of the columns, or a dict of known features
+        if self._by_name is not False and (names := row_names(x)) is not None:
+            x = dict(zip(names, x, strict=True))  # a Series, a named tuple
         by_name = isinstance(x, Mapping)
         if self._by_name is not None and by_name != self._by_name:
             kinds = ("a dict of feature name to number", "an array of the columns")
@@ -151,12 +154,7 @@ class OnlineModel:
             if learning:
                 self._columns, self._by_name = columns, True
             return
-        array = np.asarray(x)
-        if array.dtype.kind not in "biuf":
-            raise TypeError(
-                f"{who}: expected a dict of feature name to number, or an array of numbers, got "
-                f"{type(x).__name__} {x!r:.60}"
-            )
+        array = as_numbers(who, "x", x, allow_missing=True)
         width = self._moments.width if self._moments is not None else array.size if array.ndim == 1 else 0
         if array.shape != (width,) or not width:
             raise ValueError(f"{who}: expected a row of shape ({width or 'I'},), got {array.shape}")

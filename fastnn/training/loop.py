@@ -62,13 +62,14 @@ def fit(
         require_count("fit", "epochs", epochs)
         require_count("fit", "batch_size", batch_size)
         require_flag("fit", "shuffle", shuffle)
+        ports = net.ports.named(X)
         if type(validation_split) in (int, float) and not validation_split:
-            feed = make_feed("fit", net.ports, X, y, sample_weight, class_weight, batch_size, epochs, rows)
-            validation = None if validation_data is None else validation_feed("fit", net.ports, validation_data, epochs)
+            feed = make_feed("fit", ports, X, y, sample_weight, class_weight, batch_size, epochs, rows)
+            validation = None if validation_data is None else validation_feed("fit", ports, validation_data, epochs)
         else:
             require_split("fit", validation_split, validation_data, X, y, rows)
             feed, validation = split_feeds(
-                "fit", net.ports, X, y, sample_weight, class_weight, batch_size, validation_split
+                "fit", ports, X, y, sample_weight, class_weight, batch_size, validation_split
             )
         if not isinstance(callbacks, Iterable):
             got = type(callbacks).__name__
@@ -92,6 +93,7 @@ def fit(
         else:
             order = (lambda: Shuffle(net.seed, net.epoch)) if shuffle else lambda: None
             train(net, feed, epochs, history, calls, order=order, measure=validate)
+        net.ports = ports
     return history
 
 
@@ -174,7 +176,7 @@ def train_epoch(net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequen
     try:
         for block in feed.blocks(shuffle):
             size = feed.batch_size or block.n
-            steps = rates(net, -(-block.n // size))
+            steps = rates(net, net.trainer.updates(block.n, size))
             more = net.trainer.run(*block, size, steps, tick, bool(listeners))
             done, loss, weight, rate = done + block.n, loss + more[0], weight + more[1], float(steps[-1])
             penalty += net.trainer.penalty_sum
@@ -260,7 +262,7 @@ def schedule_rates(net: "Graph", n: int) -> np.ndarray:
 
 def _epochs(net: "Graph", block: Block, batch_size: int, shuffle: bool, epochs: int, history: History) -> None:
     """Train all epochs, many in one call of the Trainer; the results are those of ``train``."""
-    n_batches = -(-block.n // batch_size)
+    n_batches = net.trainer.updates(block.n, batch_size)
     found = running(net)
     while epochs:
         losses = np.empty(min(epochs, max(1, UPDATES // n_batches)))

@@ -11,7 +11,8 @@ import numpy as np
 
 from fastnn._spec import require_count
 from fastnn.data.feed import as_row_numbers, held_once, is_batches
-from fastnn.graph.graph import Graph, kinds
+from fastnn.graph.graph import Graph
+from fastnn.graph.kinds import kinds
 from fastnn.threads import get_num_threads, stop_events, worker_thread
 from fastnn.training.loop import fit
 from fastnn.training.progress import track, wanted
@@ -114,9 +115,10 @@ def fit_many(
         chosen = None if rows is None else rows[position]
         if _is_network(model):
             arguments = _arguments(model, options, own)
+            named = own_X
             if own_X is X and not is_batches(own_X, own_y):
                 own_X = held_once("fit_many", X, model.ports, chosen, held)
-            jobs.append(partial(fit, model, own_X, own_y, **arguments, rows=chosen))
+            jobs.append(partial(_fit_network, model, own_X, own_y, named, **arguments, rows=chosen))
         else:
             jobs.append(partial(_fit_estimator, model, own_X, own_y, chosen, {**options, **own}))
     outcomes = _run(jobs, min(n_threads or get_num_threads(), len(jobs)), verbose)
@@ -161,6 +163,13 @@ def _arguments(net: Graph, options: dict[str, Any], own: dict[str, Any]) -> dict
     return arguments
 
 
+def _fit_network(net: Graph, X: Any, y: Any, named: Any, **arguments: Any) -> Any:
+    """Fit a network on rows that may be converted already; ``named``: as they came, perhaps with names of columns."""
+    history = fit(net, X, y, **arguments)
+    net.ports = net.ports.named(named)
+    return history
+
+
 def _fit_estimator(model: Any, X: Any, y: Any, rows: Any, options: dict[str, Any]) -> Any:
     """Fit what is not a network on copies of its rows."""
     if rows is not None:
@@ -172,11 +181,13 @@ def _fit_estimator(model: Any, X: Any, y: Any, rows: Any, options: dict[str, Any
 
 
 def _take(values: Any, rows: np.ndarray) -> Any:
-    """Return some rows of an array, a table of pandas or a list."""
+    """Return some rows of an array, a data frame or a list."""
     if values is None:
         return None
     if hasattr(values, "iloc"):
         return values.iloc[rows]
+    if hasattr(values, "column_names"):  # a table of Arrow
+        return values.take(rows)
     return values[rows] if hasattr(values, "shape") else np.asarray(values)[rows]
 
 

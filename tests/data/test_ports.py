@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastnn.data.ports import packed
+from fastnn.data.numbers import packed
 
 
 def misaligned(values):

@@ -194,7 +194,7 @@ def test_refusals_change_nothing():
             with pytest.raises(ValueError, match=message):
                 call(bad)
     for call in (running.update, running.transform, running.inverse_transform):
-        with pytest.raises(TypeError, match="expected numbers, got dtype <U1"):
+        with pytest.raises(TypeError, match="expected X to hold real numbers, got texts"):
             call(["a", "b"])
     with pytest.raises(TypeError, match="got list"):
         running.transform([1.0, 2.0], [0.0, 0.0])

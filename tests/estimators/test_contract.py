@@ -13,12 +13,14 @@ import fastnn as fn
 
 pytest.importorskip("sklearn")
 
+from sklearn import config_context
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import AdaBoostClassifier, BaggingRegressor
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
@@ -157,3 +159,43 @@ def test_joblib_files_go_on(tmp_path):
         one.partial_fit(X[:50], Y[:50])
     assert all((a == b).all() for a, b in zip(model.coefs_, again.coefs_, strict=True))
     assert again._optimizer.learning_rate == model._optimizer.learning_rate
+
+
+# ---- rows to validate on, within a pipeline --------------------------------------------------------------------------
+
+
+def test_a_pipeline_transforms_the_rows_to_validate_on():
+    scaler = StandardScaler().fit(X[:300])
+    model = classifier().set_fit_request(X_val=True, y_val=True, sample_weight=True)
+    assert clone(model)._requests == model._requests
+    with config_context(enable_metadata_routing=True):
+        pipeline = Pipeline(
+            [("scale", StandardScaler().set_fit_request(sample_weight=False)), ("net", model)],
+            transform_input=["X_val"],
+        )
+        pipeline.fit(X[:300], Y[:300], X_val=X[300:], y_val=Y[300:], sample_weight=np.ones(300))
+        with pytest.raises(UnsetMetadataPassedError, match="X_val"):
+            Pipeline([("net", classifier())]).fit(X, Y, X_val=X)
+    alone = classifier().fit(
+        scaler.transform(X[:300]), Y[:300], np.ones(300), X_val=scaler.transform(X[300:]), y_val=Y[300:]
+    )
+    np.testing.assert_array_equal(pipeline[-1].coefs_[0], alone.coefs_[0])
+    assert pipeline[-1].validation_scores_ == alone.validation_scores_
+
+
+def test_requests_of_what_there_is_not():
+    with pytest.raises(TypeError, match="arguments of fit out of sample_weight, X_val"):
+        classifier().set_fit_request(X_vale=True)
+    with pytest.raises(ValueError, match="True, False, None or another name"):
+        classifier().set_score_request(sample_weight=3)
+    assert classifier().set_partial_fit_request(classes=True).get_metadata_routing().partial_fit.requests["classes"]
+    with pytest.raises(TypeError, match="classes"):
+        fn.MLPRegressor().set_partial_fit_request(classes=True)
+
+
+def test_rows_to_validate_on_that_no_pipeline_has_transformed_are_named():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X).add_prefix("pixel")
+    pipeline = make_pipeline(StandardScaler(), classifier(max_iter=2))
+    with pytest.warns(UserWarning, match=r"X_val has names of columns, but X .* transform_input=\['X_val'\]"):
+        pipeline.fit(frame, Y, mlpclassifier__X_val=frame[:50], mlpclassifier__y_val=Y[:50])

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from helpers import reference as ref
 from helpers.bits import native
+from scipy import sparse
 
 import fastnn as fn
+from fastnn.data import feed
 
 EPS = 1e-12
 rng = np.random.default_rng(0)
@@ -250,7 +252,7 @@ def test_one_row_is_refused_where_it_enters(dtype):
         lambda: net.train_step(x[:1], y[:1]),
         lambda: net.train_step(X[0].tolist(), Y[0].tolist()),
         lambda: net.fit(x, y, batch_size=1),
-        lambda: net.fit(x, y, batch_size=13),  # 40 rows: 13 + 13 + 13 + 1
+        lambda: net.fit(x[:1], y[:1]),
         lambda: net.fit([(x[:4], y[:4]), (x[:1], y[:1])]),
         lambda: net.forward(x[:1], training=True),
         lambda: fn.gradcheck(net, x[:1]),
@@ -384,3 +386,64 @@ def test_what_one_of_them_refuses():
         ValueError, match=r"LayerNorm: expected at least 2 channels to normalise over, got shape \(3, 1"
     ):
         fn.Sequential([fn.LayerNorm()], (3, 1), seed=0)
+
+
+# ---- rows that remain -----------------------------------------------------------------------------------------------
+
+WHOLE = {
+    "epochs in one call": (lambda X: X, {}),
+    "an epoch at a time": (lambda X: X, {"callbacks": [lambda info: False]}),
+    "sparse": (lambda X: sparse.csr_array(X), {}),
+    "another dtype": (lambda X: X.astype("f4"), {}),
+}
+
+
+def after_batches(X, sizes, epochs=1):
+    """Running mean and variance by their definition, batch after batch in the order of the rows."""
+    mean, variance = np.zeros(X.shape[1]), np.ones(X.shape[1])
+    for batch in np.split(X, np.cumsum(sizes)[:-1]) * epochs:
+        mean, variance = 0.9 * mean + 0.1 * batch.mean(axis=0), 0.9 * variance + 0.1 * batch.var(axis=0, ddof=1)
+    return mean, variance
+
+
+@pytest.mark.parametrize("block", [None, 26])
+@pytest.mark.parametrize("form", WHOLE)
+@pytest.mark.parametrize(
+    ("size", "sizes"), [(13, [13, 13, 14]), (39, [40]), (19, [19, 19, 2]), (2, [2] * 20), (3, [3] * 12 + [4])]
+)
+def test_one_row_that_remains_joins_the_last_mini_batch(form, size, sizes, block, monkeypatch):
+    give, options = WHOLE[form]
+    net = fn.Sequential([fn.BatchNorm(), fn.Dense(2)], input_shape=4, seed=1, dtype="float64")
+    if block is not None:  # buffers, and blocks of sparse rows, of so many rows
+        monkeypatch.setattr(feed, "BUFFER_BYTES", block * net.ports.row_bytes)
+        monkeypatch.setattr(feed, "MADE_BYTES", block * net.ports.row_bytes)
+    rates = fn.StepDecay(0.01, factor=0.5, every=len(sizes))
+    history = net.fit(
+        give(X), Y, batch_size=size, epochs=3, shuffle=False, loss="squared_error", optimizer=fn.SGD(rates), verbose=0,
+        **options,
+    )  # fmt: skip
+    mean, variance = after_batches(X, sizes, 3)
+    np.testing.assert_allclose(running(net)[0], mean, rtol=1e-5)
+    np.testing.assert_allclose(running(net)[1], variance, rtol=1e-5)
+    assert net.trainer.step == 3 * len(sizes)  # and the schedule goes by the updates that there are
+    assert history["learning_rate"] == [0.01, 0.005, 0.0025]
+
+
+@pytest.mark.filterwarnings("ignore:.*epochs are over")
+def test_every_row_that_remains_is_learned_from_wherever_it_comes_from():
+    class Rows(fn.Examples):
+        def __len__(self):
+            return 41
+
+        def gather(self, rows):
+            return np.zeros((len(rows), 4)), np.zeros((len(rows), 2))
+
+    net = network()
+    assert net.fit(Rows(), batch_size=20, verbose=0)["loss"]
+    assert net.trainer.step == 2
+    assert len(fn.lr_find(net, X, Y, batch_size=13, steps=8).losses) > 3
+    for kind, y in ((fn.MLPRegressor, X[:, 0]), (fn.MLPClassifier, X[:, 0] > 3)):
+        model = kind(normalization="batch", batch_size=13, max_iter=2, random_state=0, hidden_layer_sizes=(4,))
+        assert model.fit(X, y).t_ == 80  # of 40 rows, 13 + 13 + 14 twice
+        assert model.network_.trainer.step == 6
+        assert model.partial_fit(X[:27], y[:27]).network_.trainer.step == 8

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.data import Standardizer
-from fastnn.data.ports import as_numeric
+from fastnn.data.numbers import as_numeric
 from fastnn.graph.graph import Graph
 from fastnn.graph.layer_view import LayerView
 

@@ -9,7 +9,7 @@ from fastnn.formats.arrays import assign
 from fastnn.formats.earlier import upgraded
 from fastnn.formats.files import REASONS, from_json
 from fastnn.formats.onnx.write.export import KEY, to_onnx
-from fastnn.formats.safetensors import FIELDS, FORMAT, bound_parameters
+from fastnn.formats.safetensors import FIELDS, FORMAT, OPTIONAL, bound_parameters, take_up_names
 from fastnn.graph.graph import Graph
 from fastnn.graph.structure import Structure
 
@@ -26,7 +26,7 @@ def own_network(model: Any, seed: int | None) -> Any | None:
         return None
     try:
         description = upgraded(from_json(text))
-        if set(description) != FIELDS - {"dtype", "training"} or description["format"] != FORMAT:
+        if set(description) - OPTIONAL != FIELDS - OPTIONAL - {"dtype"} or description["format"] != FORMAT:
             return None
         structure = Structure.from_config(description["structure"], {})
         constants = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -36,6 +36,7 @@ def own_network(model: Any, seed: int | None) -> Any | None:
         net = Graph.of(structure, kind=description["kind"], seed=own_seed, dtype=dtype)
         assign("from_onnx", net, own_parameters(net, constants))
         net.metadata = dict(description["metadata"])
+        take_up_names(net, description)
         ports = model.graph.input, model.graph.output
         names = [[entry.name for entry in port] for port in ports]
         again = to_onnx(net, input_names=names[0], output_names=names[1])

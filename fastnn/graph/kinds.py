@@ -1,0 +1,22 @@
+"""The classes of networks by the name that files use."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastnn.graph.graph import Graph
+
+KINDS: dict[str, type[Graph]] = {}  # each class adds itself
+
+
+def kinds() -> dict[str, type[Graph]]:
+    """Return the classes by name.
+
+    They stand above, and nothing here may import them: where a network is made of a file before anyone asked for a
+    class, the package is asked for one, which loads them.
+    """
+    if not KINDS:
+        _ = sys.modules["fastnn"].Network
+    return KINDS
