@@ -26,7 +26,7 @@ FLOORS = [
      "layers.batch_norm", "layers.layer_norm", "layers.scale", "layers.reduce", "layers.embedding", "layers", "losses.link", "losses", "metrics.base", "metrics.labels", "metrics.classification",
      "metrics.regression", "metrics", "optimizers"],
     # user data
-    ["data.class_weights", "data.sparse", "data.containers", "data.shuffle", "data.sequences", "data.numbers", "data.targets", "data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches",
+    ["data.class_weights", "data.sparse", "data.containers", "data.shuffle", "data.sequences", "data.numbers", "data.targets", "data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.texts", "data.values", "data.columns", "data.row_numbers", "data.rules", "data.study", "data.learning", "data.frames", "data.encoder", "data.table_files", "data.table", "data.batches",
      "data.examples", "data.series", "data.timeline", "data.fill", "data.inputs", "data.roll_out", "data.windows", "data.feed", "data"],
     # F3: graphs of layers
     ["graph.kinds", "graph.structure", "graph.padding", "graph.layer_view", "graph.assembly", "graph.composition", "graph.outputs", "graph.binding", "graph.answers", "graph.passes", "graph.weights", "graph.graph", "graph.quantize", "graph.quantized", "graph.summary", "graph.stream", "graph.resampling", "graph"],
@@ -48,7 +48,7 @@ FLOORS = [
     # F6: leaves, each on its own
     ["insight.score", "insight.gradcheck", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.importance", "insight.probes", "insight.flow",
      "insight.histograms", "insight.range_test", "insight.plots", "insight"],
-    ["estimators.parameters", "estimators.routing", "estimators.peers", "estimators.available", "estimators.rows", "estimators.targets",
+    ["estimators.parameters", "estimators.routing", "estimators.peers", "estimators.encoding", "estimators.available", "estimators.rows", "estimators.targets",
      "estimators.holdout", "estimators.design", "estimators.objective", "estimators.pace", "estimators.stopping",
      "estimators.lbfgs", "estimators.rules", "estimators.files", "estimators.fitted", "estimators.base",
      "estimators.classifier", "estimators.regressor", "estimators"],
@@ -57,7 +57,7 @@ FLOORS = [
     # the report shows what metrics, plotting and insight find, on one page
     ["reporting.subject", "reporting.scores", "reporting.page", "reporting.figures", "reporting.sections", "reporting.mistakes", "reporting.content", "reporting.report", "reporting"],
     # the command line uses leaves
-    ["cli.files", "cli.model", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.export", "cli.bench", "cli", "__main__"],
+    ["cli.reading", "cli.files", "cli.model", "cli.threshold", "cli.others", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.export", "cli.bench", "cli", "__main__"],
     # what users import
     [""],
 ]  # fmt: skip
@@ -82,7 +82,9 @@ BLAS = {"_core.blas", "_core.blas_int"}
 STATE = "fnn_pool.c"  # the one C file that may have mutable globals, and threads
 STATE_HEADERS = {"pthread.h", "sched.h", "signal.h", "stdatomic.h", "stdbool.h", "time.h", "unistd.h"}
 # They use the package by its public names, within functions.
-FRIENDS = {"cli.bench", "cli.demo", "cli.export", "cli.info", "cli.predict", "cli.report", "cli.train"}
+FRIENDS = {
+    "cli.bench", "cli.demo", "cli.export", "cli.info", "cli.others", "cli.predict", "cli.report", "cli.train"
+}  # fmt: skip
 
 
 def name_of(path):

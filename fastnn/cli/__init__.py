@@ -4,7 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from fastnn._version import __version__
 from fastnn.cli import bench, demo, export, info, predict, report, train
+from fastnn.cli.reading import in_options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     """Return the parser; a command is a module with ``HELP``, ``add_options`` and ``run``, its docstring the words."""
     parser = argparse.ArgumentParser(prog="fastnn", description="Small neural networks on the CPU.")
+    parser.add_argument("--version", action="version", version=f"fastnn {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     for command in (demo, train, predict, report, export, bench, info):
         name = command.__name__.rpartition(".")[2]
@@ -67,4 +70,4 @@ def _sentence(error: Exception) -> str:
     """What went wrong, in one line."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename is not None else error.strerror
-    return " ".join(str(error).split()) or type(error).__name__
+    return " ".join(in_options(str(error)).split()) or type(error).__name__

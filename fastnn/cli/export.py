@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from fastnn.cli.model import Recipe
+from fastnn.data import TableEncoder
 
 HELP = "a saved network as C or ONNX"
 
@@ -37,6 +38,13 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.onnx is not None:
         net.to_onnx(arguments.onnx)
         print(f"saved {arguments.onnx}")
+        if "fastnn.cli" in (net.metadata or {}):
+            print("its inputs are the encoded, standardised features; predict repeats both, ONNX does not")
+
+
+def _columns(recipe: Recipe) -> list[str]:
+    """Return what becomes of each column of a table, in words."""
+    return TableEncoder.from_config(recipe.reading["encoder"]).report().splitlines()
 
 
 def scaling(metadata: Any) -> dict[str, Any]:
@@ -47,6 +55,14 @@ def scaling(metadata: Any) -> dict[str, Any]:
     notes = [f"raw are the features: {', '.join(map(str, recipe.reading['features']))}."] * (
         "features" in recipe.reading
     )
+    if "encoder" in recipe.reading:
+        notes.append(
+            "They are the numbers that fn.TableEncoder makes of a table, which is to be done beforehand.  Columns: "
+            + "; ".join(" ".join(line.split()) for line in _columns(recipe)) + "."
+        )  # fmt: skip
+    if recipe.threshold is not None and recipe.classes is not None:
+        place, value = recipe.threshold
+        notes.append(f"{recipe.classes[int(place)]} is the answer from a probability of {value:.6g} on.")
     if recipe.classes is not None:
         notes.append(
             f"y has a number for each class of {recipe.target!r}, the largest is the answer: "

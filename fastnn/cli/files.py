@@ -1,13 +1,13 @@
 """Which file is read how: tables, .npz and IDX as inputs and targets, for training and again for prediction."""
 
-from argparse import ArgumentTypeError
+from argparse import ArgumentTypeError, Namespace
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy.typing as npt
 
-from fastnn.data import read_idx, read_npz, read_table
+from fastnn.data import Table, TableEncoder, read_idx, read_npz, read_table
 
 Array = npt.NDArray[Any]
 
@@ -21,7 +21,34 @@ class Dataset:
     reading: dict[str, Any]
 
 
-def read_dataset(path: str, target: str) -> Dataset:
+@dataclass(frozen=True)
+class Options:
+    """How a table is read: what its columns are (None: as the model says), and what a CSV file is."""
+
+    encoder: TableEncoder | None = None
+    sep: str | None = None
+    encoding: str | None = None
+
+    @classmethod
+    def of(cls, arguments: Namespace, encoder: TableEncoder | None = None) -> Self:
+        """Return what the command line says."""
+        return cls(encoder, arguments.sep, arguments.encoding)
+
+    def read(
+        self, path: str, target: str | None, reading: dict[str, Any], encoder: TableEncoder | None = None
+    ) -> Table:
+        """Read a table; what the options do not say is as in ``reading``."""
+        sep, encoding = self.sep or reading.get("sep"), self.encoding or reading.get("encoding") or "utf-8"
+        if encoder is None and "columns" in reading:  # a model of before there were encoders
+            columns, categories = reading["columns"], reading["categories"]
+            return read_table(path, target, columns=columns, categories=categories, sep=sep, encoding=encoding)
+        return read_table(path, target, encoder=encoder or self.encoder, sep=sep, encoding=encoding)
+
+
+NO_OPTIONS = Options()
+
+
+def read_dataset(path: str, target: str, options: Options = NO_OPTIONS) -> Dataset:
     """Read inputs and targets; ``target`` is a column of a table, an array of a .npz, or the IDX file of the labels."""
     if path.endswith(".npz"):
         inputs, targets = read_npz(path, y=target)
@@ -31,36 +58,51 @@ def read_dataset(path: str, target: str) -> Dataset:
         if len(inputs) != len(targets):
             raise ValueError(f"train: expected as many labels as images, got {len(targets)} and {len(inputs)}")
     else:
-        table = read_table(path, target)
+        table = options.read(path, target, {})
         assert table.y is not None
-        reading = {"columns": table.columns, "categories": table.categories, "features": table.feature_names}
-        return Dataset(table.X, table.y, reading)
+        reading = {"encoder": table.encoder.to_config(), "features": table.feature_names}
+        given = {"sep": options.sep, "encoding": options.encoding}
+        return Dataset(table.X, table.y, reading | {name: value for name, value in given.items() if value is not None})
     inputs = _flat(inputs, path)
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]
     return Dataset(inputs, targets, {"inputs": inputs.shape[1]})
 
 
-def read_labelled(path: str, target: str, reading: dict[str, Any]) -> Array:
+def read_labelled(path: str, target: str, reading: dict[str, Any], options: Options = NO_OPTIONS) -> Array:
     """Read the targets (B,) or (B, O) of a file whose inputs ``read_inputs`` reads."""
     if path.endswith(".npz") or _is_idx(path):
         return read_dataset(path, target).y
-    found = read_table(path, target, columns=reading.get("columns"), categories=reading.get("categories")).y
+    found = options.read(path, target, reading, _encoder(reading)).y
     assert found is not None
     return found
 
 
-def read_inputs(path: str, reading: dict[str, Any], who: str = "predict") -> Array:
+def read_inputs(path: str, reading: dict[str, Any], who: str = "predict", options: Options = NO_OPTIONS) -> Array:
     """Read inputs for prediction in the way ``reading`` of the training data says."""
     width = reading["inputs"] if "inputs" in reading else len(reading["features"])
     if not path.endswith(".npz") and not _is_idx(path):
-        if "columns" not in reading:
+        if "features" not in reading:
             raise ValueError(f"{who}: the model was trained on arrays, expected a .npz or IDX file, got {path}")
-        return read_table(path, None, columns=reading["columns"], categories=reading["categories"]).X
-    inputs = _flat(read_npz(path, y=None)[0] if path.endswith(".npz") else read_idx(path), path)
+        return options.read(path, None, reading, _encoder(reading)).X
+    inputs = read_arrays(path)
     if inputs.shape[1] != width:
         raise ValueError(f"{who}: expected {width} inputs per row, got {inputs.shape[1]} in {path}")
     return inputs
+
+
+def read_arrays(path: str) -> Array:
+    """Read the inputs (B, I) of a .npz or IDX file."""
+    return _flat(read_npz(path, y=None)[0] if path.endswith(".npz") else read_idx(path), path)
+
+
+def is_table(path: str) -> bool:
+    """Whether a file is neither .npz nor IDX."""
+    return not path.endswith(".npz") and not _is_idx(path)
+
+
+def _encoder(reading: dict[str, Any]) -> TableEncoder | None:
+    return None if "encoder" not in reading else TableEncoder.from_config(reading["encoder"])
 
 
 def whole_numbers(text: str, expected: str, count: int = 0) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from fastnn.metrics.labels import class_numbers
 from fastnn.optimizers import Optimizer
 from fastnn.training.history import History
 
-_KEY, _TRAINING = "fastnn.cli", "fastnn.training"
+KEY, _TRAINING = "fastnn.cli", "fastnn.training"
 _FEW = 20  # distinct integers up to which a target is taken for classes
 
 
@@ -33,18 +33,21 @@ class Recipe:
     inputs: Standardizer
     classes: list[Any] | None = None
     targets: Standardizer | None = None
+    threshold: list[float] | None = None  # number of one of two classes, and from which probability on it is the answer
 
     def to_metadata(self) -> dict[str, Any]:
         """Return the recipe as JSON values, to be saved with the network."""
         targets = None if self.targets is None else self.targets.to_config()
         values = {"target": self.target, "reading": self.reading, "inputs": self.inputs.to_config()}
-        return {_KEY: {**values, "classes": self.classes, "targets": targets}}
+        more = {} if self.threshold is None else {"threshold": self.threshold}
+        return {KEY: {**values, "classes": self.classes, "targets": targets, **more}}
 
     @classmethod
     def from_metadata(cls, metadata: Any, who: str = "predict") -> Self:
         """Return the recipe that ``to_metadata`` described; ModelFormatError where there is none."""
-        values = metadata.get(_KEY) if isinstance(metadata, dict) else None
-        if not isinstance(values, dict) or set(values) != {"target", "reading", "inputs", "classes", "targets"}:
+        values = metadata.get(KEY) if isinstance(metadata, dict) else None
+        names = {"target", "reading", "inputs", "classes", "targets"}
+        if not isinstance(values, dict) or set(values) - {"threshold"} != names:
             raise ModelFormatError(
                 f"{who}: expected a model written by 'fastnn train'; use fastnn.load(path).predict(X)"
             )
@@ -54,7 +57,24 @@ class Recipe:
         if (values["classes"] is None) == (targets is None):
             raise ModelFormatError(f"{who}: the model does not say whether it is a classification or a regression")
         inputs = Standardizer.from_config(values["inputs"])
-        return cls(values["target"], values["reading"], inputs, values["classes"], targets)
+        threshold = values.get("threshold")
+        if threshold is not None and (
+            targets is not None
+            or len(values["classes"]) != 2
+            or not isinstance(threshold, list)
+            or len(threshold) != 2
+            or threshold[0] not in (0, 1)
+            or not isinstance(threshold[1], int | float)
+        ):
+            raise ModelFormatError(f"{who}: the model has a threshold that does not fit its classes")
+        return cls(values["target"], values["reading"], inputs, values["classes"], targets, threshold)
+
+    def chosen(self, shares: Array) -> Array:
+        """Return the numbers of the classes (B,) that probabilities (B, K) stand for."""
+        if self.threshold is None:
+            return shares.argmax(axis=1)
+        positive = int(self.threshold[0])
+        return np.where(shares[:, positive] >= self.threshold[1], positive, 1 - positive)
 
     def network_inputs(self, X: Array) -> Array:
         """Standardised inputs, (B, I) float32."""

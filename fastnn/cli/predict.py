@@ -2,13 +2,18 @@
 
 import argparse
 import csv
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fastnn.cli.files import Array, read_inputs
-from fastnn.cli.model import Recipe
+from fastnn.cli import others
+from fastnn.cli.files import Array, Options, read_inputs
+from fastnn.cli.model import KEY, Recipe
+from fastnn.cli.reading import add_files
+from fastnn.data import TableEncoder
+from fastnn.errors import ModelFormatError
 from fastnn.graph.outputs import Output, read_outputs
 from fastnn.losses.link import IDENTITY, SOFTMAX
 
@@ -17,31 +22,61 @@ HELP = "answers of a saved network for a file"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("model", metavar="MODEL", help="a file that 'fastnn train' wrote")
+    parser.add_argument("model", metavar="MODEL", help="a saved network, estimator, online model or ensemble")
     parser.add_argument("data", metavar="DATA", help="CSV, TSV, Parquet, .npz or IDX file, as in training")
-    parser.add_argument("--out", required=True, metavar="FILE", help="the .csv or .npz file to write")
+    parser.add_argument("--drop", metavar="COLUMN", action="append", default=[], help="a column that is no input, for "
+                        "models that 'fastnn train' did not write; may be given again")  # fmt: skip
+    add_files(parser)
+    parser.add_argument("--out", required=True, metavar="FILE", help="the .csv or .npz file to write, - to print")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the classes with their probabilities, or the values, that a saved network answers."""
+    """Write the classes with their probabilities, or the values, that a saved model answers."""
+    printed = arguments.out == "-"
+    if not printed and Path(arguments.out).suffix.lower() not in (".csv", ".npz"):
+        raise ValueError(f"predict: expected --out to end in .csv or .npz, or to be -, got {arguments.out!r}")
+    net = load(arguments.model)
+    metadata = getattr(net, "metadata", None)
+    if isinstance(metadata, dict) and KEY in metadata:
+        if arguments.drop:
+            raise ValueError("predict: --drop is for models that do not say how their data are read; this one does")
+        recipe = Recipe.from_metadata(metadata)
+        inputs = read_inputs(arguments.data, recipe.reading, options=Options.of(arguments))
+        X = recipe.network_inputs(inputs)
+        (output,) = read_outputs(net.plan, [IDENTITY if recipe.classes is None else SOFTMAX], net.output_shapes)
+        prediction, probabilities = answers(recipe, output, net.predict(X))
+        classes = recipe.classes
+    else:
+        options = Options.of(arguments, TableEncoder(drop=arguments.drop))
+        prediction, probabilities, classes = others.answers(arguments.model, net, arguments.data, options)
+    if printed:
+        write_rows(sys.stdout, prediction, probabilities, classes)
+        return
+    write = write_npz if arguments.out.lower().endswith(".npz") else write_csv
+    write(arguments.out, prediction, probabilities, classes)
+    print(f"saved {arguments.out}: {len(prediction)} rows")
+
+
+def load(path: str) -> Any:
+    """Return the network of a file, None for an ensemble; ModelFormatError if it is neither."""
     import fastnn as fn
 
-    if Path(arguments.out).suffix.lower() not in (".csv", ".npz"):
-        raise ValueError(f"predict: expected --out to end in .csv or .npz, got {arguments.out!r}")
-    net = fn.load(arguments.model)
-    recipe = Recipe.from_metadata(net.metadata)
-    X = recipe.network_inputs(read_inputs(arguments.data, recipe.reading))
-    (output,) = read_outputs(net.plan, [IDENTITY if recipe.classes is None else SOFTMAX], net.output_shapes)
-    prediction, probabilities = answers(recipe, output, net.predict(X))
-    write = write_npz if arguments.out.lower().endswith(".npz") else write_csv
-    write(arguments.out, prediction, probabilities, recipe.classes)
-    print(f"saved {arguments.out}: {len(X)} rows")
+    try:
+        return fn.load(path)
+    except ModelFormatError as error:
+        try:
+            fn.Ensemble.load(path)
+        except ModelFormatError:
+            raise error from None
+        return None
 
 
 def answers(recipe: Recipe, output: Output, raw: Array) -> tuple[Array, Array | None]:
     """Classes (B,) and their probabilities (B, K), or values (B,) or (B, O) in their own unit and None."""
     if recipe.targets is None:
-        return np.asarray(recipe.classes)[output.classes(raw)], output.probabilities(raw)
+        shares = output.probabilities(raw)
+        assert shares is not None  # they come of softmax
+        return np.asarray(recipe.classes)[recipe.chosen(shares)], shares
     return recipe.targets.inverse_transform(raw.reshape(len(raw), *recipe.targets.mean.shape)), None
 
 
@@ -53,13 +88,19 @@ def write_npz(path: str, prediction: Array, probabilities: Array | None, classes
 
 def write_csv(path: str, prediction: Array, probabilities: Array | None, classes: list[Any] | None) -> None:
     """Write the column ``prediction`` (or ``prediction_0`` ...) and, for classes, ``P(class)`` of each."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        write_rows(file, prediction, probabilities, classes)
+
+
+def write_rows(file: Any, prediction: Array, probabilities: Array | None, classes: list[Any] | None) -> None:
+    """Write what ``write_csv`` does to an open file."""
     names, columns = ["prediction"], [prediction]
-    if prediction.ndim == 2:
+    if prediction.ndim > 1:
+        prediction = prediction.reshape(len(prediction), -1)
         names, columns = [f"prediction_{index}" for index in range(prediction.shape[1])], list(prediction.T)
     if probabilities is not None:
         names, columns = [*names, *(f"P({name})" for name in classes or [])], [*columns, *probabilities.T]
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(names)
-        texts = [[f"{v:.9g}" for v in c] if c.dtype.kind == "f" else c.tolist() for c in columns]
-        writer.writerows(zip(*texts, strict=True))
+    writer = csv.writer(file, lineterminator="\n" if file is sys.stdout else "\r\n")
+    writer.writerow(names)
+    texts = [[f"{v:.9g}" for v in c] if c.dtype.kind == "f" else c.tolist() for c in columns]
+    writer.writerows(zip(*texts, strict=True))

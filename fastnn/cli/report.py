@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from fastnn.cli.files import read_inputs, read_labelled, whole_numbers
+from fastnn.cli.files import Options, read_inputs, read_labelled, whole_numbers
 from fastnn.cli.model import Recipe, Training, network_targets
+from fastnn.cli.reading import add_files
 
 HELP = "a page on what a saved network can do"
 
@@ -16,6 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="DATA", help="CSV, TSV, Parquet, .npz or IDX file, as in training")
     parser.add_argument("--target", help="column, array or IDX file of the labels, if not that of the training")
     parser.add_argument("--shape", type=_shape, metavar="H,W", help="how a row is an image, such as 28,28")
+    add_files(parser)
     parser.add_argument("--out", default="report.html", metavar="FILE", help="the file to write")
 
 
@@ -25,8 +27,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     net = fn.load(arguments.model)
     recipe = Recipe.from_metadata(net.metadata, "report")
-    y = read_labelled(arguments.data, arguments.target or recipe.target, recipe.reading)
-    X = read_inputs(arguments.data, recipe.reading, "report")
+    options = Options.of(arguments)
+    y = read_labelled(arguments.data, arguments.target or recipe.target, recipe.reading, options)
+    X = read_inputs(arguments.data, recipe.reading, "report", options)
     if len(X) != len(y):
         raise ValueError(f"report: expected as many labels as rows, got {len(y)} and {len(X)}")
     net.history = Training.from_metadata(net.metadata).prepare(net, recipe)

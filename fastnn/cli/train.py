@@ -2,16 +2,21 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
-from fastnn.cli import report
-from fastnn.cli.files import Array, read_dataset, whole_numbers
+from fastnn.cli import report, threshold
+from fastnn.cli.files import Array, Dataset, Options, read_dataset, read_inputs, read_labelled, whole_numbers
 from fastnn.cli.model import Recipe, Training, fit_inputs, is_classification, network_targets
-from fastnn.data import Standardizer, split
+from fastnn.cli.reading import add_columns, add_files, encoder_of, in_options
+from fastnn.data import Standardizer, TableEncoder, split
+from fastnn.graph.outputs import read_outputs
+from fastnn.losses.link import SOFTMAX
 from fastnn.training.callbacks import Callback, EarlyStopping, EpochLog, ProgressBar
 
 _OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
@@ -29,7 +34,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, default=32, help="rows per update")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="learning rate")
     parser.add_argument("--optimizer", choices=sorted(_OPTIMIZERS), default="adam", help="optimiser")
-    parser.add_argument("--validation", type=float, default=0.2, help="part of the rows to validate on, 0 for none")
+    parser.add_argument(
+        "--validation",
+        type=_validation,
+        default=0.2,
+        metavar="PART|FILE",
+        help="part of the rows to validate on, 0 for none, or a file like DATA",
+    )
+    parser.add_argument("--test", metavar="FILE", help="a file like DATA to score the trained network on")
+    parser.add_argument("--class-weight", choices=["balanced"], help="let rare classes count as much as others")
+    parser.add_argument(
+        "--threshold",
+        type=threshold.wanted,
+        metavar="f1|cost=RATIO",
+        help="of two classes: choose the probability from which on the rarer one is the answer by its "
+        "F1 score, or by what a missed row costs in false alarms",
+    )
+    add_columns(parser)
+    add_files(parser)
     parser.add_argument("--patience", type=int, default=10, help="epochs without gain in validation before stopping")
     parser.add_argument("--seed", type=int, default=0, help="seed of split, initial weights and shuffle")
     task = parser.add_mutually_exclusive_group()
@@ -42,38 +64,120 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train a network on a CSV, TSV, Parquet, .npz (inputs in array X) or IDX file and save it."""
-    if not 0.0 <= arguments.validation < 1.0:
-        raise ValueError(f"train: expected --validation from 0 to below 1, got {arguments.validation:g}")
     for option, path in (("--out", arguments.out), ("--report", arguments.report)):
         if path is not None and not Path(path).absolute().parent.is_dir():
             raise ValueError(f"train: expected {option} in a folder that exists, got {path!r}")
-    dataset = read_dataset(arguments.data, arguments.target)
+    options = Options.of(arguments, encoder_of(arguments))
+    with catch_warnings(record=True) as notes:
+        simplefilter("always")
+        dataset = read_dataset(arguments.data, arguments.target, options)
+    for note in dict.fromkeys(str(one.message) for one in notes if one.category is UserWarning):
+        print(f"note: {in_options(note)}")
+    if "encoder" in dataset.reading:
+        print(TableEncoder.from_config(dataset.reading["encoder"]).report())
     classify = is_classification(dataset.y) if arguments.task is None else arguments.task
-    X, y, held_out = dataset.X, dataset.y, None
+    y = dataset.y
     if classify and y.ndim != 1:
         raise ValueError(f"train: expected one class per row, got targets of shape {y.shape}; use --regression")
     if not classify and y.dtype.kind not in "biuf":
         raise ValueError(f"train: expected numbers for a regression, got {y.dtype} in {arguments.target!r}")
-    if arguments.validation:
-        X, X_val, y, y_val = split(X, y, arguments.validation, stratify=classify, seed=arguments.seed)
-        held_out = X_val, y_val
-    classes = np.unique(dataset.y) if classify else None
+    classes = np.unique(y) if classify else None
     if classes is not None and len(classes) < 2:
         raise ValueError(f"train: expected at least two classes in {arguments.target!r}, got {classes.tolist()}")
+    if arguments.class_weight and classes is None:
+        raise ValueError("train: expected classes for --class-weight, got a regression")
+    if arguments.threshold and (classes is None or len(classes) != 2):
+        raise ValueError(
+            f"train: expected two classes for --threshold, got {'values' if classes is None else len(classes)}"
+        )
+    learned, held_out = _parts(arguments, options, dataset, classify)
     recipe = Recipe(
         target=arguments.target,
         reading=dataset.reading,
-        inputs=fit_inputs(X),
+        inputs=fit_inputs(learned[0]),
         classes=None if classes is None else classes.tolist(),
-        targets=None if classify else Standardizer().fit(y),
+        targets=None if classify else Standardizer().fit(learned[1]),
     )
-    net = _train(arguments, recipe, (X, y), held_out)
+    net = _train(arguments, recipe, learned, held_out)
+    if arguments.threshold:
+        recipe = _with_threshold(arguments.threshold, net, recipe, held_out or learned)
+    if arguments.test is not None:
+        print(scores_of(net, recipe, *_labelled(arguments.test, arguments.target, recipe.reading, options), "test"))
     net.save(arguments.out, metadata=recipe.to_metadata() | Training.of(net).to_metadata())
     print(f"saved {arguments.out}")
     if arguments.report is not None:
-        rows = held_out or (X, y)
+        rows = held_out or learned
         found = report.write(net, recipe, arguments.report, *rows, arguments.data)
         print(report.summary(found, len(rows[0])))
+
+
+def _parts(
+    arguments: argparse.Namespace, options: Options, dataset: Dataset, classify: bool
+) -> tuple[tuple[Array, Array], tuple[Array, Array] | None]:
+    """Return the rows to train on, and those to validate on or None."""
+    X, y = dataset.X, dataset.y
+    if isinstance(arguments.validation, str):
+        return (X, y), _labelled(arguments.validation, arguments.target, dataset.reading, options)
+    if not arguments.validation:
+        return (X, y), None
+    single = np.zeros(len(y), dtype=bool)
+    if classify:  # a class of one row cannot be in both parts: it is learned
+        found, places, counts = np.unique(y, return_inverse=True, return_counts=True)
+        single = counts[places] == 1
+        if single.any() and not single.all():
+            print(f"note: only one row each, none to validate on, of {', '.join(map(str, found[counts == 1]))}")
+    if single.all():
+        return (X, y), None
+    rest = X[~single], y[~single]
+    X_train, X_val, y_train, y_val = split(*rest, arguments.validation, stratify=classify, seed=arguments.seed)
+    if single.any():
+        X_train, y_train = np.concatenate([X_train, X[single]]), np.concatenate([y_train, y[single]])
+    return (X_train, y_train), (X_val, y_val)
+
+
+def _labelled(path: str, target: str, reading: dict[str, Any], options: Options) -> tuple[Array, Array]:
+    """Return rows and targets of a file like that of the training."""
+    return read_inputs(path, reading, "train", options), read_labelled(path, target, reading, options)
+
+
+def _with_threshold(by: Any, net: Any, recipe: Recipe, rows: tuple[Array, Array]) -> Recipe:
+    """Return the recipe with the probability from which on the rarer of two classes is the answer."""
+    labels = network_targets(recipe, rows[1], "train")
+    positive = int(2 * labels.sum() <= len(labels))
+    shares = _shares(net, recipe, rows[0])
+    value = threshold.choose(by, labels == positive, shares[:, positive])
+    assert recipe.classes is not None
+    print(f"{recipe.classes[positive]} is the answer from a probability of {value:.4g} on")
+    return replace(recipe, threshold=[positive, value])
+
+
+def _shares(net: Any, recipe: Recipe, X: Array) -> Array:
+    """Return the probabilities (B, K) of classes."""
+    (output,) = read_outputs(net.plan, [SOFTMAX], net.output_shapes)
+    result = output.probabilities(net.predict(recipe.network_inputs(X)))
+    assert result is not None  # they come of softmax
+    return result
+
+
+def scores_of(net: Any, recipe: Recipe, X: Array, y: Array, where: str) -> str:
+    """Return what a network scores on some rows, in words."""
+    found = net.evaluate(recipe.network_inputs(X), network_targets(recipe, y, "train"))
+    name = "r2" if recipe.classes is None else "accuracy"
+    if recipe.threshold is not None:
+        right = recipe.chosen(_shares(net, recipe, X)) == network_targets(recipe, y, "train")
+        found[name] = float(right.mean())
+    return f"{where} {name} {found[name]:.4f}, loss {found['loss']:.4g}, {len(X)} rows"
+
+
+def _validation(text: str) -> float | str:
+    """Return the part of the rows to validate on, or the file of them."""
+    try:
+        part = float(text)
+    except ValueError:
+        return text
+    if not 0.0 <= part < 1.0:
+        raise argparse.ArgumentTypeError(f"expected a part from 0 to below 1, or a file, got {text}")
+    return part
 
 
 def _train(arguments: argparse.Namespace, recipe: Recipe, data: tuple[Array, Array], held_out: Any) -> Any:
@@ -104,7 +208,7 @@ def _train(arguments: argparse.Namespace, recipe: Recipe, data: tuple[Array, Arr
     start = perf_counter()
     history = net.fit(
         X, y, epochs=arguments.epochs, batch_size=arguments.batch_size, validation_data=validation,
-        callbacks=watchers, verbose=0,
+        callbacks=watchers, verbose=0, class_weight=arguments.class_weight,
     )  # fmt: skip
     seconds = perf_counter() - start
     scores = net.evaluate(*(validation or (X, y)))

@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastnn._spec import float_dtype, listed, optional, require_count, require_flag, require_seed
+from fastnn._spec import float_dtype, optional, require_count, require_flag, require_seed
+from fastnn.data.columns import Category
+from fastnn.data.encoder import TableEncoder
 from fastnn.data.shuffle import Shuffle
-from fastnn.data.table_files import Column, Part, open_tables, texts_of
+from fastnn.data.table import opened
+from fastnn.data.table_files import Tables
 
 Array = npt.NDArray[Any]
 Rows = list[Array]  # x, y and perhaps the weights, equally long
@@ -28,27 +31,29 @@ class TableBatches:
         Columns that were read as features, in order.
     categories : dict of str to list of str
         The categories of each text column; of a text target the classes, in the order of their labels.
+    encoder : TableEncoder
+        How each column is read.
     feature_names : list of str
         Name of each column of x; ``column=category`` for one-hot ones.
     target_name : str
         Name of the target column.
     rows : int or None
-        Rows of an epoch; None if there is a CSV file among the files, which does not say.
+        Rows of an epoch; None if an encoder that had learnt elsewhere reads a CSV file, which does not say.
     epoch : int
         Number of the next epoch, from 0; may be set to go on where another process stopped.
     """
 
     def __init__(
-        self, parts: list[Part], features: list[Column], others: list[Column], *, batch_size: int, shuffle: bool,
-        seed: int, buffer_rows: int | None, dtype: np.dtype,
+        self, tables: Tables, encoder: TableEncoder, target: str, weight: str | None, *, batch_size: int, shuffle: bool,
+        seed: int, buffer_rows: int | None, dtype: np.dtype, rows: int | None,
     ) -> None:  # fmt: skip
-        self._parts, self._features, self._others = parts, features, others  # others: the target, perhaps weights
+        self._parts, self.encoder, self.target_name, self._weight = tables.parts, encoder, target, weight
         self.batch_size, self.shuffle, self.seed, self.dtype = batch_size, shuffle, seed, dtype
-        self.columns, self.target_name = [column.name for column in features], others[0].name
-        self.categories = {one.name: list(one.categories) for one in (*features, *others) if one.categories is not None}
-        self.feature_names = [name for column in features for name in column.feature_names]
-        counts = [part.rows for part in parts]
-        self.rows = None if any(count is None for count in counts) else sum(count or 0 for count in counts)
+        self.columns, self.feature_names = encoder.names, encoder.get_feature_names_out().tolist()
+        read = [*encoder.columns_.values(), encoder.target_]
+        self.categories = {one.name: list(one.categories) for one in read if isinstance(one, Category)}
+        counts = [part.rows for part in self._parts]
+        self.rows = rows if any(count is None for count in counts) else sum(count or 0 for count in counts)
         fitting = _BUFFER_BYTES // (dtype.itemsize * len(self.feature_names))
         self.buffer_rows = max(2 * batch_size, fitting if buffer_rows is None else buffer_rows)
         self.epoch = 0
@@ -76,25 +81,20 @@ class TableBatches:
         parts = self._parts
         if self.shuffle:
             parts = [parts[i] for i in Shuffle(self.seed, epoch).permutation(len(parts))]
-        names = [column.name for column in (*self._features, *self._others)]
+        names = [*self.columns, self.target_name, *([] if self._weight is None else [self._weight])]
         for part in parts:
-            for record in part.records(names):
-                if len(record):
-                    yield self._encode(record, part.path)
+            for frame in part.frames(names, self.encoder.text_columns):
+                yield self._encode(frame, part.path)
 
-    def _encode(self, record: Any, path: Path) -> Rows:
+    def _encode(self, frame: Any, path: Path) -> Rows:
         """Return x, y and perhaps weights of a stretch of a table."""
-        x = np.zeros((len(record), len(self.feature_names)), self.dtype)
-        at = 0
-        for column in self._features:
-            values = column.values(record, path)
-            if column.categories is None:
-                x[:, at] = values
-            else:
-                x[np.arange(len(x)), at + values] = 1
-            at += len(column.feature_names)
-        y, *weight = (column.values(record, path) for column in self._others)
-        return [x, y.astype(self.dtype) if y.dtype.kind == "f" else y, *(part.astype(self.dtype) for part in weight)]
+        who = f"read_batches: {path}"
+        x = self.encoder.encode(who, frame).astype(self.dtype)
+        y = self.encoder.labels(who, frame)
+        rows = [x, y.astype(self.dtype) if y.dtype.kind == "f" else y]
+        return (
+            rows if self._weight is None else [*rows, self.encoder.numbers(who, frame, self._weight).astype(self.dtype)]
+        )
 
     def _order(self, epoch: int, mixed: int, count: int) -> Array:
         """Return the order of the rows of the buffer."""
@@ -117,18 +117,21 @@ def read_batches(
     *,
     columns: Sequence[str] | None = None,
     categories: Mapping[str, Sequence[str]] | None = None,
+    encoder: TableEncoder | None = None,
     weight: str | None = None,
     batch_size: int = 32,
     shuffle: bool = True,
     seed: int = 0,
     buffer_rows: int | None = None,
     dtype: Any = "float32",
+    sep: str | None = None,
+    encoding: str = "utf-8",
 ) -> TableBatches:
-    r"""Read Parquet or CSV files (by pyarrow) in mini-batches, for ``fit``; the table need not fit into memory.
+    r"""Read Parquet or CSV files (by pyarrow and pandas) in mini-batches, for ``fit``; they need not fit into memory.
 
-    Columns are encoded as `read_table` does it: numbers as they are, bools as 0 and 1, texts one-hot.  A target of text
-    becomes labels, 0 for the first class.  To read other files in the way the training data were read, hand over the
-    ``columns`` and ``categories`` of the batches.
+    Columns are read and encoded as `read_table` does it, by a `TableEncoder`, which goes through the files once or
+    twice beforehand to find out what they are.  A target of text becomes labels, 0 for the first class.  To read other
+    files in the way the training data were read, hand over the ``encoder`` of the batches.
 
     Parameters
     ----------
@@ -140,7 +143,9 @@ def read_batches(
         Columns to take as features, in this order; all but target and weight where it is left out.
     categories : mapping of str to sequence of str, optional
         Text columns (the target too, if it is one) and their categories.  Where it is left out they are found, and
-        sorted, by reading the text columns once beforehand.
+        sorted.
+    encoder : TableEncoder, optional
+        As for `read_table`.
     weight : str, optional
         Column of sample weights.
     batch_size : int
@@ -153,6 +158,8 @@ def read_batches(
         Rows of the buffer; as many as take 16 MB where it is left out.  At least two batches.
     dtype : {"float32", "float64"}
         Of x, of a target that is not whole numbers, and of weights.
+    sep, encoding : optional
+        As for `read_table`.
 
     Returns
     -------
@@ -164,11 +171,11 @@ def read_batches(
     OSError
         If a file cannot be opened.
     ImportError
-        If pyarrow is not installed.
+        If pandas, or pyarrow for Parquet, is not installed.
     TypeError, ValueError
-        If a file cannot be parsed, a column is not there or has another kind in another file, holds more than 256
-        categories, or is neither number, bool nor text.  While going through: if values are missing, infinite or of an
-        unknown category; a ``fit`` that meets one leaves the network as it was.
+        If a file cannot be parsed, a column is not there or there twice, or as `TableEncoder.fit`.  While going through
+        files that the encoder has not learnt from: as its ``transform``; a ``fit`` that meets such a value leaves the
+        network as it was.
 
     Notes
     -----
@@ -200,25 +207,21 @@ def read_batches(
     for name in others:
         if not isinstance(name, str):
             raise TypeError(f"read_batches: expected the name of a column, got {name!r:.60}")
-    tables = open_tables(paths)
-    wanted = [name for name in tables.names if name not in others] if columns is None else list(columns)
+    tables, encoder, fitted = opened("read_batches", paths, encoder, columns, categories, sep, encoding)
+    if not any(part.rows is None or part.rows for part in tables.parts):
+        raise ValueError(f"read_batches: expected at least one row, got none in {', '.join(map(str, paths))}")
+    if not fitted:
+        encoder.learn(tables, "read_batches", columns, target, weight, categories)
+    else:
+        tables.require([*encoder.names, *others])
+        if encoder.target_ is None or encoder.target_.name != target:
+            encoder.learn_target(tables, "read_batches", target)
     for name in others:
-        if name in wanted:
+        if name in encoder.names:
             raise ValueError(f"read_batches: expected {name!r} not to be among the feature columns")
-    if len(set(wanted)) != len(wanted) or not wanted or weight == target:
-        raise ValueError(
-            f"read_batches: expected at least one feature column, and none twice, got {listed(wanted)}, target "
-            f"{target!r} and weight {weight!r}"
-        )
-    read = [*wanted, *others]
-    kinds = {name: "text" if name in (categories or ()) else own for name, own in tables.kinds(read).items()}
-    if weight is not None and kinds[weight] == "text":
-        raise ValueError(f"read_batches: expected numbers in the weight column {weight!r}, got texts")
-    parts = tables.read_as(kinds, target)
-    known = texts_of(parts, [name for name in read if kinds[name] == "text"], categories)
     return TableBatches(
-        parts, [Column(name, known.get(name)) for name in wanted], [Column(name, known.get(name)) for name in others],
-        batch_size=batch_size, shuffle=shuffle, seed=seed, buffer_rows=buffer_rows, dtype=kind,
+        tables, encoder, target, weight, batch_size=batch_size, shuffle=shuffle, seed=seed, buffer_rows=buffer_rows,
+        dtype=kind, rows=None if fitted else encoder.rows_,
     )  # fmt: skip
 
 

@@ -1,20 +1,18 @@
-"""Tables: CSV and Parquet files, read by pandas into arrays of numbers."""
+"""Tables: CSV and Parquet files, read into arrays of numbers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import numpy.typing as npt
 
-from fastnn._spec import listed
+from fastnn.data.columns import Category
+from fastnn.data.encoder import TableEncoder
+from fastnn.data.table_files import Reading, Tables, open_tables
 
 Array = npt.NDArray[Any]
-
-MOST_CATEGORIES = 256
-CSV, PARQUET = (".csv", ".tsv", ".csv.gz", ".tsv.gz"), (".parquet", ".pq")
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Table:
     Parameters
     ----------
     X : ndarray of shape (B, I), float64
-        Features: numeric columns as they are, bools as 0 and 1, texts one-hot.
+        Features: numbers as they are, booleans as 0 and 1, texts one-hot, dates expanded.
     y : ndarray of shape (B,) or None
         Target: bool, int64, float64 or text; None where no target was asked for.
     feature_names : list of str
@@ -35,6 +33,8 @@ class Table:
         Columns of the file that were read as features, in order.
     categories : dict of str to list of str
         The categories of each text column, in the order of their columns of X.
+    encoder : TableEncoder
+        How each column was read.
     """
 
     X: npt.NDArray[np.float64]
@@ -43,6 +43,7 @@ class Table:
     target_name: str | None
     columns: list[str]
     categories: dict[str, list[str]] = field(default_factory=dict)
+    encoder: TableEncoder = field(default_factory=TableEncoder)
 
 
 def read_table(
@@ -51,11 +52,15 @@ def read_table(
     *,
     columns: Sequence[str] | None = None,
     categories: Mapping[str, Sequence[str]] | None = None,
+    encoder: TableEncoder | None = None,
+    sep: str | None = None,
+    encoding: str = "utf-8",
 ) -> Table:
-    """Read a CSV or Parquet file (by pandas) into arrays of features and target.
+    r"""Read a CSV or Parquet file (by pandas) into arrays of features and target.
 
-    Columns of text become one-hot: one column of 0 and 1 for each category.  To read data for prediction in the way the
-    training data were read, hand over that table's ``columns`` and ``categories``.
+    What each column is, a `TableEncoder` finds out: numbers, booleans, dates, times, and texts, which become one column
+    of 0 and 1 for each category.  To read data for prediction in the way the training data were read, hand over that
+    table's ``encoder``.
 
     Parameters
     ----------
@@ -66,7 +71,14 @@ def read_table(
     columns : sequence of str, optional
         Columns to take as features, in this order; all but the target where it is left out.
     categories : mapping of str to sequence of str, optional
-        Text columns and their categories; found in the data, sorted, where it is left out.
+        Text columns and their categories; found in the data, sorted, where it is left out.  All other columns are none.
+    encoder : TableEncoder, optional
+        One with options (gaps, rare categories, columns to leave out ...), which learns from the file; or one that has
+        learnt from another file, in place of ``columns`` and ``categories``.
+    sep : str, optional
+        What stands between the fields of a CSV file; found out where it is left out: a comma, semicolon, tab or bar.
+    encoding : str
+        Of a CSV file.
 
     Returns
     -------
@@ -80,133 +92,73 @@ def read_table(
     ImportError
         If pandas, or pyarrow for Parquet, is not installed.
     ValueError
-        If the file cannot be parsed, a column is not there, has missing or infinite values, more than 256 categories or
-        an unknown one, or a kind that is neither number, bool nor text.
+        If the file cannot be parsed, a column is not there or there twice, or as `TableEncoder.fit` and ``transform``.
 
     Examples
     --------
-    >>> import fastnn as fn
-    >>> table = fn.data.read_table("houses.csv", "price")  # doctest: +SKIP
+    >>> import tempfile, pathlib, fastnn as fn
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name) / "houses.csv"
+    >>> length = path.write_text("size;built;price\n12,5;2001-05-01;30\n;1999-10-31;20\n")
+    >>> table = fn.read_table(path, "price", encoder=fn.TableEncoder(impute="mean"))
+    >>> table.feature_names[:4]
+    ['size', 'size:missing', 'built:year', 'built:month']
+    >>> table.X[:, :4].tolist(), table.y.tolist()
+    ([[12.5, 0.0, 2001.0, 5.0], [12.5, 1.0, 1999.0, 10.0]], [30, 20])
+    >>> folder.cleanup()
     """
-    frame = _read_frame(Path(path), texts=categories or ())
-    wanted = [name for name in frame.columns if name != target] if columns is None else list(columns)
-    for name in [*wanted, *([] if target is None else [target])]:
-        if name not in frame.columns:
-            raise ValueError(f"read_table: no column {name!r:.60} in {path}; it has {listed(frame.columns)}")
-    if target in wanted:
+    tables, encoder, fitted = opened("read_table", [Path(path)], encoder, columns, categories, sep, encoding)
+    if not fitted:
+        encoder.learn(tables, "read_table", columns, target, categories=categories)
+    elif target is not None and (encoder.target_ is None or encoder.target_.name != target):
+        encoder.learn_target(tables, "read_table", target)
+    read = [*encoder.names, *([] if target is None else [target])]
+    if target is not None and target in encoder.names:
         raise ValueError(f"read_table: expected the target {target!r} not to be among the feature columns")
-    if not wanted or not len(frame):
-        raise ValueError(f"read_table: expected at least one row and one feature column in {path}, got {frame.shape}")
-    blocks, names, found = [], [], {}
-    for name in wanted:
-        known = None if categories is None else categories.get(name)
-        block, seen = _encode(frame[name], known, closed=categories is not None)
-        blocks.append(block)
-        names += [str(name)] if seen is None else [f"{name}={category}" for category in seen]
-        if seen is not None:
-            found[str(name)] = seen
-    y = None if target is None else _target(frame[target])
-    return Table(np.concatenate(blocks, axis=1), y, names, target, [str(name) for name in wanted], found)
+    inputs, targets = [], []
+    for frame, _ in tables.stretches(read, encoder.text_columns):
+        inputs.append(encoder.encode("read_table", frame))
+        if target is not None:
+            targets.append(encoder.targets("read_table", frame))
+    if not inputs:
+        raise ValueError(f"read_table: expected at least one row in {path}, got none")
+    y = None if target is None else np.concatenate(targets)
+    found = {one.name: list(one.categories) for one in encoder.columns_.values() if isinstance(one, Category)}
+    names = encoder.get_feature_names_out().tolist()
+    return Table(np.concatenate(inputs), y, names, target, encoder.names, found, encoder)
 
 
-def _read_frame(path: Path, texts: Iterable[str]) -> Any:
-    """The file as a data frame, with the columns named in ``texts`` left as they are written."""
-    import gzip
-    import zlib
+def read_frame(path: str | Path, encoder: TableEncoder, sep: str | None = None, encoding: str = "utf-8") -> Any:
+    """Return the columns of a file that an encoder has learnt of, for its ``transform``, as a pandas frame."""
+    import pandas as pd
 
-    name = path.name.lower()
-    if not name.endswith(CSV + PARQUET):
-        raise ValueError(f"read_table: expected a file ending in {', '.join(CSV + PARQUET)}, got {path.name!r}")
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError('read_table needs pandas: pip install "fastnn[cli]"') from error
-    try:
-        if name.endswith(PARQUET):
-            with open(path, "rb") as file:
-                return pd.read_parquet(file, engine="pyarrow")
-        kinds, separator = dict.fromkeys(texts, str), "\t" if ".tsv" in name else ","
-        with gzip.open(path, "rb") if name.endswith(".gz") else open(path, "rb") as file, catch_warnings():
-            simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(file, sep=separator, dtype=kinds, index_col=False, low_memory=False)
-    except pd.errors.ParserWarning as error:
-        raise ValueError(
-            f"read_table: cannot parse {path}: a row has more fields than the first row has names"
-        ) from error
-    except ImportError as error:
-        raise ImportError('read_table needs pyarrow for Parquet: pip install "fastnn[cli]"') from error
-    except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"read_table: cannot parse {path}: {error}") from error
+    tables, encoder, _ = opened("read_table", [Path(path)], encoder, None, None, sep, encoding)
+    frames = [frame for frame, _ in tables.stretches(encoder.names, encoder.text_columns)]
+    if not frames:
+        raise ValueError(f"read_table: expected at least one row in {path}, got none")
+    return pd.concat(frames, ignore_index=True)
 
 
-def _encode(column: Any, known: Sequence[str] | None, closed: bool) -> tuple[npt.NDArray[np.float64], list[str] | None]:
-    """One feature column as (B, 1) numbers, or (B, categories) with the categories."""
-    _require_whole(column)
-    if known is not None or (_is_text(column) and not closed):
-        return _one_hot(column, known)
-    if _is_text(column):
-        raise ValueError(
-            f"read_table: expected numbers in column {column.name!r}, as in the training data, "
-            f"got texts such as {column.iloc[0]!r:.60}"
-        )
-    values = column.to_numpy(dtype=np.float64).reshape(-1, 1)
-    _require_finite(column.name, values)
-    return values, None
-
-
-def _one_hot(column: Any, known: Sequence[str] | None) -> tuple[npt.NDArray[np.float64], list[str]]:
-    values = column.astype(str).to_numpy(dtype=object)
-    categories = sorted(set(values)) if known is None else list(known)
-    if known is None and len(categories) > MOST_CATEGORIES:
-        raise ValueError(
-            f"read_table: column {column.name!r} has {len(categories)} different texts, more than {MOST_CATEGORIES}; "
-            "leave it out or make it numeric"
-        )
-    if unknown := sorted(set(values) - set(categories)):
-        raise ValueError(
-            f"read_table: column {column.name!r} has the unknown category {unknown[0]!r:.60}; "
-            f"known: {listed(categories)}"
-        )
-    return (values[:, None] == np.asarray(categories, dtype=object)[None, :]).astype(np.float64), categories
-
-
-def _target(column: Any) -> Array:
-    """The target column as texts, bools, int64 or float64."""
-    from pandas.api import types
-
-    _require_whole(column)
-    if _is_text(column):
-        return np.asarray(column.astype(str).to_numpy(dtype=object), dtype=np.str_)
-    if types.is_bool_dtype(column.dtype) or types.is_integer_dtype(column.dtype):
-        return np.asarray(column.to_numpy(dtype=np.bool_ if types.is_bool_dtype(column.dtype) else np.int64))
-    values = np.asarray(column.to_numpy(dtype=np.float64))
-    _require_finite(column.name, values)
-    return values
-
-
-def _is_text(column: Any) -> bool:
-    """Whether a column is text; raises where it is neither text, number nor bool."""
-    from pandas.api import types
-
-    kind = column.dtype
-    if isinstance(kind, types.CategoricalDtype) or types.is_string_dtype(kind) or types.is_object_dtype(kind):
-        return True
-    if types.is_bool_dtype(kind) or (types.is_numeric_dtype(kind) and kind.kind != "c"):
-        return False
-    raise ValueError(
-        f"read_table: expected numbers, bools or texts in column {column.name!r}, got {kind}; "
-        "turn it into numbers or leave it out"
+def opened(
+    who: str, paths: Sequence[Path], encoder: TableEncoder | None, columns: Sequence[str] | None,
+    categories: Mapping[str, Sequence[str]] | None, sep: str | None, encoding: str,
+) -> tuple[Tables, TableEncoder, bool]:  # fmt: skip
+    """Return the tables of some files, the encoder that reads them, and whether it has learnt already."""
+    if encoder is None:
+        encoder, fitted = TableEncoder(), False
+    elif not isinstance(encoder, TableEncoder):
+        raise TypeError(f"{who}: expected encoder to be a TableEncoder, got {type(encoder).__name__}")
+    else:
+        fitted = hasattr(encoder, "columns_")
+        if (fitted and columns is not None) or categories is not None:
+            raise ValueError(
+                f"{who}: expected an encoder, or columns and categories, got both; a fitted encoder knows them"
+            )
+        encoder = TableEncoder.from_config(encoder.to_config())  # the caller's stays as it is
+    if sep is not None and not (isinstance(sep, str) and len(sep) == 1):
+        raise ValueError(f"{who}: expected sep to be one character, got {sep!r:.60}")
+    values = encoder.na_values
+    reading = Reading(
+        sep, encoding, (values,) if isinstance(values, str) else tuple(values), encoder.decimal, encoder.thousands
     )
-
-
-def _require_whole(column: Any) -> None:
-    if missing := int(column.isna().sum()):
-        raise ValueError(
-            f"read_table: column {column.name!r} has {missing} missing values in {len(column)} rows; "
-            "fill them, drop those rows or leave the column out"
-        )
-
-
-def _require_finite(name: object, values: npt.NDArray[np.float64]) -> None:
-    if infinite := int((~np.isfinite(values)).sum()):
-        raise ValueError(f"read_table: column {name!r} has {infinite} infinite values; drop those rows")
+    return open_tables(who, paths, reading), encoder, fitted

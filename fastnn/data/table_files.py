@@ -1,217 +1,228 @@
-"""Tables in files, a stretch of rows at a time: what columns there are, and their values as numbers."""
+"""Tables in files, a stretch of rows at a time, as pandas frames: CSV read by pandas, Parquet by pyarrow."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import numpy as np
-import numpy.typing as npt
+from warnings import catch_warnings, simplefilter
 
 from fastnn._spec import listed
-from fastnn.data.table import CSV, MOST_CATEGORIES, PARQUET
+from fastnn.data.rules import Stretch
+from fastnn.data.texts import MISSING
 
-Array = npt.NDArray[Any]
-
+CSV, PARQUET = (".csv", ".tsv", ".csv.gz", ".tsv.gz"), (".parquet", ".pq")
 _STRETCH = 1 << 13  # rows that are read at a time
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How CSV files are read: the separator (None: found out), the encoding, and the marks of `TableEncoder`."""
+
+    sep: str | None = None
+    encoding: str = "utf-8"
+    na_values: tuple[str, ...] = ()
+    decimal: str | None = None
+    thousands: str | None = None
 
 
 class Part(NamedTuple):
     """A row group of a Parquet file, or a CSV file: what is read in one go, from its start."""
 
     path: Path
-    fragment: Any  # pyarrow's
-    schema: Any  # what its columns are read as
+    file: "CsvFile | ParquetFile"
     rows: int | None  # a CSV file does not say
+    group: Any = None  # pyarrow's fragment
 
-    def records(self, names: Sequence[str]) -> Iterator[Any]:
-        """Yield the rows, some thousands at a time, with these columns."""
-        with _parsing(self.path):
-            # Threads would read far ahead, and hold what they read in memory.
-            yield from self.fragment.to_batches(
-                self.schema, columns=list(names), batch_size=_STRETCH, batch_readahead=1, use_threads=False
-            )
+    def frames(self, names: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
+        """Yield some columns, some thousand rows at a time; ``texts``: columns to leave as they are written."""
+        return self.file.frames(self, names, texts)
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column to read, as numbers: of a text column the numbers of its ``categories``."""
+class CsvFile:
+    """A CSV or TSV file: the names in its first row, and how it is read."""
 
-    name: str
-    categories: list[str] | None
+    index: tuple[str, ...] = ()
+
+    def __init__(self, who: str, path: Path, reading: Reading) -> None:
+        self.who, self.path, self.reading = who, path, reading
+        tabs = ".tsv" in path.name.lower()
+        self.sep = reading.sep or ("\t" if tabs else ",")
+        first = self._first_row()
+        if len(first) == 1 and reading.sep is None:
+            marks = [mark for mark in ";\t|," if mark in first[0]]
+            if marks:
+                self.sep = max(marks, key=first[0].count)
+                first = self._first_row()
+        self.names = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(first)]
 
     @property
-    def feature_names(self) -> list[str]:
-        """Names of the columns of x that it makes."""
-        return [self.name] if self.categories is None else [f"{self.name}={one}" for one in self.categories]
+    def parts(self) -> list[Part]:
+        """The whole file."""
+        return [Part(self.path, self, None)]
 
-    def values(self, record: Any, path: Path) -> Array:
-        """Return its values in a stretch of rows (B,), bool, int64 or float64; ValueError where one is missing."""
-        column = record.column(self.name)
-        if column.null_count:
+    def _first_row(self) -> list[str]:
+        with self._open() as (pd, file):
+            frame = pd.read_csv(
+                file, sep=self.sep, header=None, nrows=1, dtype=str, keep_default_na=False, index_col=False,
+                encoding=self.reading.encoding,
+            )  # fmt: skip
+        return [str(name) for name in frame.iloc[0]] if len(frame) else []
+
+    def frames(self, part: Part, names: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
+        """See ``Part.frames``."""
+        reading, places = self.reading, {place: name for place, name in enumerate(self.names) if name in names}
+        marks = {} if reading.decimal is None else {"decimal": reading.decimal}
+        if reading.thousands is not None:
+            marks["thousands"] = reading.thousands
+        with self._open() as (pd, file):
+            yield from (
+                frame[list(places)].set_axis([places[place] for place in places], axis=1)
+                for frame in pd.read_csv(
+                    file, sep=self.sep, header=0, names=range(len(self.names)), index_col=False, chunksize=_STRETCH,
+                    dtype={place: str for place, name in places.items() if name in texts}, low_memory=False,
+                    keep_default_na=False, na_values=[*MISSING, *reading.na_values],
+                    encoding=reading.encoding, **marks,
+                )
+            )  # fmt: skip
+
+    @contextmanager
+    def _open(self) -> Iterator[tuple[Any, Any]]:
+        """Open the file; what is wrong with it is said in one sentence."""
+        pd = pandas(self.who)
+        packed = self.path.name.lower().endswith(".gz")
+        try:
+            with gzip.open(self.path, "rb") if packed else open(self.path, "rb") as file, catch_warnings():
+                simplefilter("error", pd.errors.ParserWarning)
+                yield pd, file
+        except pd.errors.ParserWarning as error:
             raise ValueError(
-                f"read_batches: column {self.name!r} has missing values in {path}; fill them, drop those rows or leave "
-                "the column out"
-            )
-        if self.categories is not None:
-            return self._numbers(as_text(column), path)
-        values = np.asarray(column.to_numpy(zero_copy_only=False))
-        if values.dtype.kind in "iu" and (values.dtype != np.uint64 or values.max() < 1 << 63):
-            return values.astype(np.int64, copy=False)
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            bad = "missing" if np.isnan(values).any() else "infinite"
-            raise ValueError(f"read_batches: column {self.name!r} has {bad} values in {path}; fill or drop those rows")
-        return values if values.dtype == np.bool_ else values.astype(np.float64, copy=False)
+                f"{self.who}: cannot parse {self.path}: a row has more fields than the first row has names"
+            ) from error
+        except UnicodeError as error:
+            raise ValueError(
+                f"{self.who}: cannot parse {self.path} as {self.reading.encoding}: {error}; "
+                "encoding='latin-1' or encoding='utf-16' may be what it is written in"
+            ) from error
+        except LookupError as error:
+            if "encoding" not in str(error):
+                raise
+            raise ValueError(f"{self.who}: unknown encoding {self.reading.encoding!r:.60}") from error
+        except (pd.errors.ParserError, pd.errors.EmptyDataError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ValueError(f"{self.who}: cannot parse {self.path}: {str(error).strip()}") from error
 
-    def _numbers(self, texts: Any, path: Path) -> Array:
+
+class ParquetFile:
+    """A Parquet file: its columns and row groups."""
+
+    def __init__(self, who: str, path: Path) -> None:
+        pandas(who)
+        try:
+            from pyarrow import dataset, fs
+        except ImportError as error:
+            raise ImportError(f'{who} needs pyarrow for Parquet: pip install "fastnn[cli]"') from error
+        self.who, self.path = who, path
+        with open(path, "rb"), self._parsing():
+            fragment = dataset.ParquetFileFormat().make_fragment(str(path), fs.LocalFileSystem())
+            schema = fragment.physical_schema
+            self.names = list(schema.names)
+            index = (schema.pandas_metadata or {}).get("index_columns", [])
+            self.index = tuple(name for name in index if isinstance(name, str))
+            told = (schema.pandas_metadata or {}).get("columns", [])
+            self.categories = [one["field_name"] for one in told if one.get("pandas_type") == "categorical"]
+            self.parts = [
+                Part(path, self, group.row_groups[0].num_rows, group) for group in fragment.split_by_row_group()
+            ]
+
+    def frames(self, part: Part, names: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
+        """See ``Part.frames``; what is no text in the file is none."""
+        # Threads would read far ahead, and hold what they read in memory.
+        with self._parsing():
+            for record in part.group.to_batches(
+                columns=list(names), batch_size=_STRETCH, batch_readahead=1, use_threads=False
+            ):
+                if len(record):
+                    frame = record.to_pandas(ignore_metadata=True)
+                    yield frame.astype({name: "category" for name in self.categories if name in names})
+
+    @contextmanager
+    def _parsing(self) -> Iterator[None]:
+        """Say which file it is that cannot be parsed."""
         import pyarrow as pa
-        from pyarrow import compute
 
-        found = compute.index_in(texts, value_set=pa.array(self.categories, pa.string()))
-        if found.null_count:
-            unknown = texts.filter(found.is_null())[0].as_py()
-            raise ValueError(
-                f"read_batches: column {self.name!r} has the unknown category {unknown!r:.60} in {path}; known: "
-                f"{listed(self.categories or ())}"
-            )
-        return np.asarray(found.to_numpy(zero_copy_only=False)).astype(np.int64)
+        try:
+            yield
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise ValueError(f"{self.who}: cannot parse {self.path}: {error}") from error
 
 
 @dataclass(frozen=True)
 class Tables:
-    """The row groups of all files, in order, and the columns of each file."""
+    """The parts of all files, in order: a table that can be gone through again and again."""
 
-    schemas: dict[Path, Any]
-    parts: list[Part]
+    who: str
+    files: tuple[CsvFile | ParquetFile, ...]
+
+    @property
+    def title(self) -> str:
+        """How messages call it."""
+        return listed((file.path for file in self.files), 3)
+
+    @property
+    def parts(self) -> list[Part]:
+        """Row groups and CSV files."""
+        return [part for file in self.files for part in file.parts]
 
     @property
     def names(self) -> list[str]:
-        """Columns of the first file, without what pandas keeps as an index."""
-        schema = next(iter(self.schemas.values()))
-        index = (schema.pandas_metadata or {}).get("index_columns", [])
-        return [name for name in schema.names if name not in index]
+        """Columns of the first file."""
+        return list(self.files[0].names)
 
-    def kinds(self, names: Iterable[str]) -> dict[str, str]:
-        """Return "number" or "text" for each column; ValueError unless it is there, and the same, in every file."""
-        result: dict[str, str] = {}
-        for name in names:
-            for path, schema in self.schemas.items():
-                if schema.names.count(name) != 1:
+    @property
+    def index(self) -> list[str]:
+        """Columns that pandas keeps as an index."""
+        return list(self.files[0].index)
+
+    def require(self, names: Sequence[str]) -> None:
+        """Raise ValueError unless every file has these columns, once."""
+        for file in self.files:
+            for name in names:
+                if file.names.count(name) != 1:
+                    times = f"{file.names.count(name)} times" if name in file.names else "no"
                     raise ValueError(
-                        f"read_batches: expected one column {name!r:.60} in {path}; it has {listed(schema.names)}"
+                        f"{self.who}: expected one column {name!r:.60} in {file.path}, got {times}; it has "
+                        f"{listed(file.names)}"
                     )
-                kind = _kind(schema.field(name).type)
-                if kind is None:
-                    raise ValueError(
-                        f"read_batches: expected numbers, bools or texts in column {name!r}, got "
-                        f"{schema.field(name).type} in {path}; turn it into numbers or leave it out"
-                    )
-                if result.setdefault(name, kind) != kind:
-                    raise ValueError(
-                        f"read_batches: expected one kind of values in column {name!r}, got {result[name]}s in "
-                        f"{next(iter(self.schemas))} and {kind}s in {path}"
-                    )
-        return result
 
-    def read_as(self, kinds: Mapping[str, str], target: str) -> list[Part]:
-        """Return the parts, with columns of CSV files read as these kinds, whatever their start holds."""
-        import pyarrow as pa
-
-        def type_of(name: str, own: Any) -> Any:
-            whole = pa.types.is_boolean(own) or (name == target and pa.types.is_integer(own))
-            return pa.string() if kinds[name] == "text" else own if whole else pa.float64()
-
-        return [
-            part._replace(schema=pa.schema([(name, type_of(name, part.schema.field(name).type)) for name in kinds]))
-            if part.rows is None
-            else part
-            for part in self.parts
-        ]
+    def stretches(self, names: Sequence[str], texts: Sequence[str]) -> Iterator[Stretch]:
+        """Yield stretches of some columns."""
+        self.require(names)
+        for part in self.parts:
+            for frame in part.frames(names, texts):
+                yield Stretch(frame, str(part.path))
 
 
-def open_tables(paths: list[Path]) -> Tables:
-    """Look at the columns of some files: of at least one, with rows in them."""
+def open_tables(who: str, paths: Sequence[Path], reading: Reading) -> Tables:
+    """Look at the columns of some files: of at least one."""
     if not paths:
-        raise ValueError("read_batches: expected at least one file, got none")
+        raise ValueError(f"{who}: expected at least one file, got none")
     for path in paths:
         if not path.name.lower().endswith(CSV + PARQUET):
-            raise ValueError(f"read_batches: expected files ending in {', '.join(CSV + PARQUET)}, got {path.name!r}")
+            raise ValueError(f"{who}: expected a file ending in {', '.join(CSV + PARQUET)}, got {path.name!r}")
+    return Tables(
+        who,
+        tuple(
+            CsvFile(who, path, reading) if path.name.lower().endswith(CSV) else ParquetFile(who, path) for path in paths
+        ),
+    )
+
+
+def pandas(who: str) -> Any:
+    """Return pandas; ImportError says where it is from."""
     try:
-        from pyarrow import csv, dataset, fs
+        import pandas as pd
     except ImportError as error:
-        raise ImportError('read_batches needs pyarrow: pip install "fastnn[cli]"') from error
-    schemas, parts = {}, []
-    for path in paths:
-        name, form = path.name.lower(), dataset.ParquetFileFormat()
-        if name.endswith(CSV):
-            form = dataset.CsvFileFormat(
-                csv.ParseOptions(delimiter="\t" if ".tsv" in name else ","),
-                convert_options=csv.ConvertOptions(strings_can_be_null=True),
-            )
-        with _parsing(path):
-            fragment = form.make_fragment(str(path), fs.LocalFileSystem())
-            schema = schemas[path] = fragment.physical_schema
-            if name.endswith(CSV):
-                parts.append(Part(path, fragment, schema, None))
-            else:
-                parts += [Part(path, one, schema, one.row_groups[0].num_rows) for one in fragment.split_by_row_group()]
-    if not any(part.rows is None or part.rows for part in parts):
-        raise ValueError(f"read_batches: expected at least one row, got none in {listed(paths)}")
-    return Tables(schemas, parts)
-
-
-def texts_of(
-    parts: list[Part], names: list[str], categories: Mapping[str, Sequence[str]] | None
-) -> dict[str, list[str]]:
-    """Return the categories of each text column: those given, or all that there are, sorted, if not too many."""
-    if categories is not None:
-        for name in names:
-            if name not in categories:
-                raise ValueError(
-                    f"read_batches: expected numbers in column {name!r}, as in the training data, got texts"
-                )
-        return {name: [str(one) for one in found] for name, found in categories.items()}
-    found: dict[str, set[str]] = {name: set() for name in names}
-    for part in parts if names else ():
-        for record in part.records(names):
-            for name in names:
-                column = record.column(name)
-                found[name].update(as_text(column.drop_null()).unique().to_pylist())
-                if len(found[name]) > MOST_CATEGORIES:
-                    raise ValueError(
-                        f"read_batches: column {name!r} has more than {MOST_CATEGORIES} different texts; leave it out "
-                        "or make it numeric"
-                    )
-    return {name: sorted(texts) for name, texts in found.items()}
-
-
-def as_text(column: Any) -> Any:
-    """Return a column of texts, or of categories, as plain strings."""
-    import pyarrow as pa
-
-    return column.cast(pa.string())
-
-
-def _kind(kind: Any) -> str | None:
-    """Whether a column holds numbers or texts; None if neither."""
-    from pyarrow import types
-
-    if types.is_dictionary(kind):
-        return "text"
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
-        return "text"
-    if types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind):
-        return "number"
-    return None
-
-
-@contextmanager
-def _parsing(path: Path) -> Iterator[None]:
-    """Say which file it is that cannot be parsed."""
-    import pyarrow as pa
-
-    try:
-        yield
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"read_batches: cannot parse {path}: {error}") from error
+        raise ImportError(f'{who} needs pandas: pip install "fastnn[cli]"') from error
+    return pd

@@ -13,6 +13,7 @@ from fastnn.data.ports import Block
 from fastnn.data.sparse import is_sparse
 from fastnn.estimators import parameters, rows
 from fastnn.estimators.design import build_network, draw, weights_and_biases
+from fastnn.estimators.encoding import Encoding
 from fastnn.estimators.fitted import Fitted
 from fastnn.estimators.holdout import hold_out
 from fastnn.estimators.lbfgs import LossAndGradient, minimise
@@ -54,6 +55,7 @@ class MultilayerPerceptron(Fitted):
     residual: bool
     normalization: str | None
     callbacks: Any
+    encode: Any
 
     # ---- what classifier and regressor define ------------------------------------------------------------------------
 
@@ -100,7 +102,7 @@ class MultilayerPerceptron(Fitted):
         Parameters
         ----------
         X : array_like, data frame or sparse matrix of shape (N, I)
-            Rows.  float32 is computed in float32, everything else in float64.
+            Rows.  float32 is computed in float32, everything else in float64.  With ``encode`` a table.
         y : array_like of shape (N,) or (N, n_outputs)
             Targets.
         sample_weight : array_like of shape (N,), optional
@@ -137,12 +139,15 @@ class MultilayerPerceptron(Fitted):
         """Check rows, targets and weights; return the attributes that they decide, and the rows."""
         who = type(self).__name__
         found: dict[str, Any] = {}
+        encoding = Encoding.of(self.encode, X) if first and self.encode is not None else self._encoding_of(found, first)
+        X = X if encoding is None else encoding.rows(X)
         net = None if first else self.__dict__.get("network_")
         matrix, names = rows.enter(who, X, None if net is None else net.dtype)
         if first:
             found = {"n_features_in_": matrix.shape[1]}
             found |= {} if names is None else {"feature_names_in_": np.asarray(names, dtype=object)}
-        else:
+            found |= {"_encoding": None} if encoding is None else encoding.attributes()
+        elif encoding is None:
             self._check_columns(names, matrix.shape[1])
         weights = rows.as_weights(who, sample_weight, matrix.shape[0], matrix.dtype)
         more, targets, weights = self._targets(y, weights, matrix.shape[0], matrix.dtype, first, **known)
@@ -157,21 +162,26 @@ class MultilayerPerceptron(Fitted):
             raise ValueError(f"{who}: expected X_val and y_val together, got only one of them")
         if self.solver == "lbfgs":
             raise ValueError(f"{who}: expected no X_val with solver='lbfgs', which has no epochs; take 'adam' or 'sgd'")
-        matrix, names = rows.enter(who, X, learned.dtype, "X_val")
+        encoding = self._encoding_of(found, "_encoding" in found)
+        matrix, names = rows.enter(who, X if encoding is None else encoding.rows(X), learned.dtype, "X_val")
         known = self._feature_names() if "n_features_in_" not in found else found.get("feature_names_in_")
         fitted = None if known is None else tuple(known)
-        if names is not None and fitted is None:
+        if encoding is None and names is not None and fitted is None:
             warnings.warn(
                 f"X_val has names of columns, but X of {who}.fit has none: if a pipeline has made X of a data frame, "
                 "let it make X_val too: Pipeline(..., transform_input=['X_val'])",
                 stacklevel=3,
             )
-        else:
+        elif encoding is None:
             rows.check_names(who, names, fitted, "X_val")
         if matrix.shape[1] != learned.shape[1]:
             raise ValueError(f"{who}: expected X_val with {learned.shape[1]} columns, as X, got {matrix.shape[1]}")
         weights = rows.as_weights(who, sample_weight, matrix.shape[0], matrix.dtype)
         return rows.block(matrix, self._validation_targets(y, matrix.shape[0], matrix.dtype, found), weights)
+
+    def _encoding_of(self, found: dict[str, Any], first: bool) -> Encoding | None:
+        """Return how a table becomes rows: as this fit found, or the last one."""
+        return found.get("_encoding") if first else self.__dict__.get("_encoding")
 
     def _validation_targets(self, y: Any, n: int, dtype: Any, found: dict[str, Any]) -> np.ndarray:
         raise NotImplementedError
@@ -341,6 +351,8 @@ class MultilayerPerceptron(Fitted):
         """Take up a network and what its training left, all at once."""
         if "n_features_in_" in found and "feature_names_in_" not in found:
             self.__dict__.pop("feature_names_in_", None)
+        if "n_features_in_" in found and "encoder_" not in found:
+            self.__dict__.pop("encoder_", None)
         attributes = found | vars(record) | {"out_activation_": objective.output, "_optimizer": pace}
         if net is not self.__dict__.get("network_"):
             attributes |= self._network_attributes(net)

@@ -92,6 +92,9 @@ class MLPClassifier(MultilayerPerceptron):
     callbacks : list, optional
         As of ``Network.fit``: ``fn.ProgressBar()``, ``fn.Checkpoint(...)`` or functions of the epoch that return True
         to stop.
+    encode : None, "auto" or TableEncoder
+        Take tables with categories, gaps and dates as they are: ``fit`` learns how (again at each new start), and
+        standardises; ``predict`` and ``load`` repeat it.  "auto": ``TableEncoder(impute="median", other=5)``.
 
     Attributes
     ----------
@@ -168,6 +171,7 @@ class MLPClassifier(MultilayerPerceptron):
         residual: bool = False,
         normalization: Any = None,
         callbacks: Any = None,
+        encode: Any = None,
     ) -> None:
         self._keep(locals())
 

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from fastnn._spec import Spec
+from fastnn.data import TableEncoder
 from fastnn.errors import ModelFormatError
+from fastnn.estimators.encoding import Encoding
 from fastnn.formats import safetensors as files
 from fastnn.formats.files import damaged
 from fastnn.losses import Loss
@@ -52,6 +54,9 @@ def save(estimator: Any, path: str | PathLike[str]) -> None:
         "feature_names": None if names is None else list(names),
         "targets": estimator._describe_targets(),
     }
+    encoding = estimator.__dict__.get("_encoding")
+    if encoding is not None:
+        description["encoding"] = encoding.to_config()
     estimator.network_.save(path, optimizer=pace is not None, metadata={"estimator": description})
 
 
@@ -70,8 +75,10 @@ def load(cls: Any, path: str | PathLike[str]) -> Any:
         attributes = {key: from_json(found["attributes"][key]) for key in PLAIN}
         attributes |= estimator._targets_of(found["targets"])
         attributes |= {"n_features_in_": net.input_shape[0], "n_outputs_": net.output_shape[0]}
+        if "encoding" in found:
+            attributes |= Encoding.from_config(found["encoding"]).attributes()
         attributes["history_"] = history_of(from_json(found["history"]))
-        if found["feature_names"] is not None:
+        if found["feature_names"] is not None and "encoding" not in found:
             attributes["feature_names_in_"] = np.asarray(found["feature_names"], dtype=object)
         estimator._take_up(net, attributes, None if found["rates"] is None else [float(x) for x in found["rates"]])
     return estimator
@@ -98,6 +105,8 @@ def to_json(name: str, value: Any) -> Any:
         return {"tuple": [to_json(name, part) for part in value]}
     if isinstance(value, dict):
         return {"dict": [[to_json(name, key), to_json(name, part)] for key, part in value.items()]}
+    if isinstance(value, TableEncoder):
+        return {"encoder": value.to_config()}
     if isinstance(value, Spec) and value.family in FAMILIES:
         return {value.family: value.to_config()}
     if isinstance(value, bytes):
@@ -125,6 +134,8 @@ def from_json(value: Any) -> Any:
             return tuple(from_json(part) for part in inner)
         if key == "dict" and isinstance(inner, list):
             return {from_json(name): from_json(part) for name, part in inner}
+        if key == "encoder":
+            return TableEncoder.from_config(inner)
         if key in FAMILIES:
             return FAMILIES[key].from_config(inner)
         if key == "bytes":

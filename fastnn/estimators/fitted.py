@@ -86,6 +86,9 @@ class Fitted(Routed):
 
     def _rows_to_answer(self, X: Any) -> Any:
         """Return rows (N, n_features_in_) in the network's dtype."""
+        encoding = self.__dict__.get("_encoding")
+        if encoding is not None:
+            return encoding.rows(X).astype(self.network_.dtype, copy=False)
         matrix, names = rows.enter(type(self).__name__, X, self.network_.dtype)
         self._check_columns(names, matrix.shape[1])
         return matrix

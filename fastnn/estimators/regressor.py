@@ -115,6 +115,7 @@ class MLPRegressor(MultilayerPerceptron):
         residual: bool = False,
         normalization: Any = None,
         callbacks: Any = None,
+        encode: Any = None,
     ) -> None:
         self._keep(locals())
 

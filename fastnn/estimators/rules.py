@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.data import TableEncoder
 from fastnn.estimators import parameters
 from fastnn.estimators.design import ACTIVATIONS, NORMALIZATIONS
 from fastnn.estimators.parameters import count, flag, number, one_of
@@ -68,4 +69,8 @@ RULES: dict[str, tuple[str, parameters.Rule]] = {
     "residual": flag(),
     "normalization": ("None, 'batch' or 'layer'", lambda value: value is None or value in list(NORMALIZATIONS)),
     "callbacks": ("None or a list of callbacks", lambda value: value is None or isinstance(value, list | tuple)),
+    "encode": (
+        "None, 'auto' or a TableEncoder",
+        lambda value: value is None or isinstance(value, TableEncoder) or (isinstance(value, str) and value == "auto"),
+    ),
 }

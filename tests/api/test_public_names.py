@@ -51,7 +51,7 @@ SIGNATURES = {
     fn.EarlyStopping: "monitor, *, patience, min_delta, restore_best, mode",
     fn.Checkpoint: "path, *, monitor, mode, optimizer",
     fn.load: "path, *, custom",
-    fn.read_batches: "path, target, *, columns, categories, weight, batch_size, shuffle, seed, buffer_rows, dtype",
+    fn.read_batches: "path, target, *, columns, categories, encoder, weight, batch_size, shuffle, seed, buffer_rows, dtype, sep, encoding",
     fn.lr_find: "net, X, y, *, sample_weight, batch_size, start, stop, steps, smoothing",
     fn.plot_lr_find: "sweep, path",
     fn.RunningStandardizer: "*, half_life, clip",

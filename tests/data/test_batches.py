@@ -10,6 +10,7 @@ import fastnn as fn
 pd = pytest.importorskip("pandas")
 pytest.importorskip("pyarrow")
 
+pytestmark = pytest.mark.filterwarnings("ignore:read_batches. column 'row' has another value in every row")
 RANDOM = np.random.default_rng(0)
 N = 1000
 FRAME = pd.DataFrame(
@@ -73,7 +74,7 @@ def test_rows_in_order(form, tmp_path):
     assert batches.feature_names == ["row", "size", "colour=deep blue", "colour=green", "colour=red", "open"]
     assert batches.columns == COLUMNS
     assert batches.categories == {"colour": ["deep blue", "green", "red"]}
-    assert batches.rows == (N if "parquet" in form else None)
+    assert batches.rows == N
     assert (x.dtype, y.dtype, w.dtype) == (np.float64, np.float64, np.float64)
 
 
@@ -152,7 +153,7 @@ def test_other_files_are_read_like_the_training_data(form, tmp_path):
     np.testing.assert_allclose(x, np.column_stack([np.zeros((5, 2)), np.ones(5), few["size"]]), rtol=1e-6)
     assert y.tolist() == [2] * 5
     assert new.feature_names == trained.feature_names
-    with pytest.raises(ValueError, match=r"unknown category 'c' in .*; known: a"):
+    with pytest.raises(ValueError, match=r"t\..*column 'kind' has the unknown category 'c'; known: a$"):
         epoch(fn.read_batches(path, "kind", columns=["size"], categories={"kind": ["a"]}))
     with pytest.raises(ValueError, match="expected numbers in column 'colour', as in the training data, got texts"):
         fn.read_batches(path, "kind", columns=["colour"], categories={"kind": ["c"]})
@@ -186,23 +187,25 @@ def test_fit_goes_through_them_epoch_after_epoch(tmp_path):
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("size", None, "column 'size' has missing values"),
-        ("size", np.nan, "column 'size' has missing values"),
-        ("size", np.inf, "column 'size' has infinite values"),
-        ("colour", None, "column 'colour' has missing values"),
-        ("share", None, "column 'share' has missing values"),
-        ("price", None, "column 'price' has missing values"),
+        ("size", None, "column 'size' has . missing values"),
+        ("size", np.nan, "column 'size' has . missing values"),
+        ("size", np.inf, "column 'size' has . infinite values"),
+        ("colour", None, "column 'colour' has . missing values"),
+        ("share", None, "column 'share' has . missing values"),
+        ("price", None, "column 'price' has . missing values"),
     ],
 )
 def test_a_fit_that_meets_what_is_missing_leaves_the_network_alone(form, column, value, message, tmp_path):
+    (tmp_path / "whole").mkdir()
+    trained = fn.read_batches(write(tmp_path / "whole", form), "price", columns=COLUMNS, weight="share").encoder
     frame = FRAME.copy()
     frame.loc[700, column] = value
     path = write(tmp_path, form, frame)
     net = fn.Sequential([fn.Dense(1)], 6, seed=0)
     net.compile("squared_error", fn.SGD(1e-9))
     before = net.params.copy()
-    with pytest.raises(ValueError, match=f"read_batches: {message} in .*t.{form}"):
-        net.fit(fn.read_batches(path, "price", columns=COLUMNS, weight="share", shuffle=False))
+    with pytest.raises(ValueError, match=f"read_batches: .*t.{form}.* {message}"):
+        net.fit(fn.read_batches(path, "price", encoder=trained, weight="share", shuffle=False))
     np.testing.assert_array_equal(net.params, before)
 
 
@@ -212,8 +215,8 @@ def test_a_csv_column_is_read_as_its_start_does_not_suggest(tmp_path):
     (x, y), _ = epoch(fn.read_batches(path, "y", batch_size=1024, shuffle=False))
     assert x[-1, 0] == 1.5
     assert y.dtype == np.int64
-    with pytest.raises(ValueError, match=r"cannot parse .*1\.5"):
-        epoch(fn.read_batches(path, "a", shuffle=False))
+    (_, y), _ = epoch(fn.read_batches(path, "a", columns=["y"], batch_size=1024, shuffle=False, dtype="float64"))
+    assert (y.dtype, y[0], y[-1]) == (np.float64, 1.0, 1.5)
 
 
 def test_refusals(tmp_path):
@@ -223,17 +226,17 @@ def test_refusals(tmp_path):
     csv = tmp_path / "t.csv"
     frame.to_csv(csv, index=False)
     for arguments, options, error, message in (
-        ((path, "nothing"), {"columns": ["size"]}, ValueError, "expected one column 'nothing' in .*; it has row, size"),
+        ((path, "nothing"), {"columns": ["size"]}, ValueError, "no column 'nothing' in .*; it has row, size"),
         ((path, "price"), {"columns": ["size", "nothing"]}, ValueError, "'nothing'"),
         ((path, "price"), {"columns": ["price"]}, ValueError, "not to be among the feature columns"),
         ((path, "price"), {"columns": ["size"], "weight": "size"}, ValueError, "not to be among"),
         ((path, "price"), {"columns": ["size"], "weight": "price"}, ValueError, "none twice"),
         ((path, "price"), {"columns": ["size", "size"]}, ValueError, "none twice"),
-        ((path, "price"), {"columns": []}, ValueError, "at least one feature column"),
-        ((path, "price"), {"columns": ["when"]}, ValueError, "column 'when', got timestamp"),
-        ((csv, "price"), {"columns": ["when"]}, ValueError, "column 'when', got"),
-        ((path, "price"), {"columns": ["code"]}, ValueError, "more than 256 different texts"),
-        ((csv, "price"), {"columns": ["code"]}, ValueError, "more than 256 different texts"),
+        ((path, "price"), {"columns": []}, ValueError, "one feature column, got none"),
+        ((path, "when"), {"columns": ["size"]}, ValueError, "in the target 'when', got dates"),
+        ((csv, "when"), {"columns": ["size"]}, ValueError, "in the target 'when', got dates"),
+        ((path, "price"), {"columns": ["code"]}, ValueError, "'code' has 1000 different texts, more than 256"),
+        ((csv, "price"), {"columns": ["code"]}, ValueError, "'code' has 1000 different texts, more than 256"),
         ((path, "price"), {"columns": ["size"], "weight": "colour"}, ValueError, "weight column 'colour', got texts"),
         ((path, None), {}, TypeError, "name of a column"),
         ((path, "price"), {"batch_size": 0}, ValueError, "batch_size"),
@@ -241,8 +244,8 @@ def test_refusals(tmp_path):
         ((path, "price"), {"dtype": "int8"}, ValueError, "float32 or float64"),
         ((path, "price"), {"seed": -1}, ValueError, "seed"),
         ((path, "price"), {"buffer_rows": 0}, ValueError, "buffer_rows"),
-        (([], "price"), {}, ValueError, "at least one file"),
-        (("t.json", "price"), {}, ValueError, "files ending in"),
+        (([], "price"), {}, ValueError, "at least one file, got none"),
+        (("t.json", "price"), {}, ValueError, "a file ending in"),
         ((tmp_path / "none.parquet", "price"), {}, FileNotFoundError, "none.parquet"),
         ((tmp_path / "none.csv", "price"), {}, FileNotFoundError, "none.csv"),
     ):
@@ -260,7 +263,7 @@ def test_refusals(tmp_path):
     ):
         with pytest.raises(ValueError, match=f"read_batches: .*{message}"):
             epoch(fn.read_batches(tmp_path / name, "price" if name == "none.pq" else "b"))
-    FRAME.assign(size="text").to_parquet(tmp_path / "other.parquet")
+    FRAME.assign(size="text")[:5].to_parquet(tmp_path / "other.parquet")
     with pytest.raises(ValueError, match=r"one kind of values in column 'size', got numbers in .* and texts in"):
         fn.read_batches([path, tmp_path / "other.parquet"], "price", columns=["size"])
 
@@ -269,5 +272,5 @@ def test_without_pyarrow(monkeypatch, tmp_path):
     import sys
 
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ImportError, match=r"read_batches needs pyarrow: pip install \"fastnn\[cli\]\""):
+    with pytest.raises(ImportError, match=r"read_batches needs pyarrow for Parquet: pip install \"fastnn\[cli\]\""):
         fn.read_batches(tmp_path / "t.parquet", "y")
