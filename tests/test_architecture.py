@@ -26,7 +26,7 @@ FLOORS = [
      "layers.batch_norm", "layers.layer_norm", "layers.embedding", "layers", "losses.link", "losses", "metrics.base", "metrics.labels", "metrics.classification",
      "metrics.regression", "metrics", "optimizers"],
     # user data
-    ["data.class_weights", "data.sparse", "data.shuffle", "data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches",
+    ["data.class_weights", "data.sparse", "data.shuffle", "data.ports", "data.digits", "data.readers", "data.converters", "data.sets", "data.fetch", "data.split", "data.standardize", "data.running", "data.table", "data.table_files", "data.batches",
      "data.examples", "data.series", "data.inputs", "data.windows", "data.feed", "data"],
     # F3: graphs of layers
     ["graph.structure", "graph.layer_view", "graph.assembly", "graph.outputs", "graph.binding", "graph.answers", "graph.graph", "graph.quantize", "graph.quantized", "graph.summary", "graph.stream", "graph.resampling", "graph"],
@@ -57,7 +57,7 @@ FLOORS = [
     # the report shows what metrics, plotting and insight find, on one page
     ["reporting.subject", "reporting.scores", "reporting.page", "reporting.figures", "reporting.sections", "reporting.mistakes", "reporting.content", "reporting.report", "reporting"],
     # the command line uses leaves
-    ["cli.files", "cli.model", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.export", "cli.bench", "cli", "__main__"],
+    ["cli.files", "cli.model", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.export", "cli.bench", "cli.data", "cli", "__main__"],
     # what users import
     [""],
 ]  # fmt: skip
@@ -77,12 +77,16 @@ OPTIONAL = {
     "google",
     "torch",
     "keras",
+    "pooch",
+    "tensorboardX",
+    "mlflow",
+    "graphviz",
 }
 BLAS = {"_core.blas", "_core.blas_int"}
 STATE = "fnn_pool.c"  # the one C file that may have mutable globals, and threads
 STATE_HEADERS = {"pthread.h", "sched.h", "signal.h", "stdatomic.h", "stdbool.h", "time.h", "unistd.h"}
 # They use the package by its public names, within functions.
-FRIENDS = {"cli.bench", "cli.demo", "cli.export", "cli.info", "cli.predict", "cli.report", "cli.train"}
+FRIENDS = {"cli.bench", "cli.data", "cli.demo", "cli.export", "cli.info", "cli.predict", "cli.report", "cli.train"}
 
 
 def name_of(path):

@@ -1,10 +1,10 @@
-"""The command line: ``python -m fastnn demo | train | predict | report | export | bench | info``."""
+"""The command line: ``python -m fastnn demo | train | predict | report | export | bench | data | info``."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from fastnn.cli import bench, demo, export, info, predict, report, train
+from fastnn.cli import bench, data, demo, export, info, predict, report, train
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     """Return the parser; a command is a module with ``HELP``, ``add_options`` and ``run``, its docstring the words."""
     parser = argparse.ArgumentParser(prog="fastnn", description="Small neural networks on the CPU.")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for command in (demo, train, predict, report, export, bench, info):
+    for command in (demo, train, predict, report, export, bench, data, info):
         name = command.__name__.rpartition(".")[2]
         one = commands.add_parser(name, help=command.HELP, description=command.run.__doc__, formatter_class=_Help)
         command.add_options(one)
