@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from fastnn.graph.graph import KINDS, Graph
 from fastnn.graph.quantized import FACE, QuantizedGraph
 from fastnn.graph.structure import chain, trace
-from fastnn.graph.summary import aligned, describe, describe_quantized
+from fastnn.graph.summary import aligned, describe, describe_html, describe_quantized, describe_quantized_html
 from fastnn.layers.base import Layer, Shape, Tensor, check_tensors
 from fastnn.optimizers import Optimizer
 
@@ -95,6 +95,9 @@ class Network(Graph):
         13 parameters, 52 bytes
         """
         return describe(self)
+
+    def _repr_html_(self) -> str:
+        return describe_html(self)
 
     # ---- learning --------------------------------------------------------------------------------------------------
 
@@ -557,6 +560,9 @@ class QuantizedNetwork(QuantizedGraph):
         2,305 parameters, 3,144 bytes instead of 9,220 in float32
         """
         return describe_quantized(self)
+
+    def _repr_html_(self) -> str:
+        return describe_quantized_html(self)
 
     def evaluate(
         self,

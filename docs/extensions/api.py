@@ -53,7 +53,13 @@ ALSO = (
 )
 # Specifications are described by their parameters; only the bases show the methods, for who derives from them.
 BASES = (fn.Layer, fn.losses.Loss, fn.optimizers.Optimizer, fn.schedules.Schedule, fn.initializers.Initializer)
-SHOWN_WITH = {"graph.layer_view": "network", "graph.outputs": "network"}
+SHOWN_WITH = {
+    "graph.layer_view": "network",
+    "graph.outputs": "network",
+    "training.csv_logger": "training.callbacks",
+    "training.tensorboard": "training.callbacks",
+    "training.mlflow": "training.callbacks",
+}
 
 
 def public_names() -> dict[str, list[str]]:

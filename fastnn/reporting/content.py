@@ -8,12 +8,14 @@ import numpy as np
 
 from fastnn.graph.summary import total
 from fastnn.layers.base import Shape
+from fastnn.markup.html import Html
 from fastnn.metrics import confusion_matrix, mean_absolute_error, mean_squared_error, r2
+from fastnn.metrics.calibration import calibration
 from fastnn.reporting import sections
 from fastnn.reporting.mistakes import worst
-from fastnn.reporting.page import Html, page
+from fastnn.reporting.page import page
 from fastnn.reporting.page import scores as tiles
-from fastnn.reporting.scores import calibration, class_scores
+from fastnn.reporting.scores import class_scores
 from fastnn.reporting.subject import Subject
 from fastnn.training.history import History
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.metrics.calibration import Calibration
 from fastnn.plotting import figure as draw
-from fastnn.reporting.scores import Calibration
 
 MOST_POINTS = 1000  # of a cloud; more of them say no more, and make the page large
 # Colours of the pictures, and the variables of the page that take their place.

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from fastnn.layers.base import Shape
+from fastnn.markup.html import Html, element, table
 from fastnn.reporting.figures import plot_images
-from fastnn.reporting.page import Html, element, table
 from fastnn.reporting.sections import picture
 from fastnn.reporting.subject import Subject
 

@@ -10,6 +10,8 @@ from typing import Any
 from fastnn._spec import require_count
 from fastnn.formats.files import write_atomically
 from fastnn.layers.base import Shape, as_shape
+from fastnn.markup.html import element, pairs
+from fastnn.markup.notebook import shown
 from fastnn.plotting.figure import require_matplotlib
 from fastnn.reporting.subject import WHO, Subject, as_names, subject_of
 from fastnn.training.history import History
@@ -34,6 +36,11 @@ class Report:
     path: Path
     task: str
     scores: dict[str, float]
+
+    def _repr_html_(self) -> str:
+        link = element("p", element("a", self.path.name, href=self.path.absolute().as_uri()))
+        rows = [(name.replace("_", " "), f"{value:.4g}") for name, value in self.scores.items()]
+        return shown(link, pairs(rows, caption=f"Report of a {self.task}"))
 
 
 def report(

@@ -14,11 +14,13 @@ from fastnn.insight.histograms import histograms
 from fastnn.insight.importance import permutation_importance
 from fastnn.insight.plots import plot_gradient_flow, plot_histograms, plot_importance
 from fastnn.layers.base import Shape
+from fastnn.markup.html import Html, element, pairs, table
+from fastnn.metrics.calibration import Calibration
 from fastnn.network import Network
 from fastnn.plotting import plot_confusion_matrix, plot_history
 from fastnn.reporting.figures import MOST_POINTS, plot_calibration, plot_regression, svg
-from fastnn.reporting.page import Html, element, matrix, pairs, table
-from fastnn.reporting.scores import Calibration, ClassScores
+from fastnn.reporting.page import matrix
+from fastnn.reporting.scores import ClassScores
 from fastnn.reporting.subject import Subject
 from fastnn.training.history import History
 
