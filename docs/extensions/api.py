@@ -128,8 +128,13 @@ def write(app: "Sphinx") -> None:
     for module, (_, text) in pages.items():
         write_if_changed(folder / f"{module}.rst", text)
     lines = ["API reference", "=============", "", "Public names are those of ``import fastnn as fn``.", ""]
-    lines += [".. toctree::", "   :maxdepth: 2", ""]
-    write_if_changed(folder / "index.rst", "\n".join([*lines, *(f"   {module}" for module in pages), ""]))
+    lines += [".. currentmodule:: fastnn", ""]
+    for module, names in public_names().items():
+        title = pages[module][0]
+        lines += [title, "-" * len(title), "", f":doc:`In full <{module}>`", "", ".. autosummary::", ""]
+        lines += [*(f"   {name.removeprefix('fastnn.')}" for name in names), ""]
+    lines += [".. toctree::", "   :hidden:", "", *(f"   {module}" for module in pages), ""]
+    write_if_changed(folder / "index.rst", "\n".join(lines))
 
 
 def write_if_changed(path: Path, text: str) -> None:
