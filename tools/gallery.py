@@ -3,8 +3,8 @@
     python tools/gallery.py              # the short version of all
     python tools/gallery.py gan control --whole
 
-The pictures lie in docs/gallery/, small enough to be kept with the source.  Which picture of a script is shown, and what
-its whole version found, stands in docs/gallery/examples.toml.
+The pictures lie in docs/gallery/, small enough to be kept with the source.  Which picture is shown, and what a
+whole version found, stands in docs/gallery/examples.toml.
 """
 
 import argparse
@@ -18,7 +18,9 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "gallery"
-WIDTH, COLORS = 560, 48
+WIDTH = 560
+COLORS = (48, 24, 12)  # fewer where the picture would be larger than
+MOST_BYTES = 45_000
 
 
 def shrink(picture: Path, target: Path) -> int:
@@ -27,7 +29,10 @@ def shrink(picture: Path, target: Path) -> int:
         whole = image.convert("RGB")
     height = round(whole.height * WIDTH / whole.width)
     small = whole.resize((WIDTH, height), Image.Resampling.LANCZOS)
-    small.quantize(COLORS, dither=Image.Dither.NONE).save(target, optimize=True)
+    for colors in COLORS:
+        small.quantize(colors, dither=Image.Dither.NONE).save(target, optimize=True)
+        if target.stat().st_size <= MOST_BYTES:
+            break
     return target.stat().st_size
 
 
