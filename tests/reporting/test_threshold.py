@@ -138,7 +138,7 @@ def test_a_pipeline_over_a_frame(tmp_path):
         pytest.importorskip(f"sklearn.{name}") for name in ("compose", "pipeline", "preprocessing")
     )
     frame = pandas.DataFrame({"age": random.normal(40, 10, 200), "colour": random.choice(["red", "blue", "grey"], 200)})
-    y = np.where((frame["colour"] == "red") ^ (random.uniform(size=200) < 0.2), "yes", "no")
+    y = np.where((frame["colour"] == "red") ^ (random.uniform(size=200) < 0.03), "yes", "no")
     columns = compose.make_column_transformer(
         (preprocessing.StandardScaler(), ["age"]), (preprocessing.OneHotEncoder(), ["colour"])
     )
