@@ -16,11 +16,16 @@ extensions = [
     "sphinx.ext.autosummary",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
+    "sphinx_design",
+    "sphinx_copybutton",
     "mathml",
     "api",
     "scripts",
 ]
-exclude_patterns = ["chapters", "guide/*.ipynb", "**/README.*"]
+exclude_patterns = ["chapters", "gallery", "guide/*.ipynb", "**/README.*"]
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "  # what is copied can be typed: no prompts, no output
+copybutton_prompt_is_regexp = True
 
 html_theme = "pydata_sphinx_theme"
 html_title = "fastnn"

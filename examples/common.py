@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 import fastnn as fn
+from fastnn.data.sets import SETS
 
 COMPARE = {"<=": operator.le, ">=": operator.ge}
 Figures = dict[str, float]
@@ -30,17 +31,28 @@ class MissingData(FileNotFoundError):
 
 
 def data(name: str) -> Path:
-    """Return a file or folder of the data: in the folder named by FASTNN_DATA, or in ../shared/data.
+    """Return a file or folder of the data.
+
+    It lies in the folder named by FASTNN_DATA, in ../shared/data, or where ``python -m fastnn data`` puts it.
 
     Raises
     ------
     MissingData
         If it is not there.
     """
-    root = Path(os.environ.get("FASTNN_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    if not (root / name).exists():
-        raise MissingData(f"expected {name} in {root}; set FASTNN_DATA to the folder that holds it")
-    return root / name
+    shared = Path(__file__).parents[2] / "shared" / "data"
+    if "FASTNN_DATA" not in os.environ and (shared / name).exists():
+        return shared / name
+    try:
+        root = fn.data_folder()
+        if (root / name).exists():
+            return root / name
+        place = f"in {root}"
+    except ImportError:  # pooch knows where the user's cache is, and nothing can have been fetched without it
+        place = "here"
+    one = next(one for one in SETS.values() if one.folder == name.partition("/")[0])
+    way = f"python -m fastnn data {one.name}" if one.files else f"see {one.page} ({one.licence})"
+    raise MissingData(f"expected {name} {place}; fetch it: {way}; or set FASTNN_DATA to the folder that holds it")
 
 
 def mnist() -> tuple[Labelled, Labelled]:

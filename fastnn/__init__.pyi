@@ -44,6 +44,7 @@ from fastnn.graph.stream import Stream as Stream
 from fastnn.initializers import Orthogonal as Orthogonal
 from fastnn.initializers import VarianceScaling as VarianceScaling
 from fastnn.insight import Attribution as Attribution
+from fastnn.insight import Calibrated as Calibrated
 from fastnn.insight import GradientFlow as GradientFlow
 from fastnn.insight import Histograms as Histograms
 from fastnn.insight import IntegratedGradients as IntegratedGradients
@@ -51,6 +52,7 @@ from fastnn.insight import LinearProbes as LinearProbes
 from fastnn.insight import MaximisedInputs as MaximisedInputs
 from fastnn.insight import PermutationImportance as PermutationImportance
 from fastnn.insight import RateSweep as RateSweep
+from fastnn.insight import calibrate as calibrate
 from fastnn.insight import gradcheck as _gradcheck
 from fastnn.insight import gradient_flow as gradient_flow
 from fastnn.insight import histograms as histograms
@@ -89,8 +91,10 @@ from fastnn.optimizers import AdamW as AdamW
 from fastnn.optimizers import AMSGrad as AMSGrad
 from fastnn.optimizers import Group as Group
 from fastnn.optimizers import RMSprop as RMSprop
+from fastnn.plotting import ModelPicture as ModelPicture
 from fastnn.plotting import plot_confusion_matrix as plot_confusion_matrix
 from fastnn.plotting import plot_history as plot_history
+from fastnn.plotting import plot_model as plot_model
 from fastnn.reporting import Report as Report
 from fastnn.reporting import report as report
 from fastnn.schedules import CosineDecay as CosineDecay
@@ -109,8 +113,11 @@ from fastnn.training.callbacks import EarlyStopping as EarlyStopping
 from fastnn.training.callbacks import EpochLog as EpochLog
 from fastnn.training.callbacks import LearningRateLogger as LearningRateLogger
 from fastnn.training.callbacks import ProgressBar as ProgressBar
+from fastnn.training.csv_logger import CSVLogger as CSVLogger
 from fastnn.training.history import History as History
 from fastnn.training.many import fit_many as fit_many
+from fastnn.training.mlflow import MLflow as MLflow
+from fastnn.training.tensorboard import TensorBoard as TensorBoard
 
 # What makes networks of files and of other libraries' models stands below Network and cannot name it: here it does.
 def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -> Network: ...  # noqa: F405

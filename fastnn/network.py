@@ -12,7 +12,7 @@ from fastnn.graph.kinds import KINDS
 from fastnn.graph.outputs import probabilities
 from fastnn.graph.quantized import FACE, QuantizedGraph
 from fastnn.graph.structure import chained, trace
-from fastnn.graph.summary import aligned, describe, describe_quantized
+from fastnn.graph.summary import aligned, describe, describe_html, describe_quantized, describe_quantized_html
 from fastnn.layers.base import Layer, Shape, Tensor, check_tensors
 from fastnn.optimizers import Optimizer
 
@@ -135,6 +135,9 @@ class Network(Graph):
         array([[0.25, 0.25, 0.25, 0.25]])
         """
         return probabilities("predict_proba", self.plan, self.losses, self.output_shapes, self.predict(X))
+
+    def _repr_html_(self) -> str:
+        return describe_html(self)
 
     # ---- learning --------------------------------------------------------------------------------------------------
 
@@ -678,6 +681,9 @@ class QuantizedNetwork(QuantizedGraph):
             As there.
         """
         return probabilities("predict_proba", self.plan, self.losses, self.output_shapes, self.predict(X))
+
+    def _repr_html_(self) -> str:
+        return describe_quantized_html(self)
 
     def evaluate(
         self,

@@ -20,18 +20,18 @@ FLOORS = [
      "_core.ops.quantized", "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.reduce", "_core.ops.embedding", "_core.ops.custom", "_core.ops",
      "_core.plan", "_core.workspace", "_core.idle", "_core.hits", "_core.loss", "_core.optimizer", "_core.claim", "_core.rows", "_core.lanes", "_core.evaluator", "_core.trainer", "_core.moments", "_core.engine", "_core.stream", "_core.capi"],
     # F2: specifications in plain Python
-    ["_version", "_spec", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
+    ["_version", "_spec", "markup", "markup.html", "markup.notebook", "markup.chart", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
      "layers.dropconnect", "layers.phase_dense", "layers.dropout", "layers.reshape", "layers.merge", "layers.composite", "layers.residual", "layers.input",
      "layers.recurrent", "layers.simple_rnn", "layers.lstm", "layers.gru", "layers.bidirectional", "layers.custom",
      "layers.batch_norm", "layers.layer_norm", "layers.scale", "layers.reduce", "layers.embedding", "layers", "losses.link", "losses", "metrics.base", "metrics.labels", "metrics.classification",
-     "metrics.regression", "metrics", "optimizers"],
+     "metrics.regression", "metrics.calibration", "metrics", "optimizers"],
     # user data
-    ["data.class_weights", "data.sparse", "data.containers", "data.shuffle", "data.sequences", "data.numbers", "data.targets", "data.ports", "data.digits", "data.readers", "data.split", "data.standardize", "data.running", "data.texts", "data.values", "data.columns", "data.row_numbers", "data.rules", "data.study", "data.learning", "data.frames", "data.encoder", "data.table_files", "data.table", "data.batches",
+    ["data.class_weights", "data.sparse", "data.containers", "data.shuffle", "data.sequences", "data.numbers", "data.targets", "data.ports", "data.digits", "data.readers", "data.converters", "data.sets", "data.fetch", "data.split", "data.standardize", "data.running", "data.texts", "data.values", "data.columns", "data.row_numbers", "data.rules", "data.study", "data.learning", "data.frames", "data.encoder", "data.table_files", "data.table", "data.batches",
      "data.examples", "data.series", "data.timeline", "data.fill", "data.inputs", "data.roll_out", "data.windows", "data.feed", "data"],
     # F3: graphs of layers
     ["graph.kinds", "graph.structure", "graph.padding", "graph.layer_view", "graph.assembly", "graph.composition", "graph.outputs", "graph.binding", "graph.answers", "graph.passes", "graph.weights", "graph.graph", "graph.quantize", "graph.quantized", "graph.summary", "graph.stream", "graph.resampling", "graph"],
     # F4: learning
-    ["training.progress", "training.history", "training.callbacks", "training.loop", "training.many", "training"],
+    ["training.progress", "training.history", "training.callbacks", "training.csv_logger", "training.tensorboard", "training.mlflow", "training.loop", "training.many", "training"],
     # files, and what other programs read and write; the header of the interface for C
     ["formats.files", "formats.earlier", "formats.arrays", "formats.safetensors", "formats.weights", "formats.activations", "formats.gates", "formats.foreign", "formats.sklearn",
      "formats.c.text", "formats.c.products", "formats.c.functions", "formats.c.program", "formats.c.recurrent", "formats.c.emitters",
@@ -44,10 +44,10 @@ FLOORS = [
     # F5: the face
     ["network", "capi"],
     # what draws
-    ["plotting.figure", "plotting.curves", "plotting"],
+    ["plotting.figure", "plotting.curves", "plotting.layers", "plotting.model", "plotting"],
     # F6: leaves, each on its own
     ["insight.score", "insight.gradcheck", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.importance", "insight.probes", "insight.flow",
-     "insight.histograms", "insight.range_test", "insight.plots", "insight"],
+     "insight.histograms", "insight.calibrate", "insight.range_test", "insight.plots", "insight"],
     ["estimators.parameters", "estimators.routing", "estimators.peers", "estimators.encoding", "estimators.available", "estimators.rows", "estimators.targets",
      "estimators.holdout", "estimators.design", "estimators.objective", "estimators.pace", "estimators.stopping",
      "estimators.lbfgs", "estimators.rules", "estimators.files", "estimators.fitted", "estimators.base",
@@ -55,9 +55,9 @@ FLOORS = [
     ["online.arguments", "online.model", "online.regressor", "online.classifier", "online"],
     ["ensemble.ensemble", "ensemble"],
     # the report shows what metrics, plotting and insight find, on one page
-    ["reporting.subject", "reporting.scores", "reporting.page", "reporting.figures", "reporting.sections", "reporting.mistakes", "reporting.content", "reporting.report", "reporting"],
+    ["reporting.features", "reporting.subject", "reporting.scores", "reporting.threshold", "reporting.page", "reporting.figures", "reporting.sections", "reporting.mistakes", "reporting.content", "reporting.report", "reporting"],
     # the command line uses leaves
-    ["cli.reading", "cli.files", "cli.model", "cli.threshold", "cli.others", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.export", "cli.bench", "cli", "__main__"],
+    ["cli.reading", "cli.files", "cli.model", "cli.threshold", "cli.others", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.export", "cli.bench", "cli.data", "cli", "__main__"],
     # what users import
     [""],
 ]  # fmt: skip
@@ -77,13 +77,17 @@ OPTIONAL = {
     "google",
     "torch",
     "keras",
+    "pooch",
+    "tensorboardX",
+    "mlflow",
+    "graphviz",
 }
 BLAS = {"_core.blas", "_core.blas_int"}
 STATE = "fnn_pool.c"  # the one C file that may have mutable globals, and threads
 STATE_HEADERS = {"pthread.h", "sched.h", "signal.h", "stdatomic.h", "stdbool.h", "time.h", "unistd.h"}
 # They use the package by its public names, within functions.
 FRIENDS = {
-    "cli.bench", "cli.demo", "cli.export", "cli.info", "cli.others", "cli.predict", "cli.report", "cli.train"
+    "cli.bench", "cli.data", "cli.demo", "cli.export", "cli.info", "cli.others", "cli.predict", "cli.report", "cli.train"
 }  # fmt: skip
 
 

@@ -470,4 +470,6 @@ def test_info(capsys):
 def test_module_entry():
     found = subprocess.run([sys.executable, "-m", "fastnn", "--help"], capture_output=True, text=True, check=False)
     assert found.returncode == 0
-    assert all(name in found.stdout for name in ("demo", "train", "predict", "report", "export", "bench", "info"))
+    assert all(
+        name in found.stdout for name in ("demo", "train", "predict", "report", "export", "bench", "data", "info")
+    )

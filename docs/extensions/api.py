@@ -53,7 +53,13 @@ ALSO = (
 )
 # Specifications are described by their parameters; only the bases show the methods, for who derives from them.
 BASES = (fn.Layer, fn.losses.Loss, fn.optimizers.Optimizer, fn.schedules.Schedule, fn.initializers.Initializer)
-SHOWN_WITH = {"graph.layer_view": "network", "graph.outputs": "network"}
+SHOWN_WITH = {
+    "graph.layer_view": "network",
+    "graph.outputs": "network",
+    "training.csv_logger": "training.callbacks",
+    "training.tensorboard": "training.callbacks",
+    "training.mlflow": "training.callbacks",
+}
 
 
 def public_names() -> dict[str, list[str]]:
@@ -122,8 +128,13 @@ def write(app: "Sphinx") -> None:
     for module, (_, text) in pages.items():
         write_if_changed(folder / f"{module}.rst", text)
     lines = ["API reference", "=============", "", "Public names are those of ``import fastnn as fn``.", ""]
-    lines += [".. toctree::", "   :maxdepth: 2", ""]
-    write_if_changed(folder / "index.rst", "\n".join([*lines, *(f"   {module}" for module in pages), ""]))
+    lines += [".. currentmodule:: fastnn", ""]
+    for module, names in public_names().items():
+        title = pages[module][0]
+        lines += [title, "-" * len(title), "", f":doc:`In full <{module}>`", "", ".. autosummary::", ""]
+        lines += [*(f"   {name.removeprefix('fastnn.')}" for name in names), ""]
+    lines += [".. toctree::", "   :hidden:", "", *(f"   {module}" for module in pages), ""]
+    write_if_changed(folder / "index.rst", "\n".join(lines))
 
 
 def write_if_changed(path: Path, text: str) -> None:

@@ -1,10 +1,11 @@
-"""The pages of the scripts in examples/: what each shows, what its figures should be, and its code."""
+"""The pages of the scripts in examples/: what each shows and found, what its figures should be, and its code."""
 
 import ast
 import importlib
 import inspect
 import re
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 FOLDER = Path(__file__).parents[2] / "examples"
+GALLERY = Path(__file__).parents[1] / "gallery"  # pictures, and what was found
 
 
 def scripts() -> dict[str, ModuleType]:
@@ -40,34 +42,58 @@ def escape(text: str) -> str:
     return re.sub(r"([\\*`|_])", r"\\\1", text)
 
 
-def page(name: str, module: ModuleType) -> str:
+def page(name: str, module: ModuleType, entry: dict[str, str]) -> str:
     """Return the page of one example."""
-    about, title = inspect.getdoc(module) or "", f"{name}.py"
+    about, script = inspect.getdoc(module) or "", f"{name}.py"
+    title = entry["title"]
     goals = [f"   * - {escape(figure)}\n     - ``{goal}``" for figure, goal in module.GOALS.items()]
     table = [".. list-table::", "   :header-rows: 1", "", "   * - figure", "     - goal", *goals, ""]
-    code = [f".. literalinclude:: ../../examples/{title}", "   :language: python", ""]
-    return "\n".join([title, "=" * len(title), "", about, "", *(table if goals else []), *code])
+    picture = [f".. image:: ../gallery/{name}.png", "   :class: example-page", f"   :alt: What {script} draws.", ""]
+    found = [f"**Found:** {escape(entry['found'])}.", ""]
+    code = [".. rubric:: The script", "", f".. literalinclude:: ../../examples/{script}", "   :language: python", ""]
+    shown = picture if (GALLERY / f"{name}.png").exists() else []
+    return "\n".join([title, "=" * len(title), "", about, "", *shown, *found, *(table if goals else []), *code])
+
+
+def card(name: str, module: ModuleType, entry: dict[str, str]) -> list[str]:
+    """Return the card of one example."""
+    summary = (inspect.getdoc(module) or "").partition("\n\n")[0].replace("\n", " ")
+    image = [f"      :img-top: ../gallery/{name}.png"] if (GALLERY / f"{name}.png").exists() else []
+    head = [f"   .. grid-item-card:: {entry['title']}", f"      :link: {name}", "      :link-type: doc"]
+    return [
+        *head,
+        "      :class-card: example-card",
+        *image,
+        "",
+        f"      {summary}",
+        "",
+        f"      *{escape(entry['found'])}*",
+        "",
+    ]
 
 
 def write(app: "Sphinx") -> None:
-    """Write the pages, and the table of them."""
+    """Write the pages, and the gallery of them."""
     folder = Path(app.srcdir) / "examples"
     folder.mkdir(exist_ok=True)
+    entries = tomllib.loads((GALLERY / "examples.toml").read_text(encoding="utf-8"))
     found = scripts()
+    if set(found) != set(entries):
+        raise ValueError(f"gallery/examples.toml: expected {sorted(found)}, got {sorted(entries)}")
     for old in folder.glob("*.rst"):
         if old.stem not in found:
             old.unlink()
-    rows = []
-    for name, module in found.items():
-        write_if_changed(folder / f"{name}.rst", page(name, module))
-        summary = (inspect.getdoc(module) or "").partition("\n\n")[0].replace("\n", " ")
-        goals = "\n       ".join(f"| {escape(figure)} ``{goal}``" for figure, goal in module.GOALS.items())
-        rows.append(f"   * - :doc:`{name}`\n     - {summary}\n     - {goals}")
-    text = (Path(app.srcdir) / "examples.rst.in").read_text()
-    head = [".. list-table::", "   :header-rows: 1", "   :widths: 15 45 40", ""]
-    head += ["   * - script", "     - what it shows", "     - figures and goals"]
-    contents = ["", ".. toctree::", "   :hidden:", "", *(f"   {name}" for name in found), ""]
-    write_if_changed(folder / "index.rst", "\n".join([text, *head, *rows, *contents]))
+    groups: dict[str, list[str]] = {}
+    for name, entry in entries.items():
+        write_if_changed(folder / f"{name}.rst", page(name, found[name], entry))
+        groups.setdefault(entry["group"], []).append(name)
+    lines = [(Path(app.srcdir) / "examples.rst.in").read_text()]
+    for group, names in groups.items():
+        lines += [group, "-" * len(group), "", ".. grid:: 1 2 3 3", "   :gutter: 3", ""]
+        for name in names:
+            lines += card(name, found[name], entries[name])
+    contents = ["", ".. toctree::", "   :hidden:", "", *(f"   {name}" for name in entries), ""]
+    write_if_changed(folder / "index.rst", "\n".join([*lines, *contents]))
 
 
 def setup(app: "Sphinx") -> dict[str, Any]:

@@ -5,6 +5,8 @@ from fastnn.data.batches import read_batches as read_batches
 from fastnn.data.digits import load_digits as load_digits
 from fastnn.data.encoder import TableEncoder as TableEncoder
 from fastnn.data.examples import Examples as Examples
+from fastnn.data.fetch import data_folder as data_folder
+from fastnn.data.fetch import fetch_data as fetch_data
 from fastnn.data.readers import read_idx as read_idx
 from fastnn.data.readers import read_npz as read_npz
 from fastnn.data.running import RunningStandardizer as RunningStandardizer

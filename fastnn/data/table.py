@@ -11,6 +11,9 @@ import numpy.typing as npt
 from fastnn.data.columns import Category
 from fastnn.data.encoder import TableEncoder
 from fastnn.data.table_files import Reading, Tables, open_tables
+from fastnn.markup.html import Html
+from fastnn.markup.html import table as html_table
+from fastnn.markup.notebook import shown
 
 Array = npt.NDArray[Any]
 
@@ -44,6 +47,22 @@ class Table:
     columns: list[str]
     categories: dict[str, list[str]] = field(default_factory=dict)
     encoder: TableEncoder = field(default_factory=TableEncoder)
+
+    def _repr_html_(self) -> str:
+        return shown(first_rows(self))
+
+
+def first_rows(table: Table, rows: int = 5, columns: int = 12) -> Html:
+    """Return the first rows and columns of a table, and how many there are of both."""
+    names = table.feature_names[:columns]
+    head = ["row", *([] if table.y is None else [table.target_name]), *names]
+    found = []
+    for i, x in enumerate(table.X[:rows, :columns]):
+        found.append([str(i), *([] if table.y is None else [str(table.y[i])]), *(f"{value:.6g}" for value in x)])
+    caption = f"Table of {len(table.X):,} rows and {table.X.shape[1]:,} features"
+    if table.X.shape[1] > columns:
+        caption += f", the first {columns}"
+    return html_table(head, found, caption=caption)
 
 
 def read_table(

@@ -14,6 +14,9 @@ from fastnn.estimators.design import weights_and_biases
 from fastnn.estimators.pace import Pace
 from fastnn.estimators.peers import kind
 from fastnn.estimators.routing import Routed
+from fastnn.graph.summary import HEAD, rows_of, total
+from fastnn.markup.html import element, table
+from fastnn.markup.notebook import shown
 from fastnn.network import Sequential
 from fastnn.training.history import History
 
@@ -39,6 +42,11 @@ class Fitted(Routed):
     _views: tuple[list[np.ndarray], list[np.ndarray]]
     _optimizer: Pace | None
     _no_improvement_count: int
+
+    def _repr_html_(self) -> str:
+        net = vars(self).get("network_")
+        parts = [] if net is None else [table(HEAD, rows_of(net), caption=f"network_: {total(net)}", texts=4)]
+        return shown(element("code", repr(self)), *parts)
 
     # ---- the network and its weights ---------------------------------------------------------------------------------
 

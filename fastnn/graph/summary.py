@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from fastnn.graph.graph import Graph
 from fastnn.graph.quantized import QuantizedGraph
 from fastnn.layers.base import batched
+from fastnn.markup.html import table
+from fastnn.markup.notebook import shown
 
 HEAD = ("layer", "type", "reads", "output", "parameters")
+QUANTIZED_HEAD = ("layer", "type", "reads", "output", "weights", "parameters", "bytes")
 
 
 def describe(net: Graph) -> str:
@@ -14,6 +17,12 @@ def describe(net: Graph) -> str:
     rows: list[tuple[str, ...]] = [HEAD, *rows_of(net)]
     rows.insert(1, tuple("-" * max(map(len, column)) for column in zip(*rows, strict=True)))
     return "\n".join([f"{type(net).__name__}, {net.dtype}, seed {net.seed}", *aligned(rows, 4), total(net)])
+
+
+def describe_html(net: Graph) -> str:
+    """Return the table for a notebook."""
+    caption = f"{type(net).__name__}, {net.dtype}: {total(net)}"
+    return shown(table(HEAD, rows_of(net), caption=caption, texts=4))
 
 
 def aligned(rows: Sequence[tuple[str, ...]], texts: int) -> list[str]:
@@ -48,9 +57,30 @@ def total(net: Graph) -> str:
 
 def describe_quantized(net: QuantizedGraph) -> str:
     """Return the table of a quantised network as text: what is narrow, what stays float32, and the bytes of each."""
+    rows: list[tuple[str, ...]] = [QUANTIZED_HEAD, *quantized_rows(net)]
+    rows.insert(1, tuple("-" * max(map(len, column)) for column in zip(*rows, strict=True)))
+    return "\n".join([f"{type(net).__name__}, weights in {net.weights_dtype}", *aligned(rows, 5), quantized_total(net)])
+
+
+def describe_quantized_html(net: QuantizedGraph) -> str:
+    """Return the table of a quantised network for a notebook."""
+    caption = f"{type(net).__name__}, weights in {net.weights_dtype}: {quantized_total(net)}"
+    return shown(table(QUANTIZED_HEAD, quantized_rows(net), caption=caption, texts=5))
+
+
+def quantized_total(net: QuantizedGraph) -> str:
+    """Return how many parameters there are, and their bytes beside those in float32."""
+    full = net.n_params * net.dtype.itemsize
+    return f"{net.n_params:,} parameters, {net.nbytes:,} bytes instead of {full:,} in float32"
+
+
+def quantized_rows(net: QuantizedGraph) -> list[tuple[str, ...]]:
+    """Return what stands in the table of a quantised network, for every input and layer."""
     several = len(net.input_shapes) > 1
     names = {i: name or (f"input_{i + 1}" if several else "input") for i, name in enumerate(net.structure.input_names)}
-    rows = [(names[i], "Input", "", batched(shape), "", "0", "0") for i, shape in enumerate(net.input_shapes)]
+    rows: list[tuple[str, ...]] = [
+        (names[i], "Input", "", batched(shape), "", "0", "0") for i, shape in enumerate(net.input_shapes)
+    ]
     seen: set[str] = set()
     matrices = net.matrices
     for applied in net.applications:
@@ -66,10 +96,4 @@ def describe_quantized(net: QuantizedGraph) -> str:
         )
         seen.add(applied.name)
         names[applied.output] = applied.name
-    head = ("layer", "type", "reads", "output", "weights", "parameters", "bytes")
-    rows.insert(0, head)
-    rows.insert(1, tuple("-" * max(map(len, column)) for column in zip(*rows, strict=True)))  # type: ignore[arg-type]
-    end = (
-        f"{net.n_params:,} parameters, {net.nbytes:,} bytes instead of {net.n_params * net.dtype.itemsize:,} in float32"
-    )
-    return "\n".join([f"{type(net).__name__}, weights in {net.weights_dtype}", *aligned(rows, 5), end])
+    return rows

@@ -5,6 +5,7 @@ global state.
 """
 
 from fastnn.insight.attribution import Attribution, IntegratedGradients, integrated_gradients, saliency, smooth_grad
+from fastnn.insight.calibrate import Calibrated, calibrate
 from fastnn.insight.flow import GradientFlow, gradient_flow
 from fastnn.insight.histograms import Histograms, histograms
 from fastnn.insight.importance import PermutationImportance, permutation_importance
@@ -23,6 +24,7 @@ from fastnn.insight.range_test import RateSweep, lr_find, plot_lr_find
 
 __all__ = [
     "Attribution",
+    "Calibrated",
     "GradientFlow",
     "Histograms",
     "IntegratedGradients",
@@ -30,6 +32,7 @@ __all__ = [
     "MaximisedInputs",
     "PermutationImportance",
     "RateSweep",
+    "calibrate",
     "gradient_flow",
     "histograms",
     "integrated_gradients",

@@ -1,5 +1,6 @@
 """How much a network relies on each input: what is lost when the rows trade their values of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,9 @@ class PermutationImportance(Valued):
 
     Attributes
     ----------
-    values : ndarray of shape input_shape, float64
+    values : ndarray of shape input_shape, or (groups,), float64
         Mean rise of the loss when the element is shuffled among the rows.  Near 0: the network does not need it.
-    deviations : ndarray of shape input_shape, float64
+    deviations : ndarray of the same shape, float64
         Standard deviation of that rise over the shuffles.
     loss : float
         Of the rows as they are.
@@ -40,7 +41,14 @@ class PermutationImportance(Valued):
 
 
 def permutation_importance(
-    net: Any, X: Any, y: Any, *, repeats: int = 5, seed: int = 0, verbose: int | str = "auto"
+    net: Any,
+    X: Any,
+    y: Any,
+    *,
+    groups: Sequence[Sequence[int]] | None = None,
+    repeats: int = 5,
+    seed: int = 0,
+    verbose: int | str = "auto",
 ) -> PermutationImportance:
     """Shuffle one element of the input after the other among the rows, and see how far the loss rises.
 
@@ -52,6 +60,9 @@ def permutation_importance(
         At least 2 rows, better ones that the network has not learned from.
     y : array_like
         Targets as the loss takes them; for several outputs a list.
+    groups : list of lists of int, optional
+        Elements that are shuffled together, by their numbers in a flattened row, such as the columns made of one
+        category; ``values`` has one for each group.  Each element by itself, if not given.
     repeats : int
         Shuffles of each element.
     seed : int
@@ -101,12 +112,27 @@ def permutation_importance(
         return float(total / weight)
 
     before, random = loss(), np.random.default_rng(seed)
-    rises = np.empty((columns.shape[1], repeats))
-    for i in track(who, range(columns.shape[1]), verbose, unit="input"):
-        kept = columns[:, i].copy()
+    together = [[i] for i in range(columns.shape[1])] if groups is None else _groups(who, groups, columns.shape[1])
+    rises = np.empty((len(together), repeats))
+    for i, group in enumerate(track(who, together, verbose, total=len(together), unit="input")):
+        kept = columns[:, group].copy()
         for k in range(repeats):
-            columns[:, i] = random.permutation(kept)
+            columns[:, group] = random.permutation(kept)
             rises[i, k] = loss() - before
-        columns[:, i] = kept
-    shape = net.input_shape
+        columns[:, group] = kept
+    shape = net.input_shape if groups is None else (len(together),)
     return PermutationImportance(rises.mean(axis=1).reshape(shape), rises.std(axis=1).reshape(shape), before, repeats)
+
+
+def _groups(who: str, groups: Any, size: int) -> list[list[int]]:
+    """Return groups of elements, each within a row and in one group at most."""
+    try:
+        found = [[int(i) for i in group] for group in groups]
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{who}: expected groups to be a list of lists of numbers, got {groups!r:.80}") from error
+    every = [i for group in found for i in group]
+    if not found or not all(found) or len(set(every)) < len(every) or min(every) < 0 or max(every) >= size:
+        raise ValueError(
+            f"{who}: expected groups of numbers from 0 to {size - 1}, each in one of them at most, got {groups!r:.80}"
+        )
+    return found

@@ -48,7 +48,7 @@ def _check_names(who: str, names: Sequence[str] | None, size: int) -> None:
 def plot_gradient_flow(
     flow: GradientFlow | Mapping[str, GradientFlow] | tuple[Any, Any, Any], path: str | Path | None = None
 ) -> Any:
-    """Draw the norms of gradient, weights and update over depth, and the shares of dead and saturated units below.
+    """Draw the norms of gradient, weights and update over depth, and the shares of dead and saturated units, if any.
 
     Recurrent layers add the norm of the gradient of their state over time.
 
@@ -82,28 +82,31 @@ def plot_gradient_flow(
         flow = gradient_flow(*flow)
     flows = _by_title("plot_gradient_flow", flow, GradientFlow, ", or (net, X, y)")
     over_time = any(one.through_time for one in flows.values())
-    figure = draw.new_figure("plot_gradient_flow", max(7.5, 4.0 * len(flows) + 1.0), 9.2 if over_time else 6.4)
-    heights = [2.4, 1, 1.6] if over_time else [2.4, 1]
+    shared = any(np.nansum(share) > 0 for one in flows.values() for share in (one.dead, one.saturated))
+    heights = [2.4] + [1.0] * shared + [1.6] * over_time  # a panel that has nothing to show is left out
+    figure = draw.new_figure("plot_gradient_flow", max(7.5, 4.0 * len(flows) + 1.0), 1.84 * sum(heights) + 0.1)
     grid = figure.subplots(len(heights), len(flows), sharey="row", squeeze=False, height_ratios=heights)
     for column, (title, one) in enumerate(flows.items()):
-        norms, shares = grid[:2, column]
-        norms.sharex(shares)
-        norms.tick_params(labelbottom=False)
+        norms = lowest = grid[0, column]
         _draw_norms(norms, one)
-        _draw_shares(shares, one)
         norms.set_title(title, fontsize=13)
         draw.dress(norms, "", "norm" if column == 0 else "")
-        draw.dress(shares, "", "share" if column == 0 else "")
-        _layer_ticks(shares, one.layers)
+        if shared:
+            lowest = grid[1, column]
+            norms.sharex(lowest)
+            norms.tick_params(labelbottom=False)
+            _draw_shares(lowest, one)
+            draw.dress(lowest, "", "share" if column == 0 else "")
+        _layer_ticks(lowest, one.layers)
         if over_time:
             for name, values in one.through_time.items():
-                _draw_positive(grid[2, column], values, name)
-            grid[2, column].set_yscale("log")
+                _draw_positive(grid[-1, column], values, name)
+            grid[-1, column].set_yscale("log")
             if len(one.through_time) > 1:
-                grid[2, column].legend(frameon=False, fontsize=10)
-            draw.dress(grid[2, column], "time step", "norm of dh" if column == 0 else "")
+                grid[-1, column].legend(frameon=False, fontsize=10)
+            draw.dress(grid[-1, column], "time step", "norm of dh" if column == 0 else "")
     top = [line for axes in grid[0] for line in axes.get_lines() if not line.get_label().startswith("_")]
-    bars = [bar for axes in grid[1] for bar in axes.containers]
+    bars = [bar for axes in grid[1] for bar in axes.containers] if shared else []
     handles = {handle.get_label(): handle for handle in (*top, *bars)}
     figure.legend(handles=handles.values(), loc="outside upper center", ncols=len(handles), fontsize=11, frameon=False)
     return draw.finish(figure, path)

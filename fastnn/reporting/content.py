@@ -8,13 +8,16 @@ import numpy as np
 
 from fastnn.graph.summary import total
 from fastnn.layers.base import Shape
+from fastnn.markup.html import Html
 from fastnn.metrics import confusion_matrix, mean_absolute_error, mean_squared_error, r2
+from fastnn.metrics.calibration import calibration
 from fastnn.reporting import sections
 from fastnn.reporting.mistakes import worst
-from fastnn.reporting.page import Html, page
+from fastnn.reporting.page import page
 from fastnn.reporting.page import scores as tiles
-from fastnn.reporting.scores import calibration, class_scores
+from fastnn.reporting.scores import class_scores
 from fastnn.reporting.subject import Subject
+from fastnn.reporting.threshold import curves
 from fastnn.training.history import History
 
 Sections = list[tuple[str, Html]]
@@ -23,6 +26,7 @@ SHOWN = {
     "accuracy": ("accuracy", ".2%"), "most_frequent": ("most frequent class", ".2%"), "macro_f1": ("mean F1", ".3f"),
     "r2": ("R\u00b2", ".4f"), "mean_absolute_error": ("mean absolute error", ".4g"),
     "root_mean_squared_error": ("root mean squared error", ".4g"), "loss": ("loss", ".4g"),
+    "roc_auc": ("area under the ROC curve", ".4f"), "average_precision": ("average precision", ".4f"),
     "calibration_error": ("calibration error", ".4f"),
 }  # fmt: skip
 
@@ -42,7 +46,7 @@ def content(
     net = subject.net
     scores, parts = _regressed(subject, seed) if subject.classes is None else _classified(subject, subject.classes)
     parts += [
-        ("Most wrong rows", worst(subject, rows, subject.X, shape)),
+        ("Most wrong rows", worst(subject, rows, names, shape)),
         ("Learning curves", sections.learning(history)),
         ("Network", Html(sections.architecture(net) + sections.training(net, history))),
     ]
@@ -67,10 +71,16 @@ def _classified(subject: Subject, classes: list[str]) -> tuple[dict[str, float],
     curve = None if subject.probabilities is None else calibration(subject.probabilities, subject.true)
     if curve is not None:
         scores["calibration_error"] = curve.error
-    return scores, [
-        ("Confusion", sections.decisions(counts, found, classes)),
-        ("Calibration", sections.calibrated(curve)),
-    ]
+    parts: Sections = [("Confusion", sections.decisions(counts, found, classes))]
+    two = (
+        None
+        if subject.probabilities is None or len(classes) != 2
+        else curves(subject.probabilities[:, 1], subject.true)
+    )
+    if two is not None:
+        scores |= {"roc_auc": two.roc_auc, "average_precision": two.average_precision}
+        parts.append(("Threshold", sections.thresholds(two, classes[1])))
+    return scores, [*parts, ("Calibration", sections.calibrated(curve))]
 
 
 def _regressed(subject: Subject, seed: int) -> tuple[dict[str, float], Sections]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.metrics.calibration import Calibration
 from fastnn.plotting import figure as draw
-from fastnn.reporting.scores import Calibration
+from fastnn.reporting.threshold import Curves
 
 MOST_POINTS = 1000  # of a cloud; more of them say no more, and make the page large
 # Colours of the pictures, and the variables of the page that take their place.
@@ -60,6 +61,32 @@ def plot_calibration(found: Calibration) -> Any:
     draw.dress(below, "probability of the predicted class", "rows")
     below.set_xlim(0, 1.02)
     below.set_xticks(np.arange(0, 1.1, 0.2))
+    return figure
+
+
+def plot_thresholds(found: Curves) -> Any:
+    """Draw recall over false alarms, and precision over recall, with the thresholds 0.5 and that of the best F1."""
+    figure = draw.new_figure("report", 9.6, 4.4)
+    left, right = figure.subplots(1, 2)
+    left.plot([0, 1], [0, 1], "--", color=draw.GREY, linewidth=1.2)
+    left.plot(np.r_[0, found.false_positive_rate], np.r_[0, found.recall], color=draw.BLUE, linewidth=2)
+    right.axhline(found.yes / (found.yes + found.no), linestyle="--", color=draw.GREY, linewidth=1.2)
+    right.step(
+        np.r_[0, found.recall], np.r_[found.precision[0], found.precision], where="pre", color=draw.BLUE, linewidth=2
+    )
+    half = found.at(0.5)
+    for place, name, color in ((half, "0.5", draw.ORANGE), (found.best, "best F1", draw.GREEN)):
+        if place is not None:
+            left.plot(found.false_positive_rate[place], found.recall[place], "o", color=color, markersize=8, label=name)
+            right.plot(found.recall[place], found.precision[place], "o", color=color, markersize=8, label=name)
+    for axes in (left, right):
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_ylim(-0.02, 1.04)
+    draw.dress(left, "false positive rate", "recall")
+    draw.dress(right, "recall", "precision")
+    for axes in (left, right):
+        draw.few_ticks(axes.xaxis)
+    left.legend(frameon=False, fontsize=10, loc="lower right", title="threshold")
     return figure
 
 

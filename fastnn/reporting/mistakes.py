@@ -1,28 +1,43 @@
 """The rows that a network gets most wrong."""
 
-from typing import Any
+from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
 from fastnn.layers.base import Shape
+from fastnn.markup.html import Html, element, table
+from fastnn.reporting.features import cells
 from fastnn.reporting.figures import plot_images
-from fastnn.reporting.page import Html, element, table
 from fastnn.reporting.sections import picture
 from fastnn.reporting.subject import Subject
 
+MOST_COLUMNS = 12  # of the inputs of a row
 
-def worst(subject: Subject, rows: int, X: Any, shape: Shape | None) -> Html:
-    """Return at most so many rows that the network got wrong: a table, and pictures if they are images."""
+
+def worst(subject: Subject, rows: int, names: Sequence[str] | None, shape: Shape | None) -> Html:
+    """Return at most so many rows that the network got wrong: tables of answers and inputs, or pictures of images."""
     order, true, predicted, listed = (_values if subject.classes is None else _classes)(subject, rows)
     if not len(order):
         return element("p", f"All {subject.rows:,} rows were answered right.")
     if shape is None:
-        return listed
-    images = np.asarray(X)[order].reshape(len(order), *shape)
+        return Html(listed + _inputs(subject, order, names))
+    images = np.asarray(subject.X)[order].reshape(len(order), *shape)
     titles = [f"{i}: {t}, not {p}" for i, t, p in zip(order, true, predicted, strict=True)]
     alt = f"The inputs of the rows in the table below, as images of {shape[0]} by {shape[1]}: " + "; ".join(titles)
     caption = f"Row: true {'value' if subject.classes is None else 'class'}, not the predicted one."
     return Html(picture(plot_images(images, titles), "worst", alt, caption) + listed)
+
+
+def _inputs(subject: Subject, order: np.ndarray, names: Sequence[str] | None) -> Html:
+    """Return what the network was given in these rows, as the user has it."""
+    if len(subject.net.input_shapes) > 1:
+        return Html("")
+    head, columns = cells(subject.source, order, names, MOST_COLUMNS)
+    size = prod(subject.net.input_shape) if subject.source.columns is None else len(subject.source.columns)
+    caption = "Their inputs" + (f", the first {MOST_COLUMNS} of {size:,}" if size > MOST_COLUMNS else "")
+    lines = zip([f"{i:,}" for i in order], *columns, strict=True)
+    return table(["row", *head], list(lines), caption=caption)
 
 
 Found = tuple[np.ndarray, list[str], list[str], Html]

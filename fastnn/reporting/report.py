@@ -10,6 +10,8 @@ from typing import Any
 from fastnn._spec import require_count
 from fastnn.formats.files import write_atomically
 from fastnn.layers.base import Shape, as_shape
+from fastnn.markup.html import element, pairs
+from fastnn.markup.notebook import shown
 from fastnn.plotting.figure import require_matplotlib
 from fastnn.reporting.subject import WHO, Subject, as_names, subject_of
 from fastnn.training.history import History
@@ -27,13 +29,19 @@ class Report:
         What the network was taken for.
     scores : dict of str to float
         "loss"; of a classification "accuracy", "most_frequent" (share of the most frequent class: what accuracy is
-        without looking), "macro_f1" and, where there are probabilities, "calibration_error"; of a regression "r2",
+        without looking), "macro_f1" and, where there are probabilities, "calibration_error", and for two classes
+        "roc_auc" and "average_precision" (of the second one); of a regression "r2",
         "mean_absolute_error" and "root_mean_squared_error".
     """
 
     path: Path
     task: str
     scores: dict[str, float]
+
+    def _repr_html_(self) -> str:
+        link = element("p", element("a", self.path.name, href=self.path.absolute().as_uri()))
+        rows = [(name.replace("_", " "), f"{value:.4g}") for name, value in self.scores.items()]
+        return shown(link, pairs(rows, caption=f"Report of a {self.task}"))
 
 
 def report(
@@ -54,24 +62,26 @@ def report(
 ) -> Report:
     """Write all that is worth knowing about a network to one HTML file that needs nothing else.
 
-    Scores, confusion matrix, calibration or errors, learning curves, layers, training, gradient flow, histograms, the
-    rows it got most wrong, and the importance of the inputs.
+    Scores, confusion matrix, thresholds of two classes, calibration or errors, learning curves, layers, training,
+    gradient flow, histograms, the rows it got most wrong, and the importance of the inputs.
 
     Parameters
     ----------
-    model : Network or estimator
+    model : Network, estimator or Pipeline
         Compiled, with one output (B, O); or a fitted estimator, which keeps its network in ``network_`` and its classes
-        in ``classes_``.  Left as it is.
+        in ``classes_``; or a Pipeline of scikit-learn whose last step is such an estimator.  Left as it is.
     path : str or path
         The .html file; an existing one is replaced once the new one is complete.
     X : array_like of shape (B, *input_shape)
-        Rows to judge the network by, best such as it has not learned from; for several inputs a list.
+        Rows to judge the network by, best such as it has not learned from; for several inputs a list; for a Pipeline as
+        its first step takes them.  A data frame names its columns.
     y : array_like
         Their targets, as ``evaluate`` takes them; for an estimator labels or values as its ``fit`` takes them.
     classes : list of K names, optional
         Of the classes; 0 to K-1 if not given.  With them a network is judged as a classifier whatever its loss.
     feature_names : list of str, optional
-        Of the elements of an input.
+        Of the elements of an input; inputs named ``column=category`` are shuffled together, and so are those that a
+        Pipeline made of one column.
     shape : (H, W), optional
         How a row is an image: (8, 8) for the digits.
     standardizer : Standardizer, optional
@@ -129,9 +139,11 @@ def report(
         raise TypeError(f"{WHO}: expected title to be a text, got {title!r:.60}")
     subject = subject_of(model, X, y, classes, standardizer)
     layout = _layout(subject, shape)
-    names, size = None, prod(subject.net.input_shape)
+    names, size = subject.source.names, prod(subject.net.input_shape)
     if feature_names is not None:
         names = as_names("feature_names", feature_names, size, "one for each element of an input")
+    elif names is not None and len(names) != size:
+        names = None
     if history is not None and not isinstance(history, History):
         raise TypeError(f"{WHO}: expected history to be a History, got {type(history).__name__}")
     past = subject.net.history if history is None else history

@@ -14,12 +14,16 @@ from fastnn.insight.histograms import histograms
 from fastnn.insight.importance import permutation_importance
 from fastnn.insight.plots import plot_gradient_flow, plot_histograms, plot_importance
 from fastnn.layers.base import Shape
+from fastnn.markup.html import Html, element, pairs, table
+from fastnn.metrics.calibration import Calibration
 from fastnn.network import Network
 from fastnn.plotting import plot_confusion_matrix, plot_history
-from fastnn.reporting.figures import MOST_POINTS, plot_calibration, plot_regression, svg
-from fastnn.reporting.page import Html, element, matrix, pairs, table
-from fastnn.reporting.scores import Calibration, ClassScores
+from fastnn.reporting.features import groups_of
+from fastnn.reporting.figures import MOST_POINTS, plot_calibration, plot_regression, plot_thresholds, svg
+from fastnn.reporting.page import matrix
+from fastnn.reporting.scores import ClassScores
 from fastnn.reporting.subject import Subject
+from fastnn.reporting.threshold import Curves
 from fastnn.training.history import History
 
 MOST_CELLS, MOST_TICKS = 20, 100  # classes up to which there is a matrix of counts, or a picture of one
@@ -74,6 +78,37 @@ def by_class(found: ClassScores, names: Sequence[str]) -> Html:
 def decisions(counts: np.ndarray, found: ClassScores, names: Sequence[str]) -> Html:
     """Return confusion matrix and scores by class, beside each other where there is room."""
     return element("div", confusion(counts, names), element("div", by_class(found, names)), class_="beside")
+
+
+def thresholds(found: Curves, name: str) -> Html:
+    """Return what moving the threshold of two classes trades."""
+    half = found.at(0.5)
+    rows: list[tuple[str, ...]] = []
+    for what, place in (("0.5", half), (f"{found.thresholds[found.best]:.4g}, of the best F1", found.best)):
+        if place is None:
+            rows.append((what, "-", f"{0:.3f}", f"{0:.3f}", f"{0:.3f}", "0"))
+            continue
+        shares = (found.precision, found.recall, found.f1, found.false_positive_rate)
+        rows.append(
+            (what, *(f"{share[place]:.3f}" for share in shares), f"{found.hits[place] + found.alarms[place]:,}")
+        )
+    head = (
+        "taken for it from a probability of",
+        "precision",
+        "recall",
+        "F1",
+        "false positive rate",
+        "rows taken for it",
+    )
+    listed = table(head, rows, caption=f"Thresholds of {name}")
+    said = (
+        f"Area under the ROC curve {found.roc_auc:.4f}: so often a row of {name} gets a higher probability of it than "
+        f"one that is none. Average precision {found.average_precision:.4f}, by chance "
+        f"{found.yes / (found.yes + found.no):.4f}."
+    )
+    alt = f"ROC and precision-recall curve; area under the ROC curve {found.roc_auc:.4f}."
+    caption = "Left: ROC curve. Right: precision and recall. Dashed: by chance."
+    return Html(element("p", said) + picture(plot_thresholds(found), "threshold", alt, caption) + listed)
 
 
 def calibrated(found: Calibration | None) -> Html:
@@ -204,15 +239,19 @@ def importance(subject: Subject, names: Sequence[str] | None, shape: Shape | Non
     if len(net.input_shapes) > 1:
         return element("p", "The network has several inputs; shuffle them with fastnn.permutation_importance by hand.")
     size = prod(net.input_shape)
+    groups = None if names is None or shape else groups_of(names, subject.source.columns)
+    if groups is not None and len(groups) < size:
+        together, labels = list(groups.values()), list(groups)
+    else:
+        together, labels = None, [str(name) for name in (range(size) if names is None else names)]
     steps = net.input_shape[0] if len(net.input_shape) > 1 else 1
-    work = size * REPEATS * max(net.n_params, 1) * steps  # multiply-adds a row
+    work = len(labels) * REPEATS * max(net.n_params, 1) * steps  # multiply-adds a row
     most = int(min(IMPORTANCE_WORK // work, 2000))
     if most < IMPORTANCE_ROWS or subject.rows < 2:
         call = element("code", "fastnn.permutation_importance(net, X, y)")
-        return element("p", f"Left out: shuffling {size:,} inputs in turn takes long here. ", call, " does it.")
+        return element("p", f"Left out: shuffling {len(labels):,} inputs in turn takes long here. ", call, " does it.")
     X, y = subject.some(most, seed)
-    found = permutation_importance(net, X, y, repeats=REPEATS, seed=seed, verbose=verbose)
-    labels = [str(name) for name in (range(size) if names is None else names)]
+    found = permutation_importance(net, X, y, groups=together, repeats=REPEATS, seed=seed, verbose=verbose)
     order = np.argsort(-found.values.ravel(), kind="stable")[:20]
     values, spread = found.values.ravel(), found.deviations.ravel()
     rows = [(labels[i], f"{values[i]:+.4g}", f"{spread[i]:.2g}") for i in order]
@@ -220,8 +259,12 @@ def importance(subject: Subject, names: Sequence[str] | None, shape: Shape | Non
         f"How far the loss rises above {found.loss:.4g} when one input is shuffled among {min(most, subject.rows):,} "
         "rows: near 0, the network does without it. Inputs that say the same stand in for each other."
     )
-    alt = f"Importance of {size} inputs; most: " + ", ".join(f"{labels[i]} {values[i]:+.3g}" for i in order[:5])
+    if together is not None:
+        said += " Inputs that were made of one column are shuffled together."
+    alt = f"Importance of {len(labels)} inputs; most: " + ", ".join(f"{labels[i]} {values[i]:+.3g}" for i in order[:5])
     caption = f"Mean over {REPEATS} shuffles" + ("." if shape else "; whiskers are one standard deviation.")
-    drawn = picture(plot_importance(found, shape=shape, names=names), "importance", alt, caption)
+    drawn = picture(
+        plot_importance(found, shape=shape, names=None if names is None else labels), "importance", alt, caption
+    )
     listed = table(("input", "rise of the loss", "deviation"), rows, caption=f"The {len(rows)} most important inputs")
     return Html(element("p", said) + drawn + listed)

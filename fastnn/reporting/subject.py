@@ -11,6 +11,7 @@ from fastnn.layers.base import batched
 from fastnn.losses.link import MARGIN
 from fastnn.metrics.labels import class_numbers, to_labels
 from fastnn.network import Network
+from fastnn.reporting.features import Source, source_of
 
 WHO = "report"
 
@@ -19,14 +20,16 @@ WHO = "report"
 class Subject:
     """A network and its answers.
 
-    ``X`` and ``y`` are as ``evaluate`` takes them.  A classifier has ``classes`` (K names), and ``true`` and
-    ``predicted`` are class numbers, int64 of shape (B,); ``probabilities`` are float64 (B, K), or None where the
-    outputs are none.  A regressor has no classes, and ``true`` and ``predicted`` are float64 of shape (B, O).
+    ``X`` and ``y`` are as ``evaluate`` takes them; ``source`` is what they were made of.  A classifier has ``classes``
+    (K names), and ``true`` and ``predicted`` are class numbers, int64 of shape (B,); ``probabilities`` are float64
+    (B, K), or None where the outputs are none.  A regressor has no classes, and ``true`` and ``predicted`` are float64
+    of shape (B, O).
     """
 
     net: Network
     X: Any
     y: Any
+    source: Source
     loss: float
     true: np.ndarray
     predicted: np.ndarray
@@ -54,7 +57,9 @@ class Subject:
 
 def subject_of(model: Any, X: Any, y: Any, classes: Any, standardizer: Any) -> Subject:
     """Return what ``report`` is about, after checking everything."""
-    net, known = _network(model)
+    source = source_of(model, X)
+    net, known = _network(source.model)
+    X = source.X
     if y is None:
         raise ValueError(f"{WHO}: expected targets y, got None; there is nothing to judge the network by")
     output = net.outputs[0]
@@ -79,7 +84,7 @@ def subject_of(model: Any, X: Any, y: Any, classes: Any, standardizer: Any) -> S
     if classes is None and output.task == "regression":
         values = output.answers(outputs.astype(np.float64))
         true = targets.astype(np.float64).reshape(values.shape)
-        return Subject(net, X, y, loss, _in_units(true, standardizer), _in_units(values, standardizer))
+        return Subject(net, X, y, source, loss, _in_units(true, standardizer), _in_units(values, standardizer))
     if standardizer is not None:
         raise ValueError(f"{WHO}: expected no standardizer for a classification, got {standardizer!r}")
     if classes is None and output.task == "labels":
@@ -93,7 +98,7 @@ def subject_of(model: Any, X: Any, y: Any, classes: Any, standardizer: Any) -> S
     count = max(2, output.width)
     given = range(count) if classes is None else classes
     names = as_names("classes", given, count, "as many as the network tells apart")
-    return Subject(net, X, y, loss, true, output.classes(outputs), names, output.probabilities(outputs))
+    return Subject(net, X, y, source, loss, true, output.classes(outputs), names, output.probabilities(outputs))
 
 
 def _network(model: Any) -> tuple[Network, Any]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fastnn._spec import require_count, require_number
 from fastnn.schedules import is_gain, monitor_sign
 from fastnn.training.history import History
-from fastnn.training.progress import bar
+from fastnn.training.progress import bar, layout
 
 
 @dataclass
@@ -442,7 +442,7 @@ class LearningRateLogger(Callback):
 class ProgressBar(Callback):
     """A progress bar on the error stream: rows done of all rows of the fit, rate, time left, losses, learning rate.
 
-    Needs tqdm.
+    On a narrow terminal the losses and metrics stay, and what is least missed goes.  Needs tqdm.
 
     Parameters
     ----------
@@ -482,9 +482,12 @@ class ProgressBar(Callback):
         self._done += info.samples
         self._epoch += 1
         self._bar.total = self._done + (self._epochs - self._epoch) * info.samples
-        self._bar.set_description(f"epoch {self._epoch}/{self._epochs}", refresh=False)
+        head = f"epoch {self._epoch}/{self._epochs}"
+        self._bar.set_description(head, refresh=False)
+        columns, _ = self._bar.dynamic_ncols(self._bar.fp)
         values = {**info.monitored(), "learning_rate": info.learning_rate}
-        self._bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()}, refresh=False)
+        self._bar.bar_format, shown = layout(columns, head, values)
+        self._bar.set_postfix(shown, refresh=False)
         self._bar.update(self._done - self._bar.n)
 
     def on_fit_end(self, net: Any, history: History) -> None:

@@ -3,6 +3,9 @@
 from collections.abc import Iterator, Mapping
 from math import isnan, nan
 
+from fastnn.markup.chart import lines
+from fastnn.markup.html import table
+from fastnn.markup.notebook import shown
 from fastnn.schedules import is_gain, monitor_sign
 
 
@@ -125,15 +128,28 @@ class History(Mapping[str, list[float]]):
     def __len__(self) -> int:
         return len(self._columns)
 
-    def __repr__(self) -> str:
-        if not self.epochs:
-            return "History of no epochs"
+    def _last_rows(self) -> list[list[str]]:
+        """Return names, and the values of the last epochs, as texts."""
         rows = [["epoch", *self._columns]]
         for index in range(max(0, len(self.epochs) - 5), len(self.epochs)):
             values = [column[index] for column in self._columns.values()]
             rows.append([str(self.epochs[index]), *("-" if isnan(value) else f"{value:.4g}" for value in values)])
+        return rows
+
+    def _repr_html_(self) -> str:
+        if not self.epochs:
+            return shown("History of no epochs")
+        losses = {name: self[name] for name in ("loss", "val_loss") if name in self}
+        head, *rows = self._last_rows()
+        caption = f"History of {len(self.epochs):,} epochs" + (", the last 5" if len(self.epochs) > 5 else "")
+        return shown(lines(self.epochs, losses, "epoch"), table(head, rows, caption=caption))
+
+    def __repr__(self) -> str:
+        if not self.epochs:
+            return "History of no epochs"
+        rows = self._last_rows()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in rows]
+        result = ["  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in rows]
         if len(self.epochs) > 5:
-            lines.insert(1, f"... {len(self.epochs) - 5} epochs before")
-        return "\n".join(lines)
+            result.insert(1, f"... {len(self.epochs) - 5} epochs before")
+        return "\n".join(result)

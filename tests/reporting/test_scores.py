@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from fastnn.reporting.page import Html, element, matrix, table
-from fastnn.reporting.scores import calibration, class_scores
+from fastnn.markup.html import Html, element, table
+from fastnn.metrics.calibration import calibration
+from fastnn.reporting.page import matrix
+from fastnn.reporting.scores import class_scores
 
 
 def test_calibration_by_hand():

@@ -3,6 +3,9 @@
 import builtins
 import io
 import math
+import os
+import select
+import struct
 
 import numpy as np
 import pytest
@@ -447,3 +450,35 @@ def test_every_method_has_its_arguments_checked():
         name: len(signature(getattr(Callback(), name)).parameters) for name in dir(Callback) if name.startswith("on_")
     }
     assert {name: count for name, (_, count) in ARGUMENTS.items()} == found
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 110, 160])
+@pytest.mark.parametrize("epochs", [9, 1000])
+def test_progress_bar_in_so_many_columns(columns, epochs):
+    """Nothing is cut: the line ends as it should, and what is told first is there."""
+    pytest.importorskip("tqdm")
+    pty, termios, fcntl = (pytest.importorskip(name) for name in ("pty", "termios", "fcntl"))
+    there, here = pty.openpty()
+    fcntl.ioctl(here, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
+    with os.fdopen(here, "w", encoding="utf-8") as stream:
+        bar = ProgressBar(stream)
+        bar.on_fit_begin(None, epochs)
+        for epoch in (1, 2):
+            metrics = {"val_accuracy": 0.98765}
+            bar.on_epoch_end(EpochInfo(epoch, epochs, 0.12345, 0.23456, metrics, 0.00123, 1.0, 123_456))
+        bar._bar.refresh()
+        stream.flush()
+        seen = ""
+        while select.select([there], [], [], 0.2)[0]:
+            seen += os.read(there, 65536).decode()
+        last = seen.split("\r")[-1].rstrip()
+        bar.on_fit_end(None, History())
+    os.close(there)
+    assert len(last) <= columns
+    assert last.startswith(f"epoch 2/{epochs}: ")
+    assert last.endswith("]") or columns < 80 or epochs == 1000
+    assert "..." not in last
+    assert "loss=0.1235" in last
+    assert ("val_loss=0.2346" in last) == (columns >= 60)
+    assert ("val_accuracy=0.9877" in last) == (columns >= 80)
+    assert ("learning_rate=0.00123" in last) == (columns >= 160)

@@ -1,0 +1,1 @@
+"""Markup: elements of HTML and SVG, escaped, and what notebooks show of objects."""

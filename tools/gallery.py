@@ -1,0 +1,58 @@
+"""Make the pictures of the gallery of examples: run scripts of examples/ and shrink what they draw.
+
+    python tools/gallery.py              # the short version of all
+    python tools/gallery.py gan control --whole
+
+The pictures lie in docs/gallery/, small enough to be kept with the source.  Which picture is shown, and what a
+whole version found, stands in docs/gallery/examples.toml.
+"""
+
+import argparse
+import importlib
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "gallery"
+WIDTH = 560
+COLORS = (48, 24, 12)  # fewer where the picture would be larger than
+MOST_BYTES = 45_000
+
+
+def shrink(picture: Path, target: Path) -> int:
+    """Write a picture in a width and number of colours that a card needs; return its bytes."""
+    with Image.open(picture) as image:
+        whole = image.convert("RGB")
+    height = round(whole.height * WIDTH / whole.width)
+    small = whole.resize((WIDTH, height), Image.Resampling.LANCZOS)
+    for colors in COLORS:
+        small.quantize(colors, dither=Image.Dither.NONE).save(target, optimize=True)
+        if target.stat().st_size <= MOST_BYTES:
+            break
+    return target.stat().st_size
+
+
+def main() -> None:
+    """Run what is named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    entries = tomllib.loads((FOLDER / "examples.toml").read_text(encoding="utf-8"))
+    parser.add_argument("names", nargs="*", default=[*entries])
+    parser.add_argument("--whole", action="store_true", help="the whole version, not the short one")
+    options = parser.parse_args()
+    sys.path.insert(0, str(ROOT / "examples"))
+    for name in options.names:
+        with tempfile.TemporaryDirectory() as output:
+            figures = importlib.import_module(name).run(not options.whole, Path(output))
+            drawn = sorted(path.name for path in Path(output).rglob("*.png"))
+            print(f"{name}: {figures}\n  drawn: {', '.join(drawn) or 'nothing'}", flush=True)
+            if chosen := entries[name].get("picture"):
+                size = shrink(next(Path(output).rglob(chosen)), FOLDER / f"{name}.png")
+                print(f"  {chosen}: {size:,} bytes", flush=True)
+
+
+if __name__ == "__main__":
+    main()
