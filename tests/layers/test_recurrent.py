@@ -178,7 +178,7 @@ def test_bits_do_not_depend_on_threads(name, units):
         assert all(np.array_equal(a, b) for a, b in zip(results[0], other, strict=True))
 
 
-# ---- many rows: all products of a step before the next step, gradients of weights over blocks of steps ------------------
+# ---- many rows: all products of a step before the next step, gradients of weights over blocks of steps ---------------
 
 
 ROWS, STEPS, INPUTS, UNITS = 19, 60, 20, 100  # several blocks, panels and threads, none of them full
