@@ -57,7 +57,7 @@ C_FLAGS = ["-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping
 # much room again.  Everything else is loops over steps and rows, and doors: compiled for size it is as fast.
 FAST = {
     Path("csrc"),
-    *(CORE / name for name in ("engine.c", "plan.c", "trainer.c", "workspace.c", "products.c", "ops/dense.c")),
+    *(CORE / f"{name}.c" for name in ("engine", "plan", "trainer", "workspace", "panels", "products", "ops/dense")),
 }
 FOR_SPEED = ["-O2", "-ftree-vectorize"]
 GCC_FOR_SPEED = [*FOR_SPEED, "-fvect-cost-model=dynamic"]

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 CORE = "fastnn._core."
 FLOORS = [
     # F1: typed Cython
-    ["_import.words", "_import.lazy", "_import.source_tree", "_import", "errors", "_core", "_core.table", "_core.doors", "_core.pool", "_core.step", "_core.memory", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.aligned", "_core.parts", "_core.products", "_core.ops.dense",
+    ["_import.words", "_import.lazy", "_import.source_tree", "_import", "errors", "_core", "_core.table", "_core.doors", "_core.pool", "_core.step", "_core.memory", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.aligned", "_core.parts", "_core.products", "_core.panels", "_core.ops.dense",
      "_core.ops.quantized", "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.reduce", "_core.ops.embedding", "_core.ops.custom", "_core.ops",
      "_core.plan", "_core.workspace", "_core.idle", "_core.hits", "_core.loss", "_core.optimizer", "_core.claim", "_core.rows", "_core.lanes", "_core.evaluator", "_core.trainer", "_core.moments", "_core.engine", "_core.stream", "_core.capi"],
     # F2: specifications in plain Python
@@ -343,7 +343,7 @@ def test_every_compiled_module_has_a_stub():
     }
     compiled = {module: text for module, suffix, text in sources() if suffix == ".pyx"}
     ops = {module for module in compiled if module.startswith("_core.ops.")}
-    assert compiled.keys() - stubs - ops == {"_core.hits", "_core.parts", "_core.products", "_core.views"}
+    assert compiled.keys() - stubs - ops == {"_core.hits", "_core.parts", "_core.products", "_core.panels", "_core.views"}
     assert stubs <= {*compiled, "_core.ops"} - ops
     stub = (ROOT / "fastnn/_core/ops/__init__.pyi").read_text()
     classes = {name for module in ops for name in re.findall(r"^cdef class (\w+)", compiled[module], re.MULTILINE)}

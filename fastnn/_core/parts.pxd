@@ -23,6 +23,7 @@ cdef inline Py_ssize_t cut(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t parts, Py_s
     return n if part == parts else n * part // parts // unit * unit
 
 cdef Py_ssize_t parts_of(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t work, Py_ssize_t moved) noexcept nogil
+cdef void share(range_fn task, const void* job, Py_ssize_t n, Py_ssize_t unit, Py_ssize_t parts) noexcept nogil
 cdef void in_parts(range_fn task, const void* job, Py_ssize_t n, Py_ssize_t unit, Py_ssize_t nbytes,
                    Py_ssize_t each) noexcept nogil
 cdef void step_in_parts(step_range_fn task, const Step* step, const Frame* frame, Py_ssize_t n, Py_ssize_t unit,

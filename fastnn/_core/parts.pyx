@@ -36,16 +36,20 @@ cdef void run_range(void* argument, Py_ssize_t part) noexcept nogil:
                 cut(ranges.n, ranges.unit, ranges.parts, part + 1))
 
 
-cdef void in_parts(range_fn task, const void* job, Py_ssize_t n, Py_ssize_t unit, Py_ssize_t nbytes,
-                   Py_ssize_t each) noexcept nogil:
-    """``task(job, first, last)`` for parts of 0 .. n, cut at multiples of ``unit``; ``each``: picoseconds of a byte."""
+cdef void share(range_fn task, const void* job, Py_ssize_t n, Py_ssize_t unit, Py_ssize_t parts) noexcept nogil:
+    """``task(job, first, last)`` for so many parts of 0 .. n, cut at multiples of ``unit``."""
     cdef Ranges ranges
-    cdef Py_ssize_t parts = parts_of(n, unit, nbytes * each, moved_of(nbytes))
     if parts < 2:
         task(job, 0, n)
         return
     ranges = Ranges(task=task, job=job, n=n, unit=unit, parts=parts)
     run_parts(run_range, &ranges, parts)
+
+
+cdef void in_parts(range_fn task, const void* job, Py_ssize_t n, Py_ssize_t unit, Py_ssize_t nbytes,
+                   Py_ssize_t each) noexcept nogil:
+    """Likewise for as many parts as it is worth; ``each``: picoseconds of a byte."""
+    share(task, job, n, unit, parts_of(n, unit, nbytes * each, moved_of(nbytes)))
 
 
 cdef struct StepRanges:

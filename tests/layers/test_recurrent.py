@@ -161,20 +161,133 @@ def test_inference_in_blocks_has_the_bits_of_the_whole(name):
 
 
 @over_kinds
-def test_bits_do_not_depend_on_threads(name):
+@pytest.mark.parametrize("units", [20, 100])
+def test_bits_do_not_depend_on_threads(name, units):
     rng = np.random.default_rng(0)
-    X, dy = rng.standard_normal((33, 12, 20)).astype("f4"), rng.standard_normal((33, 12, 48)).astype("f4")
+    X, dy = rng.standard_normal((33, 12, 20)).astype("f4"), rng.standard_normal((33, 12, units)).astype("f4")
     results = []
     before = fn.get_num_threads()
     try:
         for threads in (1, 2, 3):
             fn.set_num_threads(threads)
-            net = fn.Sequential([KINDS[name][0](48, return_sequences=True)], (12, 20), seed=0)
+            net = fn.Sequential([KINDS[name][0](units, return_sequences=True)], (12, 20), seed=0)
             results.append([net.forward(X), net.backward(dy), net.grads.copy(), net.predict(X)])
     finally:
         fn.set_num_threads(before)
     for other in results[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+# ---- many rows: all products of a step before the next step, gradients of weights over blocks of steps ---------------
+
+
+ROWS, STEPS, INPUTS, UNITS = 19, 60, 20, 100  # several blocks, panels and threads, none of them full
+
+MANY = [
+    ("simplernn", {}),
+    ("lstm", {"peepholes": True}),
+    ("lstm", {"forget_gate": False}),
+    ("gru", {}),
+    *((name, {"truncate": 7}) for name in KINDS),
+    *((name, {"mask_value": 0.0, "go_backwards": True}) for name in KINDS),
+]
+over_many = pytest.mark.parametrize(("name", "options"), MANY)
+
+
+def many(name, options, units=UNITS):
+    net = fn.Sequential(
+        [KINDS[name][0](units, return_sequences=True, **options)], (STEPS, INPUTS), dtype="float64", seed=1
+    )
+    rng = np.random.default_rng(0)
+    net.params[:] = 0.05 * rng.standard_normal(net.n_params)
+    X = rng.standard_normal((ROWS, STEPS, INPUTS))
+    mask = np.ones((ROWS, STEPS), bool)
+    if "mask_value" in options:
+        mask = rng.random((ROWS, STEPS)) < 0.8
+        X[~mask] = 0
+
+    def run(X, steps, **state):
+        own = {"forget_gate": False} if "forget_gate" in options else {}
+        reverse = options.get("go_backwards", False)
+        return cell(
+            parameters(net),
+            f"{name}_1",
+            KINDS[name][1],
+            X[:, steps],
+            mask=mask[:, steps],
+            reverse=reverse,
+            **own,
+            **state,
+        )
+
+    width = options.get("truncate", STEPS)
+    pieces = [slice(start, start + width) for start in range(0, STEPS, width)]
+    states = [run(X, slice(0, piece.start))[1] for piece in pieces]  # through which no gradient goes
+
+    def expected(X):
+        return np.concatenate([run(X, piece, state=s)[0] for piece, s in zip(pieces, states, strict=True)], axis=1)
+
+    return net, X, expected
+
+
+def slope_along(value, x, direction, step=1e-5):
+    """Central difference of ``value()`` as x moves along a direction."""
+    kept = x.copy()
+    values = []
+    for side in (1, -1):
+        x[...] = kept + side * step * direction
+        values.append(value())
+    x[...] = kept
+    return (values[0] - values[1]) / (2 * step)
+
+
+@over_many
+def test_many_rows(name, options):
+    """The sequence of every row, and the slopes of the NumPy twin in random directions, are those of the network."""
+    net, X, expected = many(name, options)
+    rng = np.random.default_rng(1)
+    dy = rng.standard_normal((ROWS, STEPS, UNITS))
+    for y in (net.predict(X), net.forward(X)):
+        assert np.abs(y - expected(X)).max() < 1e-13
+    dX = net.backward(dy)
+    for _ in range(3):
+        for x, gradient in ((net.params, net.grads), (X, dX)):
+            direction = rng.standard_normal(x.shape)
+            direction[x == 0] = 0  # what is masked stays so
+            slope = slope_along(lambda: float(np.vdot(expected(X), dy)), x, direction)
+            assert abs(float(np.vdot(gradient, direction)) - slope) < 1e-5 * np.linalg.norm(gradient)
+
+
+@pytest.mark.parametrize(("name", "options"), [("lstm", {"peepholes": True}), ("gru", {})])
+def test_plain_sgd_on_many_rows(name, options):
+    """The step of plain SGD, which changes weights while the backward pass runs, is the slope of the loss."""
+    units = 40  # so little work that the mini-batch is not cut
+    net, X, expected = many(name, options, units)
+    rng = np.random.default_rng(2)
+    target, before, rate = rng.standard_normal((ROWS, STEPS, units)), net.params.copy(), 50.0
+    directions = rng.standard_normal((3, net.n_params))
+    slopes = [
+        slope_along(lambda: float(np.mean((expected(X) - target) ** 2)), net.params, direction)
+        for direction in directions
+    ]
+    net.compile(optimizer=fn.SGD(rate), loss="squared_error")
+    net.train_step(X, target)
+    change = (before - net.params) / rate
+    for direction, slope in zip(directions, slopes, strict=True):
+        assert abs(float(change @ direction) - slope) < 1e-5 * np.linalg.norm(change)
+
+
+@over_kinds
+def test_bits_of_a_row_do_not_depend_on_how_many_there_are(name):
+    """Few rows take another way than many."""
+    rng = np.random.default_rng(3)
+    X, dy = (rng.standard_normal((33, 12, width)).astype("f4") for width in (INPUTS, UNITS))
+    net = fn.Sequential([KINDS[name][0](UNITS, return_sequences=True)], (12, INPUTS), seed=0)
+    y, dX = net.forward(X), net.backward(dy)
+    for rows in (1, 15, 16):
+        assert np.array_equal(net.forward(X[:rows]), y[:rows])
+        assert np.array_equal(net.backward(dy[:rows]), dX[:rows])
+        assert np.array_equal(net.predict(X[:rows]), y[:rows])
 
 
 # ---- initial values -------------------------------------------------------------------------------------------------

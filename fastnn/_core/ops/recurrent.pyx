@@ -1,10 +1,12 @@
 """Recurrent layers: one cell, SimpleRNN, LSTM or GRU, over all time steps of a sequence.
 
-Arrays are time-major inside: time step s of all rows is one packed matrix.  So x W of all time steps is one matmul, and
-so is each gradient of weights; only h U, added to it, and the cell run step by step.  Rows are independent except in the
-gradients of weights, so threads share the rows.
+Arrays are time-major inside: time step s of all rows is one packed matrix.  Rows are independent except in the gradients
+of weights, so threads share the rows.  Of many rows all products of a step run before the next step, with weights in
+panels: a thread goes through the sequence by itself, and what a step computes is still in its cache when it is used; only
+the gradients of weights are taken over a block of time steps.  Of few rows x W of many time steps is one matmul, and so is
+each gradient; h U, added to it, and the cell run step by step.
 
-Inference saves nothing for a backward pass: it works on blocks of time steps that take a few megabytes of scratch.
+Inference saves nothing for a backward pass: it works on blocks of time steps whose gates fit into a cache.
 """
 
 from libc.stdint cimport uint8_t
@@ -12,8 +14,10 @@ from libc.string cimport memcpy, memset
 
 from fastnn._core.memory cimport copy_rows
 from fastnn._core.table cimport fnn_shape
-from fastnn._core.ops.recurrent_memory cimport Dims, FLOATS, GRU, LSTM, Memory, SIMPLE, Scratch, lay_out, lay_out_scratch
-from fastnn._core.parts cimport CURVED, LINE, PLAIN, cut, in_parts, range_fn
+from fastnn._core.ops.recurrent_memory cimport (
+    Dims, GRU, LSTM, Memory, PART_ROWS, SIMPLE, Scratch, lay_out, lay_out_backward, lay_out_forward, stepwise)
+from fastnn._core.panels cimport forward_by_panels, pack, panels_size
+from fastnn._core.parts cimport CURVED, PLAIN, cut, in_parts, range_fn
 from fastnn._core.pool cimport run_parts
 from fastnn._core.products cimport (
     forward as product, input_gradient, product_parts, product_work, weight_gradient, whole)
@@ -25,8 +29,8 @@ from fastnn._core.step import Parameter
 KINDS = {"simple": SIMPLE, "lstm": LSTM, "gru": GRU}
 
 cpdef enum:
-    BLOCK_BYTES = 1 << 22   # of gates in a block of inference
-    PART_ROWS = 8           # least rows of a part
+    BLOCK_ROWS = 256        # least rows times time steps in a block
+    BLOCK_BYTES = 1 << 19   # of their gates, that stay in the cache
 
 cdef struct Job:
     const Step* step
@@ -35,6 +39,7 @@ cdef struct Job:
     const Memory* memory
     const Scratch* scratch
     const char* params
+    bint stepwise
     Py_ssize_t B
     Py_ssize_t first        # step of the sequence that the block begins with
     Py_ssize_t T
@@ -42,8 +47,13 @@ cdef struct Job:
 
 
 cdef inline Py_ssize_t block_rows(const Dims* dims, Py_ssize_t B, Py_ssize_t itemsize) noexcept nogil:
-    """Rows times time steps in a block of inference."""
-    return min(dims.T * B, max(B, BLOCK_BYTES // (dims.gates * itemsize)))
+    """Rows times time steps of a block, at least one step."""
+    return min(dims.T * B, max(B, BLOCK_ROWS, BLOCK_BYTES // (dims.gates * itemsize)))
+
+
+cdef inline Py_ssize_t backward_block_rows(const Dims* dims, Py_ssize_t B, Py_ssize_t itemsize) noexcept nogil:
+    """Likewise backward.  Where weights are read as they lie it is one block: their gradients may be written to themselves."""
+    return block_rows(dims, B, itemsize) if stepwise(dims, B, itemsize) else dims.T * B
 
 
 cdef inline bint is_time_major(const Dims* dims, Py_ssize_t B) noexcept nogil:
@@ -61,41 +71,42 @@ cdef inline void rows_in_parts(range_fn task, const Job* job, Py_ssize_t width) 
     in_parts(task, job, job.B, 1, job.B * job.T * width * job.step.kernels.itemsize, 2 * PLAIN)
 
 
+cdef inline char* input_row(const Job* job, char* x, Py_ssize_t s, Py_ssize_t b) noexcept nogil:
+    """The inputs of row b at step s of the block, in x or dx (B, T, I)."""
+    return x + (b * job.dims.T + time_of(job.dims, job.first + s)) * job.dims.inputs * job.step.kernels.itemsize
+
+
 cdef void to_time_major(const void* argument, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Copy the block's steps of x (B, T, I) to (T, B, I), of rows first .. last - 1."""
     cdef const Job* job = <const Job*> argument
-    cdef const Dims* dims = job.dims
-    cdef const char* x = job.frame.values[job.step.inputs[0]]
-    cdef Py_ssize_t s, b, row = dims.inputs * job.step.kernels.itemsize
+    cdef char* x = job.frame.values[job.step.inputs[0]]
+    cdef Py_ssize_t s, b, row = job.dims.inputs * job.step.kernels.itemsize
     for b in range(first, last):
         for s in range(job.T):
-            memcpy(job.memory.x + (s * job.B + b) * row, x + (b * dims.T + time_of(dims, job.first + s)) * row, row)
+            memcpy(job.scratch.x + (s * job.B + b) * row, input_row(job, x, s, b), row)
 
 
 cdef void from_time_major(const void* argument, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Copy the gradient of x back, of rows first .. last - 1."""
     cdef const Job* job = <const Job*> argument
-    cdef const Dims* dims = job.dims
     cdef char* dx = job.frame.gradients[job.step.inputs[0]]
-    cdef Py_ssize_t s, b, row = dims.inputs * job.step.kernels.itemsize
+    cdef Py_ssize_t s, b, row = job.dims.inputs * job.step.kernels.itemsize
     for b in range(first, last):
         for s in range(job.T):
-            memcpy(dx + (b * dims.T + time_of(dims, s)) * row, job.scratch.dx + (s * job.B + b) * row, row)
+            memcpy(input_row(job, dx, s, b), job.scratch.dx + (s * job.B + b) * row, row)
 
 
-cdef void find_mask(const Dims* dims, const char* x, Py_ssize_t n, Py_ssize_t itemsize, uint8_t* mask) noexcept nogil:
+cdef uint8_t counts(const Dims* dims, const char* x, Py_ssize_t itemsize) noexcept nogil:
     """A step counts unless all its inputs are mask_value."""
-    cdef Py_ssize_t k, i
-    cdef bint counts
+    cdef Py_ssize_t i
+    cdef bint result = False
     cdef float single = <float> dims.mask_value
-    for k in range(n):
-        counts = False
-        for i in range(k * dims.inputs, (k + 1) * dims.inputs):
-            if itemsize == sizeof(float):
-                counts |= (<const float*> x)[i] != single
-            else:
-                counts |= (<const double*> x)[i] != dims.mask_value
-        mask[k] = counts
+    for i in range(dims.inputs):
+        if itemsize == sizeof(float):
+            result |= (<const float*> x)[i] != single
+        else:
+            result |= (<const double*> x)[i] != dims.mask_value
+    return result
 
 
 cdef inline const char* recurrent_weight(const Job* job) noexcept nogil:
@@ -106,30 +117,73 @@ cdef inline const char* biases(const Job* job) noexcept nogil:
     return recurrent_weight(job) + job.dims.H * job.dims.gates * job.step.kernels.itemsize
 
 
-cdef inline const char* peephole(const Job* job) noexcept nogil:
-    if job.dims.peepholes == 0:
-        return job.scratch.none
-    return biases(job) + (job.dims.gates if job.dims.bias else 0) * job.step.kernels.itemsize
+cdef void copy_peephole(const Job* job) noexcept nogil:
+    """Peephole weights, or zeros: the backward pass may change the weights while it needs them."""
+    cdef Py_ssize_t itemsize = job.step.kernels.itemsize
+    memset(job.scratch.peephole, 0, 3 * job.dims.H * itemsize)
+    memcpy(job.scratch.peephole, biases(job) + (job.dims.gates if job.dims.bias else 0) * itemsize,
+           job.dims.peepholes * itemsize)
 
 
 cdef inline Py_ssize_t first_row(const Job* job, Py_ssize_t part) noexcept nogil:
     return cut(job.B, 1, job.parts, part)
 
 
+cdef inline void write_step(const Job* job, Py_ssize_t s, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
+    """Copy the states of n rows after step s of the block to their places in y, and 0 where the step is masked."""
+    cdef const Dims* dims = job.dims
+    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, row = dims.H * itemsize, b
+    cdef char* y = job.frame.values[job.step.outputs[0]] + time_of(dims, job.first + s) * row
+    for b in range(start, start + n):
+        if dims.masked and not job.memory.mask[s * job.B + b]:
+            memset(y + b * dims.width * itemsize, 0, row)
+        else:
+            memcpy(y + b * dims.width * itemsize, job.memory.h + ((s + 1) * job.B + b) * row, row)
+
+
+cdef void pack_weights(const Job* job) noexcept nogil:
+    """The weights in panels, for the forward pass; those of a GRU's candidate by themselves."""
+    cdef const Dims* dims = job.dims
+    cdef Py_ssize_t H = dims.H, G = dims.gates, itemsize = job.step.kernels.itemsize
+    cdef const char* u = recurrent_weight(job)
+    pack(job.step, dims.inputs, G, job.params, G, False, job.scratch.w)
+    if dims.kind == GRU:
+        pack(job.step, H, 2 * H, u, G, False, job.scratch.u)
+        pack(job.step, H, H, u + 2 * H * itemsize, G, False, candidate_panels(job))
+    else:
+        pack(job.step, H, G, u, G, False, job.scratch.u)
+
+
+cdef inline char* candidate_panels(const Job* job) noexcept nogil:
+    return job.scratch.u + panels_size(job.dims.H, 2 * job.dims.H) * job.step.kernels.itemsize
+
+
+cdef void add_recurrent(const Job* job, const fnn_shape* shape, const char* h, const char* bias, char* z) noexcept nogil:
+    """z = bias + h U, where shape.outputs says of which gates of a GRU: the candidate's, H, or the others'."""
+    cdef bint candidate = shape.outputs < job.dims.gates and shape.outputs == job.dims.H
+    if job.stepwise:
+        forward_by_panels(job.step, shape, h, candidate_panels(job) if candidate else job.scratch.u, job.dims.H, 0, bias, z)
+    else:
+        product(job.step, job.frame, shape, h,
+                recurrent_weight(job) + (2 * job.dims.H * job.step.kernels.itemsize if candidate else 0), bias, z)
+
+
 cdef void forward_rows(void* argument, Py_ssize_t part) noexcept nogil:
-    """All steps of some rows, one after the other; z holds the products of the inputs."""
+    """All steps of some rows, one after the other; z holds the products of the inputs, unless they run step by step."""
     cdef const Job* job = <const Job*> argument
     cdef const Dims* dims = job.dims
     cdef const Memory* m = job.memory
     cdef const Step* step = job.step
     cdef Py_ssize_t itemsize = step.kernels.itemsize, H = dims.H, row = H * itemsize, s, b, at
     cdef Py_ssize_t start = first_row(job, part), n = first_row(job, part + 1) - start
-    cdef const char* u = recurrent_weight(job)
     cdef const char* candidate_bias = biases(job) + dims.gates * itemsize if dims.bias else NULL
+    cdef fnn_shape inputs = whole(n, dims.inputs, dims.gates)
     cdef fnn_shape shape = whole(n, H, dims.gates)
     cdef fnn_shape candidate = whole(n, H, H)
+    cdef char* x = job.frame.values[step.inputs[0]]
     cdef char* z
     cdef char* h
+    inputs.x_row = dims.T * dims.inputs
     shape.bias_row = dims.gates
     candidate.w_row = dims.gates
     if dims.kind == GRU:
@@ -137,21 +191,27 @@ cdef void forward_rows(void* argument, Py_ssize_t part) noexcept nogil:
     for s in range(job.T):
         at = s * job.B + start
         z, h = m.z + at * dims.gates * itemsize, m.h + at * row
-        product(step, job.frame, &shape, h, u, z, z)
+        if job.stepwise:
+            forward_by_panels(step, &inputs, input_row(job, x, s, start), job.scratch.w, dims.inputs, 0,
+                              biases(job) if dims.bias else NULL, z)
+        add_recurrent(job, &shape, h, z, z)
         if dims.kind == SIMPLE:
             step.kernels.activation_forward[dims.activation](n * H, 0.0, z, h + job.B * row)
         elif dims.kind == LSTM:
-            step.kernels.lstm_forward(n, H, dims.forgets, peephole(job), m.c + at * row, z, m.c + (at + job.B) * row,
-                                      m.s + at * row, h + job.B * row)
+            step.kernels.lstm_forward(n, H, dims.forgets, job.scratch.peephole, m.c + at * row, z,
+                                      m.c + (at + job.B) * row, m.s + at * row, h + job.B * row)
         else:
-            product(step, job.frame, &candidate, h, u + 2 * row, candidate_bias, m.s + at * row)
+            add_recurrent(job, &candidate, h, candidate_bias, m.s + at * row)
             step.kernels.gru_forward(n, H, m.s + at * row, h, z, h + job.B * row)
         if dims.masked:
-            for b in range(at, at + n):
-                if not m.mask[b]:
-                    memcpy(m.h + (b + job.B) * row, m.h + b * row, row)
+            for b in range(n):
+                m.mask[at + b] = counts(dims, input_row(job, x, s, start + b), itemsize)
+                if not m.mask[at + b]:
+                    memcpy(h + (job.B + b) * row, h + b * row, row)
                     if dims.kind == LSTM:
-                        memcpy(m.c + (b + job.B) * row, m.c + b * row, row)
+                        memcpy(m.c + (at + b + job.B) * row, m.c + (at + b) * row, row)
+        if dims.sequences:
+            write_step(job, s, start, n)
 
 
 cdef Py_ssize_t parts_for(const Job* job) noexcept nogil:
@@ -161,22 +221,6 @@ cdef Py_ssize_t parts_for(const Job* job) noexcept nogil:
     return max(1, min(job.B // PART_ROWS,
                       product_parts(job.step, job.B * job.T * job.dims.H * job.dims.gates,
                                     job.T * (product_work(job.step, &shape) + cells * CURVED), job.T * cells // 4)))
-
-
-cdef void write_steps(const void* argument, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Copy the states after the block's steps to their places in y, and 0 where a step is masked."""
-    cdef const Job* job = <const Job*> argument
-    cdef const Dims* dims = job.dims
-    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, row = dims.H * itemsize, s, b
-    cdef char* y = job.frame.values[job.step.outputs[0]]
-    cdef char* out
-    for b in range(first, last):
-        for s in range(job.T):
-            out = y + b * dims.width * itemsize + time_of(dims, job.first + s) * row
-            if dims.masked and not job.memory.mask[s * job.B + b]:
-                memset(out, 0, row)
-            else:
-                memcpy(out, job.memory.h + ((s + 1) * job.B + b) * row, row)
 
 
 cdef void open_state(const Step* step, const Frame* frame, const Dims* dims, const Memory* m) noexcept nogil:
@@ -204,48 +248,60 @@ cdef void close_state(const Dims* dims, const Memory* m, Py_ssize_t B, Py_ssize_
         copy_rows(B, row, m.c + last * B * row, row, to + row, to_row)
 
 
+cdef inline void next_block(const Job* job, Memory* m, bint saved) noexcept nogil:
+    """Place the next block behind the last one, or, if nothing is saved, where it was, after the last state."""
+    cdef Py_ssize_t n = job.T * job.B, itemsize = job.step.kernels.itemsize, row = job.dims.H * itemsize
+    if not saved:
+        memcpy(m.h, m.h + n * row, job.B * row)
+        if job.dims.kind == LSTM:
+            memcpy(m.c, m.c + n * row, job.B * row)
+        return
+    m.z += n * job.dims.gates * itemsize
+    m.h += n * row
+    m.c += n * row
+    m.s += n * row
+    m.mask += n
+
+
 cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
     cdef const Dims* dims = <const Dims*> step.config
-    cdef Py_ssize_t B = frame.batch, itemsize = step.kernels.itemsize, row = dims.H * itemsize, first = 0, T, block
-    cdef const char* x = frame.values[step.inputs[0]]
+    cdef Py_ssize_t B = frame.batch, itemsize = step.kernels.itemsize, row = dims.H * itemsize, first = 0, block
+    cdef char* x = frame.values[step.inputs[0]]
     cdef char* y = frame.values[step.outputs[0]]
     cdef char* saved = frame.saved[step.index]
+    cdef char* free
     cdef Memory m
     cdef Scratch scratch
     cdef Job job
     cdef fnn_shape shape
-    scratch.none = frame.scratch
-    memset(scratch.none, 0, 3 * row)
+    block = block_rows(dims, B, itemsize) // B
+    free = lay_out_forward(dims, B, block * B, itemsize, frame.scratch, &scratch)
+    job = Job(step=step, frame=frame, dims=dims, memory=&m, scratch=&scratch, params=frame.params + step.params,
+              stepwise=stepwise(dims, B, itemsize), B=B, first=0, T=0, parts=1)
     if saved == NULL:
-        block = block_rows(dims, B, itemsize) // B
-        saved = frame.scratch + (3 * dims.H + FLOATS) // FLOATS * FLOATS * itemsize
-        lay_out(dims, B, block * B, itemsize, False, saved, &m)
+        lay_out(dims, B, block * B, itemsize, False, free, &m)
     else:
-        block = dims.T
-        lay_out(dims, B, block * B, itemsize, True, saved, &m)
-    job = Job(step=step, frame=frame, dims=dims, memory=&m, scratch=&scratch, params=frame.params + step.params, B=B,
-              first=0, T=0, parts=1)
+        lay_out(dims, B, dims.T * B, itemsize, True, saved, &m)
+        if job.stepwise:
+            block = dims.T
+    copy_peephole(&job)
+    if job.stepwise:
+        pack_weights(&job)
     open_state(step, frame, dims, &m)
     while first < dims.T:
-        T = min(block, dims.T - first)
         if first > 0:
-            memcpy(m.h, m.h + job.T * B * row, B * row)
-            if dims.kind == LSTM:
-                memcpy(m.c, m.c + job.T * B * row, B * row)
-        job.first, job.T = first, T
-        if is_time_major(dims, B):
-            m.x = <char*> x + first * dims.inputs * itemsize
-        else:
-            rows_in_parts(to_time_major, &job, dims.inputs)
-        if dims.masked:
-            find_mask(dims, m.x, T * B, itemsize, m.mask)
-        shape = whole(T * B, dims.inputs, dims.gates)
-        product(step, frame, &shape, m.x, job.params, biases(&job) if dims.bias else NULL, m.z)
+            next_block(&job, &m, saved != NULL)
+        job.first, job.T = first, min(block, dims.T - first)
+        if not job.stepwise:
+            if is_time_major(dims, B):
+                scratch.x = x + first * dims.inputs * itemsize
+            else:
+                rows_in_parts(to_time_major, &job, dims.inputs)
+            shape = whole(job.T * B, dims.inputs, dims.gates)
+            product(step, frame, &shape, scratch.x, job.params, biases(&job) if dims.bias else NULL, m.z)
         job.parts = parts_for(&job)
         run_parts(forward_rows, &job, job.parts)
-        if dims.sequences:
-            rows_in_parts(write_steps, &job, dims.H)
-        first += T
+        first += job.T
     if not dims.sequences:
         copy_rows(B, row, m.h + job.T * B * row, row, y, dims.width * itemsize)
     if dims.final:
@@ -255,130 +311,131 @@ cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
     return OK
 
 
+cdef void outside_gradient(const Job* job, Py_ssize_t state, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
+    """dh of a state of n rows = its gradient from dy, before what comes from the next step is added."""
+    cdef const Dims* dims = job.dims
+    cdef const Memory* m = job.memory
+    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, row = dims.H * itemsize, width = dims.width * itemsize, b
+    cdef const char* dy = job.frame.gradients[job.step.outputs[0]]
+    cdef const char* final = dy + (dims.T if dims.sequences else 1) * row
+    cdef Py_ssize_t at = time_of(dims, state - 1) if dims.sequences else 0
+    cdef bint seen = state > 0 and (dims.sequences or state == dims.T)
+    cdef char* dh
+    for b in range(start, start + n):
+        dh = m.dh + (state * job.B + b) * row
+        if seen and not (dims.sequences and dims.masked and not m.mask[(state - 1) * job.B + b]):
+            memcpy(dh, dy + b * width + at * row, row)
+        else:
+            memset(dh, 0, row)
+        if dims.final and state == dims.T:
+            job.step.kernels.add(dims.H, dh, final + b * width, dh)
+
+
+cdef void open_gradient(const void* argument, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """The gradients of h and c after the last step, of rows first .. last - 1."""
+    cdef const Job* job = <const Job*> argument
+    cdef const Dims* dims = job.dims
+    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, row = dims.H * itemsize, width = dims.width * itemsize
+    cdef const char* final = job.frame.gradients[job.step.outputs[0]] + (dims.T if dims.sequences else 1) * row
+    outside_gradient(job, dims.T, first, last - first)
+    if dims.final and dims.kind == LSTM:
+        copy_rows(last - first, row, final + first * width + row, width, job.scratch.dc + first * row, row)
+    else:
+        memset(job.scratch.dc + first * row, 0, (last - first) * row)
+
+
 cdef void backward_rows(void* argument, Py_ssize_t part) noexcept nogil:
-    """All steps of some rows, the last first: dz, and dh, to whose part from outside that from the next step is added."""
+    """The block's steps of some rows, the last first: dz, and dh, to whose part from outside that from the next step is
+    added; step by step dx, too."""
     cdef const Job* job = <const Job*> argument
     cdef const Dims* dims = job.dims
     cdef const Memory* m = job.memory
     cdef const Scratch* scratch = job.scratch
     cdef const Step* step = job.step
-    cdef Py_ssize_t itemsize = step.kernels.itemsize, H = dims.H, B = job.B, row = H * itemsize, s, b, at
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, H = dims.H, B = job.B, row = H * itemsize, s, b, at, to
     cdef Py_ssize_t start = first_row(job, part), n = first_row(job, part + 1) - start
+    cdef fnn_shape inputs = whole(n, dims.gates, dims.inputs)
     cdef fnn_shape shape = whole(n, dims.gates, H)
     cdef fnn_shape candidate = whole(n, H, H)
+    cdef char* dx = job.frame.gradients[step.inputs[0]]
     cdef char* dc = scratch.dc + start * row
     cdef char* own = scratch.part + start * row
     cdef char* dz
+    cdef char* dq
     cdef char* dh
     cdef char* before
+    inputs.y_row = dims.T * dims.inputs
     shape.bias_row = candidate.bias_row = H
     if dims.kind == GRU:
         shape.inputs = 2 * H
-    for s in range(job.T - 1, -1, -1):
-        at = s * B + start
-        dz, dh, before = scratch.dz + at * dims.gates * itemsize, m.dh + (at + B) * row, m.dh + at * row
+    for s in range(job.first + job.T - 1, job.first - 1, -1):
+        at, to = s * B + start, (s - job.first) * B + start
+        dz, dq = scratch.dz + to * dims.gates * itemsize, scratch.dq + to * row
+        dh, before = m.dh + (at + B) * row, m.dh + at * row
         if dims.kind == SIMPLE:
             step.kernels.activation_backward[dims.activation](n * H, 0.0, NULL, m.h + (at + B) * row, dh, dz)
         elif dims.kind == LSTM:
             if dims.masked:
                 memcpy(own, dc, n * row)
-            step.kernels.lstm_backward(n, H, dims.forgets, peephole(job), m.z + at * dims.gates * itemsize,
+            step.kernels.lstm_backward(n, H, dims.forgets, scratch.peephole, m.z + at * dims.gates * itemsize,
                                        m.c + at * row, m.s + at * row, dh, dc, dz)
         else:
             step.kernels.gru_backward(n, H, m.z + at * dims.gates * itemsize, m.s + at * row, m.h + at * row, dh, dz,
-                                      scratch.dq + at * row, own)
+                                      dq, own)
         if dims.masked:
             for b in range(n):
                 if not m.mask[at + b]:
                     memset(dz + b * dims.gates * itemsize, 0, dims.gates * itemsize)
                     if dims.kind == GRU:
-                        memset(scratch.dq + (at + b) * row, 0, row)
+                        memset(dq + b * row, 0, row)
                         memcpy(own + b * row, dh + b * row, row)
                     elif dims.kind == LSTM:
                         memcpy(dc + b * row, own + b * row, row)
+        if job.stepwise and dx != NULL:
+            forward_by_panels(step, &inputs, dz, scratch.w, dims.gates, 0, NULL,
+                              input_row(job, dx, s - job.first, start))
+        outside_gradient(job, s, start, n)
         if dims.truncate > 0 and s > 0 and s % dims.truncate == 0:
             memset(dc, 0, n * row)
             continue
-        product(step, job.frame, &shape, dz, scratch.u, before, before)
+        forward_by_panels(step, &shape, dz, scratch.u, dims.gates, 0, before, before)
         if dims.kind == GRU:
             step.kernels.add(n * H, before, own, before)
-            product(step, job.frame, &candidate, scratch.dq + at * row, scratch.u + 2 * H * row, before, before)
+            forward_by_panels(step, &candidate, dq, scratch.u, dims.gates, 2 * H, before, before)
         elif dims.masked:
             for b in range(n):
                 if not m.mask[at + b]:
                     step.kernels.add(H, before + b * row, dh + b * row, before + b * row)
 
 
-cdef void gradient_from_outside(const void* argument, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """dh = the gradient from dy of the state after each step; dc = that of the cell after the last step.  Of rows first ..
-    last - 1."""
-    cdef const Job* job = <const Job*> argument
-    cdef const Dims* dims = job.dims
-    cdef const Memory* m = job.memory
-    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, row = dims.H * itemsize, width = dims.width * itemsize, s, b
-    cdef const char* dy = job.frame.gradients[job.step.outputs[0]]
-    cdef const char* final = dy + (dims.T if dims.sequences else 1) * row
-    cdef char* last_dh = m.dh + dims.T * job.B * row
-    for s in range(dims.T + 1):
-        memset(m.dh + (s * job.B + first) * row, 0, (last - first) * row)
-    memset(job.scratch.dc + first * row, 0, (last - first) * row)
-    for b in range(first, last):
-        if not dims.sequences:
-            memcpy(last_dh + b * row, dy + b * width, row)
-            continue
-        for s in range(dims.T):
-            if not dims.masked or m.mask[s * job.B + b]:
-                memcpy(m.dh + ((s + 1) * job.B + b) * row, dy + b * width + time_of(dims, s) * row, row)
-    if dims.final:
-        for b in range(first, last):
-            job.step.kernels.add(dims.H, last_dh + b * row, final + b * width, last_dh + b * row)
-        if dims.kind == LSTM:
-            copy_rows(last - first, row, final + first * width + row, width, job.scratch.dc + first * row, row)
-
-
-cdef void transpose(const void* argument, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """u = U^T of rows first .. last - 1 of U, a few at a time, so that their cache lines stay in the cache until they are
-    used up."""
-    cdef const Job* job = <const Job*> argument
-    cdef const char* w = recurrent_weight(job)
-    cdef char* out = job.scratch.u
-    cdef Py_ssize_t rows = job.dims.H, columns = job.dims.gates, i, j, block
-    for block in range(first // FLOATS, (last + FLOATS - 1) // FLOATS):
-        for j in range(columns):
-            for i in range(block * FLOATS, min(last, (block + 1) * FLOATS)):
-                if job.step.kernels.itemsize == sizeof(float):
-                    (<float*> out)[j * rows + i] = (<const float*> w)[i * columns + j]
-                else:
-                    (<double*> out)[j * rows + i] = (<const double*> w)[i * columns + j]
-
-
 cdef void add_weight_gradients(const Step* step, const Job* job, double scale, char* dparams) noexcept nogil:
-    """dW += scale x^T dz, dU += scale h^T dz over all steps at once, and likewise biases and peepholes."""
+    """dW += scale x^T dz, dU += scale h^T dz over the block's steps at once, and likewise biases and peepholes."""
     cdef const Dims* dims = job.dims
-    cdef const Memory* m = job.memory
     cdef const Scratch* scratch = job.scratch
     cdef const Frame* frame = job.frame
-    cdef Py_ssize_t itemsize = step.kernels.itemsize, H = dims.H, n = dims.T * job.B, row = H * itemsize
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, H = dims.H, n = job.T * job.B, row = H * itemsize
     cdef fnn_shape shape = whole(n, dims.inputs, dims.gates)
+    cdef const char* h = job.memory.h + job.first * job.B * row
+    cdef const char* c = job.memory.c + job.first * job.B * row
     cdef char* du = dparams + dims.inputs * dims.gates * itemsize
     cdef char* db = du + H * dims.gates * itemsize
     cdef char* dp = db + (dims.gates if dims.bias else 0) * itemsize
-    weight_gradient(step, frame, &shape, scale, m.x, scratch.dz, dparams, db if dims.bias else NULL)
+    weight_gradient(step, frame, &shape, scale, scratch.x, scratch.dz, dparams, db if dims.bias else NULL)
     shape.inputs = shape.x_row = H
     if dims.kind == GRU:
         shape.outputs = 2 * H
-        weight_gradient(step, frame, &shape, scale, m.h, scratch.dz, du, NULL)
+        weight_gradient(step, frame, &shape, scale, h, scratch.dz, du, NULL)
         shape.outputs = shape.y_row = H
-        weight_gradient(step, frame, &shape, scale, m.h, scratch.dq, du + 2 * row,
+        weight_gradient(step, frame, &shape, scale, h, scratch.dq, du + 2 * row,
                         db + dims.gates * itemsize if dims.bias else NULL)
     else:
-        weight_gradient(step, frame, &shape, scale, m.h, scratch.dz, du, NULL)
+        weight_gradient(step, frame, &shape, scale, h, scratch.dz, du, NULL)
     if dims.peepholes > 0:
-        step.kernels.add_products(n, H, scale, scratch.dz, dims.gates, m.c, dp)
+        step.kernels.add_products(n, H, scale, scratch.dz, dims.gates, c, dp)
         if dims.forgets:
-            step.kernels.add_products(n, H, scale, scratch.dz + row, dims.gates, m.c, dp + row)
+            step.kernels.add_products(n, H, scale, scratch.dz + row, dims.gates, c, dp + row)
         step.kernels.add_products(n, H, scale, scratch.dz + dims.gates * itemsize - row, dims.gates,
-                                  m.c + job.B * row, dp + dims.peepholes * itemsize - row)
+                                  c + job.B * row, dp + dims.peepholes * itemsize - row)
 
 
 cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
@@ -390,28 +447,40 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     cdef Memory m
     cdef Scratch scratch
     cdef Job job
-    cdef fnn_shape shape = whole(T * B, dims.inputs, dims.gates)
+    cdef fnn_shape shape
+    cdef Py_ssize_t block = backward_block_rows(dims, B, itemsize) // B, last = T
     lay_out(dims, B, T * B, itemsize, True, frame.saved[step.index], &m)
-    lay_out_scratch(dims, B, itemsize, frame.scratch, &scratch)
-    memset(scratch.none, 0, 3 * row)
-    job = Job(step=step, frame=frame, dims=dims, memory=&m, scratch=&scratch, params=frame.params + step.params, B=B,
-              first=0, T=T, parts=1)
-    rows_in_parts(gradient_from_outside, &job, dims.H)
-    in_parts(transpose, &job, dims.H, LINE, dims.H * dims.gates * itemsize, 4 * PLAIN)
-    job.parts = parts_for(&job)
-    run_parts(backward_rows, &job, job.parts)
+    lay_out_backward(dims, B, block * B, itemsize, frame.scratch, &scratch)
+    job = Job(step=step, frame=frame, dims=dims, memory=&m, scratch=&scratch, params=frame.params + step.params,
+              stepwise=stepwise(dims, B, itemsize), B=B, first=0, T=T, parts=1)
+    copy_peephole(&job)
+    pack(step, dims.gates, dims.H, recurrent_weight(&job), dims.gates, True, scratch.u)
+    if job.stepwise and dx != NULL:
+        pack(step, dims.gates, dims.inputs, job.params, dims.gates, True, scratch.w)
+    in_parts(open_gradient, &job, B, 1, 2 * B * row, 2 * PLAIN)
+    while last > 0:
+        job.first = max(last - block, 0)
+        job.T = last - job.first
+        job.parts = parts_for(&job)
+        run_parts(backward_rows, &job, job.parts)
+        if not job.stepwise and dx != NULL:
+            shape = whole(T * B, dims.inputs, dims.gates)
+            if is_time_major(dims, B):
+                scratch.dx = dx
+            input_gradient(step, frame, &shape, scratch.dz, job.params, scratch.dx)
+            if not is_time_major(dims, B):
+                rows_in_parts(from_time_major, &job, dims.inputs)
+        if dparams != NULL:
+            if is_time_major(dims, B):
+                scratch.x = frame.values[step.inputs[0]]
+            else:
+                rows_in_parts(to_time_major, &job, dims.inputs)
+            add_weight_gradients(step, &job, frame.scale * step.rate, dparams)
+        last = job.first
     if dstate != NULL:
         copy_rows(B, row, m.dh, row, dstate, (2 if dims.kind == LSTM else 1) * row)
         if dims.kind == LSTM:
             copy_rows(B, row, scratch.dc, row, dstate + row, 2 * row)
-    if is_time_major(dims, B):
-        m.x, scratch.dx = frame.values[step.inputs[0]], dx
-    if dx != NULL:
-        input_gradient(step, frame, &shape, scratch.dz, job.params, scratch.dx)
-        if not is_time_major(dims, B):
-            rows_in_parts(from_time_major, &job, dims.inputs)
-    if dparams != NULL:
-        add_weight_gradients(step, &job, frame.scale * step.rate, dparams)
     return OK
 
 
@@ -461,9 +530,16 @@ cdef class RecurrentOp(Op):
         return <Py_ssize_t> lay_out(&self.dims, batch, self.dims.T * batch, itemsize, True, NULL, &m)
 
     cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize, bint training) noexcept:
+        # Of fewer rows another way is taken, which may need more.
+        return max(self.scratch_of(batch, itemsize, training),
+                   self.scratch_of(min(batch, 2 * PART_ROWS - 1), itemsize, training))
+
+    cdef Py_ssize_t scratch_of(self, Py_ssize_t batch, Py_ssize_t itemsize, bint training) noexcept:
         cdef Memory m
         cdef Scratch scratch
-        if training:
-            return <Py_ssize_t> lay_out_scratch(&self.dims, batch, itemsize, NULL, &scratch)
-        return (3 * self.dims.H + FLOATS) * itemsize + <Py_ssize_t> lay_out(
-            &self.dims, batch, block_rows(&self.dims, batch, itemsize), itemsize, False, NULL, &m)
+        cdef Py_ssize_t rows = block_rows(&self.dims, batch, itemsize)
+        cdef char* end = lay_out_forward(&self.dims, batch, rows, itemsize, NULL, &scratch)
+        if not training:
+            return <Py_ssize_t> lay_out(&self.dims, batch, rows, itemsize, False, end, &m)
+        rows = backward_block_rows(&self.dims, batch, itemsize)
+        return max(<Py_ssize_t> end, <Py_ssize_t> lay_out_backward(&self.dims, batch, rows, itemsize, NULL, &scratch))

@@ -5,6 +5,9 @@ Time comes first: what belongs to step s of all rows is one packed matrix.
 
 from libc.stdint cimport uint8_t
 
+from fastnn._core.panels cimport PANEL, panels_size
+from fastnn._core.parts cimport CACHE_BYTES
+
 cdef enum Kind:
     SIMPLE
     LSTM
@@ -30,10 +33,11 @@ cdef struct Dims:
 
 cdef enum:
     FLOATS = 16             # elements of the smaller dtype in a cache line
+    PART_ROWS = 8           # least rows of a part
+    USES = 4                # least steps that pay for panels of weights
 
 # What is known about the steps of one block, or of the whole sequence.
 cdef struct Memory:
-    char* x         # (T, B, I)
     char* z         # (T, B, gates): after the cell its activations
     char* h         # (T + 1, B, H), from the state before
     char* c         # (T + 1, B, H), LSTM
@@ -41,15 +45,25 @@ cdef struct Memory:
     char* dh        # (T + 1, B, H): the gradient of h, all of it
     uint8_t* mask   # (T, B): 1 where the step counts
 
-# Scratch of the backward pass.
+# Scratch of one pass; a block of time steps takes n = T B rows, the whole sequence or some of it.
 cdef struct Scratch:
-    char* none      # (3, H): zeros in the place of peephole weights
-    char* dz        # (T, B, gates)
-    char* dx        # (T, B, I)
-    char* dq        # (T, B, H), GRU
-    char* u         # (gates, H): the recurrent weights, transposed
+    char* peephole  # (3, H): of the peephole weights, or zeros
+    char* x         # (n, I)
+    char* w         # the weights of the inputs in panels, backward transposed; where steps run one by one
+    char* u         # the recurrent weights likewise, backward always
+    char* dz        # (n, gates)
+    char* dx        # (n, I)
+    char* dq        # (n, H), GRU
     char* dc        # (B, H)
     char* part      # (B, H)
+
+
+cdef inline bint stepwise(const Dims* dims, Py_ssize_t B, Py_ssize_t itemsize) noexcept nogil:
+    """Do the products of the inputs, too, run step by step?  Then each thread has its rows to itself from the first step to
+    the last, and what a step computes is still in the cache when it is used.  It takes enough rows for one product, and
+    weights that stay in the cache from step to step.  A matter of shapes alone."""
+    return (B >= 2 * PART_ROWS and dims.T >= USES and dims.gates > PANEL
+            and (dims.inputs + dims.H) * dims.gates * itemsize <= CACHE_BYTES)
 
 
 cdef inline char* place(char** at, Py_ssize_t n, Py_ssize_t itemsize) noexcept nogil:
@@ -62,7 +76,6 @@ cdef inline char* place(char** at, Py_ssize_t n, Py_ssize_t itemsize) noexcept n
 cdef inline char* lay_out(const Dims* dims, Py_ssize_t B, Py_ssize_t n, Py_ssize_t itemsize, bint gradients, char* at,
                           Memory* m) noexcept nogil:
     """Place the memory of B rows and n = T B steps of rows from ``at``; returns its end, after bytes that may be read."""
-    m.x = place(&at, n * dims.inputs, itemsize)
     m.z = place(&at, n * dims.gates, itemsize)
     m.h = place(&at, (n + B) * dims.H, itemsize)
     m.c = place(&at, (n + B) * dims.H, itemsize) if dims.kind == LSTM else NULL
@@ -72,13 +85,31 @@ cdef inline char* lay_out(const Dims* dims, Py_ssize_t B, Py_ssize_t n, Py_ssize
     return at + 64
 
 
-cdef inline char* lay_out_scratch(const Dims* dims, Py_ssize_t B, Py_ssize_t itemsize, char* at, Scratch* s) noexcept nogil:
-    """Likewise for the backward pass."""
-    s.none = place(&at, 3 * dims.H, itemsize)
-    s.dz = place(&at, dims.T * B * dims.gates, itemsize)
-    s.dx = place(&at, dims.T * B * dims.inputs, itemsize)
-    s.dq = place(&at, dims.T * B * dims.H, itemsize) if dims.kind == GRU else NULL
-    s.u = place(&at, dims.gates * dims.H, itemsize)
+cdef inline char* lay_out_forward(const Dims* dims, Py_ssize_t B, Py_ssize_t n, Py_ssize_t itemsize, char* at,
+                                  Scratch* s) noexcept nogil:
+    """Place the scratch of the forward pass of B rows in blocks of n from ``at``; returns its end likewise."""
+    s.peephole = place(&at, 3 * dims.H, itemsize)
+    if stepwise(dims, B, itemsize):
+        s.w = place(&at, panels_size(dims.inputs, dims.gates), itemsize)
+        s.u = place(&at, panels_size(dims.H, 2 * dims.H) + panels_size(dims.H, dims.H) if dims.kind == GRU
+                    else panels_size(dims.H, dims.gates), itemsize)
+    else:
+        s.x = place(&at, n * dims.inputs, itemsize)
+    return at + 64
+
+
+cdef inline char* lay_out_backward(const Dims* dims, Py_ssize_t B, Py_ssize_t n, Py_ssize_t itemsize, char* at,
+                                   Scratch* s) noexcept nogil:
+    """Likewise of the backward pass."""
+    s.peephole = place(&at, 3 * dims.H, itemsize)
+    s.x = place(&at, n * dims.inputs, itemsize)
+    s.u = place(&at, panels_size(dims.gates, dims.H), itemsize)
+    if stepwise(dims, B, itemsize):
+        s.w = place(&at, panels_size(dims.gates, dims.inputs), itemsize)
+    else:
+        s.dx = place(&at, n * dims.inputs, itemsize)
+    s.dz = place(&at, n * dims.gates, itemsize)
+    s.dq = place(&at, n * dims.H, itemsize) if dims.kind == GRU else NULL
     s.dc = place(&at, B * dims.H, itemsize)
     s.part = place(&at, B * dims.H, itemsize)
     return at + 64
