@@ -10,6 +10,7 @@
 #if defined(__aarch64__) /* NEON has 32 of them, SSE2 16 */
 #define FNN_TILE_ROWS 8
 #define FNN_TILE_VECTORS 3
+#define FNN_FORWARD_VECTORS 3
 #define FNN_TILES(TILE) \
     TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(6, 1) \
     TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(6, 2) \
@@ -23,6 +24,7 @@
 #else
 #define FNN_TILE_ROWS 8
 #define FNN_TILE_VECTORS 2
+#define FNN_FORWARD_VECTORS 2
 #define FNN_TILES(TILE) \
     TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(6, 1) \
     TILE(1, 2) TILE(2, 2) TILE(3, 2)

@@ -65,21 +65,22 @@ static void FN(run_panel)(const FN(product) *p, FN(panel) *q, ptrdiff_t m, ptrdi
     }
 }
 
-/* Columns n .. of a panel: how many vectors of them. */
-static ptrdiff_t FN(panel_vectors)(ptrdiff_t columns)
+/* Vectors of the next panel, usually ``most``. */
+static ptrdiff_t FN(panel_vectors)(ptrdiff_t columns, ptrdiff_t most)
 {
     const ptrdiff_t left = (columns + FN(WIDTH) - 1) / FN(WIDTH);
-    if (left == FNN_TILE_VECTORS + 1) /* a panel of one vector leaves most registers empty */
-        return (left + 1) / 2;
-    return left < FNN_TILE_VECTORS ? left : FNN_TILE_VECTORS;
+    if (left == most + 1) /* a panel of one vector leaves most registers empty */
+        return left <= FNN_TILE_VECTORS ? left : (left + 1) / 2;
+    return left < most ? left : most;
 }
 
 /* Rows m .. M of outputs over rows k .. end of W. */
 static void FN(run_block)(const FN(product) *p, FN(panel) *q, ptrdiff_t m, ptrdiff_t M, ptrdiff_t N, int copies, int fetches,
                           REAL *copy)
 {
+    const ptrdiff_t most = p->turned || p->add ? FNN_TILE_VECTORS : FNN_FORWARD_VECTORS;
     for (q->n = 0; q->n < N;) {
-        const ptrdiff_t vectors = FN(panel_vectors)(N - q->n), columns = N - q->n - (vectors - 1) * FN(WIDTH);
+        const ptrdiff_t vectors = FN(panel_vectors)(N - q->n, most), columns = N - q->n - (vectors - 1) * FN(WIDTH);
         const ptrdiff_t next = q->n + vectors * FN(WIDTH);
         q->count = columns < FN(WIDTH) ? columns : FN(WIDTH);
         q->w = p->w + q->k * p->w_row + q->n;
@@ -88,7 +89,7 @@ static void FN(run_block)(const FN(product) *p, FN(panel) *q, ptrdiff_t m, ptrdi
         if (p->turned)
             FN(turn_panel)(p, q, N, vectors, copy);
         if (fetches && next < N)
-            q->ahead = FN(next_panel)(p, q, next, N - next < FN(PANEL) ? N - next : FN(PANEL), M - m);
+            q->ahead = FN(next_panel)(p, q, next, N - next < most * FN(WIDTH) ? N - next : most * FN(WIDTH), M - m);
         FN(run_panel)(p, q, m, M, vectors);
         q->n = next;
     }
@@ -113,14 +114,15 @@ static void FN(run_product)(const FN(product) *p, ptrdiff_t M, ptrdiff_t N, ptrd
     const ptrdiff_t row_bytes = p->w_row * (ptrdiff_t)sizeof(REAL);
     /* W is best read where it lies if all of it is near, or few rows of outputs use it; but rows far apart crowd into a few
      * places of a cache. */
-    const int near = K * row_bytes <= FNN_NEAR_BYTES;
+    const int near = K * row_bytes <= FNN_NEAR_BYTES, far = K * row_bytes >= FNN_FAR_BYTES;
     const int copies = !p->turned && !near && M >= 2 * FNN_TILE_ROWS && (M >= FNN_COPY_ROWS || row_bytes > FNN_CROWDED_BYTES);
     const ptrdiff_t most = copies || p->turned ? FNN_DEPTH : 4 * FNN_DEPTH;
     const ptrdiff_t blocks = (K + most - 1) / most;
     const ptrdiff_t depth = p->add ? FNN_BATCH_BLOCK : blocks > 1 ? ((K + blocks - 1) / blocks + 3) / 4 * 4 : K;
-    /* Inputs of a batch that lie in more pages than the processor knows by heart. */
-    const int groups = p->add && copies && p->a_row == 1 && N >= 4 * FN(PANEL) &&
-                       (K < depth ? K : depth) * p->a_step * (ptrdiff_t)sizeof(REAL) > FNN_PAGES * 4096;
+    /* Inputs of a batch that lie in more pages than the processor knows by heart: copied, if enough panels use them. */
+    const ptrdiff_t pages = (K < depth ? K : depth) * p->a_step * (ptrdiff_t)sizeof(REAL) / 4096;
+    const int groups = p->add && copies && p->a_row == 1 && pages > FNN_PAGES &&
+                       N >= (pages > 2 * FNN_PAGES ? 2 : 4) * FN(PANEL);
     const ptrdiff_t rows = groups ? GROUP : FNN_BLOCK_BYTES / (ptrdiff_t)sizeof(REAL) / (K < depth ? K + 1 : depth);
     FN(panel) q = {.k = 0};
     do {
@@ -135,7 +137,7 @@ static void FN(run_product)(const FN(product) *p, ptrdiff_t M, ptrdiff_t N, ptrd
                 part.a = group - m - q.k * GROUP;
                 part.a_step = GROUP;
             }
-            FN(run_block)(&part, &q, m, end, N, copies && end - m >= FNN_TILE_ROWS, (copies || p->turned) && !near, copy);
+            FN(run_block)(&part, &q, m, end, N, copies && end - m >= FNN_TILE_ROWS, (copies || p->turned) && far, copy);
             m = end;
         }
         q.k = q.end;

@@ -81,9 +81,8 @@
 #endif
 #define FNN_NEAR_BYTES (16 * 1024)   /* of a W that needs no copy */
 #define FNN_CROWDED_BYTES 1024       /* between rows of W that always need one */
-#ifndef FNN_AHEAD_LEVEL
-#define FNN_AHEAD_LEVEL 2
-#endif
+#define FNN_FAR_BYTES (8 << 20)      /* of a W whose next panel is fetched ahead: of a smaller one that hinders */
+#define FNN_ROWS_AHEAD 8             /* of W, that a tile which copies fetches ahead */
 /* Outputs up to which its rows lie across the lanes. */
 #define FNN_FEW 4
 

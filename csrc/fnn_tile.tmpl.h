@@ -88,7 +88,7 @@ FNN_ELEMENT void FN(product_tile)(const FN(product) *p, const FN(panel) *q, cons
     const REAL *w = q->w;
     REAL *copy = q->copy;
     REAL *c = p->c + m * c_row + q->n;
-    UNROLLED_EACH(8, r, rows)
+    UNROLLED_EACH(12, r, rows)
         UNROLLED_EACH(8, v, vectors) {
             if (q->go_on)
                 sum[r][v] = VECTOR(c + r * c_row + v * FN(WIDTH));
@@ -99,7 +99,7 @@ FNN_ELEMENT void FN(product_tile)(const FN(product) *p, const FN(panel) *q, cons
         }
     if (p->add || q->go_on) { /* what is added to is there when it is wanted: here at the end, in the next tile at once */
         const REAL *ahead = p->add ? c : c + rows * c_row;
-        UNROLLED_EACH(8, r, rows)
+        UNROLLED_EACH(12, r, rows)
             UNROLLED(8)
             for (int v = 0; v < vectors; v += 64 / FNN_VECTOR_BYTES)
                 __builtin_prefetch(ahead + r * c_row + v * FN(WIDTH), 1);
@@ -108,20 +108,25 @@ FNN_ELEMENT void FN(product_tile)(const FN(product) *p, const FN(panel) *q, cons
         FN(vector) row[FNN_TILE_VECTORS];
         UNROLLED_EACH(8, v, vectors)
             row[v] = VECTOR(w + v * FN(WIDTH));
+        if (copies) { /* rows far apart, which the processor does not fetch by itself */
+            UNROLLED(8)
+            for (int v = 0; v < vectors; v += 64 / FNN_VECTOR_BYTES)
+                __builtin_prefetch(w + FNN_ROWS_AHEAD * w_row + v * FN(WIDTH));
+        }
         w += w_row;
         if (copies) {
             UNROLLED_EACH(8, v, vectors)
                 *(FN(vector) *)(copy + v * FN(WIDTH)) = row[v];
             copy += FN(PANEL);
         }
-        UNROLLED_EACH(8, r, rows) {
+        UNROLLED_EACH(12, r, rows) {
             const FN(vector) x = a[r * a_row] - (FN(vector)){0};
             UNROLLED_EACH(8, v, vectors)
                 ADD_PRODUCT(sum[r][v], x, row[v]);
         }
         a += a_step;
     }
-    UNROLLED_EACH(8, r, rows)
+    UNROLLED_EACH(12, r, rows)
         UNROLLED_EACH(8, v, vectors) {
             REAL *out = c + r * c_row + v * FN(WIDTH);
             FN(vector) value = sum[r][v];
