@@ -43,24 +43,30 @@ static fnn_ahead FN(next_panel)(const FN(product) *p, const FN(panel) *q, ptrdif
                        .share = (16 * count + rows - 1) / rows};
 }
 
-/* Rows m .. M of a panel, in tiles that leave no small one to the end. */
+/* Rows of the next tile, and how many such follow, so that no small one is left to the end. */
+static ptrdiff_t FN(next_tiles)(ptrdiff_t vectors, ptrdiff_t left, ptrdiff_t *count)
+{
+    const ptrdiff_t most = FN(MOST_ROWS)[vectors];
+    ptrdiff_t rows = left >= 2 * most ? most : left > most ? (left + 1) / 2 : left;
+    if (!FN(TILES)[vectors][rows])
+        rows = (rows + 1) / 2;
+    *count = left >= 2 * most ? left / most - (left % most != 0) : 1;
+    return rows;
+}
+
+/* Rows m .. M of a panel. */
 static void FN(run_panel)(const FN(product) *p, FN(panel) *q, ptrdiff_t m, ptrdiff_t M, ptrdiff_t vectors)
 {
-    const FN(tile) *tiles = FN(TILES)[vectors];
-    const ptrdiff_t most = FN(MOST_ROWS)[vectors];
     if (q->copy) {
         FN(FIRST_TILES)[vectors](p, q, m, 1);
         q->w = q->copy;
         q->w_row = FN(PANEL);
-        m += most;
+        m += FN(MOST_ROWS)[vectors];
     }
     while (m < M) {
-        const ptrdiff_t left = M - m;
-        ptrdiff_t rows = left >= 2 * most ? most : left > most ? (left + 1) / 2 : left;
-        if (!tiles[rows])
-            rows = (rows + 1) / 2;
-        const ptrdiff_t count = left >= 2 * most ? left / most - (left % most != 0) : 1;
-        tiles[rows](p, q, m, count);
+        ptrdiff_t count;
+        const ptrdiff_t rows = FN(next_tiles)(vectors, M - m, &count);
+        FN(TILES)[vectors][rows](p, q, m, count);
         m += rows * count;
     }
 }
