@@ -23,6 +23,10 @@
     TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) \
     TILE(1, 3) TILE(2, 3) TILE(3, 3)
 #define FNN_LARGEST_TILES(TILE) TILE(8, 1) TILE(6, 2) TILE(4, 3)
+#define FNN_WINDOW_TILES(TILE) \
+    TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(6, 1) TILE(8, 1) \
+    TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(6, 2) \
+    TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3)
 #define FNN_NARROW_ROWS 3
 #define FNN_NARROW_VECTORS 2
 #define FNN_FMA 1

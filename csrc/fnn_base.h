@@ -16,6 +16,10 @@
     TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(6, 2) \
     TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3) TILE(6, 3)
 #define FNN_LARGEST_TILES(TILE) TILE(8, 1) TILE(8, 2) TILE(8, 3)
+#define FNN_WINDOW_TILES(TILE) \
+    TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(6, 1) TILE(8, 1) \
+    TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(6, 2) TILE(8, 2) \
+    TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3) TILE(6, 3) TILE(8, 3)
 #define FNN_NARROW_ROWS 4
 #define FNN_NARROW_VECTORS 2
 /* Before it gives out registers, GCC would move the loads of a tile up to the front of its loop, and then have too few
@@ -29,6 +33,9 @@
     TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(6, 1) \
     TILE(1, 2) TILE(2, 2) TILE(3, 2)
 #define FNN_LARGEST_TILES(TILE) TILE(8, 1) TILE(4, 2)
+#define FNN_WINDOW_TILES(TILE) \
+    TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(6, 1) \
+    TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2)
 #define FNN_NARROW_ROWS 2
 #define FNN_NARROW_VECTORS 2
 #endif

@@ -61,6 +61,25 @@ typedef struct fnn_shape {
     ptrdiff_t x_row, w_row, y_row, bias_row;
 } fnn_shape;
 
+/* Windows of an image, for a convolution: pixel p of outputs sees, from x + at[p] on, runs of neighbouring elements, each
+ * ``run`` long and beginning at run_at[r]; its outputs, ``outputs`` of them, lie from y + to[p] on.  Weights (runs * run,
+ * outputs) with rows w_row apart. */
+typedef struct fnn_windows {
+    ptrdiff_t pixels, runs, run, outputs, w_row;
+    const int32_t *at, *run_at, *to;
+} fnn_windows;
+
+/* Pooling over windows of an image (H, W, C): rows and columns of the window, which begin at the places that are given
+ * for each row and column of outputs, and may end beyond the image, or begin before it: what lies outside does not count. */
+typedef struct fnn_pool_shape {
+    ptrdiff_t height, width, channels;   /* of x */
+    ptrdiff_t out_height, out_width;     /* of y */
+    ptrdiff_t rows, columns;             /* of a window */
+    ptrdiff_t row_step, column_step;     /* between windows */
+    ptrdiff_t top, left;                 /* rows and columns before the image where the first window begins */
+    int counts_outside;                  /* a mean is over the whole window, else over what of it lies in the image */
+} fnn_pool_shape;
+
 /* A normalisation of x (R, C) = (rows, columns), or of some of the columns of a matrix: rows of x, y, dy and dx lie
  * x_row apart.  gamma, beta (C,) or NULL: all 1, all 0. */
 typedef struct fnn_norm {
@@ -127,6 +146,26 @@ typedef struct fnn_kernels {
      * out (O,), both as dy and dw. */
     void (*add_row_sum)(ptrdiff_t B, ptrdiff_t outputs, double scale, const fnn_real *x, ptrdiff_t x_row,
                         fnn_real *out);
+
+    /* ---- convolutions (fnn_window.tmpl.h): offsets in elements ----------------------------------------------------
+     * y_po = activation(bias_o + sum_k x_pk w_ko) for every pixel p, k over the elements of its window; bias may be NULL.
+     * w, bias and y may be READ up to 63 bytes past their end. */
+    void (*window_forward)(const fnn_windows *windows, const fnn_real *x, const fnn_real *w, const fnn_real *bias,
+                           int activation, double alpha, fnn_real *y);
+    /* ADDS: dw_ko += scale * sum_p x_pk dy_po for k = first .. last - 1, dy lying as y does.  dy and dw as above. */
+    void (*window_gradient)(const fnn_windows *windows, ptrdiff_t first, ptrdiff_t last, double scale, const fnn_real *x,
+                            const fnn_real *dy, fnn_real *dw);
+
+    /* ---- pooling (fnn_pooling.tmpl.h): one image, rows first .. last - 1 of y; channels by themselves ----------------
+     * y = max over the window; NaN if one is NaN. */
+    void (*max_pool_forward)(const fnn_pool_shape *shape, ptrdiff_t first, ptrdiff_t last, const fnn_real *x, fnn_real *y);
+    /* ADDS: dx += dy where x is y, at the first such place of the window.  All rows of y. */
+    void (*max_pool_backward)(const fnn_pool_shape *shape, const fnn_real *x, const fnn_real *y, const fnn_real *dy,
+                              fnn_real *dx);
+    /* y = mean over the window. */
+    void (*mean_pool_forward)(const fnn_pool_shape *shape, ptrdiff_t first, ptrdiff_t last, const fnn_real *x, fnn_real *y);
+    /* ADDS: dx += dy / count to all of the window. */
+    void (*mean_pool_backward)(const fnn_pool_shape *shape, const fnn_real *dy, fnn_real *dx);
 
     /* ---- losses and optimisers (fnn_families.def, fnn_loss.tmpl.h, fnn_optimizer.tmpl.h) */
     fnn_loss_value loss[FNN_LOSSES];

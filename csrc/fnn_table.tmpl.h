@@ -33,6 +33,15 @@
 #include "fnn_narrow.tmpl.h"
 #include "fnn_row.tmpl.h"
 #include "fnn_product.tmpl.h"
+#if defined(FNN_TILE_UNSCHEDULED) && !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("no-schedule-insns")
+#include "fnn_window.tmpl.h"
+#pragma GCC pop_options
+#else
+#include "fnn_window.tmpl.h"
+#endif
+#include "fnn_pooling.tmpl.h"
 #include "fnn_loss_row.tmpl.h"
 #include "fnn_loss.tmpl.h"
 #include "fnn_optimizer.tmpl.h"
@@ -68,5 +77,7 @@ const fnn_kernels FN(fnn_kernels) = {
     KERNEL(layer_norm_forward), KERNEL(layer_norm_backward),
     KERNEL(dropout_forward), KERNEL(dropout_backward), KERNEL(add_masked),
     KERNEL(lstm_forward), KERNEL(lstm_backward), KERNEL(add_products), KERNEL(gru_forward), KERNEL(gru_backward),
+    KERNEL(window_forward), KERNEL(window_gradient),
+    KERNEL(max_pool_forward), KERNEL(max_pool_backward), KERNEL(mean_pool_forward), KERNEL(mean_pool_backward),
     KERNEL(probe_multiply_add), KERNEL(probe_read),
 };

@@ -32,6 +32,30 @@ cdef extern from "fnn_kernels.h" nogil:
         Py_ssize_t y_row
         Py_ssize_t bias_row
 
+    ctypedef struct fnn_windows:
+        Py_ssize_t pixels
+        Py_ssize_t runs
+        Py_ssize_t run
+        Py_ssize_t outputs
+        Py_ssize_t w_row
+        const int32_t* at
+        const int32_t* run_at
+        const int32_t* to
+
+    ctypedef struct fnn_pool_shape:
+        Py_ssize_t height
+        Py_ssize_t width
+        Py_ssize_t channels
+        Py_ssize_t out_height
+        Py_ssize_t out_width
+        Py_ssize_t rows
+        Py_ssize_t columns
+        Py_ssize_t row_step
+        Py_ssize_t column_step
+        Py_ssize_t top
+        Py_ssize_t left
+        int counts_outside
+
     ctypedef struct fnn_norm:
         Py_ssize_t rows
         Py_ssize_t columns
@@ -73,6 +97,17 @@ cdef extern from "fnn_kernels.h" nogil:
         void (*log_softmax_forward)(Py_ssize_t B, Py_ssize_t O, const void* z, void* a) noexcept nogil
         void (*log_softmax_backward)(Py_ssize_t B, Py_ssize_t O, const void* a, const void* da, void* dz) noexcept nogil
         fnn_products products
+        void (*window_forward)(const fnn_windows* windows, const void* x, const void* w, const void* bias, int activation,
+                               double alpha, void* y) noexcept nogil
+        void (*window_gradient)(const fnn_windows* windows, Py_ssize_t first, Py_ssize_t last, double scale, const void* x,
+                                const void* dy, void* dw) noexcept nogil
+        void (*max_pool_forward)(const fnn_pool_shape* shape, Py_ssize_t first, Py_ssize_t last, const void* x,
+                                 void* y) noexcept nogil
+        void (*max_pool_backward)(const fnn_pool_shape* shape, const void* x, const void* y, const void* dy,
+                                  void* dx) noexcept nogil
+        void (*mean_pool_forward)(const fnn_pool_shape* shape, Py_ssize_t first, Py_ssize_t last, const void* x,
+                                  void* y) noexcept nogil
+        void (*mean_pool_backward)(const fnn_pool_shape* shape, const void* dy, void* dx) noexcept nogil
         fnn_loss_value* loss
         fnn_optimizer_update* update
         void (*add_row_sum)(Py_ssize_t B, Py_ssize_t O, double scale, const void* x, Py_ssize_t x_row,

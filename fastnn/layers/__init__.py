@@ -5,6 +5,7 @@ from fastnn.layers.base import Layer, Tensor
 from fastnn.layers.batch_norm import BatchNorm
 from fastnn.layers.bidirectional import Bidirectional
 from fastnn.layers.composite import Composite as Composite
+from fastnn.layers.conv2d import Conv2D
 from fastnn.layers.custom import Custom
 from fastnn.layers.dense import Dense
 from fastnn.layers.dropconnect import DropConnect
@@ -16,6 +17,7 @@ from fastnn.layers.layer_norm import LayerNorm
 from fastnn.layers.lstm import LSTM
 from fastnn.layers.merge import Add, Concatenate, Multiply, Slice, add, concatenate, slice
 from fastnn.layers.phase_dense import PhaseDense
+from fastnn.layers.pooling import AvgPool2D, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
 from fastnn.layers.reduce import Reduce
 from fastnn.layers.reshape import Flatten, Reshape
 from fastnn.layers.residual import Residual
@@ -27,18 +29,23 @@ __all__ = [
     "LSTM",
     "Activation",
     "Add",
+    "AvgPool2D",
     "BatchNorm",
     "Bidirectional",
     "Concatenate",
+    "Conv2D",
     "Custom",
     "Dense",
     "DropConnect",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool2D",
     "Input",
     "Layer",
     "LayerNorm",
+    "MaxPool2D",
     "Multiply",
     "PhaseDense",
     "Reduce",

@@ -193,6 +193,94 @@ def chain_cases():
     )
 
 
+def convolved(p, name, x, **options):
+    """The Conv2D layer of that name, before its activation."""
+    return ref.conv2d(x, p[f"{name}.weight"], p.get(f"{name}.bias", 0.0), **options)
+
+
+def image_cases():
+    C, D = fn.Conv2D, fn.Dense
+    one = {"before": (1, 1), "after": (1, 1)}
+    for id, shape, options, twin in (
+        ("3x3", (5, 6, 3), {}, one),
+        ("3x3-one-channel", (6, 5, 1), {}, one),
+        ("3x3-valid", (5, 6, 2), {"padding": "valid"}, {}),
+        ("3x3-stride-2-even", (6, 8, 3), {"strides": 2}, {"strides": (2, 2), "after": (1, 1)}),
+        ("3x3-stride-2-odd", (5, 7, 2), {"strides": 2}, {"strides": (2, 2), **one}),
+        ("3x3-stride-3-1", (7, 5, 2), {"strides": (3, 1), "padding": 1}, {"strides": (3, 1), **one}),
+        ("3x3-dilated", (7, 8, 2), {"dilation": (2, 1), "padding": (2, 1)},
+         {"dilation": (2, 1), "before": (2, 1), "after": (2, 1)}),
+        ("3x3-dilated-stride", (9, 8, 3), {"dilation": 2, "strides": 2, "padding": "valid"},
+         {"dilation": (2, 2), "strides": (2, 2)}),
+        ("3x3-groups", (5, 4, 4), {"groups": 2}, {"groups": 2, **one}),
+        ("3x3-depthwise", (5, 4, 6), {"groups": 6}, {"groups": 6, **one}),
+        ("3x3-reflect", (4, 5, 2), {"padding_mode": "reflect"}, {"mode": "reflect", **one}),
+        ("3x3-replicate", (4, 5, 2), {"padding_mode": "replicate", "padding": ((2, 1), (0, 3)), "strides": (2, 1)},
+         {"mode": "replicate", "before": (2, 0), "after": (1, 3), "strides": (2, 1)}),
+        ("3x3-no-bias", (4, 4, 2), {"bias": False}, one),
+    ):  # fmt: skip
+        yield sequential(
+            f"conv2d-{id}",
+            lambda options=options: [C(6, 3, **options)],
+            shape,
+            lambda p, x, twin=twin: convolved(p, "conv2d_1", x, **twin),
+        )
+    for size, shape in (((1, 1), (4, 3, 5)), ((2, 4), (5, 6, 2)), ((5, 5), (3, 4, 1)), ((1, 7), (2, 9, 3))):
+        before, after = ([(k - 1) // 2 for k in size], [k // 2 for k in size])
+        yield sequential(
+            f"conv2d-{size[0]}x{size[1]}-tanh",
+            lambda size=size: [C(19, size, "tanh"), fn.Flatten(), D(3)],
+            shape,
+            lambda p, x, before=before, after=after: layer(
+                p, "dense_1", ref.flatten(np.tanh(convolved(p, "conv2d_1", x, before=before, after=after)))
+            ),
+        )
+    yield sequential(
+        "conv2d-relu-of-two",
+        lambda: [C(5, 3, "relu", padding="valid"), C(7, 3, "tanh"), fn.GlobalAvgPool2D(), D(2)],
+        (7, 6, 2),
+        lambda p, x: layer(
+            p,
+            "dense_1",
+            np.tanh(convolved(p, "conv2d_2", ref.relu(convolved(p, "conv2d_1", x)), **one)).mean(axis=(1, 2)),
+        ),
+    )
+    yield sequential(
+        "conv2d-residual-batchnorm",
+        lambda: [fn.Residual([C(3, 3, bias=False), fn.BatchNorm(), fn.Activation("softplus"), C(3, 1)])],
+        (4, 4, 3),
+        lambda p, x: (
+            x + convolved(p, "conv2d_2", ref.softplus(normed(p, "batchnorm_1", convolved(p, "conv2d_1", x, **one))))
+        ),
+        coupled=True,
+    )
+    for kind, P in (("max", fn.MaxPool2D), ("mean", fn.AvgPool2D)):
+        for id, shape, options, twin in (
+            ("2", (4, 6, 3), {"pool_size": 2}, {"size": (2, 2), "strides": (2, 2)}),
+            ("3-stride-2", (7, 5, 2), {"pool_size": 3, "strides": 2}, {"size": (3, 3), "strides": (2, 2)}),
+            ("2x3-same", (5, 7, 2), {"pool_size": (2, 3), "strides": 1, "padding": "same"},
+             {"size": (2, 3), "strides": (1, 1), "before": (0, 1), "after": (1, 1)}),
+            ("2-ceil", (5, 7, 3), {"pool_size": 2, "ceil_mode": True},
+             {"size": (2, 2), "strides": (2, 2), "output": (3, 4)}),
+            ("3-padded", (6, 6, 17), {"pool_size": 3, "strides": 2, "padding": 1},
+             {"size": (3, 3), "strides": (2, 2), "before": (1, 1), "after": (1, 1)}),
+        ):  # fmt: skip
+            yield sequential(
+                f"{kind}-pool-{id}",
+                lambda P=P, options=options: [P(**options)],
+                shape,
+                lambda p, x, kind=kind, twin=twin: ref.pool2d(x, kind, **twin),
+            )
+    yield sequential(
+        "mean-pool-counting-padding",
+        lambda: [fn.AvgPool2D(3, strides=1, padding=1, count_padding=True)],
+        (4, 5, 2),
+        lambda p, x: ref.pool2d(x, "mean", (3, 3), (1, 1), (1, 1), (1, 1), count_padding=True),
+    )
+    yield sequential("global-max-pool", lambda: [fn.GlobalMaxPool2D()], (3, 4, 5), lambda p, x: x.max(axis=(1, 2)))
+    yield sequential("global-mean-pool", lambda: [fn.GlobalAvgPool2D()], (3, 4, 5), lambda p, x: x.mean(axis=(1, 2)))
+
+
 def eight_deep(p, x):
     for i in range(1, 9):
         x = np.tanh(layer(p, f"dense_{i}", x))
@@ -889,6 +977,7 @@ CASES = [
     *random_cases(),
     *norm_cases(),
     *embedding_cases(),
+    *image_cases(),
     *graph_cases(),
     *phase_cases(),
     *recurrent_cases(),

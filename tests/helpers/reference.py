@@ -149,6 +149,52 @@ def layer_norm(x, gamma, beta, epsilon=1e-5):
     return gamma * (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + epsilon) + beta
 
 
+def padded(x, before, after, mode="zeros", value=0.0):
+    """Images (B, H, W, C) with rows and columns around them."""
+    pads = [(0, 0), (before[0], after[0]), (before[1], after[1]), (0, 0)]
+    if mode == "zeros":
+        return np.pad(x, pads, constant_values=value)
+    return np.pad(x, pads, mode={"reflect": "reflect", "replicate": "edge"}[mode])
+
+
+def conv2d(x, w, b=0.0, strides=(1, 1), before=(0, 0), after=(0, 0), mode="zeros", dilation=(1, 1), groups=1):
+    """A window at a time: w (KH, KW, C / groups, O)."""
+    x = padded(x, before, after, mode)
+    KH, KW, C, O = w.shape
+    OH = (x.shape[1] - (KH - 1) * dilation[0] - 1) // strides[0] + 1
+    OW = (x.shape[2] - (KW - 1) * dilation[1] - 1) // strides[1] + 1
+    y = np.zeros((len(x), OH, OW, O))
+    share = O // groups
+    for i in range(OH):
+        for j in range(OW):
+            rows = i * strides[0] + dilation[0] * np.arange(KH)
+            columns = j * strides[1] + dilation[1] * np.arange(KW)
+            window = x[:, rows][:, :, columns]
+            for g in range(groups):
+                own = slice(g * share, (g + 1) * share)
+                y[:, i, j, own] = np.tensordot(window[..., g * C : (g + 1) * C], w[..., own], axes=3)
+    return y + b
+
+
+def pool2d(x, kind, size, strides, before=(0, 0), after=(0, 0), output=None, count_padding=False):
+    """A window at a time; what lies outside the image does not count, or is 0 in a mean that counts it."""
+    H, W = x.shape[1:3]
+    if output is None:
+        sides = zip((H, W), before, after, size, strides, strict=True)
+        output = [(n + first + last - k) // s + 1 for n, first, last, k, s in sides]
+    y = np.zeros((len(x), *output, x.shape[3]))
+    for i in range(output[0]):
+        for j in range(output[1]):
+            top, left = i * strides[0] - before[0], j * strides[1] - before[1]
+            window = x[:, max(top, 0) : top + size[0], max(left, 0) : left + size[1]]
+            if kind == "max":
+                y[:, i, j] = window.max(axis=(1, 2))
+            else:
+                count = size[0] * size[1] if count_padding else window.shape[1] * window.shape[2]
+                y[:, i, j] = window.sum(axis=(1, 2)) / count
+    return y
+
+
 def embedding(x, w, padding=None):
     """The vector of each index: rows of w, 0 for the padding."""
     y = w[x.astype(int)]

@@ -4,6 +4,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn._core.ops.convolution_tables import Geometry as Geometry
 from fastnn._core.step import Op
 
 class DenseOp(Op):
@@ -13,6 +14,21 @@ class ActivationOp(Op):
     def __init__(self, width: int, activation: str, alpha: float = 0.0, vectors: int = 1) -> None: ...
     @property
     def alpha(self) -> float: ...
+
+class ConvolutionOp(Op):
+    def __init__(self, geometry: Geometry, bias: bool) -> None: ...
+
+class PoolOp(Op):
+    def __init__(
+        self,
+        kind: str,
+        image: tuple[int, int, int],
+        output: tuple[int, int],
+        kernel: tuple[int, int],
+        strides: tuple[int, int],
+        before: tuple[int, int],
+        counts_outside: bool,
+    ) -> None: ...
 
 class DropConnectOp(Op):
     def __init__(self, inputs: int, outputs: int, bias: bool, rate: float, inverted: bool) -> None: ...

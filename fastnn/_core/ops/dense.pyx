@@ -1,7 +1,7 @@
 """Fully connected: y = x W + b, with b as the last row of W[I+1, O]: the weight of a constant-1 input."""
 
-from fastnn._core.table cimport FNN_IDENTITY, fnn_shape
-from fastnn._core.parts cimport LINE, PLAIN, step_in_parts
+from fastnn._core.table cimport fnn_shape
+from fastnn._core.ops.fused cimport preactivation_gradient
 from fastnn._core.products cimport forward as product, input_gradient, weight_gradient, whole
 from fastnn._core.step cimport Frame, OK, Op, Step, dparams_of
 
@@ -25,29 +25,17 @@ cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
     return OK
 
 
-cdef void activation_backward(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """dz = da * activation'(z) of elements first .. last - 1."""
-    cdef Py_ssize_t at = first * step.kernels.itemsize
-    step.kernels.activation_backward[step.activation](
-        last - first, step.alpha, NULL, frame.values[step.outputs[0]] + at, frame.gradients[step.outputs[0]] + at,
-        frame.gradients[step.preactivation] + at)
-
-
 cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     """dz = da * activation'(z); dx = dz W^T; dW += scale x^T dz; db += scale 1^T dz."""
     cdef const Dims* dims = <const Dims*> step.config
     cdef fnn_shape shape = whole(frame.batch * dims.vectors, dims.inputs, dims.outputs)
     cdef const char* w = frame.params + step.params
     cdef const char* x = frame.values[step.inputs[0]]
-    cdef const char* dz = frame.gradients[step.outputs[0]]
+    cdef const char* dz = preactivation_gradient(step, frame, shape.batch * dims.outputs)
     cdef char* dx = frame.gradients[step.inputs[0]]
     cdef char* dw = dparams_of(step, frame)
     cdef char* db = dw + dims.inputs * dims.outputs * step.kernels.itemsize if dw != NULL and dims.bias else NULL
     cdef double scale = frame.scale * step.rate
-    if step.activation != FNN_IDENTITY:
-        dz = frame.gradients[step.preactivation]
-        step_in_parts(activation_backward, step, frame, shape.batch * dims.outputs, LINE,
-                      shape.batch * dims.outputs * step.kernels.itemsize, 2 * PLAIN)
     if shape.batch == 1 and dx != NULL and dw != NULL and step.products.row_gradients != NULL:
         step.products.row_gradients(&shape, scale, x, dz, w, dx, dw)
         if db != NULL:

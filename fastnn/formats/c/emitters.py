@@ -18,6 +18,7 @@ from fastnn.formats.c.program import Site, Value
 from fastnn.formats.c.recurrent import gru, lstm, simple_rnn
 from fastnn.layers.activation import DEFAULT_ALPHA, OF_VECTORS
 from fastnn.layers.base import Layer
+from fastnn.layers.images import padding_of, pair
 
 Emitted = tuple[Value, str]
 
@@ -136,6 +137,53 @@ def embedding(site: Site) -> Emitted:
     return out, f"the vectors of the indices {site.reads[0]}, whole numbers from 0 to {site.layer.vocabulary - 1}"
 
 
+def conv2d(site: Site) -> Emitted:
+    """``activation(x * W + b)``, a window at a time; where padding shows the image, an index says which pixel."""
+    g = site.layer.geometry(site.input_shapes[0])
+    z, weight, bias = site.new(), site.constant("weight"), site.constant("bias")
+    mode = ("zeros", "reflect", "replicate").index(g.mode)
+    sizes = (
+        g.height,
+        g.width,
+        g.channels,
+        g.filters,
+        *g.output,
+        *g.kernel,
+        *g.strides,
+        *g.dilation,
+        *g.before,
+        g.groups,
+    )
+    site.call("conv2d", *sizes, mode, site.inputs[0], weight, bias, z)
+    return activated(site, z, f"{site.reads[0]} * W" + " + b" * ("bias" in site.parameters))
+
+
+def pooling(site: Site) -> Emitted:
+    """The largest or the mean of each window."""
+    (height, width, channels), layer = site.input_shapes[0], site.layer
+    out = site.new()
+    kernel = pair(layer.title, "pool_size", layer.pool_size)
+    strides = kernel if layer.strides is None else pair(layer.title, "strides", layer.strides)
+    before, _ = padding_of(layer, (height, width), kernel, strides)
+    sizes = (height, width, channels, *site.output_shape[:2], *kernel, *strides, *before)
+    if layer.kind == "max":
+        site.call("max_pool", *sizes, site.inputs[0], out)
+    else:
+        site.call("mean_pool", *sizes, int(layer.counts_outside), site.inputs[0], out)
+    return out, f"{layer.kind} of {kernel[0]} x {kernel[1]} windows of {site.reads[0]}"
+
+
+def global_pooling(site: Site) -> Emitted:
+    """The largest or the mean of each channel."""
+    (height, width, channels), out = site.input_shapes[0], site.new()
+    sizes = (height, width, channels, 1, 1, height, width, height, width, 0, 0)
+    if site.layer.kind == "max":
+        site.call("max_pool", *sizes, site.inputs[0], out)
+    else:
+        site.call("mean_pool", *sizes, 0, site.inputs[0], out)
+    return out, f"{site.layer.kind} of each channel of {site.reads[0]}"
+
+
 def same_numbers(site: Site) -> Emitted:
     """Another shape: nothing to do."""
     return site.inputs[0], f"{site.reads[0]} as ({', '.join(map(str, site.output_shape))})"
@@ -194,7 +242,9 @@ def slice_(site: Site) -> Emitted:
 EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.Activation: activation,
     layers.Add: merged("add", " + "),
+    layers.AvgPool2D: pooling,
     layers.BatchNorm: batch_norm,
+    layers.Conv2D: conv2d,
     layers.Concatenate: concatenate,
     layers.Dense: dense,
     layers.DropConnect: dropconnect,
@@ -202,8 +252,11 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.Embedding: embedding,
     layers.Flatten: same_numbers,
     layers.GRU: gru,
+    layers.GlobalAvgPool2D: global_pooling,
+    layers.GlobalMaxPool2D: global_pooling,
     layers.LSTM: lstm,
     layers.LayerNorm: layer_norm,
+    layers.MaxPool2D: pooling,
     layers.Multiply: merged("multiply", " * "),
     layers.PhaseDense: phase_dense,
     layers.Reduce: reduce,

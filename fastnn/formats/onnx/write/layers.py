@@ -11,6 +11,7 @@ import numpy as np
 from fastnn import layers
 from fastnn.formats.onnx.write.activations import activation
 from fastnn.formats.onnx.write.graph import Applied, Graph
+from fastnn.formats.onnx.write.images import convolution, global_pooling, pooling
 from fastnn.formats.onnx.write.norms import batch_norm, layer_norm
 from fastnn.formats.onnx.write.phase import phase_coefficients
 from fastnn.formats.onnx.write.recurrent import recurrent
@@ -122,7 +123,9 @@ def scale(graph: Graph, applied: Applied) -> str:
 LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.Activation: lambda graph, applied: activation(graph, applied.layer, *applied.inputs),
     layers.Add: lambda graph, applied: reduce(partial(graph.node, "Add"), applied.inputs),  # term after term
+    layers.AvgPool2D: pooling,
     layers.BatchNorm: batch_norm,
+    layers.Conv2D: lambda graph, applied: activated(graph, applied, convolution(graph, applied)),
     layers.Concatenate: lambda graph, applied: graph.node("Concat", *applied.inputs, axis=-1),
     layers.Dense: dense,
     layers.DropConnect: dropconnect,
@@ -130,8 +133,11 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.Embedding: embedding,
     layers.Flatten: lambda graph, applied: graph.node("Flatten", *applied.inputs, axis=1),
     layers.GRU: recurrent,
+    layers.GlobalAvgPool2D: global_pooling,
+    layers.GlobalMaxPool2D: global_pooling,
     layers.LayerNorm: layer_norm,
     layers.LSTM: recurrent,
+    layers.MaxPool2D: pooling,
     layers.Multiply: multiply,
     layers.PhaseDense: phase_dense,
     layers.Reduce: reduced,

@@ -1,0 +1,154 @@
+/* Convolutions: tiles of outputs in registers, as in fnn_tile.tmpl.h, whose rows of inputs are windows of an image.
+ *
+ * The rows of a tile are pixels, wherever they lie, so tiles cross the rows of an image.  A window is read in runs of
+ * neighbouring elements: in an image with its channels last, one row of the window after the other.
+ * Order of summation: an output is one chain from its bias over the runs; a weight gradient is one chain over the pixels of
+ * a call, whose end is added to what is there.  Which pixels are one call is a matter of the layer's shape. */
+
+#define VECTOR(p) (*(const FN(vector) *)(p))
+
+typedef struct FN(window) {
+    const fnn_windows *s;
+    const REAL *x, *w, *bias;   /* backward: w is dy */
+    REAL *y;                    /* backward: dw */
+    FN(product) end;            /* what becomes of a sum */
+    ptrdiff_t n, count;         /* columns from n on; how many of the last vector are real */
+} FN(window);
+
+/* Outputs n .. of rows pixels from pixel p on. */
+FNN_ELEMENT void FN(window_tile)(const FN(window) *q, const int rows, const int vectors, ptrdiff_t p)
+{
+    const fnn_windows *s = q->s;
+    FN(vector) sum[8][FNN_TILE_VECTORS];
+    const REAL *x[8];
+    const ptrdiff_t w_row = s->w_row, length = s->run;
+    const REAL *w = q->w + q->n;
+    UNROLLED_EACH(8, r, rows)
+        x[r] = q->x + s->at[p + r];
+    UNROLLED_EACH(8, r, rows)
+        UNROLLED_EACH(8, v, vectors) {
+            if (q->bias)
+                sum[r][v] = VECTOR(q->bias + q->n + v * FN(WIDTH));
+            else
+                sum[r][v] = (FN(vector)){0};
+        }
+    for (ptrdiff_t run = 0; run < s->runs; run++) {
+        ptrdiff_t k = s->run_at[run];
+        for (const ptrdiff_t end = k + length; k < end; k++) {
+            FN(vector) row[FNN_TILE_VECTORS];
+            UNROLLED_EACH(8, v, vectors)
+                row[v] = VECTOR(w + v * FN(WIDTH));
+            w += w_row;
+            UNROLLED_EACH(8, r, rows) {
+                const FN(vector) element = x[r][k] - (FN(vector)){0};
+                UNROLLED_EACH(8, v, vectors)
+                    ADD_PRODUCT(sum[r][v], element, row[v]);
+            }
+        }
+    }
+    UNROLLED_EACH(8, r, rows)
+        UNROLLED_EACH(8, v, vectors)
+            FN(store)(q->y + s->to[p + r] + q->n + v * FN(WIDTH), FN(activate)(&q->end, sum[r][v]), v == vectors - 1,
+                      q->count);
+}
+
+/* Gradients of rows weights from row i on, over all pixels: their elements of a window lie where row_at says. */
+FNN_ELEMENT void FN(window_gradient_tile)(const FN(window) *q, const int rows, const int vectors, ptrdiff_t i)
+{
+    const fnn_windows *s = q->s;
+    FN(vector) sum[8][FNN_TILE_VECTORS];
+    const REAL *x[8];
+    const REAL *dy = q->w + q->n;
+    const int32_t *at = s->at, *to = s->to;
+    UNROLLED_EACH(8, r, rows)
+        x[r] = q->x + s->run_at[(i + r) / s->run] + (i + r) % s->run;
+    UNROLLED_EACH(8, r, rows)
+        UNROLLED_EACH(8, v, vectors)
+            sum[r][v] = (FN(vector)){0};
+    for (ptrdiff_t p = 0; p < s->pixels; p++) {
+        FN(vector) row[FNN_TILE_VECTORS];
+        const ptrdiff_t k = at[p];
+        UNROLLED_EACH(8, v, vectors)
+            row[v] = VECTOR(dy + to[p] + v * FN(WIDTH));
+        UNROLLED_EACH(8, r, rows) {
+            const FN(vector) element = x[r][k] - (FN(vector)){0};
+            UNROLLED_EACH(8, v, vectors)
+                ADD_PRODUCT(sum[r][v], element, row[v]);
+        }
+    }
+    UNROLLED_EACH(8, r, rows)
+        UNROLLED_EACH(8, v, vectors) {
+            REAL *out = q->y + (i + r) * s->w_row + q->n + v * FN(WIDTH);
+            FN(store)(out, q->end.scale * sum[r][v] + VECTOR(out), v == vectors - 1, q->count);
+        }
+}
+
+/* The tiles of this instruction set: functions that compute ``count`` of them, by gradient, vectors and rows. */
+typedef void (*FN(window_tiles))(const FN(window) *q, ptrdiff_t m, ptrdiff_t count);
+#define FNN_TILE(rows, vectors)                                                                                        \
+    static void FN(window_##rows##_##vectors)(const FN(window) * q, ptrdiff_t m, ptrdiff_t count)                      \
+    {                                                                                                                  \
+        for (; count > 0; count--, m += rows)                                                                          \
+            FN(window_tile)(q, rows, vectors, m);                                                                      \
+    }                                                                                                                  \
+    static void FN(window_gradient_##rows##_##vectors)(const FN(window) * q, ptrdiff_t m, ptrdiff_t count)             \
+    {                                                                                                                  \
+        for (; count > 0; count--, m += rows)                                                                          \
+            FN(window_gradient_tile)(q, rows, vectors, m);                                                             \
+    }
+#define FNN_TILE_ENTRY(rows, vectors) [vectors][rows] = FN(window_##rows##_##vectors),
+#define FNN_GRADIENT_ENTRY(rows, vectors) [vectors][rows] = FN(window_gradient_##rows##_##vectors),
+FNN_WINDOW_TILES(FNN_TILE)
+enum { FN(WINDOW_ROWS) = 8 }; /* more would have no register left for the address of each */
+static const FN(window_tiles) FN(WINDOW_TILES)[2][FNN_TILE_VECTORS + 1][FN(WINDOW_ROWS) + 1] = {
+    {FNN_WINDOW_TILES(FNN_TILE_ENTRY)},
+    {FNN_WINDOW_TILES(FNN_GRADIENT_ENTRY)},
+};
+#undef FNN_TILE
+#undef FNN_TILE_ENTRY
+#undef FNN_GRADIENT_ENTRY
+
+/* Rows of the next tile, which leaves no small one to the end, and how many such follow. */
+static ptrdiff_t FN(window_rows)(const FN(window_tiles) *tiles, ptrdiff_t left, ptrdiff_t *count)
+{
+    ptrdiff_t most = FN(WINDOW_ROWS), rows;
+    while (!tiles[most])
+        most--;
+    rows = left >= 2 * most ? most : left > most ? (left + 1) / 2 : left;
+    *count = left >= 2 * most ? left / most - (left % most != 0) : 1;
+    return tiles[rows] ? rows : (rows + 1) / 2;
+}
+
+/* Rows m .. M of all columns. */
+static void FN(run_windows)(FN(window) *q, int gradient, ptrdiff_t m, ptrdiff_t M)
+{
+    const ptrdiff_t N = q->s->outputs;
+    for (q->n = 0; q->n < N;) {
+        const ptrdiff_t vectors = FN(panel_vectors)(N - q->n, FNN_TILE_VECTORS), columns = N - q->n - (vectors - 1) * FN(WIDTH);
+        const FN(window_tiles) *tiles = FN(WINDOW_TILES)[gradient][vectors];
+        q->count = columns < FN(WIDTH) ? columns : FN(WIDTH);
+        for (ptrdiff_t row = m; row < M;) {
+            ptrdiff_t count;
+            const ptrdiff_t rows = FN(window_rows)(tiles, M - row, &count);
+            tiles[rows](q, row, count);
+            row += rows * count;
+        }
+        q->n += vectors * FN(WIDTH);
+    }
+}
+
+static void FN(fnn_window_forward)(const fnn_windows *s, const fnn_real *x, const fnn_real *w, const fnn_real *bias,
+                                   int activation, double alpha, fnn_real *y)
+{
+    FN(window) q = {.s = s, .x = x, .w = w, .bias = bias, .y = y, .end = {.activation = activation, .alpha = (REAL)alpha}};
+    FN(run_windows)(&q, 0, 0, s->pixels);
+}
+
+static void FN(fnn_window_gradient)(const fnn_windows *s, ptrdiff_t first, ptrdiff_t last, double scale, const fnn_real *x,
+                                    const fnn_real *dy, fnn_real *dw)
+{
+    FN(window) q = {.s = s, .x = x, .w = dy, .y = dw, .end = {.scale = (REAL)scale}};
+    FN(run_windows)(&q, 1, first, last);
+}
+
+#undef VECTOR

@@ -1,0 +1,60 @@
+"""Layers of images: ONNX has channels first, so images are turned on the way in and on the way out."""
+
+from typing import Any
+
+import numpy as np
+
+from fastnn import layers
+from fastnn.formats.onnx.write.graph import Applied, Graph
+from fastnn.layers.images import padding_of, pair
+
+PAD_MODES = {"reflect": "reflect", "replicate": "edge"}
+
+
+def channels_first(graph: Graph, x: str) -> str:
+    """Return images (B, C, H, W) for such as we have them."""
+    return graph.node("Transpose", x, perm=[0, 3, 1, 2])
+
+
+def channels_last(graph: Graph, x: str) -> str:
+    """Return images (B, H, W, C)."""
+    return graph.node("Transpose", x, perm=[0, 2, 3, 1])
+
+
+def convolution(graph: Graph, applied: Applied) -> str:
+    """Conv before the activation; padding that is not zeros by a Pad before it."""
+    height, width, channels = applied.input_shapes[0]
+    g = applied.layer.geometry((height, width, channels))
+    x, pads = channels_first(graph, applied.inputs[0]), [*g.before, *g.after]
+    if g.pads and g.mode != "zeros":
+        around = graph.sizes(0, 0, *g.before, 0, 0, *g.after)
+        x, pads = graph.node("Pad", x, around, mode=PAD_MODES[g.mode]), [0, 0, 0, 0]
+    weight = graph.parameter(applied, "weight", np.transpose(applied.parameters["weight"], (3, 2, 0, 1)))
+    bias = [graph.parameter(applied, "bias")] if "bias" in applied.parameters else []
+    return channels_last(
+        graph,
+        graph.node(
+            "Conv", x, weight, *bias, kernel_shape=list(g.kernel), strides=list(g.strides), dilations=list(g.dilation),
+            group=g.groups, pads=pads,
+        ),
+    )  # fmt: skip
+
+
+def pooling(graph: Graph, applied: Applied) -> str:
+    """MaxPool or AveragePool."""
+    layer, (height, width, _) = applied.layer, applied.input_shapes[0]
+    kernel = pair(layer.title, "pool_size", layer.pool_size)
+    strides = kernel if layer.strides is None else pair(layer.title, "strides", layer.strides)
+    before, after = padding_of(layer, (height, width), kernel, strides)
+    attributes: dict[str, Any] = {"kernel_shape": list(kernel), "strides": list(strides), "pads": [*before, *after]}
+    attributes["ceil_mode"] = int(layer.ceil_mode)
+    operator = "MaxPool"
+    if isinstance(layer, layers.AvgPool2D):
+        operator, attributes["count_include_pad"] = "AveragePool", int(layer.count_padding)
+    return channels_last(graph, graph.node(operator, channels_first(graph, applied.inputs[0]), **attributes))
+
+
+def global_pooling(graph: Graph, applied: Applied) -> str:
+    """The largest, or the mean, over rows and columns."""
+    operator = "ReduceMax" if isinstance(applied.layer, layers.GlobalMaxPool2D) else "ReduceMean"
+    return graph.node(operator, applied.inputs[0], axes=[1, 2], keepdims=0)
