@@ -93,7 +93,7 @@ cdef double rows_loss(const Blocks* blocks, Py_ssize_t first, Py_ssize_t last) n
     if blocks.weights == loss.steps:
         return loss.value(n * loss.steps, loss.width, loss.parameter, y, target, weight, blocks.scale, dy)
     for b in range(n):
-        each = (<const float*> weight)[b] if itemsize == sizeof(float) else (<const double*> weight)[b]
+        each = <double> (<const float*> weight)[b] if itemsize == sizeof(float) else (<const double*> weight)[b]
         total += each / loss.steps * loss.value(
             loss.steps, loss.width, loss.parameter, y + b * row, target + b * loss.target_bytes, NULL, share * each,
             NULL if dy == NULL else dy + b * row)
@@ -145,7 +145,7 @@ cdef bint each_allowed(int kind, Py_ssize_t B, Py_ssize_t O, const floating* tar
     for b in range(B):
         total = 0.0
         for o in range(O):
-            value = target[b * O + o]
+            value = <double> target[b * O + o]
             total += value
             if kind == SIGNS:
                 allowed &= fabs(value) == 1.0

@@ -71,7 +71,7 @@ cdef class Moments:
             memcpy(self.values, data_of(x), self.width * sizeof(double))
         elif fits(x, cnp.NPY_FLOAT, &self.shape, False):
             for i in range(self.width):
-                self.values[i] = (<const float*> data_of(x))[i]
+                self.values[i] = <double> (<const float*> data_of(x))[i]
         else:
             return False
         for i in range(self.width):

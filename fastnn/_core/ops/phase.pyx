@@ -85,7 +85,7 @@ cdef void basis_at(PhaseFunction function, Py_ssize_t K, double phase, Basis* ba
 
 
 cdef inline double number(const char* array, Py_ssize_t i, Py_ssize_t itemsize) noexcept nogil:
-    return (<const double*> array)[i] if itemsize == sizeof(double) else (<const float*> array)[i]
+    return (<const double*> array)[i] if itemsize == sizeof(double) else <double> (<const float*> array)[i]
 
 
 cdef inline void put(char* array, Py_ssize_t i, Py_ssize_t itemsize, double value) noexcept nogil:
