@@ -3,6 +3,10 @@
 #ifndef FNN_TURN_H
 #define FNN_TURN_H
 
+#if FNN_VECTOR_BYTES == 32
+#include <immintrin.h>
+#endif
+
 #if FNN_VECTOR_BYTES == 64
 #define FNN_LOW_32 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29
 #define FNN_HIGH_32 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31
@@ -34,8 +38,8 @@ static inline __attribute__((always_inline)) fnn_vector_64 fnn_gather_pieces(con
     return (fnn_vector_64)__builtin_shufflevector(
         __builtin_shufflevector(FNN_PIECE(0), FNN_PIECE(1), 0, 1, 2, 3),
         __builtin_shufflevector(FNN_PIECE(2), FNN_PIECE(3), 0, 1, 2, 3), 0, 1, 2, 3, 4, 5, 6, 7);
-#elif FNN_VECTOR_BYTES == 32
-    return (fnn_vector_64)__builtin_shufflevector(FNN_PIECE(0), FNN_PIECE(1), 0, 1, 2, 3);
+#elif FNN_VECTOR_BYTES == 32 /* GCC would load both, and take a turn of the unit that shuffles too */
+    return (fnn_vector_64)_mm256_inserti128_si256(_mm256_castsi128_si256((__m128i)FNN_PIECE(0)), (__m128i)FNN_PIECE(1), 1);
 #else
     return (fnn_vector_64)FNN_PIECE(0);
 #endif
