@@ -343,7 +343,13 @@ def test_every_compiled_module_has_a_stub():
     }
     compiled = {module: text for module, suffix, text in sources() if suffix == ".pyx"}
     ops = {module for module in compiled if module.startswith("_core.ops.")}
-    assert compiled.keys() - stubs - ops == {"_core.hits", "_core.parts", "_core.products", "_core.panels", "_core.views"}
+    assert compiled.keys() - stubs - ops == {
+        "_core.hits",
+        "_core.parts",
+        "_core.products",
+        "_core.panels",
+        "_core.views",
+    }
     assert stubs <= {*compiled, "_core.ops"} - ops
     stub = (ROOT / "fastnn/_core/ops/__init__.pyi").read_text()
     classes = {name for module in ops for name in re.findall(r"^cdef class (\w+)", compiled[module], re.MULTILINE)}
