@@ -99,6 +99,62 @@ def sum_squares(x: _Array, isa: str | None = None) -> float: ...
 def add_penalty(w: _Array, g: _Array, l1: float = 0.0, l2: float = 0.0, isa: str | None = None) -> None: ...
 def limit_columns(w: _Array, limit: float, isa: str | None = None) -> None: ...
 def column_moments(x: _Array, isa: str | None = None) -> tuple[_Array, _Array]: ...
+def window_forward(
+    x: _Array,
+    w: _Array,
+    bias: _Array | None,
+    at: NDArray[np.int32],
+    run_at: NDArray[np.int32],
+    run: int,
+    activation: str = "identity",
+    alpha: float = 0.0,
+    isa: str | None = None,
+) -> _Array: ...
+def window_gradient(
+    x: _Array,
+    dy: _Array,
+    dw: _Array,
+    at: NDArray[np.int32],
+    run_at: NDArray[np.int32],
+    run: int,
+    scale: float = 1.0,
+    isa: str | None = None,
+) -> None: ...
+def max_pool_forward(
+    x: _Array,
+    output: tuple[int, int],
+    size: tuple[int, int],
+    strides: tuple[int, int],
+    before: tuple[int, int] = (0, 0),
+    isa: str | None = None,
+) -> _Array: ...
+def max_pool_backward(
+    x: _Array,
+    y: _Array,
+    dy: _Array,
+    size: tuple[int, int],
+    strides: tuple[int, int],
+    before: tuple[int, int] = (0, 0),
+    isa: str | None = None,
+) -> _Array: ...
+def mean_pool_forward(
+    x: _Array,
+    output: tuple[int, int],
+    size: tuple[int, int],
+    strides: tuple[int, int],
+    before: tuple[int, int] = (0, 0),
+    counts_outside: bool = False,
+    isa: str | None = None,
+) -> _Array: ...
+def mean_pool_backward(
+    x: _Array,
+    dy: _Array,
+    size: tuple[int, int],
+    strides: tuple[int, int],
+    before: tuple[int, int] = (0, 0),
+    counts_outside: bool = False,
+    isa: str | None = None,
+) -> _Array: ...
 def batch_norm_forward(
     x: _Array,
     mean: _Array,

@@ -5,9 +5,10 @@ A function is named after its kernel, whose formula stands in ``csrc/fnn_kernels
 ``repeats``: how often a kernel runs, one call after the other.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
-from fastnn._core.table cimport address, fnn_kernels, fnn_norm, fnn_random, fnn_shape, fnn_update, table_for
+from fastnn._core.table cimport (
+    address, fnn_kernels, fnn_norm, fnn_pool_shape, fnn_random, fnn_shape, fnn_update, fnn_windows, table_for)
 
 import numpy as np
 
@@ -328,6 +329,78 @@ def limit_columns(w, double limit, isa=None):
     c = Call(w, isa, True)
     work = c.new((c.columns,))
     c.kernels.limit_columns(c.rows, c.columns, c.columns, limit, c.write(w), c.write(work, work.shape))
+
+
+# ---- convolutions, pooling ----
+
+cdef fnn_windows windows_of(Call c, at, run_at, to, Py_ssize_t run, Py_ssize_t outputs) except *:
+    return fnn_windows(pixels=len(at), runs=len(run_at), run=run, outputs=outputs, w_row=outputs,
+                       at=<const int32_t*> address(at, np.int32, (len(at),)),
+                       run_at=<const int32_t*> address(run_at, np.int32, (len(run_at),)),
+                       to=<const int32_t*> address(to, np.int32, (len(at),)))
+
+
+def window_forward(x, w, bias, at, run_at, Py_ssize_t run, activation="identity", double alpha=0.0, isa=None):
+    """y of the pixels, one after the other; at and run_at int32, w (runs * run, O)."""
+    c = Call(x, isa)
+    outputs = w.shape[1]
+    to = np.arange(len(at), dtype=np.int32) * np.int32(outputs)
+    y = c.new((len(at), outputs))
+    cdef fnn_windows windows = windows_of(c, at, run_at, to, run, outputs)
+    c.kernels.window_forward(&windows, c.read(x), c.read(w, w.shape), c.read(bias, (outputs,)), ACTIVATIONS[activation],
+                             alpha, c.write(y, y.shape))
+    return y
+
+
+def window_gradient(x, dy, dw, at, run_at, Py_ssize_t run, double scale=1.0, isa=None):
+    """Add to dw: scale * sum over the pixels of x dy."""
+    c = Call(x, isa)
+    outputs = dw.shape[1]
+    to = np.arange(len(at), dtype=np.int32) * np.int32(outputs)
+    cdef fnn_windows windows = windows_of(c, at, run_at, to, run, outputs)
+    c.kernels.window_gradient(&windows, 0, len(dw), scale, c.read(x), c.read(dy, dy.shape), c.write(dw, dw.shape))
+
+
+cdef fnn_pool_shape pool_of(x, output, size, strides, before, bint counts_outside) except *:
+    return fnn_pool_shape(height=x.shape[0], width=x.shape[1], channels=x.shape[2], out_height=output[0],
+                          out_width=output[1], rows=size[0], columns=size[1], row_step=strides[0],
+                          column_step=strides[1], top=before[0], left=before[1], counts_outside=counts_outside)
+
+
+def max_pool_forward(x, output, size, strides, before=(0, 0), isa=None):
+    """The largest of each window of an image (H, W, C)."""
+    c = Call(x, isa)
+    y = c.new((*output, x.shape[2]))
+    cdef fnn_pool_shape shape = pool_of(x, output, size, strides, before, False)
+    c.kernels.max_pool_forward(&shape, 0, output[0], c.read(x), c.write(y, y.shape))
+    return y
+
+
+def max_pool_backward(x, y, dy, size, strides, before=(0, 0), isa=None):
+    """dx of the largest of each window."""
+    c = Call(x, isa)
+    dx = np.zeros_like(x)
+    cdef fnn_pool_shape shape = pool_of(x, y.shape[:2], size, strides, before, False)
+    c.kernels.max_pool_backward(&shape, c.read(x), c.read(y, y.shape), c.read(dy, y.shape), c.write(dx))
+    return dx
+
+
+def mean_pool_forward(x, output, size, strides, before=(0, 0), bint counts_outside=False, isa=None):
+    """The mean of each window of an image (H, W, C)."""
+    c = Call(x, isa)
+    y = c.new((*output, x.shape[2]))
+    cdef fnn_pool_shape shape = pool_of(x, output, size, strides, before, counts_outside)
+    c.kernels.mean_pool_forward(&shape, 0, output[0], c.read(x), c.write(y, y.shape))
+    return y
+
+
+def mean_pool_backward(x, dy, size, strides, before=(0, 0), bint counts_outside=False, isa=None):
+    """dx of the mean of each window; of x the shape alone is asked for."""
+    c = Call(x, isa)
+    dx = np.zeros_like(x)
+    cdef fnn_pool_shape shape = pool_of(x, dy.shape[:2], size, strides, before, counts_outside)
+    c.kernels.mean_pool_backward(&shape, c.read(dy, dy.shape), c.write(dx))
+    return dx
 
 
 # ---- normalisation ----

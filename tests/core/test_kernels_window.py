@@ -1,0 +1,118 @@
+"""Kernels of convolutions and of pooling against NumPy: values, gradients, what lies beyond, bits."""
+
+import numpy as np
+import pytest
+from helpers import reference as ref
+
+from fastnn._core import doors, table
+
+ISAS = table.supported_isas()
+DTYPES = (np.float32, np.float64)
+over_isas = pytest.mark.parametrize("isa", ISAS)
+over_dtypes = pytest.mark.parametrize("dtype", DTYPES)
+SIZES = [(1, 1, 1), (2, 3, 5), (5, 9, 16), (17, 4, 33), (8, 27, 48), (23, 18, 50), (40, 12, 3)]
+
+
+def windows(pixels, depth, seed=0):
+    """An array, and windows of ``depth`` elements in runs of 1, or of 3, at any places of it."""
+    r = np.random.default_rng((seed, pixels, depth))
+    run = 3 if depth % 3 == 0 else 1
+    x = r.normal(size=400)
+    run_at = r.integers(0, 200, depth // run).astype(np.int32)
+    at = r.integers(0, 200 - run, pixels).astype(np.int32)
+    taken = x[at[:, None] + np.repeat(run_at, run) + np.tile(np.arange(run), depth // run)]
+    return x, at, run_at, run, taken
+
+
+@over_isas
+@over_dtypes
+@pytest.mark.parametrize(("pixels", "depth", "outputs"), SIZES)
+def test_window_forward(isa, dtype, pixels, depth, outputs):
+    x, at, run_at, run, taken = windows(pixels, depth)
+    r = np.random.default_rng(1)
+    w, bias = r.normal(size=(depth, outputs)).astype(dtype), r.normal(size=outputs).astype(dtype)
+    x, taken = x.astype(dtype), taken.astype(dtype).astype(float)
+    size = 2 * depth * np.finfo(dtype).eps * np.abs(taken).max() * np.abs(w).max()  # roundings of a chain
+    z = taken @ w.astype(float)
+    found = doors.window_forward(x, w, bias, at, run_at, run, isa=isa)
+    np.testing.assert_allclose(found, z + bias, rtol=0, atol=size * 4)
+    found = doors.window_forward(x, w, None, at, run_at, run, "relu", isa=isa)
+    np.testing.assert_allclose(found, np.maximum(z, 0), rtol=0, atol=size * 4)
+
+
+@over_isas
+@over_dtypes
+@pytest.mark.parametrize(("pixels", "depth", "outputs"), SIZES)
+def test_window_gradient(isa, dtype, pixels, depth, outputs):
+    x, at, run_at, run, taken = windows(pixels, depth)
+    r = np.random.default_rng(2)
+    dy, dw = r.normal(size=(pixels, outputs)).astype(dtype), r.normal(size=(depth, outputs)).astype(dtype)
+    expected = dw + 0.5 * taken.astype(dtype).astype(float).T @ dy.astype(float)
+    doors.window_gradient(x.astype(dtype), dy, dw, at, run_at, run, 0.5, isa=isa)
+    size = 2 * (pixels + 2) * np.finfo(dtype).eps * np.abs(taken).max() * np.abs(dy).max()
+    np.testing.assert_allclose(dw, expected, rtol=0, atol=size * 4)
+
+
+@pytest.mark.skipif(not {"avx2", "avx512"} <= set(ISAS), reason="needs AVX-512")
+@over_dtypes
+@pytest.mark.parametrize(("pixels", "depth", "outputs"), SIZES)
+def test_bits_of_windows(dtype, pixels, depth, outputs):
+    x, at, run_at, run, _ = windows(pixels, depth)
+    r = np.random.default_rng(3)
+    x, w, dy = (
+        x.astype(dtype),
+        r.normal(size=(depth, outputs)).astype(dtype),
+        r.normal(size=(pixels, outputs)).astype(dtype),
+    )
+    found = []
+    for isa in ("avx2", "avx512"):
+        y, dw = doors.window_forward(x, w, None, at, run_at, run, isa=isa), np.ones_like(w)
+        doors.window_gradient(x, dy, dw, at, run_at, run, 0.3, isa=isa)
+        found.append((y, dw))
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    np.testing.assert_array_equal(found[0][1], found[1][1])
+
+
+POOLS = [
+    ((4, 6, 3), (2, 3), (2, 2), (2, 2), (0, 0)),
+    ((5, 7, 17), (3, 4), (3, 2), (2, 2), (1, 1)),
+    ((1, 1, 1), (1, 1), (1, 1), (1, 1), (0, 0)),
+    ((3, 5, 70), (1, 1), (3, 5), (3, 5), (0, 0)),
+]
+
+
+@over_isas
+@over_dtypes
+@pytest.mark.parametrize(("shape", "output", "size", "strides", "before"), POOLS)
+def test_pools(isa, dtype, shape, output, size, strides, before):
+    """Values by NumPy; gradients by differences of it, which are exact where it is linear: of small whole numbers."""
+    r = np.random.default_rng(4)
+    x = r.permutation(int(np.prod(shape))).reshape(shape).astype(dtype)
+    dy = r.integers(1, 5, (*output, shape[2])).astype(dtype)
+    for kind, counts in (("max", False), ("mean", False), ("mean", True)):
+
+        def twin(v, kind=kind, counts=counts):
+            return ref.pool2d(v[None], kind, size, strides, before, before, output, counts)[0]
+
+        if kind == "max":
+            y = doors.max_pool_forward(x, output, size, strides, before, isa)
+            dx = doors.max_pool_backward(x, y, dy, size, strides, before, isa)
+        else:
+            y = doors.mean_pool_forward(x, output, size, strides, before, counts, isa)
+            dx = doors.mean_pool_backward(x, dy, size, strides, before, counts, isa)
+        np.testing.assert_allclose(y, twin(x.astype(float)), rtol=8 * np.finfo(dtype).eps)
+        direction = r.uniform(-1, 1, shape)
+        moved = (twin(x + 0.25 * direction) - twin(x - 0.25 * direction)) / 0.5  # no other becomes the largest
+        bound = 50 * np.finfo(dtype).eps * np.abs(dy).sum()
+        assert abs((dy * moved).sum() - (dx * direction).sum()) < bound
+
+
+@over_isas
+def test_the_largest_is_nan_where_one_is(isa):
+    x = np.zeros((2, 2, 20), np.float32)
+    for place in np.ndindex(2, 2):
+        bad = x.copy()
+        bad[(*place, 7)] = np.nan
+        y = doors.max_pool_forward(bad, (1, 1), (2, 2), (2, 2), isa=isa)[0, 0]
+        assert np.isnan(y[7])
+        assert np.isfinite(np.delete(y, 7)).all()
