@@ -6,7 +6,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_softmax, logit, softmax
 
 import fastnn as fn
-from fastnn.insight.calibrate import Calibrated
+from fastnn.insight.temperature import Calibrated
 
 rng = np.random.default_rng(0)
 
