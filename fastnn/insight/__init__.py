@@ -5,7 +5,6 @@ global state.
 """
 
 from fastnn.insight.attribution import Attribution, IntegratedGradients, integrated_gradients, saliency, smooth_grad
-from fastnn.insight.calibrate import Calibrated, calibrate
 from fastnn.insight.flow import GradientFlow, gradient_flow
 from fastnn.insight.histograms import Histograms, histograms
 from fastnn.insight.importance import PermutationImportance, permutation_importance
@@ -21,6 +20,7 @@ from fastnn.insight.plots import (
 )
 from fastnn.insight.probes import LinearProbes, linear_probes
 from fastnn.insight.range_test import RateSweep, lr_find, plot_lr_find
+from fastnn.insight.temperature import Calibrated, calibrate
 
 __all__ = [
     "Attribution",

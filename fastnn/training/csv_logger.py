@@ -32,13 +32,14 @@ class CSVLogger(Callback):
 
     Examples
     --------
-    >>> import os, tempfile, numpy as np, fastnn as fn
+    >>> import tempfile, numpy as np, fastnn as fn
+    >>> from pathlib import Path
     >>> X = np.linspace(-1, 1, 64)[:, None]
     >>> net = fn.Sequential([fn.Dense(4, "tanh"), fn.Dense(1)], input_shape=1, seed=0)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "run.csv")
+    ...     path = Path(folder) / "run.csv"
     ...     history = net.fit(X, X**2, epochs=3, loss="squared_error", callbacks=[fn.CSVLogger(path)])
-    ...     print(open(path).readline(), end="")
+    ...     print(path.read_text().splitlines()[0])
     epoch,loss,learning_rate,seconds,samples
     """
 

@@ -81,7 +81,7 @@ SIGNATURES = {
     fn.occlusion: "net, X, target, *, window, stride, fill, shape, verbose",
     fn.maximise_activation: "net, unit, *, layer, steps, learning_rate, l2, noise, bounds, seed, verbose",
     fn.linear_probes: "net, X, y, *, held_out, epochs, batch_size, l2, seed, verbose",
-    fn.permutation_importance: "net, X, y, *, repeats, seed, verbose",
+    fn.permutation_importance: "net, X, y, *, groups, repeats, seed, verbose",
     fn.plot_gradient_flow: "flow, path",
     fn.plot_histograms: "counted, path",
     fn.plot_attribution: "attributions, path, *, shape, rows, names",

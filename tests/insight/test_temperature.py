@@ -6,7 +6,6 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_softmax, logit, softmax
 
 import fastnn as fn
-from fastnn.insight.calibrate import Calibrated
 
 rng = np.random.default_rng(0)
 
@@ -108,7 +107,7 @@ def test_estimators_with_labels_of_their_own(tmp_path):
         model.fit(X[:100], names[:100])
     kept = model.predict_proba(X[100:])
     found = fn.calibrate(model, X[100:], names[100:])
-    assert isinstance(found, Calibrated)
+    assert isinstance(found, fn.Calibrated)
     assert found.log_loss < found.log_loss_before
     np.testing.assert_array_equal(model.predict_proba(X[100:]), kept)
     np.testing.assert_array_equal(found.model.predict(X[100:]), model.predict(X[100:]))
