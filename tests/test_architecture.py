@@ -47,7 +47,7 @@ FLOORS = [
     ["plotting.figure", "plotting.curves", "plotting.layers", "plotting.model", "plotting"],
     # F6: leaves, each on its own
     ["insight.score", "insight.gradcheck", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.importance", "insight.probes", "insight.flow",
-     "insight.histograms", "insight.temperature", "insight.calibrate", "insight.range_test", "insight.plots", "insight"],
+     "insight.histograms", "insight.temperature", "insight.range_test", "insight.plots", "insight"],
     ["estimators.parameters", "estimators.routing", "estimators.peers", "estimators.encoding", "estimators.available", "estimators.rows", "estimators.targets",
      "estimators.holdout", "estimators.design", "estimators.objective", "estimators.pace", "estimators.stopping",
      "estimators.lbfgs", "estimators.rules", "estimators.files", "estimators.fitted", "estimators.base",
