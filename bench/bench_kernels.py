@@ -270,3 +270,36 @@ def bench_probe_multiply_add(benchmark, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def bench_probe_read(benchmark, dtype):
     benchmark(doors.probe_read, draw(N, dtype=dtype), 100)
+
+
+IMAGE = (32, 32, 16)
+
+
+def image(dtype):
+    """An image with a border, what each pixel of a 3 x 3 convolution sees of it, and weights for 16 outputs."""
+    height, width, channels = IMAGE
+    x, w = draw(height + 2, width + 2, channels, dtype=dtype), draw(9 * channels, 16, dtype=dtype)
+    rows, columns = np.arange(height)[:, None], np.arange(width)
+    at = ((rows * (width + 2) + columns) * channels).ravel().astype(np.int32)
+    run_at = (np.arange(3) * (width + 2) * channels).astype(np.int32)
+    return x, w, at, run_at, 3 * channels
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_window_forward(benchmark, dtype):
+    x, w, at, run_at, run = image(dtype)
+    benchmark(doors.window_forward, x, w, draw(16, dtype=dtype), at, run_at, run)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_window_gradient(benchmark, dtype):
+    x, w, at, run_at, run = image(dtype)
+    benchmark(doors.window_gradient, x, draw(len(at), 16, dtype=dtype), w, at, run_at, run)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", ["max_pool_forward", "max_pool_backward", "mean_pool_forward", "mean_pool_backward"])
+def bench_pools(benchmark, kind, dtype):
+    x, y = draw(*IMAGE, dtype=dtype), draw(16, 16, 16, dtype=dtype)
+    given = {"max_pool_backward": (y, y), "mean_pool_backward": (y,)}.get(kind, ((16, 16),))
+    benchmark(getattr(doors, kind), x, *given, (2, 2), (2, 2))

@@ -46,7 +46,7 @@ class MLPRegressor(MultilayerPerceptron):
         As of MLPClassifier.
     early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         As of MLPClassifier; the score on rows held out is R2.
-    dropout, residual, normalization, callbacks
+    dropout, residual, normalization, callbacks, encode
         As of MLPClassifier.
 
     Attributes

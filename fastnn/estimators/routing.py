@@ -42,7 +42,7 @@ class Routed(Parameters):
         >>> from sklearn.pipeline import Pipeline
         >>> from sklearn.preprocessing import StandardScaler
         >>> X, y = fn.load_digits()
-        >>> model = fn.MLPClassifier((32,), max_iter=20, random_state=0).set_fit_request(X_val=True, y_val=True)
+        >>> model = fn.MLPClassifier((32,), max_iter=200, random_state=0).set_fit_request(X_val=True, y_val=True)
         >>> steps = [("scale", StandardScaler()), ("net", model)]
         >>> with sklearn.config_context(enable_metadata_routing=True):
         ...     pipeline = Pipeline(steps, transform_input=["X_val"])

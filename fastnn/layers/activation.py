@@ -72,7 +72,8 @@ class Activation(Layer):
         if self.alpha is None:
             return
         if self.function not in DEFAULT_ALPHA:
-            raise ValueError(f"Activation: {self.function!r} has no alpha; {', '.join(DEFAULT_ALPHA)} have")
+            *others, last = DEFAULT_ALPHA
+            raise ValueError(f"Activation: {self.function!r} has no alpha; {', '.join(others)} and {last} have")
         require_number("Activation", "alpha", self.alpha, low=0)
 
     @property

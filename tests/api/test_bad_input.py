@@ -285,7 +285,7 @@ def test_not_compiled():
     for who, call in [
         ("fit", lambda: net.fit(X, Y)), ("evaluate", lambda: net.evaluate(X, Y)),
         ("train_step", lambda: net.train_step(X[0], 1)), ("train_step", lambda: net.train_step(X[0].astype("f4"), 1)),
-        ("apply_gradients", lambda: net.apply_gradients()), ("apply_gradients", lambda: net.learning_rate),
+        ("apply_gradients", lambda: net.apply_gradients()), ("learning_rate", lambda: net.learning_rate),
         ("fit", lambda: net.fit(X, Y, optimizer="adam")), ("gradcheck", lambda: fn.gradcheck(net, X, Y)),
         ("save", lambda: net.save("never", optimizer=True)),
     ]:  # fmt: skip
@@ -321,7 +321,7 @@ BUILD = [
     (lambda: fn.Dense(3, name="a/b"), ValueError, r"Dense: expected a name of letters, digits, '_' and '-', got 'a/b'"),
     (lambda: fn.Dense(3, name=7), TypeError, r"Dense: expected name to be a string, got int"),
     (lambda: fn.Activation("tahn"), ValueError, r"Activation: unknown function 'tahn'; did you mean 'tanh'\?"),
-    (lambda: fn.Activation("relu", alpha=1.0), ValueError, r"'relu' has no alpha; leaky_relu and elu have"),
+    (lambda: fn.Activation("relu", alpha=1.0), ValueError, r"'relu' has no alpha; leaky_relu, elu and clipped_relu have"),
     (lambda: fn.Activation("elu", alpha=-1.0), ValueError, r"Activation: expected alpha to be a finite number of at least 0, got -1"),
     (lambda: fn.Dropout(1.0), ValueError, r"Dropout: expected rate below 1, got 1"),
     (lambda: fn.Dropout(-0.1), ValueError, r"Dropout: expected rate to be a finite number of at least 0 and at most 1, got -0\.1"),
@@ -510,7 +510,7 @@ FILES = [
     ("zip", zipped, r"zip, pickle or gzip file"),
     ("gzip", lambda p: saved(p, gzip.compress), r"zip, pickle or gzip file"),
     ("other safetensors", alien, r"expected a network saved by fastnn, got another safetensors file"),
-    ("newer", lambda p: saved(p, lambda d: d.replace(rb'\"format\": 1', rb'\"format\": 2')), r"expected format 1, got 2; a newer fastnn may read it"),
+    ("newer", lambda p: saved(p, lambda d: d.replace(rb'\"format\": 2', rb'\"format\": 3')), r"expected format 2, got 3; a newer fastnn may read it"),
     ("not JSON", lambda p: write(p, b"\x04\0\0\0\0\0\0\0{{{{"), r"the header is not valid JSON"),
     ("not UTF-8", lambda p: write(p, b"\x04\0\0\0\0\0\0\0\xff\xff\xff\xff"), r"the header is not valid JSON"),
     ("JSON list", lambda p: write(p, b"\x02\0\0\0\0\0\0\0[]"), r"another safetensors file"),

@@ -163,7 +163,7 @@ def test_two_threads_training_one_network():
     errors = in_threads(lambda i: net.fit(rows, goals, verbose=0), 2)
     assert len(errors) == 1
     assert isinstance(errors[0], RuntimeError)
-    assert "being trained by another call; train a copy.deepcopy" in str(errors[0])
+    assert "being trained by another call; train net.copy()" in str(errors[0])
     assert np.array_equal(net.params, alone.params)
     net.fit(rows[:64], goals[:64], verbose=0)
 

@@ -6,6 +6,7 @@ import inspect
 import math
 import runpy
 import sys
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 
@@ -140,10 +141,12 @@ def test_every_public_name_has_a_place_in_the_reference(extension):
 def test_every_example_has_a_page(extension):
     scripts = extension("scripts")
     found = scripts.scripts()
+    entries = tomllib.loads((scripts.GALLERY / "examples.toml").read_text(encoding="utf-8"))
     with_goals = {path.stem for path in scripts.FOLDER.glob("*.py") if "\nGOALS" in path.read_text()}
     assert set(found) == with_goals
     for name, module in found.items():
-        page = scripts.page(name, module)
+        page = scripts.page(name, module, entries[name])
         assert inspect.getdoc(module).partition("\n")[0] in page
+        assert scripts.escape(entries[name]["found"]) in page
         assert all(scripts.escape(figure) in page and goal in page for figure, goal in module.GOALS.items())
     assert scripts.escape("|a - b|, x_1") == r"\|a - b\|, x\_1"

@@ -464,9 +464,9 @@ def set_at(*path_and_value):
 
 
 STRUCTURE = [
-    ("format True", set_at("format", True), "expected format 1, got True"),
-    ("format 1.0", set_at("format", 1.0), "expected format 1, got 1.0"),
-    ("format '1'", set_at("format", "1"), "expected format 1, got '1'"),
+    ("format True", set_at("format", True), "expected format 2, got True"),
+    ("format 1.0", set_at("format", 1.0), "expected format 2, got 1.0"),
+    ("format '1'", set_at("format", "1"), "expected format 2, got '1'"),
     ("kind", set_at("kind", "os.system"), "does not make a network"),
     ("kind list", set_at("kind", []), "does not make a network"),
     ("dtype float16", set_at("dtype", "float16"), "expected dtype float32 or float64"),

@@ -97,20 +97,12 @@ class Builder:
         else:
             self.apply(fn.Reshape(self.pick((1, x.shape[0]), (x.shape[0], 1))), x)
 
-    def add_image(self):
-        x = self.tensor(3)
-        size = min(x.shape[:2])
-        padding = self.pick("same", "valid", 1, (1, 0))
-        mode = self.pick("zeros", "replicate", "reflect" if size > 2 else "zeros")
-        kernel = int(self.rng.integers(1, min(size, 3) + 1))
-        layer = fn.Conv2D(
-            self.size(9), kernel, self.activation(), strides=self.size(2), padding=padding, padding_mode=mode,
-            bias=self.flag(),
-        )  # fmt: skip
-        self.apply(layer, x)
-        pool, global_pool = self.pick((fn.MaxPool2D, fn.GlobalMaxPool2D), (fn.AvgPool2D, fn.GlobalAvgPool2D))
-        self.apply(pool(min(size, 2), strides=self.pick(None, 1), ceil_mode=self.flag()), x)
-        self.apply(global_pool(), x)
+    def add_arithmetic(self):
+        x = self.tensor()
+        same = [t for t in self.pool if t.shape == x.shape]
+        self.apply(fn.Multiply(), x, *(fn.Activation("sigmoid")(self.pick(*same)) for _ in range(self.size(2))))
+        self.apply(fn.Scale(scale=True, shift=self.flag()), x)
+        self.apply(fn.Reduce(self.pick("mean", "max", "sum"), axis=self.pick(0, -1)), x)
 
     def add_slice(self):
         x = self.tensor(1)

@@ -249,7 +249,7 @@ def test_files_keep_it(tmp_path):
         ((3, 2), {"padding_index": 3}, ValueError, "expected padding_index below the vocabulary of 3, got 3"),
         ((3, 2), {"padding_index": -1}, ValueError, "expected padding_index of at least 0, got -1"),
         ((3, 2), {"padding_index": True}, TypeError, "expected padding_index to be an integer"),
-        ((3, 2), {"weight_initializer": "zero"}, ValueError, "unknown initializer 'zero'; did you mean 'zeros'"),
+        ((3, 2), {"weight_initializer": "zeos"}, ValueError, "unknown initializer 'zeos'; did you mean 'zeros'"),
     ],
 )
 def test_what_it_refuses(arguments, options, error, message):

@@ -35,7 +35,9 @@ def test_csv_is_the_history(tmp_path, separator):
     path = tmp_path / "runs" / "run.csv"
     history = fit(network(), fn.CSVLogger(path, separator=separator))
     frame = pandas.read_csv(path, sep=separator)
-    assert [*frame] == ["epoch", "loss", "val_loss", "val_accuracy", "learning_rate", "seconds", "samples"]
+    assert [*frame] == [
+        "epoch", "loss", "val_loss", "accuracy", "val_accuracy", "learning_rate", "seconds", "samples",
+    ]  # fmt: skip
     assert frame["epoch"].tolist() == [1, 2, 3]
     assert frame["samples"].tolist() == [40, 40, 40]
     for name in ("loss", "val_loss", "val_accuracy", "learning_rate", "seconds"):
@@ -100,7 +102,7 @@ def test_tensorboard_is_the_history(tmp_path):
     pytest.importorskip("tensorboardX")
     history = fit(network(), fn.TensorBoard(tmp_path / "run"))
     found = events(tmp_path / "run")
-    assert set(found) == {"loss", "val_loss", "val_accuracy", "learning_rate", "seconds"}
+    assert set(found) == {"loss", "val_loss", "accuracy", "val_accuracy", "learning_rate", "seconds"}
     for name, values in found.items():
         assert [*values] == [1, 2, 3]
         np.testing.assert_allclose([*values.values()], history[name], rtol=1e-6)

@@ -3,18 +3,15 @@
 An image is (H, W, C), its channels last.  Offsets count elements from the first of an image, or of its padded copy.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Table = NDArray[np.int32]
+Table = Any  # ndarray of int32
 
 
-@dataclass(frozen=True)
-class Geometry:
+class Geometry(NamedTuple):
     """Sizes of a convolution; ``before`` and ``after``: rows and columns of padding around the image."""
 
     height: int
@@ -47,8 +44,7 @@ class Geometry:
         return self.padded != (self.height, self.width)
 
 
-@dataclass(frozen=True)
-class Windows:
+class Windows(NamedTuple):
     """Pixels, in the order of their rows, and what each sees: see ``fnn_windows``.
 
     ``taps``: which places of the kernel a window consists of, in the order of its elements; ``first``: the number of
@@ -103,8 +99,7 @@ def forward_windows(g: Geometry, images: int) -> Windows:
     return Windows(at, to, run_at, run, taps, np.arange(OH + 1, dtype=np.int32) * OW)
 
 
-@dataclass(frozen=True)
-class GradientWindows:
+class GradientWindows(NamedTuple):
     """What each pixel of the input, of the padded image unless it is padded by zeros, sees of the output's gradient.
 
     One ``Windows`` for each phase of the strides; the gradient is padded by ``before`` rows and columns of zeros, and

@@ -5,6 +5,7 @@ import pytest
 from helpers import c_code
 from helpers.random_networks import layers_of, random_network, random_rows
 
+import fastnn as fn
 from fastnn.formats.c.emitters import EMITTERS
 
 pytestmark = c_code.needs_compiler
@@ -57,4 +58,5 @@ def test_more_random_networks(first, tmp_path):
 
 def test_the_random_networks_have_every_layer():
     kinds = set().union(*(layers_of(random_network(seed)) for seed in range(40)))
-    assert kinds == set(EMITTERS)
+    images = {fn.Conv2D, fn.MaxPool2D, fn.AvgPool2D, fn.GlobalMaxPool2D, fn.GlobalAvgPool2D}
+    assert kinds == set(EMITTERS) - images  # which have a case for every option

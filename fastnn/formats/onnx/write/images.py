@@ -56,5 +56,9 @@ def pooling(graph: Graph, applied: Applied) -> str:
 
 def global_pooling(graph: Graph, applied: Applied) -> str:
     """The largest, or the mean, over rows and columns."""
-    operator = "ReduceMax" if isinstance(applied.layer, layers.GlobalMaxPool2D) else "ReduceMean"
-    return graph.node(operator, applied.inputs[0], axes=[1, 2], keepdims=0)
+    height, width, channels = applied.input_shapes[0]
+    x = graph.node("Reshape", applied.inputs[0], graph.sizes(-1, height * width, channels))
+    if isinstance(applied.layer, layers.GlobalMaxPool2D):
+        graph.require(18)  # before, axes were an attribute
+        return graph.node("ReduceMax", x, graph.sizes(1), keepdims=0)
+    return graph.node("Mul", graph.node("ReduceSum", x, graph.sizes(1), keepdims=0), 1 / (height * width))
