@@ -241,7 +241,7 @@ def rewritten(path, change):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    (lambda d: d.update(format=2), "expected format 1, got 2"),
+    (lambda d: d.update(format=3), "expected format 2, got 3"),
     (lambda d: d.update(outputs="logits"), "outputs: 'logits'"),
     (lambda d: d.pop("outputs"), "the description does not make an ensemble: 'outputs'"),
     (lambda d: d.update(members=3), "the description does not make an ensemble"),

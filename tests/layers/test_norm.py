@@ -371,7 +371,7 @@ def test_what_layers_refuse(kind):
         ({"epsilon": "small"}, TypeError, f"{name}: expected epsilon to be a number"),
         ({"scale": 1}, TypeError, f"{name}: expected scale to be True or False, got 1"),
         ({"shift": None}, TypeError, f"{name}: expected shift to be True or False"),
-        ({"gamma_initializer": "one"}, ValueError, f"{name}: unknown initializer 'one'; did you mean 'ones'"),
+        ({"gamma_initializer": "onse"}, ValueError, f"{name}: unknown initializer 'onse'; did you mean 'ones'"),
         ({"beta_initializer": 0}, TypeError, f"{name}: expected an initializer"),
     ):
         with pytest.raises(error, match=message):
