@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._core.table import all_finite
 from fastnn._spec import listed
 
 Names = tuple[str, ...] | None
@@ -21,14 +22,23 @@ NO_DATES = "give numbers instead, such as days since a date, the hour or the wee
 
 def columns_of(X: Any) -> tuple[list[Any], Iterator[Any]] | None:
     """Return names and columns of a frame; None if it is none."""
+    frame = opened(X)
+    if frame is None:
+        return None
+    if hasattr(frame, "iloc"):
+        return list(frame.columns), (frame.iloc[:, i] for i in range(frame.shape[1]))
+    if hasattr(frame, "itercolumns"):
+        return list(frame.column_names), iter(frame.itercolumns())
+    return list(frame.columns), iter(frame.get_columns())
+
+
+def opened(X: Any) -> Any:
+    """Return a frame as one of pandas, polars or Arrow, which reads those of other libraries; None if it is none."""
     if isinstance(X, np.ndarray | list | tuple):
         return None
-    if hasattr(X, "iloc") and hasattr(X, "columns"):  # pandas
-        return list(X.columns), (X.iloc[:, i] for i in range(X.shape[1]))
-    if hasattr(X, "column_names") and hasattr(X, "itercolumns"):  # a table or a batch of Arrow
-        return list(X.column_names), iter(X.itercolumns())
-    if hasattr(X, "get_columns") and hasattr(X, "columns"):  # polars
-        return list(X.columns), iter(X.getcolumns_of())
+    for marks in (("iloc", "columns"), ("itercolumns", "column_names"), ("get_columns", "columns")):
+        if all(hasattr(X, mark) for mark in marks):  # pandas; a table or a batch of Arrow; polars
+            return X
     if hasattr(X, "collect_schema"):
         raise TypeError(f"X: expected rows, got a {type(X).__name__}, which holds none yet; call its collect()")
     if hasattr(X, "__array__") or not (hasattr(X, "__arrow_c_stream__") or hasattr(X, "__dataframe__")):
@@ -38,8 +48,14 @@ def columns_of(X: Any) -> tuple[list[Any], Iterator[Any]] | None:
         from pyarrow import interchange
     except ImportError as error:
         raise ImportError(f"X: a {type(X).__name__} is read by pyarrow: pip install pyarrow") from error
-    table = pyarrow.table(X) if hasattr(X, "__arrow_c_stream__") else interchange.from_dataframe(X)
-    return list(table.column_names), iter(table.itercolumns())
+    return pyarrow.table(X) if hasattr(X, "__arrow_c_stream__") else interchange.from_dataframe(X)
+
+
+def take_rows(table: Any, rows: np.ndarray) -> Any:
+    """Return a copy of some rows, by their numbers, of an array or a frame that is opened."""
+    if hasattr(table, "iloc"):
+        return table.iloc[rows]
+    return table.take(rows) if hasattr(table, "itercolumns") else table[rows]
 
 
 def names_of(X: Any) -> Names:
@@ -110,6 +126,15 @@ def as_row(who: str, name: str, x: Any, known: Names) -> np.ndarray:
     return array
 
 
+def column_or_numbers(who: str, name: str, values: Any) -> np.ndarray:
+    """Return labels as an array: whatever the only column of a frame holds, else numbers; of all else an array."""
+    found = columns_of(values)
+    if found is None:
+        return _as_array(who, name, values)
+    columns = list(found[1])
+    return np.asarray(columns[0])[:, None] if len(columns) == 1 else as_numbers(who, name, values)
+
+
 def is_missing(value: Any) -> bool:
     """Whether an object stands for a value that is missing: None, NA, NaT or NaN."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
@@ -153,35 +178,57 @@ def as_numbers(who: str, name: str, values: Any, *, allow_missing: bool = False,
         if values is None or isinstance(values, Mapping):
             got = "None" if values is None else f"a {type(values).__name__}"
             raise TypeError(f"{who}: expected {name} to hold real numbers in an array or data frame, got {got}")
-        if (found := columns_of(values)) is not None:
-            return _of_frame(who, name, *found, allow_missing, texts)
-        try:
-            values = np.asarray(values)
-        except ValueError as error:
-            raise ValueError(
-                f"{who}: expected {name} to be an array, got rows of different lengths; pad or cut them"
-            ) from error
+        if (frame := opened(values)) is not None:
+            return _of_frame(who, name, frame, allow_missing, texts)
+        values = _as_array(who, name, values)
     return _numbers(who, f"{name} to hold", values, allow_missing, texts)
 
 
-def _of_frame(
-    who: str, name: str, names: list[Any], columns: Iterator[Any], allow_missing: bool, texts: bool
-) -> np.ndarray:
-    """Return the columns of a frame side by side; all that miss values are named in one error."""
-    arrays, missing = [], {}
-    for column, values in zip(names, columns, strict=True):
-        array = _numbers(who, f"column {column!r} of {name} to hold", _array_of(values), True, texts)
-        if array.dtype.kind == "f" and not allow_missing and (count := int(np.isnan(array).sum())):
-            missing[column] = f"{count} of {len(array)} in column {column!r}"
-        arrays.append(array)
-    if missing:
+def _as_array(who: str, name: str, values: Any) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except ValueError as error:
         raise ValueError(
-            f"{who}: expected {name} to be finite, got missing values or NaN: {listed(missing.values())}; impute them, "
-            "or leave out these rows or columns"
-        )
-    if not arrays:
-        return np.empty((0, 0))
-    return np.stack(arrays, axis=1, dtype=np.result_type(*arrays))
+            f"{who}: expected {name} to be an array, got rows of different lengths; pad or cut them"
+        ) from error
+
+
+def _of_frame(who: str, name: str, frame: Any, allow_missing: bool, texts: bool) -> np.ndarray:
+    """Return the columns of a frame side by side; all that miss values are named in one error."""
+    names, columns = columns_of(frame) or ([], iter(()))
+    array = _of_one_dtype(frame)
+    if array is None:
+        arrays = [
+            _numbers(who, f"column {column!r} of {name} to hold", _array_of(values), True, texts)
+            for column, values in zip(names, columns, strict=True)
+        ]
+        if not arrays:
+            return np.empty((len(frame), 0))
+        array = np.stack(arrays, dtype=np.result_type(*arrays)).T  # whole columns are written several times as fast
+    if not allow_missing and not _is_finite(array):
+        counts = zip(names, np.isnan(array).sum(axis=0).tolist(), strict=True)
+        if missing := [f"{count} of {len(array)} in column {column!r}" for column, count in counts if count]:
+            raise ValueError(
+                f"{who}: expected {name} to be finite, got missing values or NaN: {listed(missing)}; impute them, or "
+                "leave out these rows or columns"
+            )
+    return array
+
+
+def _of_one_dtype(frame: Any) -> np.ndarray | None:
+    """Return a frame of pandas whose columns have one NumPy dtype of numbers as an array, a view if it holds one."""
+    dtypes = set(frame.dtypes) if hasattr(frame, "iloc") else ()
+    if len(dtypes) != 1 or not all(isinstance(dtype, np.dtype) and dtype.kind in "fiub" for dtype in dtypes):
+        return None
+    return np.asarray(frame)
+
+
+def _is_finite(array: np.ndarray) -> bool:
+    """Whether no number of a table is NaN or infinite: at the speed of memory for rows or columns that lie packed."""
+    for packed in (array, array.T):
+        if packed.flags.c_contiguous and packed.dtype in (np.float32, np.float64):
+            return bool(all_finite(packed))
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
 
 
 def _array_of(column: Any) -> np.ndarray:

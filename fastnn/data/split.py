@@ -6,20 +6,21 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn._spec import above_0
+from fastnn.data.containers import column_or_numbers, opened, take_rows
 
 Array = npt.NDArray[Any]
 
 
 def split(
-    X: npt.ArrayLike, y: npt.ArrayLike, fraction: float = 0.2, *, stratify: bool = False, seed: int | None = 0
-) -> tuple[Array, Array, Array, Array]:
+    X: Any, y: Any, fraction: float = 0.2, *, stratify: bool = False, seed: int | None = 0
+) -> tuple[Any, Any, Any, Any]:
     """Split rows at random into a training part and a test part.
 
     Parameters
     ----------
-    X : array_like of shape (B, ...)
+    X : array_like of shape (B, ...) or data frame
         Inputs.
-    y : array_like of shape (B, ...)
+    y : array_like of shape (B, ...) or data frame
         Targets.
     fraction : float, default 0.2
         Part of the rows that goes to the test part, above 0 and below 1; rounded to whole rows, at least one on each
@@ -32,8 +33,9 @@ def split(
 
     Returns
     -------
-    X_train, X_test, y_train, y_test : ndarray
-        Copies, in random order.
+    X_train, X_test, y_train, y_test : ndarray or data frame
+        Copies, in random order.  Of a data frame such frames, their columns as they were; of one that pyarrow reads
+        Arrow tables.
 
     Raises
     ------
@@ -49,8 +51,8 @@ def split(
     >>> len(X_train), len(X_test)
     (1438, 359)
     """
-    inputs, targets = np.asarray(X), np.asarray(y)
-    if inputs.ndim == 0 or targets.ndim == 0 or len(inputs) != len(targets):
+    inputs, targets = _with_rows(X), _with_rows(y)
+    if not inputs.shape or not targets.shape or len(inputs) != len(targets):
         raise ValueError(f"split: expected as many rows in X as in y, got shapes {inputs.shape} and {targets.shape}")
     above_0("split", "fraction", fraction)
     rows = len(inputs)
@@ -60,15 +62,23 @@ def split(
     rng = np.random.default_rng(seed)
     order = rng.permutation(rows)
     if stratify:
-        order = _test_first_by_class(targets, order, test_rows)
+        order = _test_first_by_class(column_or_numbers("split", "y", targets), order, test_rows)
     test, train = rng.permutation(order[:test_rows]), rng.permutation(order[test_rows:])
-    return inputs[train], inputs[test], targets[train], targets[test]
+    X_train, X_test, y_train, y_test = (take_rows(table, part) for table in (inputs, targets) for part in (train, test))
+    return X_train, X_test, y_train, y_test
+
+
+def _with_rows(values: Any) -> Any:
+    """Return a frame to take rows of, or an array of all else."""
+    frame = opened(values)
+    return np.asarray(values) if frame is None else frame
 
 
 def _test_first_by_class(targets: Array, order: Array, test_rows: int) -> Array:
     """Reorder so that the first ``test_rows`` rows hold each class by its share (largest remainders round up)."""
     keys = targets.reshape(len(targets), -1)
-    classes, index, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
+    axis = 0 if keys.shape[1] > 1 else None  # objects, as texts of pandas are, have an order only one by one
+    classes, index, counts = np.unique(keys, axis=axis, return_inverse=True, return_counts=True)
     if counts.min() < 2:
         raise ValueError(
             f"split: expected at least 2 rows of each class to stratify, got 1 of class "

@@ -352,7 +352,7 @@ class MLPClassifier(MultilayerPerceptron):
 
     def _logits(self, X: Any) -> np.ndarray:
         """Return what sigmoid or softmax is applied to (N, n_outputs)."""
-        net, matrix = self.network_, self._rows_to_answer(X)
+        net, matrix = self.network_, self.network_inputs(X)
         parts = [matrix[start : start + net.block] for start in range(0, matrix.shape[0], net.block)]
         return np.concatenate([net.preactivations(part)[net.layers[-1].name] for part in parts])
 

@@ -90,14 +90,38 @@ class Fitted(Routed):
 
     def _outputs(self, X: Any) -> np.ndarray:
         """Return what the network answers (N, n_outputs)."""
-        return self._fitted().predict(self._rows_to_answer(X))
+        return self._fitted().predict(self.network_inputs(X))
 
-    def _rows_to_answer(self, X: Any) -> Any:
-        """Return rows (N, n_features_in_) in the network's dtype."""
-        encoding = self.__dict__.get("_encoding")
+    def network_inputs(self, X: Any) -> Any:
+        """Return rows as ``network_`` takes them, for what is asked of it directly: with ``encode`` they are encoded.
+
+        Parameters
+        ----------
+        X : array_like, data frame or sparse matrix of shape (N, I)
+            Rows as ``predict`` takes them.
+
+        Returns
+        -------
+        ndarray or CSR matrix of shape (N, inputs of the network)
+            In the network's dtype.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As ``predict``.
+
+        Examples
+        --------
+        >>> import fastnn as fn
+        >>> X, y = fn.load_digits()
+        >>> model = fn.MLPClassifier((16,), max_iter=20, random_state=0).fit(X[:1500], y[:1500])
+        >>> model.network_.activations(model.network_inputs(X[1500:]))["dense_1"].shape
+        (297, 16)
+        """
+        net, encoding = self._fitted(), self.__dict__.get("_encoding")
         if encoding is not None:
-            return encoding.rows(X).astype(self.network_.dtype, copy=False)
-        matrix, names = rows.enter(type(self).__name__, X, self.network_.dtype)
+            return encoding.rows(X).astype(net.dtype, copy=False)
+        matrix, names = rows.enter(type(self).__name__, X, net.dtype)
         self._check_columns(names, matrix.shape[1])
         return matrix
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastnn._core.table import all_finite
-from fastnn.data.containers import as_numbers, columns_of, is_missing
+from fastnn.data.containers import as_numbers, column_or_numbers, is_missing
 from fastnn.data.numbers import packed
 from fastnn.data.targets import require_targets
 from fastnn.estimators.peers import kind
@@ -104,16 +104,7 @@ def as_labels(who: str, y: Any, n: int) -> np.ndarray:
 
 def _array(who: str, y: Any) -> np.ndarray:
     """Return labels as an array: those of a frame's only column, or several columns of 0 and 1."""
-    if hasattr(y, "toarray"):
-        return np.asarray(y.toarray())
-    found = columns_of(y)
-    if found is not None:
-        columns = list(found[1])
-        return np.asarray(columns[0])[:, None] if len(columns) == 1 else as_numbers(who, "y", y)
-    try:
-        return np.asarray(y)
-    except ValueError as error:
-        raise ValueError(f"{who}: expected y to be an array, got rows of different lengths") from error
+    return np.asarray(y.toarray()) if hasattr(y, "toarray") else column_or_numbers(who, "y", y)
 
 
 def _require_finite(who: str, array: np.ndarray) -> None:

@@ -98,6 +98,7 @@ def calibrate(model: Any, X: Any, y: Any) -> Calibrated:
     name = _last_dense(net)
     if net is not model:
         y = _numbers(model, net, y)
+        X = model.network_inputs(X) if hasattr(model, "network_inputs") else X
     net.evaluate(X, y)  # refuses what does not fit
     logits = np.asarray(net.preactivations(X)[name], np.float64).reshape(-1, net.output_shape[-1])
     true = _true(net, np.asarray(y), logits.shape[1])

@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
+
+from fastnn.data.containers import columns_of, opened, take_rows
+from fastnn.data.ports import dense
+from fastnn.data.sparse import is_sparse
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,24 +28,25 @@ class Source:
 
 
 def source_of(model: Any, X: Any) -> Source:
-    """Take model and rows apart: the steps of a Pipeline before its last one transform them, frames are arrays."""
-    columns = [str(name) for name in X.columns] if hasattr(X, "columns") else None
+    """Take model and rows apart: the steps of a Pipeline before its last one transform them, an estimator encodes."""
+    found = columns_of(X)
+    columns = None if found is None else [str(name) for name in found[0]]
     steps = getattr(model, "steps", None)
-    if steps is None or not hasattr(model, "named_steps"):
-        return Source(model, X.to_numpy() if columns and hasattr(X, "to_numpy") else X, X, columns, columns)
-    made, names = X, columns
-    if len(steps) > 1:
+    made, names, last = X, columns, model
+    if steps is not None and hasattr(model, "named_steps"):
+        last = steps[-1][1]
+    if steps is not None and last is not model and len(steps) > 1:
         before = model[:-1]
         made = before.transform(X)
         try:
             names = [str(name) for name in before.get_feature_names_out()]
         except (AttributeError, ValueError):  # a step that does not name what it makes
             names = None
-    if hasattr(made, "toarray"):
-        made = made.toarray()
-    elif hasattr(made, "to_numpy"):
-        made = made.to_numpy()
-    return Source(steps[-1][1], made, X, columns, names)
+    if (encoder := getattr(last, "encoder_", None)) is not None:
+        names = encoder.get_feature_names_out().tolist()
+    if hasattr(last, "network_inputs"):
+        made = last.network_inputs(made)
+    return Source(last, made, X, columns, names)
 
 
 def groups_of(names: Sequence[str], columns: Sequence[str] | None) -> dict[str, list[int]]:
@@ -64,10 +70,13 @@ def cells(
     source: Source, rows: np.ndarray, names: Sequence[str] | None, most: int
 ) -> tuple[list[str], list[list[str]]]:
     """Return names, and the values of these rows by column, of at most so many columns as the user has them."""
-    if hasattr(source.raw, "columns"):
-        chosen = source.raw.iloc[rows, :most]
-        return [str(name) for name in chosen.columns], [[_short(v) for v in chosen[name]] for name in chosen.columns]
-    values = np.asarray(source.raw)[rows].reshape(len(rows), -1)[:, :most]
+    if (frame := opened(source.raw)) is not None:
+        named, columns = columns_of(take_rows(frame, rows)) or ([], iter(()))
+        lists = [column.to_pylist() if hasattr(column, "to_pylist") else column for column in islice(columns, most)]
+        return [str(name) for name in named[:most]], [[_short(v) for v in values] for values in lists]
+    values = dense(source.raw[rows] if is_sparse(source.raw) else np.asarray(source.raw)[rows]).reshape(len(rows), -1)[
+        :, :most
+    ]
     head = [f"input {j}" for j in range(values.shape[1])] if names is None else list(names)[: values.shape[1]]
     return head, [[_short(v) for v in column] for column in values.T]
 

@@ -5,6 +5,7 @@ from math import prod
 
 import numpy as np
 
+from fastnn.data.ports import dense
 from fastnn.layers.base import Shape
 from fastnn.markup.html import Html, element, table
 from fastnn.reporting.features import cells
@@ -22,7 +23,7 @@ def worst(subject: Subject, rows: int, names: Sequence[str] | None, shape: Shape
         return element("p", f"All {subject.rows:,} rows were answered right.")
     if shape is None:
         return Html(listed + _inputs(subject, order, names))
-    images = np.asarray(subject.X)[order].reshape(len(order), *shape)
+    images = dense(subject.X[order]).reshape(len(order), *shape)
     titles = [f"{i}: {t}, not {p}" for i, t, p in zip(order, true, predicted, strict=True)]
     alt = f"The inputs of the rows in the table below, as images of {shape[0]} by {shape[1]}: " + "; ".join(titles)
     caption = f"Row: true {'value' if subject.classes is None else 'class'}, not the predicted one."

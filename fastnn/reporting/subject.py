@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.data.numbers import as_numeric
 from fastnn.data.standardize import Standardizer
 from fastnn.layers.base import batched
 from fastnn.losses.link import MARGIN
@@ -20,10 +21,10 @@ WHO = "report"
 class Subject:
     """A network and its answers.
 
-    ``X`` and ``y`` are as ``evaluate`` takes them; ``source`` is what they were made of.  A classifier has ``classes``
-    (K names), and ``true`` and ``predicted`` are class numbers, int64 of shape (B,); ``probabilities`` are float64
-    (B, K), or None where the outputs are none.  A regressor has no classes, and ``true`` and ``predicted`` are float64
-    of shape (B, O).
+    ``X`` are arrays or CSR matrices, of several inputs a list; ``y`` is an array; ``source`` is what X was made of.  A
+    classifier has ``classes`` (K names), and ``true`` and ``predicted`` are class numbers, int64 of shape (B,);
+    ``probabilities`` are float64 (B, K), or None where the outputs are none.  A regressor has no classes, and ``true``
+    and ``predicted`` are float64 of shape (B, O).
     """
 
     net: Network
@@ -51,8 +52,8 @@ class Subject:
         if self.rows <= most:
             return self.X, self.y
         index = np.sort(np.random.default_rng(seed).choice(self.rows, most, replace=False))
-        parts = [np.asarray(x)[index] for x in (self.X if len(self.net.input_shapes) > 1 else [self.X])]
-        return (parts if len(parts) > 1 else parts[0]), np.asarray(self.y)[index]
+        parts = [x[index] for x in (self.X if len(self.net.input_shapes) > 1 else [self.X])]
+        return (parts if len(parts) > 1 else parts[0]), self.y[index]
 
 
 def subject_of(model: Any, X: Any, y: Any, classes: Any, standardizer: Any) -> Subject:
@@ -74,7 +75,9 @@ def subject_of(model: Any, X: Any, y: Any, classes: Any, standardizer: Any) -> S
     if standardizer is not None and not isinstance(standardizer, Standardizer):
         raise TypeError(f"{WHO}: expected standardizer to be a Standardizer, got {type(standardizer).__name__}")
     loss = float(net.evaluate(X, y)["loss"])  # refuses what does not fit
-    targets, outputs = np.asarray(y), net.predict(X)
+    inputs = net.ports.sources(WHO, X)
+    X, y = inputs if len(inputs) > 1 else inputs[0], as_numeric(WHO, "y", y)
+    targets, outputs = y, net.predict(X)
     if not np.isfinite(outputs).all():
         wrong = int((~np.isfinite(outputs)).any(axis=1).sum())
         raise ValueError(

@@ -38,6 +38,23 @@ class Interchanged:
         return self.table.__dataframe__(**options)
 
 
+class Polars:
+    """What is used of a frame of polars, where that is not installed."""
+
+    def __init__(self, columns):
+        self.held = columns
+        self.columns, self.shape = list(columns), (len(next(iter(columns.values()))), len(columns))
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        return Polars({name: values[rows] for name, values in self.held.items()})
+
+    def get_columns(self):
+        return list(self.held.values())
+
+
 # ruff: noqa: E501  (a case of a table is one line)
 # Of a dict of NumPy columns; None in a list stands for a missing value.
 FRAMES = {
@@ -54,7 +71,9 @@ FRAMES = {
 try:
     import polars
 except ImportError:
-    pass
+    FRAMES["polars"] = lambda columns: Polars(
+        {k: np.array([np.nan if v is None else v for v in values]) for k, values in columns.items()}
+    )
 else:
     FRAMES["polars"] = lambda columns: polars.DataFrame({k: list(v) for k, v in columns.items()}, strict=False)
 NAMELESS = {
@@ -294,6 +313,30 @@ def test_objects_keep_what_they_are():
         found = as_numbers("test", "y", values)
         assert found.dtype == dtype
         assert found.tolist() == expected
+
+
+def test_frames_of_one_dtype_are_not_copied():
+    values = np.arange(12, dtype="f4").reshape(4, 3)
+    frame = pd.DataFrame(values, columns=list(NAMES), copy=False)
+    found = as_numbers("test", "X", frame)
+    assert np.shares_memory(found, values)
+    np.testing.assert_array_equal(found, values)
+    values[2, 1:] = np.nan, np.inf
+    holes = "got missing values or NaN: 1 of 4 in column 'left handed'; impute"
+    for layout in (frame, frame.copy(), frame.iloc[::-1], frame.astype(float), frame.iloc[:, [1, 2]].astype("f2")):
+        with pytest.raises(ValueError, match=holes):
+            as_numbers("test", "X", layout)
+        assert np.isnan(as_numbers("test", "X", layout, allow_missing=True)).sum() == 1
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "float16", "float32"])
+def test_frames_of_one_dtype_keep_it(dtype):
+    values = np.array([[0, 1, 1], [1, 1, 0]], dtype)
+    for frame in (pd.DataFrame(values), pa.table(pd.DataFrame(values, columns=list(NAMES)))):
+        found = as_numbers("test", "X", frame)
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, values)
+    assert as_numbers("test", "X", pd.DataFrame(index=[1, 2])).shape == (2, 0)
 
 
 def test_float32_frames_stay_float32():

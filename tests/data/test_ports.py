@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from fastnn.data.feed import _filled, parts
 from fastnn.data.numbers import packed
+from fastnn.data.targets import as_labels, as_weights
 
 
 def misaligned(values):
@@ -42,3 +44,42 @@ def test_packed(form, given, to):
 def test_what_is_packed_already_is_not_copied():
     array = VALUES.copy()
     assert packed("test", "X", array, np.dtype("float64")) is array
+
+
+@pytest.mark.parametrize("given", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("form", ["transposed", "read-only"])
+def test_what_is_converted_must_be_finite_too(form, given):
+    for bad in (np.nan, np.inf, -np.inf):
+        values = VALUES.astype(given)
+        values[1, 2] = bad
+        with pytest.raises(ValueError, match=r"finite in float32, got 1 NaN or infinite .* at \(1, 2\)"):
+            packed("test", "X", FORMS[form](values), np.dtype("float32"))
+    with pytest.raises(ValueError, match=r"finite in float32.* the first, 1e\+300, at \(0,\)"):
+        packed("test", "X", np.array([1e300]), np.dtype("float32"))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64", "uint8"])
+def test_labels_end_before_the_number_of_outputs(dtype):
+    assert as_labels("fit", np.array([0, 2], dtype), 3).tolist() == [0, 2]
+    for bad in (3, 100, *(() if dtype == "uint8" else (-1,))):
+        with pytest.raises(ValueError, match=f"labels from 0 to 2 for 3 outputs, got {bad};"):
+            as_labels("fit", np.array([0, bad], dtype), 3)
+
+
+def test_weights_start_at_0():
+    assert as_weights("fit", [0, 0.5], 2, 1, np.dtype("float32")).tolist() == [0, 0.5]
+    for bad in (-1e-6, -0.5, -2):
+        with pytest.raises(ValueError, match="sample_weight of at least 0, got -"):
+            as_weights("fit", [1, bad], 2, 1, np.dtype("float32"))
+
+
+@pytest.mark.parametrize("n", [1, 2, 8, 9, 10, 23, 24, 25])
+@pytest.mark.parametrize("run", [1, 3, 5, 8, 11])
+def test_runs_fill_buffers_with_every_row_once(n, run):
+    starts = np.random.default_rng(run).permutation(np.arange(0, n, run))
+    found = [
+        np.concatenate([np.arange(part.start, part.stop) for part in buffer]) for buffer in _filled(starts, run, n, 8)
+    ]
+    assert [len(rows) for rows in found] == [len(range(n)[part]) for part in parts(n, 8)]
+    assert np.concatenate(found).tolist() == [row for start in starts for row in range(start, min(start + run, n))]
+    assert n == 1 or min(map(len, found)) > 1

@@ -43,6 +43,50 @@ def test_stratify_texts_and_one_hot_rows():
     assert split(texts, rows, 0.25, stratify=True)[3].sum(axis=0).tolist() == [2, 0, 1]
 
 
+MIXED = {"a": np.arange(12.0), "b": np.arange(12) % 2 == 0, "c": np.arange(12, dtype="i8") + 2**60}
+
+
+def frames():
+    pd, pa = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+    frame, table = pd.DataFrame(MIXED, index=range(100, 112)), pa.table(MIXED)
+    return {"pandas": frame, "table": table, "batch": table.to_batches()[0], "reader of another": Streamed(table)}
+
+
+class Streamed:
+    def __init__(self, table):
+        self.table = table
+
+    def __arrow_c_stream__(self, requested=None):
+        return self.table.__arrow_c_stream__(requested)
+
+
+@pytest.mark.parametrize("form", ["pandas", "table", "batch", "reader of another"])
+@pytest.mark.parametrize("targets", ["array", "frame"])
+def test_frames_keep_names_and_dtypes(form, targets):
+    X = frames()[form]
+    parts = split(X, X if targets == "frame" else np.arange(12), 0.25, seed=5)
+    arrays = split(MIXED["a"], np.arange(12), 0.25, seed=5)
+    for part, rows in zip(parts[: 4 if targets == "frame" else 2], [*arrays[:2], *arrays[:2]], strict=False):
+        found = part if form == "pandas" else part.to_pandas()
+        assert list(found.columns) == list(MIXED)
+        for name, values in MIXED.items():
+            assert found[name].dtype == values.dtype
+            assert found[name].tolist() == values[rows.astype(int)].tolist()
+    if targets == "array":
+        assert [part.tolist() for part in parts[2:]] == [part.tolist() for part in arrays[2:]]
+
+
+def test_stratify_columns_of_frames():
+    pd = pytest.importorskip("pandas")
+    texts = pd.Series(["a"] * 8 + ["b"] * 4)
+    one_hot = pd.DataFrame({"a": texts == "a", "b": (texts == "b").astype(float)})
+    for y in (texts, texts.astype("category"), texts.to_frame("label"), texts.to_numpy(object), one_hot):
+        found = split(np.arange(12), y, 0.25, stratify=True)
+        assert sorted(texts[found[1]]) == ["a", "a", "b"]
+        assert type(found[3]) is (pd.DataFrame if isinstance(y, pd.DataFrame) else np.ndarray)
+    assert list(found[3].columns) == ["a", "b"]
+
+
 def test_seeds():
     X = np.arange(100)
     one, again, other = (split(X, X, seed=seed)[1].tolist() for seed in (1, 1, 2))

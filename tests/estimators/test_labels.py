@@ -198,3 +198,23 @@ def test_several_labels_per_row_weigh_as_in_scikit_learn(weights):
 def test_a_list_in_place_of_a_dict_is_refused():
     with pytest.raises(TypeError, match="expected class_weight to be a dict or 'balanced', got list"):
         fn.MLPClassifier(class_weight=[1, 2]).fit(X, np.arange(24) % 2)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "int32", "float16", "float64"])
+def test_all_but_float32_is_computed_in_float64(dtype):
+    X, y = np.array([[0, 1], [1, 0], [1, 1]], dtype), np.arange(3.0)
+    assert fn.MLPRegressor(hidden_layer_sizes=(2,)).partial_fit(X, y).coefs_[0].dtype == np.float64
+    assert fn.MLPRegressor(hidden_layer_sizes=(2,)).partial_fit(X.astype("f4"), y).coefs_[0].dtype == np.float32
+
+
+def test_some_weight_is_above_0():
+    for weights in ([0, 0, 0], np.zeros(3), 0):
+        with pytest.raises(ValueError, match="at least one non-zero"):
+            fn.MLPRegressor(hidden_layer_sizes=(2,)).fit(np.eye(3), np.arange(3.0), weights)
+
+
+def test_requests_add_up():
+    pytest.importorskip("sklearn")
+    model = fn.MLPRegressor().set_fit_request(X_val=True).set_fit_request(y_val="truth").set_fit_request(X_val=False)
+    asked = model.get_metadata_routing().fit.requests
+    assert asked == {"X_val": False, "y_val": "truth", "sample_weight": None, "sample_weight_val": None}

@@ -161,3 +161,14 @@ def test_no_best_temperature():
         fn.calibrate(net_of(1.0), X, X.argmax(axis=1))
     with pytest.raises(ValueError, match=r"got none; the answers say next to nothing about these rows"):
         fn.calibrate(net_of(1.0), X, X.argmin(axis=1))
+
+
+def test_an_estimator_that_encodes():
+    pd = pytest.importorskip("pandas")
+    draws = np.random.default_rng(3)
+    frame = pd.DataFrame({"size": draws.normal(1000, 300, 400), "left": draws.normal(size=400) > 0})
+    y = (frame["size"] + draws.normal(0, 300, 400) > 1000).to_numpy()
+    model = fn.MLPClassifier((8,), max_iter=400, random_state=0, encode="auto").fit(frame[:200], y[:200])
+    p = model.predict_proba(frame[200:])
+    found = fn.calibrate(model, frame[200:], y[200:])
+    assert found.log_loss_before == pytest.approx(-np.log(p[np.arange(200), y[200:].astype(int)]).mean(), rel=1e-5)

@@ -2,6 +2,7 @@
 
 import builtins
 import re
+import warnings
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -264,6 +265,50 @@ def test_an_estimator_with_names_for_classes(tmp_path, undrawn):
             fn.report(model, tmp_path / "r.html", X[:2], labels)
     with pytest.raises(ValueError, match="report: expected one label per row"):
         fn.report(model, tmp_path / "r.html", X[:2], np.eye(2))
+
+
+def table_of(rows=600):
+    """A frame of several dtypes, more rows than are drawn for gradients, and targets."""
+    pd = pytest.importorskip("pandas")
+    draws = np.random.default_rng(5)
+    frame = pd.DataFrame({
+        "size": draws.normal(50, 100, rows), "left": draws.normal(size=rows) > 0, "count": draws.integers(0, 5, rows),
+    })  # fmt: skip
+    return frame, (frame["size"] / 100 + frame["left"]).to_numpy()
+
+
+@pytest.mark.parametrize("encode", [None, "auto"])
+def test_estimators_are_judged_by_what_they_answer_to_a_frame(tmp_path, undrawn, encode):
+    pa = pytest.importorskip("pyarrow")
+    frame, y = table_of()
+    model = fn.MLPRegressor(hidden_layer_sizes=(4,), max_iter=30, random_state=0, tol=0, encode=encode)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it has not converged
+        model.fit(frame, y)
+    error = y - model.predict(frame)
+    for X in (frame, pa.table(frame)) if encode is None else (frame,):
+        found = fn.report(model, tmp_path / "r.html", X, y)
+        assert found.scores["r2"] == pytest.approx(1 - (error**2).sum() / ((y - y.mean()) ** 2).sum(), rel=1e-6)
+        (listed,) = (rows for caption, rows in Page(found.path).tables.items() if caption == "Their inputs")
+        assert listed[0] == ["row", *frame.columns]
+        worst = np.argsort(-np.abs(error), kind="stable")[0]
+        assert listed[1][2:] == [str(frame["left"][worst]), str(frame["count"][worst])]
+    if encode is None:
+        with pytest.raises(ValueError, match="same order"):
+            fn.report(model, tmp_path / "r.html", frame[["left", "size", "count"]], y)
+
+
+def test_networks_are_judged_by_frames_and_sparse_rows(tmp_path, undrawn):
+    sparse = pytest.importorskip("scipy.sparse")
+    frame, y = table_of()
+    net = fn.Sequential([fn.Dense(4, "relu"), fn.Dense(1)], input_shape=3, seed=0)
+    net.fit(frame, y, loss="squared_error", optimizer="adam", verbose=0)
+    plain = frame.astype(float).to_numpy()
+    expected = ((net.predict(plain)[:, 0] - y) ** 2).mean()
+    for X in (frame, sparse.csr_array(plain)):
+        assert fn.report(net, tmp_path / "r.html", X, y).scores["loss"] == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(ValueError, match="same order"):
+        fn.report(net, tmp_path / "r.html", frame[["left", "size", "count"]], y)
 
 
 def test_nothing_was_answered_wrong_and_nothing_was_learned(tmp_path, undrawn):
