@@ -276,3 +276,28 @@ def test_an_estimator_takes_and_forgets_tables():
     assert len(model.predict(np.eye(6))) == 6
     with pytest.raises(ValueError, match="expected encode to be None, 'auto' or a TableEncoder, got 'always'"):
         model.set_params(encode="always").fit(np.eye(6), y)
+
+
+@pytest.mark.filterwarnings("ignore:.*(iterations|epochs)")
+def test_an_estimator_standardises_amounts_alone():
+    model = fn.MLPClassifier((4,), encode="auto", max_iter=1, random_state=0).fit(FRAME, [0, 1, 0, 1, 1, 0])
+    inputs = dict(zip(model.encoder_.get_feature_names_out(), model._encoding.rows(FRAME).T, strict=True))
+    assert inputs["open"].tolist() == [1, 1, 0, 1, 1, 0]
+    assert inputs["size"].std() == pytest.approx(1)
+
+
+def test_times_of_day_as_objects():
+    from datetime import time
+
+    rows = TableEncoder().fit_transform(pd.DataFrame({"at": [time(6, 30), time(18, 0, 36)]}))
+    np.testing.assert_allclose(rows[:, 0], [6.5, 18.01], rtol=1e-12)
+
+
+def test_a_sample_of_many_stretches_is_evenly_spaced(monkeypatch):
+    from fastnn.data import learning
+
+    monkeypatch.setattr(learning, "SAMPLE", 8)
+    sample = learning.Sample()
+    for start in range(0, 30, 3):
+        sample.add(np.arange(start, start + 3.0))
+    assert np.concatenate(sample.parts).tolist() == np.arange(0.0, 30, 4).tolist()
