@@ -161,3 +161,16 @@ def test_models_of_all_kinds_answer(tmp_path, capsys):
     assert main(argv) == 2
     assert "column 't' holds texts or dates; --drop t leaves it out" in capsys.readouterr().err
     assert main([*argv, "--drop", "t"]) == 0
+
+
+def test_no_row_is_answered_as_positive_where_each_costs_more_than_it_saves():
+    positive, shares = np.array([False] * 9 + [True]), np.linspace(0.9, 0.1, 10)
+    assert threshold.choose(threshold.wanted("cost=0.2"), positive, shares) == 1.0
+
+
+def test_the_command_standardises_amounts_alone(table, capsys):
+    run(
+        capsys, "train", table / "train.csv", "--target", "y", "--impute", "mean", "--epochs", "1", "--out", table / "m"
+    )
+    kept = fn.load(table / "m").metadata["fastnn.cli"]["inputs"]
+    assert [mean == 0 for mean in kept["mean"]] == [False, True, True, True]  # a, a:missing, b=u, b=v

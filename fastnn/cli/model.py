@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from fastnn.cli.files import Array
-from fastnn.data import Standardizer
+from fastnn.data import Standardizer, TableEncoder
 from fastnn.errors import ModelFormatError
 from fastnn.losses import Loss
 from fastnn.metrics.labels import class_numbers
@@ -147,8 +147,10 @@ def is_classification(y: Array) -> bool:
     return y.dtype.kind in "Ub"
 
 
-def fit_inputs(X: Array) -> Standardizer:
-    """Mean 0 and deviation 1 per column; bytes, as pixels come, are divided by 255 all alike."""
+def fit_inputs(X: Array, encoder: TableEncoder | None = None) -> Standardizer:
+    """Mean 0 and deviation 1 per column, of a table per amount; bytes, as pixels come, are divided by 255 all alike."""
+    if encoder is not None:
+        return encoder.scaler(X)
     if X.dtype != np.uint8:
         return Standardizer().fit(X)
     width = X.shape[1]

@@ -73,8 +73,9 @@ def run(arguments: argparse.Namespace) -> None:
         dataset = read_dataset(arguments.data, arguments.target, options)
     for note in dict.fromkeys(str(one.message) for one in notes if one.category is UserWarning):
         print(f"note: {in_options(note)}")
-    if "encoder" in dataset.reading:
-        print(TableEncoder.from_config(dataset.reading["encoder"]).report())
+    encoder = TableEncoder.from_config(dataset.reading["encoder"]) if "encoder" in dataset.reading else None
+    if encoder is not None:
+        print(encoder.report())
     classify = is_classification(dataset.y) if arguments.task is None else arguments.task
     y = dataset.y
     if classify and y.ndim != 1:
@@ -94,7 +95,7 @@ def run(arguments: argparse.Namespace) -> None:
     recipe = Recipe(
         target=arguments.target,
         reading=dataset.reading,
-        inputs=fit_inputs(learned[0]),
+        inputs=fit_inputs(learned[0], encoder),
         classes=None if classes is None else classes.tolist(),
         targets=None if classify else Standardizer().fit(learned[1]),
     )

@@ -40,6 +40,11 @@ class Column(Spec, family="column"):
         """Names of the columns of numbers that it makes."""
         raise NotImplementedError
 
+    @property
+    def with_unit(self) -> list[bool]:
+        """Which of these hold amounts in some unit; the others are 0 and 1, sines and cosines, all of one size."""
+        return [False] * len(self.feature_names)
+
     def encode(self, markers: Markers, column: Any) -> Numbers:
         """Return a pandas Series (B,) as numbers (B, len(feature_names)); ValueError if they cannot be."""
         raise NotImplementedError
@@ -116,6 +121,15 @@ class Filled(Column, abstract=True):
     @property
     def feature_names(self) -> list[str]:  # noqa: D102
         return [*self.parts, *([f"{self.name}:missing"] if self.indicator else [])]
+
+    @property
+    def with_unit(self) -> list[bool]:  # noqa: D102
+        return [part not in self.circles for part in self.parts] + [False] * self.indicator
+
+    @property
+    def circles(self) -> list[str]:
+        """Those of the parts that are sines and cosines."""
+        return []
 
     def encode(self, markers: Markers, column: Any) -> Numbers:  # noqa: D102
         found = values_of(markers, column)
@@ -203,6 +217,10 @@ class Boolean(Filled):
 
     kind = "boolean"
 
+    @property
+    def with_unit(self) -> list[bool]:  # noqa: D102
+        return [False] * len(self.feature_names)
+
     def _numbers(self, markers: Markers, found: Values) -> Numbers:
         return self.values(markers, found)[:, None]
 
@@ -225,7 +243,11 @@ class Time(Filled):
 
     @property
     def parts(self) -> list[str]:  # noqa: D102
-        return [f"{self.name}:{part}" for part in ("hour", "hour_sin", "hour_cos")]
+        return [f"{self.name}:hour", *self.circles]
+
+    @property
+    def circles(self) -> list[str]:  # noqa: D102
+        return [f"{self.name}:hour_sin", f"{self.name}:hour_cos"]
 
     def _numbers(self, markers: Markers, found: Values) -> Numbers:
         return _clock(self.values(markers, found))
@@ -267,12 +289,13 @@ class Date(Filled):
 
     @property
     def parts(self) -> list[str]:  # noqa: D102
-        clock = [("hour",), ("hour_sin", "hour_cos")] if self.hours else [(), ()]
-        names = (
-            "year", "month", "day", "weekday", *clock[0], "month_sin", "month_cos", "day_sin", "day_cos", "weekday_sin",
-            "weekday_cos", *clock[1],
-        )  # fmt: skip
-        return [f"{self.name}:{part}" for part in names]
+        whole = ("year", "month", "day", "weekday", *["hour"] * self.hours)
+        return [*(f"{self.name}:{part}" for part in whole), *self.circles]
+
+    @property
+    def circles(self) -> list[str]:  # noqa: D102
+        rounds = ("month", "day", "weekday", *["hour"] * self.hours)
+        return [f"{self.name}:{part}_{function}" for part in rounds for function in ("sin", "cos")]
 
     def _numbers(self, markers: Markers, found: Values) -> Numbers:
         return self._expanded(self.values(markers, found))

@@ -11,6 +11,7 @@ from fastnn.data.columns import Boolean, Category, Column, Dropped, Number
 from fastnn.data.frames import FrameSource
 from fastnn.data.learning import check_names, fill, refuse_gaps, require_names, study, text_columns
 from fastnn.data.rules import KINDS, Rules, Source
+from fastnn.data.standardize import Standardizer
 from fastnn.data.texts import Markers
 from fastnn.errors import ModelFormatError
 
@@ -256,6 +257,18 @@ class TableEncoder:
         markers = Markers(who, self._rules(who).markers.more)
         blocks = [self.columns_[name].encode(markers, frame[name]) for name in self.names]
         return np.concatenate(blocks, axis=1)
+
+    def scaler(self, rows: Numbers) -> Standardizer:
+        """Return what standardises rows of ``encode``: amounts alone; 0 and 1, sines and cosines stay as they are.
+
+        A rare category would become a column of values far out, which a network learns its few rows by heart from.
+        """
+        learnt = Standardizer().fit(rows).to_config()
+        units = [unit for one in self.columns_.values() for unit in one.with_unit]
+        learnt["mean"] = [mean if unit else 0.0 for mean, unit in zip(learnt["mean"], units, strict=True)]
+        one = float(learnt["rows"])  # the sum of squares of a column whose deviation is 1
+        learnt["squares"] = [squares if unit else one for squares, unit in zip(learnt["squares"], units, strict=True)]
+        return Standardizer.from_config(learnt)
 
     def targets(self, who: str, frame: Any) -> Array:
         """Return the target of a frame: texts, bool, int64 or float64."""

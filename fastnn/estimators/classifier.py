@@ -94,7 +94,8 @@ class MLPClassifier(MultilayerPerceptron):
         to stop.
     encode : None, "auto" or TableEncoder
         Take tables with categories, gaps and dates as they are: ``fit`` learns how (again at each new start), and
-        standardises; ``predict`` and ``load`` repeat it.  "auto": ``TableEncoder(impute="median", other=5)``.
+        standardises amounts (columns of 0 and 1, sines and cosines stay); ``predict`` and ``load`` repeat it.  "auto":
+        ``TableEncoder(impute="median", other=5)``.
 
     Attributes
     ----------

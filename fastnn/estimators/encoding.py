@@ -1,4 +1,4 @@
-"""Tables as an estimator takes them with ``encode``: columns as numbers, standardised."""
+"""Tables as an estimator takes them with ``encode``: columns as numbers, amounts standardised."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -21,7 +21,7 @@ class Encoding:
         """Return what a table shows; ``encode`` is "auto" or the encoder whose options are wanted."""
         auto = TableEncoder(impute="median", other=5)
         encoder = auto if isinstance(encode, str) else TableEncoder(**encode.get_params())
-        return cls(encoder, Standardizer().fit(encoder.fit_transform(X)))
+        return cls(encoder, encoder.scaler(encoder.fit_transform(X)))
 
     def rows(self, X: Any) -> np.ndarray:
         """Return a table as inputs (N, I), float64; ValueError if it does not fit."""
