@@ -6,7 +6,8 @@ import numpy as np
 
 from fastnn.cli.files import Array, Options, is_table, read_arrays
 from fastnn.data import TableEncoder, read_table
-from fastnn.data.columns import Category, Date, Time
+from fastnn.data.categories import Category
+from fastnn.data.columns import Date, Time
 from fastnn.data.table import read_frame
 
 

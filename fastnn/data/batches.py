@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn._spec import float_dtype, optional, require_count, require_flag, require_seed
-from fastnn.data.columns import Category
+from fastnn.data.categories import Category
 from fastnn.data.encoder import TableEncoder
 from fastnn.data.shuffle import Shuffle
 from fastnn.data.table import opened

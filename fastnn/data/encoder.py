@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn._spec import choose, listed, require_count, require_number
-from fastnn.data.columns import Boolean, Category, Column, Dropped, Number
+from fastnn.data.categories import Category
+from fastnn.data.columns import Boolean, Column, Dropped, Number
 from fastnn.data.frames import FrameSource
 from fastnn.data.learning import check_names, fill, refuse_gaps, require_names, study, text_columns
 from fastnn.data.rules import KINDS, Rules, Source

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastnn.data.columns import Boolean, Category, Column, Date, Dropped, Filled
+from fastnn.data.categories import Category
+from fastnn.data.columns import Boolean, Column, Date, Dropped, Filled
 from fastnn.data.rules import Rules, Source
 from fastnn.data.study import ColumnStudy
 from fastnn.data.values import gaps_refused, values_of

@@ -10,7 +10,8 @@ from warnings import warn
 import numpy as np
 import numpy.typing as npt
 
-from fastnn.data.columns import MOST_CATEGORIES, Boolean, Category, Column, Date, Dropped, Number, Time, as_flag
+from fastnn.data.categories import MOST_CATEGORIES, Category
+from fastnn.data.columns import Boolean, Column, Date, Dropped, Number, Time, as_flag
 from fastnn.data.row_numbers import RowNumbers
 from fastnn.data.rules import Rules
 from fastnn.data.texts import DateStudy, NumberStudy, Written, parse_clock

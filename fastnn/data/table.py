@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastnn.data.columns import Category
+from fastnn.data.categories import Category
 from fastnn.data.encoder import TableEncoder
 from fastnn.data.table_files import Reading, Tables, open_tables
 from fastnn.markup.html import Html

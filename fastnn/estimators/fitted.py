@@ -114,7 +114,7 @@ class Fitted(Routed):
         --------
         >>> import fastnn as fn
         >>> X, y = fn.load_digits()
-        >>> model = fn.MLPClassifier((16,), max_iter=20, random_state=0).fit(X[:1500], y[:1500])
+        >>> model = fn.MLPClassifier((16,), learning_rate_init=0.01, random_state=0).fit(X[:1500], y[:1500])
         >>> model.network_.activations(model.network_inputs(X[1500:]))["dense_1"].shape
         (297, 16)
         """

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from fastnn.graph.graph import Graph
-
-KINDS: dict[str, type[Graph]] = {}  # each class adds itself
+KINDS: dict[str, type[Any]] = {}  # each class of Graph adds itself
 
 
-def kinds() -> dict[str, type[Graph]]:
+def kinds() -> dict[str, type[Any]]:
     """Return the classes by name.
 
     They stand above, and nothing here may import them: where a network is made of a file before anyone asked for a
