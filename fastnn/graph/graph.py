@@ -103,7 +103,7 @@ class Graph(Engine):
         TypeError, ValueError
             If a layer cannot take its inputs, or ``params`` are not what the layers need.
         """
-        made = cls if kind is None else kinds()[kind]
+        made: type[Graph] = cls if kind is None else kinds()[kind]
         self = made.__new__(made)
         self._build(structure, seed, dtype, params)
         return self
