@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.bits import native
 
 import fastnn as fn
 
@@ -56,6 +57,7 @@ def rows(name):
     return WORDS if name in WORD_NETS else X
 
 
+@native()
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", ALL)
 def test_answers_are_those_to_each_sequence_by_itself(name, dtype):
@@ -147,6 +149,7 @@ def test_fit_over_lists_is_fit_over_padded_rows():
     assert nets[0].evaluate(X, y)["accuracy"] == pytest.approx(right / sum(LENGTHS))
 
 
+@native()
 def test_from_sequence_to_sequence():
     def made(steps):
         source, target = fn.Input((steps, 4)), fn.Input((6, 2))
@@ -162,6 +165,7 @@ def test_from_sequence_to_sequence():
         np.testing.assert_array_equal(made(T).predict_one([x, target[k]]), found[k])
 
 
+@native()
 def test_a_residual_link_along_the_steps():
     def made(steps):
         x = fn.Input((steps, 4))
@@ -250,6 +254,7 @@ def test_forward_pads_and_backward_stops_at_the_ends():
         assert (dx[k, n:] == 0).all()
 
 
+@native()
 def test_a_network_of_narrow_weights_takes_them_too():
     net = network("LSTM", dtype="float32").quantized("int8")
     found = net.predict(X)

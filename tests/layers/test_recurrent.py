@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 from helpers import reference as ref
+from helpers.bits import native
 from helpers.cases import cell, parameters
 
 import fastnn as fn
@@ -47,6 +48,7 @@ def test_steps_that_do_not_count_leave_the_state(name, reverse):
         assert (y[~mask] == 0).all()
 
 
+@native()
 @over_kinds
 def test_a_padded_sequence_is_the_short_one(name):
     net, last = make(name, mask_value=0.0), fn.Sequential([KINDS[name][0](H, mask_value=0.0)], (T, I), dtype="float64")
@@ -89,6 +91,7 @@ def slope_error(value, x, gradient, step=1e-6):
     return np.linalg.norm(numeric - gradient) / np.linalg.norm(gradient)
 
 
+@native()
 @over_kinds
 def test_a_mask_goes_through_a_second_layer(name):
     kind = KINDS[name][0]
@@ -147,6 +150,7 @@ def test_truncated_gradients_are_those_of_pieces(name, truncate):
 # ---- long sequences, threads ----------------------------------------------------------------------------------------
 
 
+@native()
 @over_kinds
 def test_inference_in_blocks_has_the_bits_of_the_whole(name):
     """So many steps that predict works through them in blocks, forward keeps them all."""
@@ -160,6 +164,7 @@ def test_inference_in_blocks_has_the_bits_of_the_whole(name):
     assert np.array_equal(net.predict_one(X[3]), whole[3])
 
 
+@native()
 @over_kinds
 @pytest.mark.parametrize("units", [20, 100])
 def test_bits_do_not_depend_on_threads(name, units):
@@ -277,6 +282,7 @@ def test_plain_sgd_on_many_rows(name, options):
         assert abs(float(change @ direction) - slope) < 1e-5 * np.linalg.norm(change)
 
 
+@native()
 @over_kinds
 def test_bits_of_a_row_do_not_depend_on_how_many_there_are(name):
     """Few rows take another way than many."""
@@ -306,6 +312,7 @@ def test_gates_start_each_for_itself():
 # ---- streams --------------------------------------------------------------------------------------------------------
 
 
+@native()
 @over_kinds
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_stream_gives_the_bits_of_the_whole_sequence(name, dtype):
