@@ -57,7 +57,8 @@ C_FLAGS = ["-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping
 # much room again.  Everything else is loops over steps and rows, and doors: compiled for size it is as fast.
 FAST = {
     Path("csrc"),
-    *(CORE / f"{name}.c" for name in ("engine", "plan", "trainer", "workspace", "panels", "products", "ops/dense")),
+    *(CORE / f"{name}.c" for name in ("engine", "plan", "trainer", "workspace", "panels", "products", "parts")),
+    *(CORE / "ops" / f"{name}.c" for name in ("dense", "padding", "windows")),
 }
 FOR_SPEED = ["-O2", "-ftree-vectorize"]
 GCC_FOR_SPEED = [*FOR_SPEED, "-fvect-cost-model=dynamic"]

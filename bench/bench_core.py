@@ -26,6 +26,7 @@ LAYERS = {  # by name: a function of the tensor (B, 128) before it
     "AvgPool2D": lambda x: fn.AvgPool2D(2)(fn.Reshape((4, 4, 8))(x)),
     "BatchNorm": fn.BatchNorm(),
     "Conv2D": lambda x: fn.Conv2D(16, 3, "relu")(fn.Reshape((4, 4, 8))(x)),
+    "ConvTranspose2D": lambda x: fn.ConvTranspose2D(16, 4, "relu", strides=2)(fn.Reshape((4, 4, 8))(x)),
     "Concatenate": lambda x: fn.concatenate(x, fn.Dense(WIDTH)(x)),
     "Custom": fn.Custom(lambda x: 2 * x, lambda x, y, dy: 2 * dy, name="double"),
     "Dense": fn.Dense(WIDTH, "relu"),

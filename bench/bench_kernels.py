@@ -298,6 +298,17 @@ def bench_window_gradient(benchmark, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def bench_scatter(benchmark, dtype):
+    x, w, at, run_at, run = image(dtype)
+    benchmark(doors.scatter, draw(len(at), 16, dtype=dtype), w, np.append(x, x[0, 0]), at, run_at, run, IMAGE[1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_transpose(benchmark, dtype):
+    benchmark(doors.transpose, draw(*MATRIX, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", ["max_pool_forward", "max_pool_backward", "mean_pool_forward", "mean_pool_backward"])
 def bench_pools(benchmark, kind, dtype):
     x, y = draw(*IMAGE, dtype=dtype), draw(16, 16, 16, dtype=dtype)

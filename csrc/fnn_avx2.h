@@ -27,6 +27,10 @@
     TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(6, 1) TILE(8, 1) \
     TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(6, 2) \
     TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3)
+#define FNN_WINDOW_PAIRED 12
+#define FNN_WINDOW_NEAR 0
+#define FNN_SCATTER_VECTORS 3
+#define FNN_SCATTER_TILES(TILE, rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3)
 #define FNN_NARROW_ROWS 3
 #define FNN_NARROW_VECTORS 2
 #define FNN_FMA 1

@@ -29,6 +29,10 @@
     TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(6, 1) TILE(8, 1) \
     TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(6, 2) TILE(8, 2) \
     TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3) TILE(6, 3) TILE(8, 3)
+#define FNN_WINDOW_PAIRED 16
+#define FNN_WINDOW_NEAR 16
+#define FNN_SCATTER_VECTORS 6
+#define FNN_SCATTER_TILES(TILE, rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3) TILE(rows, 4) TILE(rows, 5) TILE(rows, 6)
 #define FNN_NARROW_ROWS 6
 #define FNN_NARROW_VECTORS 4
 #define FNN_FMA 1

@@ -63,9 +63,10 @@ typedef struct fnn_shape {
 
 /* Windows of an image, for a convolution: pixel p of outputs sees, from x + at[p] on, runs of neighbouring elements, each
  * ``run`` long and beginning at run_at[r]; its outputs, ``outputs`` of them, lie from y + to[p] on.  Weights (runs * run,
- * outputs) with rows w_row apart. */
+ * outputs) with rows w_row apart.  pair: how far pixel 2 i + 1 lies after pixel 2 i in x, for all i; 0: by no one distance. */
+enum { FNN_SCATTER_RUN = 256 }; /* elements of a run, at most, that pixels add to */
 typedef struct fnn_windows {
-    ptrdiff_t pixels, runs, run, outputs, w_row;
+    ptrdiff_t pixels, runs, run, outputs, w_row, pair;
     const int32_t *at, *run_at, *to;
 } fnn_windows;
 
@@ -156,6 +157,13 @@ typedef struct fnn_kernels {
     void (*window_gradient)(const fnn_windows *windows, ptrdiff_t first, ptrdiff_t last, double scale, const fnn_real *x,
                             const fnn_real *dy, fnn_real *dw);
 
+    /* The same product the other way, for windows of few elements (fnn_scatter.tmpl.h): ADDS: dx_pk += sum_o dy_po w_ko, dx
+     * lying as x does, in rows of ``columns`` pixels; a run has at most FNN_SCATTER_RUN elements.  turned: the weights as
+     * scatter_turn puts them, scatter_size of them.  Behind dx 63 bytes may be written; they are left as they were. */
+    ptrdiff_t (*scatter_size)(const fnn_windows *windows);
+    void (*scatter_turn)(const fnn_windows *windows, const fnn_real *w, fnn_real *turned);
+    void (*scatter)(const fnn_windows *windows, ptrdiff_t columns, const fnn_real *dy, const fnn_real *turned, fnn_real *dx);
+
     /* ---- pooling (fnn_pooling.tmpl.h): one image, rows first .. last - 1 of y; channels by themselves ----------------
      * y = max over the window; NaN if one is NaN. */
     void (*max_pool_forward)(const fnn_pool_shape *shape, ptrdiff_t first, ptrdiff_t last, const fnn_real *x, fnn_real *y);
@@ -180,6 +188,8 @@ typedef struct fnn_kernels {
     void (*column_maxima)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, fnn_real *y);
     /* dx_rc = dy_c where x_rc is the first of the largest of its column, else 0. */
     void (*column_maxima_backward)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, const fnn_real *dy, fnn_real *dx);
+    /* y_cr = x_rc: x (R, C) with rows x_row apart, y (C, R) with rows y_row apart. */
+    void (*transpose)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, ptrdiff_t x_row, fnn_real *y, ptrdiff_t y_row);
     /* ADDS: y += scale * x. */
     void (*add_scaled)(ptrdiff_t N, double scale, const fnn_real *x, fnn_real *y);
     /* y = scale * x; y may be x. */

@@ -37,9 +37,11 @@
 #pragma GCC push_options
 #pragma GCC optimize("no-schedule-insns")
 #include "fnn_window.tmpl.h"
+#include "fnn_scatter.tmpl.h"
 #pragma GCC pop_options
 #else
 #include "fnn_window.tmpl.h"
+#include "fnn_scatter.tmpl.h"
 #endif
 #include "fnn_pooling.tmpl.h"
 #include "fnn_loss_row.tmpl.h"
@@ -71,13 +73,13 @@ const fnn_kernels FN(fnn_kernels) = {
     .products = {1, FN(fnn_product_forward), FN(fnn_product_input_gradient), FN(fnn_product_weight_gradient),
                  FN(fnn_product_row_gradients)},
     KERNEL(add_row_sum),
-    KERNEL(add), KERNEL(multiply), KERNEL(column_maxima), KERNEL(column_maxima_backward), KERNEL(add_scaled), KERNEL(scale), KERNEL(clip), KERNEL(sum), KERNEL(sum_squares),
+    KERNEL(add), KERNEL(multiply), KERNEL(column_maxima), KERNEL(column_maxima_backward), KERNEL(transpose), KERNEL(add_scaled), KERNEL(scale), KERNEL(clip), KERNEL(sum), KERNEL(sum_squares),
     KERNEL(all_finite), KERNEL(add_penalty), KERNEL(limit_columns),
     KERNEL(column_moments), KERNEL(batch_norm_forward), KERNEL(batch_norm_backward),
     KERNEL(layer_norm_forward), KERNEL(layer_norm_backward),
     KERNEL(dropout_forward), KERNEL(dropout_backward), KERNEL(add_masked),
     KERNEL(lstm_forward), KERNEL(lstm_backward), KERNEL(add_products), KERNEL(gru_forward), KERNEL(gru_backward),
-    KERNEL(window_forward), KERNEL(window_gradient),
+    KERNEL(window_forward), KERNEL(window_gradient), KERNEL(scatter_size), KERNEL(scatter_turn), KERNEL(scatter),
     KERNEL(max_pool_forward), KERNEL(max_pool_backward), KERNEL(mean_pool_forward), KERNEL(mean_pool_backward),
     KERNEL(probe_multiply_add), KERNEL(probe_read),
 };

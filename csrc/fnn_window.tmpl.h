@@ -3,9 +3,29 @@
  * The rows of a tile are pixels, wherever they lie, so tiles cross the rows of an image.  A window is read in runs of
  * neighbouring elements: in an image with its channels last, one row of the window after the other.
  * Order of summation: an output is one chain from its bias over the runs; a weight gradient is one chain over the pixels of
- * a call, whose end is added to what is there.  Which pixels are one call is a matter of the layer's shape. */
+ * a call, whose end is added to what is there.  Which pixels are one call is a matter of the layer's shape.
+ * Few outputs fill one vector.  Such tiles need many rows, or they would wait for loads and for the latency of the
+ * multiply-adds, and there is no register for the address of each: of two pixels that are neighbours one address does, of
+ * neighbouring weights one for all. */
 
 #define VECTOR(p) (*(const FN(vector) *)(p))
+
+/* sum += *p times the factors, the number at p taken from memory where an instruction does both. */
+#if defined(__x86_64__) && FNN_VECTOR_BYTES == 64 && FNN_BITS == 32
+#define ADD_PRODUCT_AT(sum, p, factors) \
+    __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(factors), "m"(*(p)))
+#elif defined(__x86_64__) && FNN_VECTOR_BYTES == 64
+#define ADD_PRODUCT_AT(sum, p, factors) \
+    __asm__("vfmadd231pd %2%{1to8%}, %1, %0" : "+v"(sum) : "v"(factors), "m"(*(p)))
+#else
+#define ADD_PRODUCT_AT(sum, p, factors)                    \
+    {                                                      \
+        const FN(vector) element = *(p) - (FN(vector)){0}; \
+        ADD_PRODUCT(sum, element, factors);                \
+    }
+#endif
+/* A number that the compiler may not compute from others whenever it is wanted. */
+#define KEEP_REGISTER(number) __asm__("" : "+r"(number))
 
 typedef struct FN(window) {
     const fnn_windows *s;
@@ -52,6 +72,38 @@ FNN_ELEMENT void FN(window_tile)(const FN(window) *q, const int rows, const int 
                       q->count);
 }
 
+#if FNN_WINDOW_PAIRED
+/* As window_tile with one vector, of FNN_WINDOW_PAIRED pixels that are neighbours two by two. */
+static void FN(window_paired)(const FN(window) *q, ptrdiff_t p)
+{
+    enum { PAIRS = FNN_WINDOW_PAIRED / 2 };
+    const fnn_windows *s = q->s;
+    FN(vector) sum[2 * PAIRS];
+    const REAL *x[PAIRS];
+    const ptrdiff_t w_row = s->w_row, pair = s->pair, length = s->run;
+    const REAL *w = q->w + q->n;
+    UNROLLED_EACH(8, g, PAIRS) {
+        x[g] = q->x + s->at[p + 2 * g];
+        sum[2 * g] = q->bias ? VECTOR(q->bias + q->n) : (FN(vector)){0};
+        sum[2 * g + 1] = sum[2 * g];
+    }
+    for (ptrdiff_t run = 0; run < s->runs; run++) {
+        ptrdiff_t k = s->run_at[run], second = k + pair;
+        for (const ptrdiff_t end = k + length; k < end; k++, second++) {
+            const FN(vector) row = VECTOR(w);
+            KEEP_REGISTER(second);
+            w += w_row;
+            UNROLLED_EACH(8, g, PAIRS) {
+                ADD_PRODUCT_AT(sum[2 * g], x[g] + k, row);
+                ADD_PRODUCT_AT(sum[2 * g + 1], x[g] + second, row);
+            }
+        }
+    }
+    UNROLLED_EACH(16, r, 2 * PAIRS)
+        FN(store)(q->y + s->to[p + r] + q->n, FN(activate)(&q->end, sum[r]), 1, q->count);
+}
+#endif
+
 /* Gradients of rows weights from row i on, over all pixels: their elements of a window lie where row_at says. */
 FNN_ELEMENT void FN(window_gradient_tile)(const FN(window) *q, const int rows, const int vectors, ptrdiff_t i)
 {
@@ -82,6 +134,28 @@ FNN_ELEMENT void FN(window_gradient_tile)(const FN(window) *q, const int rows, c
             FN(store)(out, q->end.scale * sum[r][v] + VECTOR(out), v == vectors - 1, q->count);
         }
 }
+
+#if FNN_WINDOW_NEAR
+/* As window_gradient_tile with one vector, of FNN_WINDOW_NEAR weights whose elements of a window are neighbours. */
+static void FN(window_gradient_near)(const FN(window) *q, ptrdiff_t i)
+{
+    const fnn_windows *s = q->s;
+    FN(vector) sum[FNN_WINDOW_NEAR] = {{0}};
+    const REAL *x = q->x + s->run_at[i / s->run] + i % s->run;
+    const REAL *dy = q->w + q->n;
+    const int32_t *at = s->at, *to = s->to;
+    for (ptrdiff_t p = 0; p < s->pixels; p++) {
+        const FN(vector) row = VECTOR(dy + to[p]);
+        const REAL *near = x + at[p];
+        UNROLLED_EACH(16, r, FNN_WINDOW_NEAR)
+            ADD_PRODUCT_AT(sum[r], near + r, row);
+    }
+    UNROLLED_EACH(16, r, FNN_WINDOW_NEAR) {
+        REAL *out = q->y + (i + r) * s->w_row + q->n;
+        FN(store)(out, q->end.scale * sum[r] + VECTOR(out), 1, q->count);
+    }
+}
+#endif
 
 /* The tiles of this instruction set: functions that compute ``count`` of them, by gradient, vectors and rows. */
 typedef void (*FN(window_tiles))(const FN(window) *q, ptrdiff_t m, ptrdiff_t count);
@@ -119,6 +193,22 @@ static ptrdiff_t FN(window_rows)(const FN(window_tiles) *tiles, ptrdiff_t left, 
     return tiles[rows] ? rows : (rows + 1) / 2;
 }
 
+/* Rows from m on that are done in larger tiles of one vector; where the others begin. */
+static ptrdiff_t FN(run_near)(const FN(window) *q, int gradient, ptrdiff_t m, ptrdiff_t M)
+{
+#if FNN_WINDOW_PAIRED
+    if (!gradient && q->s->pair && m % 2 == 0)
+        for (; m + FNN_WINDOW_PAIRED <= M; m += FNN_WINDOW_PAIRED)
+            FN(window_paired)(q, m);
+#endif
+#if FNN_WINDOW_NEAR
+    if (gradient && q->s->run % FNN_WINDOW_NEAR == 0 && m % FNN_WINDOW_NEAR == 0)
+        for (; m + FNN_WINDOW_NEAR <= M; m += FNN_WINDOW_NEAR)
+            FN(window_gradient_near)(q, m);
+#endif
+    return m;
+}
+
 /* Rows m .. M of all columns. */
 static void FN(run_windows)(FN(window) *q, int gradient, ptrdiff_t m, ptrdiff_t M)
 {
@@ -127,7 +217,7 @@ static void FN(run_windows)(FN(window) *q, int gradient, ptrdiff_t m, ptrdiff_t 
         const ptrdiff_t vectors = FN(panel_vectors)(N - q->n, FNN_TILE_VECTORS), columns = N - q->n - (vectors - 1) * FN(WIDTH);
         const FN(window_tiles) *tiles = FN(WINDOW_TILES)[gradient][vectors];
         q->count = columns < FN(WIDTH) ? columns : FN(WIDTH);
-        for (ptrdiff_t row = m; row < M;) {
+        for (ptrdiff_t row = vectors == 1 ? FN(run_near)(q, gradient, m, M) : m; row < M;) {
             ptrdiff_t count;
             const ptrdiff_t rows = FN(window_rows)(tiles, M - row, &count);
             tiles[rows](q, row, count);
@@ -151,4 +241,6 @@ static void FN(fnn_window_gradient)(const fnn_windows *s, ptrdiff_t first, ptrdi
     FN(run_windows)(&q, 1, first, last);
 }
 
+#undef KEEP_REGISTER
+#undef ADD_PRODUCT_AT
 #undef VECTOR

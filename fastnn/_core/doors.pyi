@@ -109,6 +109,7 @@ def window_forward(
     activation: str = "identity",
     alpha: float = 0.0,
     isa: str | None = None,
+    pair: int = 0,
 ) -> _Array: ...
 def window_gradient(
     x: _Array,
@@ -120,6 +121,17 @@ def window_gradient(
     scale: float = 1.0,
     isa: str | None = None,
 ) -> None: ...
+def scatter(
+    dy: _Array,
+    w: _Array,
+    dx: _Array,
+    at: NDArray[np.int32],
+    run_at: NDArray[np.int32],
+    run: int,
+    columns: int,
+    isa: str | None = None,
+) -> None: ...
+def transpose(x: _Array, isa: str | None = None) -> _Array: ...
 def max_pool_forward(
     x: _Array,
     output: tuple[int, int],

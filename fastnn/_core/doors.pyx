@@ -333,20 +333,21 @@ def limit_columns(w, double limit, isa=None):
 
 # ---- convolutions, pooling ----
 
-cdef fnn_windows windows_of(Call c, at, run_at, to, Py_ssize_t run, Py_ssize_t outputs) except *:
-    return fnn_windows(pixels=len(at), runs=len(run_at), run=run, outputs=outputs, w_row=outputs,
+cdef fnn_windows windows_of(Call c, at, run_at, to, Py_ssize_t run, Py_ssize_t outputs, Py_ssize_t pair=0) except *:
+    return fnn_windows(pixels=len(at), runs=len(run_at), run=run, outputs=outputs, w_row=outputs, pair=pair,
                        at=<const int32_t*> address(at, np.int32, (len(at),)),
                        run_at=<const int32_t*> address(run_at, np.int32, (len(run_at),)),
                        to=<const int32_t*> address(to, np.int32, (len(at),)))
 
 
-def window_forward(x, w, bias, at, run_at, Py_ssize_t run, activation="identity", double alpha=0.0, isa=None):
+def window_forward(x, w, bias, at, run_at, Py_ssize_t run, activation="identity", double alpha=0.0, isa=None,
+                   Py_ssize_t pair=0):
     """y of the pixels, one after the other; at and run_at int32, w (runs * run, O)."""
     c = Call(x, isa)
     outputs = w.shape[1]
     to = np.arange(len(at), dtype=np.int32) * np.int32(outputs)
     y = c.new((len(at), outputs))
-    cdef fnn_windows windows = windows_of(c, at, run_at, to, run, outputs)
+    cdef fnn_windows windows = windows_of(c, at, run_at, to, run, outputs, pair)
     c.kernels.window_forward(&windows, c.read(x), c.read(w, w.shape), c.read(bias, (outputs,)), ACTIVATIONS[activation],
                              alpha, c.write(y, y.shape))
     return y
@@ -359,6 +360,26 @@ def window_gradient(x, dy, dw, at, run_at, Py_ssize_t run, double scale=1.0, isa
     to = np.arange(len(at), dtype=np.int32) * np.int32(outputs)
     cdef fnn_windows windows = windows_of(c, at, run_at, to, run, outputs)
     c.kernels.window_gradient(&windows, 0, len(dw), scale, c.read(x), c.read(dy, dy.shape), c.write(dw, dw.shape))
+
+
+def scatter(dy, w, dx, at, run_at, Py_ssize_t run, Py_ssize_t columns, isa=None):
+    """Add to dx: sum over the pixels, in rows of ``columns``, of dy w; dx is flat and longer than it must be by a vector."""
+    c = Call(dx, isa)
+    outputs = w.shape[1]
+    to = np.arange(len(at), dtype=np.int32) * np.int32(outputs)
+    cdef fnn_windows windows = windows_of(c, at, run_at, to, run, outputs)
+    turned = c.new((c.kernels.scatter_size(&windows),))
+    c.kernels.scatter_turn(&windows, c.read(w, w.shape), c.write(turned, turned.shape))
+    c.kernels.scatter(&windows, columns, c.read(dy, dy.shape), c.read(turned, turned.shape), c.write(dx))
+
+
+def transpose(x, isa=None):
+    """x with its axes exchanged."""
+    c = Call(x, isa)
+    rows, columns = x.shape
+    y = c.new((columns, rows))
+    c.kernels.transpose(rows, columns, c.read(x), columns, c.write(y, y.shape), rows)
+    return y
 
 
 cdef fnn_pool_shape pool_of(x, output, size, strides, before, bint counts_outside) except *:

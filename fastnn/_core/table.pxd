@@ -8,6 +8,7 @@ cdef extern from "fnn_kernels.h" nogil:
         FNN_IDENTITY        # an activation by its number
         FNN_ACTIVATIONS     # how many there are
         FNN_LOSSES
+        FNN_SCATTER_RUN     # elements of a run that pixels add to, at most
         FNN_OPTIMIZERS
 
     ctypedef struct fnn_update:
@@ -38,6 +39,7 @@ cdef extern from "fnn_kernels.h" nogil:
         Py_ssize_t run
         Py_ssize_t outputs
         Py_ssize_t w_row
+        Py_ssize_t pair
         const int32_t* at
         const int32_t* run_at
         const int32_t* to
@@ -101,6 +103,10 @@ cdef extern from "fnn_kernels.h" nogil:
                                double alpha, void* y) noexcept nogil
         void (*window_gradient)(const fnn_windows* windows, Py_ssize_t first, Py_ssize_t last, double scale, const void* x,
                                 const void* dy, void* dw) noexcept nogil
+        Py_ssize_t (*scatter_size)(const fnn_windows* windows) noexcept nogil
+        void (*scatter_turn)(const fnn_windows* windows, const void* w, void* turned) noexcept nogil
+        void (*scatter)(const fnn_windows* windows, Py_ssize_t columns, const void* dy, const void* turned,
+                        void* dx) noexcept nogil
         void (*max_pool_forward)(const fnn_pool_shape* shape, Py_ssize_t first, Py_ssize_t last, const void* x,
                                  void* y) noexcept nogil
         void (*max_pool_backward)(const fnn_pool_shape* shape, const void* x, const void* y, const void* dy,
@@ -117,6 +123,7 @@ cdef extern from "fnn_kernels.h" nogil:
         void (*column_maxima)(Py_ssize_t R, Py_ssize_t C, const void* x, void* y) noexcept nogil
         void (*column_maxima_backward)(Py_ssize_t R, Py_ssize_t C, const void* x, const void* dy,
                                        void* dx) noexcept nogil
+        void (*transpose)(Py_ssize_t R, Py_ssize_t C, const void* x, Py_ssize_t x_row, void* y, Py_ssize_t y_row) noexcept nogil
         void (*add_scaled)(Py_ssize_t N, double scale, const void* x, void* y) noexcept nogil
         void (*scale)(Py_ssize_t N, double scale, const void* x, void* y) noexcept nogil
         void (*clip)(Py_ssize_t N, double limit, void* x) noexcept nogil

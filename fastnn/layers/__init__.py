@@ -6,6 +6,7 @@ from fastnn.layers.batch_norm import BatchNorm
 from fastnn.layers.bidirectional import Bidirectional
 from fastnn.layers.composite import Composite as Composite
 from fastnn.layers.conv2d import Conv2D
+from fastnn.layers.conv_transpose2d import ConvTranspose2D
 from fastnn.layers.custom import Custom
 from fastnn.layers.dense import Dense
 from fastnn.layers.dropconnect import DropConnect
@@ -34,6 +35,7 @@ __all__ = [
     "Bidirectional",
     "Concatenate",
     "Conv2D",
+    "ConvTranspose2D",
     "Custom",
     "Dense",
     "DropConnect",

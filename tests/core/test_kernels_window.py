@@ -53,6 +53,114 @@ def test_window_gradient(isa, dtype, pixels, depth, outputs):
     np.testing.assert_allclose(dw, expected, rtol=0, atol=size * 4)
 
 
+def neighbours(pixels, channels, taps, pair, seed=0):
+    """As ``windows``, of pixels that lie ``pair`` apart two by two; runs of ``taps`` pixels of ``channels``."""
+    r = np.random.default_rng((seed, pixels, channels))
+    run = taps * channels
+    run_at = r.integers(0, 300, 3).astype(np.int32)
+    first = r.integers(0, 300, pixels // 2)
+    at = np.stack([first, first + pair], axis=1).ravel().astype(np.int32)
+    x = r.normal(size=700 + run + pair)
+    return x, at, run_at, run, x[at[:, None] + np.repeat(run_at, run) + np.tile(np.arange(run), 3)]
+
+
+@over_isas
+@over_dtypes
+@pytest.mark.parametrize("outputs", [1, 4, 8, 16, 24])
+@pytest.mark.parametrize(
+    ("pixels", "channels", "pair"), [(2, 16, 16), (12, 1, 1), (16, 16, 16), (38, 8, 40), (64, 5, 10)]
+)
+def test_pairs_and_neighbours(isa, dtype, pixels, channels, pair, outputs):
+    """The tiles of few outputs, whose pixels or weights are neighbours, beside a product of NumPy, and the bits of others."""
+    x, at, run_at, run, taken = neighbours(pixels, channels, 2, pair)
+    r = np.random.default_rng(4)
+    x, taken = x.astype(dtype), taken.astype(dtype).astype(float)
+    w, dy = r.normal(size=(3 * run, outputs)).astype(dtype), r.normal(size=(pixels, outputs)).astype(dtype)
+    bias = r.normal(size=outputs).astype(dtype)
+    found = doors.window_forward(x, w, bias, at, run_at, run, isa=isa, pair=pair)
+    size = 8 * 3 * run * np.finfo(dtype).eps * np.abs(taken).max() * np.abs(w).max()
+    np.testing.assert_allclose(found, taken @ w.astype(float) + bias, rtol=0, atol=size)
+    np.testing.assert_array_equal(found, doors.window_forward(x, w, bias, at, run_at, run, isa=isa))
+    dw = np.ones_like(w)
+    doors.window_gradient(x, dy, dw, at, run_at, run, 0.5, isa=isa)
+    size = 8 * (pixels + 2) * np.finfo(dtype).eps * np.abs(taken).max() * np.abs(dy).max()
+    np.testing.assert_allclose(dw, 1 + 0.5 * taken.T @ dy.astype(float), rtol=0, atol=size)
+
+
+def spread(dy, w, at, run_at, run, size, columns):
+    """What pixels add to their windows, in float64."""
+    dx = np.zeros(size)
+    places = np.repeat(run_at, run) + np.tile(np.arange(run), len(run_at))
+    for p, share in enumerate(dy.astype(float) @ w.astype(float).T):
+        np.add.at(dx, at[p] + places, share)
+    return dx
+
+
+SCATTERED = [  # channels, taps of a run, runs, stride in pixels, pixels of a row, rows, outputs
+    (1, 5, 5, 1, 28, 2, 6), (6, 5, 5, 1, 8, 3, 16), (3, 7, 7, 2, 11, 2, 20), (3, 3, 3, 1, 4, 4, 5), (1, 1, 1, 1, 3, 1, 1),
+    (15, 17, 1, 1, 5, 1, 3), (2, 3, 2, 3, 9, 2, 4),
+]  # fmt: skip
+
+
+def scattered(case, dtype):
+    channels, taps, runs, stride, columns, rows, outputs = case
+    r = np.random.default_rng(case)
+    width = (columns - 1) * stride + taps
+    at = ((np.arange(rows)[:, None] * width + np.arange(columns) * stride) * channels).ravel().astype(np.int32)
+    run_at = (np.arange(runs) * width * channels).astype(np.int32)
+    size = (rows + runs - 1) * width * channels
+    w = r.normal(size=(runs * taps * channels, outputs)).astype(dtype)
+    return r.normal(size=(rows * columns, outputs)).astype(dtype), w, at, run_at, taps * channels, size, columns
+
+
+@over_isas
+@over_dtypes
+@pytest.mark.parametrize("case", SCATTERED, ids=str)
+def test_scatter(isa, dtype, case):
+    """scatter of weights that scatter_turn puts in the scatter_size numbers there are."""
+    dy, w, at, run_at, run, size, columns = scattered(case, dtype)
+    dx = np.full(size + 16, 2, dtype)
+    doors.scatter(dy, w, dx, at, run_at, run, columns, isa=isa)
+    taken = spread(np.abs(dy), np.abs(w), at, run_at, run, size, columns)
+    bound = np.finfo(dtype).eps * (w.shape[1] + 2 + taken.size**0.5) * (taken.max() + 2)  # roundings of chain and sum
+    np.testing.assert_allclose(dx[:size], 2 + spread(dy, w, at, run_at, run, size, columns), rtol=0, atol=bound)
+    np.testing.assert_array_equal(dx[size:], 2)
+
+
+@over_isas
+def test_scatter_of_infinity_stays_in_its_windows(isa):
+    """Beyond the end of a run stand weights of 0, and infinity times 0 is no number."""
+    dy, w, at, run_at, run, size, columns = scattered((1, 3, 2, 1, 12, 2, 2), np.float32)
+    w[:] = 1
+    dy[:] = 1
+    dy[1, 0] = np.inf
+    dx = np.zeros(size + 16, np.float32)
+    doors.scatter(dy, w, dx, at, run_at, run, columns, isa=isa)
+    seen = np.zeros(size, bool)
+    seen[at[1] + (run_at[:, None] + np.arange(run))] = True
+    np.testing.assert_array_equal(np.isfinite(dx[:size]), ~seen)
+
+
+@pytest.mark.skipif(not {"avx2", "avx512"} <= set(ISAS), reason="needs AVX-512")
+@over_dtypes
+@pytest.mark.parametrize("case", SCATTERED, ids=str)
+def test_bits_of_scatter(dtype, case):
+    dy, w, at, run_at, run, size, columns = scattered(case, dtype)
+    found = []
+    for isa in ("avx2", "avx512"):
+        found.append(np.zeros(size + 16, dtype))
+        doors.scatter(dy, w, found[-1], at, run_at, run, columns, isa=isa)
+    np.testing.assert_array_equal(*found)
+
+
+@over_isas
+@over_dtypes
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (16, 16), (17, 4), (8, 33), (40, 7)])
+def test_transpose(isa, dtype, shape):
+    x = np.random.default_rng(shape).normal(size=shape).astype(dtype)
+    np.testing.assert_array_equal(doors.transpose(x, isa=isa), x.T)
+
+
 @pytest.mark.skipif(not {"avx2", "avx512"} <= set(ISAS), reason="needs AVX-512")
 @over_dtypes
 @pytest.mark.parametrize(("pixels", "depth", "outputs"), SIZES)

@@ -19,7 +19,7 @@ from helpers.onnx_runtime import run  # noqa: E402
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 RANDOM = 200
-IMAGES = {fn.Conv2D, fn.MaxPool2D, fn.AvgPool2D, fn.GlobalMaxPool2D, fn.GlobalAvgPool2D}
+IMAGES = {fn.Conv2D, fn.ConvTranspose2D, fn.MaxPool2D, fn.AvgPool2D, fn.GlobalMaxPool2D, fn.GlobalAvgPool2D}
 
 
 def check(net, xs):
@@ -30,6 +30,8 @@ def check(net, xs):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("case", [case for case in CASES if not case.custom], ids=lambda case: case.id)
 def test_every_case(case, dtype):
+    if case.id.startswith("conv_transpose2d-3x3-groups") and dtype == "float64":
+        pytest.skip("ONNX Runtime has ConvTranspose in float32 alone, and ONNX's own reference knows no groups of it")
     check(*ready(case, dtype, 5)[:2])
 
 

@@ -54,7 +54,7 @@ def by_its_nodes(net):
     )
 
 
-IMAGES = (fn.Conv2D, fn.MaxPool2D, fn.AvgPool2D)
+IMAGES = (fn.Conv2D, fn.ConvTranspose2D, fn.MaxPool2D, fn.AvgPool2D)
 
 
 def stripped(net):

@@ -235,6 +235,45 @@ def image_cases():
                 p, "dense_1", ref.flatten(np.tanh(convolved(p, "conv2d_1", x, before=before, after=after)))
             ),
         )
+    T = fn.ConvTranspose2D
+    for id, shape, options, twin in (
+        ("4x4-stride-2", (3, 4, 3), {"kernel_size": 4, "strides": 2}, {"strides": (2, 2), "before": (1, 1), "after": (1, 1)}),
+        ("3x3", (3, 4, 2), {"kernel_size": 3}, {"before": (1, 1), "after": (1, 1)}),
+        ("3x3-stride-2", (4, 3, 2), {"kernel_size": 3, "strides": 2}, {"strides": (2, 2), "after": (1, 1)}),
+        ("2x1-stride-3", (3, 4, 2), {"kernel_size": (2, 1), "strides": 3},
+         {"strides": (3, 3), "more": (1, 2)}),
+        ("3x2-valid", (3, 4, 5), {"kernel_size": (3, 2), "strides": (2, 1), "padding": "valid"}, {"strides": (2, 1)}),
+        ("5x3-padding", (4, 3, 3), {"kernel_size": (5, 3), "strides": 3, "padding": ((2, 1), (0, 2)), "output_padding": (2, 1)},
+         {"strides": (3, 3), "before": (2, 0), "after": (1, 2), "more": (2, 1)}),
+        ("3x3-dilated", (4, 3, 2), {"kernel_size": 3, "strides": 2, "dilation": (1, 2), "padding": 1},
+         {"strides": (2, 2), "dilation": (1, 2), "before": (1, 1), "after": (1, 1)}),
+        ("3x3-groups", (3, 3, 6), {"kernel_size": 3, "groups": 2, "bias": False},
+         {"groups": 2, "before": (1, 1), "after": (1, 1)}),
+    ):  # fmt: skip
+        for filters in (4, 18):
+            yield sequential(
+                f"conv_transpose2d-{id}-{filters}-tanh",
+                lambda options=options, filters=filters: [T(filters, activation="tanh", **options)],
+                shape,
+                lambda p, x, twin=twin: np.tanh(
+                    ref.conv_transpose2d(x, p["convtranspose2d_1.weight"], p.get("convtranspose2d_1.bias", 0.0), **twin)
+                ),
+            )
+    yield sequential(
+        "conv_transpose2d-relu-of-two",
+        lambda: [T(5, 4, "relu", strides=2), T(2, 3)],
+        (3, 2, 3),
+        lambda p, x: ref.conv_transpose2d(
+            ref.relu(
+                ref.conv_transpose2d(
+                    x, p["convtranspose2d_1.weight"], p["convtranspose2d_1.bias"], strides=(2, 2), **one
+                )
+            ),
+            p["convtranspose2d_2.weight"],
+            p["convtranspose2d_2.bias"],
+            **one,
+        ),
+    )
     yield sequential(
         "conv2d-relu-of-two",
         lambda: [C(5, 3, "relu", padding="valid"), C(7, 3, "tanh"), fn.GlobalAvgPool2D(), D(2)],

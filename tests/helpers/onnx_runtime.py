@@ -3,7 +3,7 @@
 import onnx
 import onnxruntime
 
-SINGLE = {"Conv", "AveragePool"}  # that ONNX Runtime computes in float32 alone
+SINGLE = {"ConvTranspose", "Conv", "AveragePool"}  # that ONNX Runtime computes in float32 alone
 
 
 def run(model, xs):

@@ -176,6 +176,24 @@ def conv2d(x, w, b=0.0, strides=(1, 1), before=(0, 0), after=(0, 0), mode="zeros
     return y + b
 
 
+def conv_transpose2d(x, w, b=0.0, strides=(1, 1), before=(0, 0), after=(0, 0), more=(0, 0), dilation=(1, 1), groups=1):
+    """Pixel by pixel: w (KH, KW, O / groups, C); ``before`` and ``after`` are cut off, ``more`` added at the end."""
+    B, H, W, C = x.shape
+    KH, KW, O, _ = w.shape
+    sizes = zip((H, W), (KH, KW), strides, dilation, more, strict=True)
+    y = np.zeros((B, *((n - 1) * s + (k - 1) * d + 1 + m for n, k, s, d, m in sizes), O * groups))
+    share = C // groups
+    for i in range(H):
+        for j in range(W):
+            for k in range(KH):
+                for m in range(KW):
+                    for g in range(groups):
+                        own = slice(g * share, (g + 1) * share)
+                        at = i * strides[0] + k * dilation[0], j * strides[1] + m * dilation[1]
+                        y[:, at[0], at[1], g * O : (g + 1) * O] += x[:, i, j, own] @ w[k, m, :, own].T
+    return y[:, before[0] : y.shape[1] - after[0], before[1] : y.shape[2] - after[1]] + b
+
+
 def pool2d(x, kind, size, strides, before=(0, 0), after=(0, 0), output=None, count_padding=False):
     """A window at a time; what lies outside the image does not count, or is 0 in a mean that counts it."""
     H, W = x.shape[1:3]

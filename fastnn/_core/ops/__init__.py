@@ -16,3 +16,4 @@ from fastnn._core.ops.pooling import PoolOp
 from fastnn._core.ops.quantized import BFloat16Weights, Int8Weights, NarrowWeights, QuantizedDenseOp, bfloat16, widened
 from fastnn._core.ops.recurrent import RecurrentOp
 from fastnn._core.ops.reduce import ReduceOp
+from fastnn._core.ops.transposed import TransposedConvolutionOp

@@ -18,6 +18,9 @@ class ActivationOp(Op):
 class ConvolutionOp(Op):
     def __init__(self, geometry: Geometry, bias: bool) -> None: ...
 
+class TransposedConvolutionOp(Op):
+    def __init__(self, geometry: Geometry, bias: bool) -> None: ...
+
 class PoolOp(Op):
     def __init__(
         self,

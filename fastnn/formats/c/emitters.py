@@ -158,6 +158,16 @@ def conv2d(site: Site) -> Emitted:
     return activated(site, z, f"{site.reads[0]} * W" + " + b" * ("bias" in site.parameters))
 
 
+def conv_transpose2d(site: Site) -> Emitted:
+    """``activation(b + what pixels add to their windows)``: the geometry is that of the convolution back."""
+    g = site.layer.geometry(site.input_shapes[0])
+    z, weight, bias = site.new(), site.constant("weight"), site.constant("bias")
+    large, steps = (g.height, g.width), (*g.kernel, *g.strides, *g.dilation)
+    sizes = (*g.output, g.filters, g.channels, *large, *steps, *g.before, g.groups)
+    site.call("conv_transpose2d", *sizes, site.inputs[0], weight, bias, z)
+    return activated(site, z, f"{site.reads[0]} spread by W" + " + b" * ("bias" in site.parameters))
+
+
 def pooling(site: Site) -> Emitted:
     """The largest or the mean of each window."""
     (height, width, channels), layer = site.input_shapes[0], site.layer
@@ -245,6 +255,7 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.AvgPool2D: pooling,
     layers.BatchNorm: batch_norm,
     layers.Conv2D: conv2d,
+    layers.ConvTranspose2D: conv_transpose2d,
     layers.Concatenate: concatenate,
     layers.Dense: dense,
     layers.DropConnect: dropconnect,

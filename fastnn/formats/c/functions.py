@@ -244,6 +244,7 @@ FUNCTIONS: dict[str, str] = {
     "phase_product": products.PHASE_PRODUCT,
     "place": images.PLACE,
     "conv2d": images.CONV2D,
+    "conv_transpose2d": images.CONV_TRANSPOSE2D,
     "max_pool": images.MAX_POOL,
     "mean_pool": images.MEAN_POOL,
     "embedding": EMBEDDING,

@@ -44,6 +44,36 @@ static void self_conv2d(int height, int width, int channels, int filters, int ou
 }
 """
 
+CONV_TRANSPOSE2D = """\
+/* y = b + what the pixels of x add to their windows, by w (rows, columns, filters / groups, channels); b may be 0. */
+static void self_conv_transpose2d(int height, int width, int channels, int filters, int out_height, int out_width,
+                                  int rows, int columns, int row_step, int column_step, int row_gap, int column_gap,
+                                  int top, int left, int groups, const real *x, const real *w, const real *b, real *y)
+{
+    const int in = channels / groups, out = filters / groups;
+    int i, j, g, k, l, c, o;
+    for (i = 0; i < out_height * out_width; i++)
+        for (o = 0; o < filters; o++)
+            y[i * filters + o] = b ? b[o] : 0.0;
+    for (i = 0; i < height; i++)
+        for (j = 0; j < width; j++, x += channels)
+            for (k = 0; k < rows; k++)
+                for (l = 0; l < columns; l++) {
+                    const int h = i * row_step + k * row_gap - top, v = j * column_step + l * column_gap - left;
+                    if (h < 0 || h >= out_height || v < 0 || v >= out_width)
+                        continue;
+                    for (g = 0; g < groups; g++)
+                        for (o = 0; o < out; o++) {
+                            const real *weight = w + ((k * columns + l) * out + o) * channels + g * in;
+                            real sum = 0.0;
+                            for (c = 0; c < in; c++)
+                                sum += x[g * in + c] * weight[c];
+                            y[(h * out_width + v) * filters + g * out + o] += sum;
+                        }
+                }
+}
+"""
+
 
 def pool(name: str, about: str, options: str, begin: str, take: str, end: str) -> str:
     """Return a function that goes through all windows of an image."""

@@ -40,6 +40,25 @@ def convolution(graph: Graph, applied: Applied) -> str:
     )  # fmt: skip
 
 
+def transposed_convolution(graph: Graph, applied: Applied) -> str:
+    """ConvTranspose before the activation; what the padding leaves over at the end is its output_padding."""
+    height, width, channels = applied.input_shapes[0]
+    g = applied.layer.geometry((height, width, channels))
+    weight = graph.parameter(applied, "weight", np.transpose(applied.parameters["weight"], (3, 2, 0, 1)))
+    bias = [graph.parameter(applied, "bias")] if "bias" in applied.parameters else []
+    reach = [(k - 1) * d + 1 for k, d in zip(g.kernel, g.dilation, strict=True)]
+    sizes = zip(g.padded, (height, width), g.strides, reach, strict=True)
+    more = [padded - (n - 1) * s - r for padded, n, s, r in sizes]
+    return channels_last(
+        graph,
+        graph.node(
+            "ConvTranspose", channels_first(graph, applied.inputs[0]), weight, *bias, kernel_shape=list(g.kernel),
+            strides=list(g.strides), dilations=list(g.dilation), group=g.groups, pads=[*g.before, *g.after],
+            output_padding=more,
+        ),
+    )  # fmt: skip
+
+
 def pooling(graph: Graph, applied: Applied) -> str:
     """MaxPool or AveragePool."""
     layer, (height, width, _) = applied.layer, applied.input_shapes[0]

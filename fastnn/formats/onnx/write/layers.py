@@ -11,7 +11,7 @@ import numpy as np
 from fastnn import layers
 from fastnn.formats.onnx.write.activations import activation
 from fastnn.formats.onnx.write.graph import Applied, Graph
-from fastnn.formats.onnx.write.images import convolution, global_pooling, pooling
+from fastnn.formats.onnx.write.images import convolution, global_pooling, pooling, transposed_convolution
 from fastnn.formats.onnx.write.norms import batch_norm, layer_norm
 from fastnn.formats.onnx.write.phase import phase_coefficients
 from fastnn.formats.onnx.write.recurrent import recurrent
@@ -126,6 +126,7 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.AvgPool2D: pooling,
     layers.BatchNorm: batch_norm,
     layers.Conv2D: lambda graph, applied: activated(graph, applied, convolution(graph, applied)),
+    layers.ConvTranspose2D: lambda graph, applied: activated(graph, applied, transposed_convolution(graph, applied)),
     layers.Concatenate: lambda graph, applied: graph.node("Concat", *applied.inputs, axis=-1),
     layers.Dense: dense,
     layers.DropConnect: dropconnect,

@@ -1,0 +1,370 @@
+"""The three products of a convolution: of windows of images (H, W, C), channels last, with weights (KH, KW, C / groups, O).
+
+An image that is padded is copied into the scratch of the part that works on it; what each pixel of the map sees stands in
+tables (``convolution_tables``).  The input gradient has two forms, by the shape alone.  Pixels of the image gather: a
+convolution of the padded map by the weights turned over, in one phase for each place of the strides.  Where channels are
+few, and would leave most of a vector empty, pixels of the map scatter: each adds to its window.
+Each output and each element of a gradient is computed within one part: forward and input gradient are shared by rows of the
+images, the weight gradient by rows of the weights.  A weight gradient is one sum for every block of images, or band of
+one, that stays in the cache: a matter of the shape alone.
+"""
+
+from libc.string cimport memcpy, memset
+
+from fastnn._core.memory cimport zeros
+from fastnn._core.ops.padding cimport fold, keep, pad_rows, padded_bytes, padding_of, pads
+from fastnn._core.pool cimport run_parts, worth
+from fastnn._core.products cimport multiply_add_work
+from fastnn._core.step cimport SCRATCH_PARTS, whole_lines
+from fastnn._core.table cimport FNN_IDENTITY, FNN_SCATTER_RUN
+
+from fastnn._core.ops.convolution_tables import forward_windows, gradient_windows
+
+cdef enum:
+    BLOCK_BYTES = 1 << 17   # of images, padded, and of gradients in one sum of a weight gradient
+    UNIT = 16               # rows of weights that a part takes at least
+    FEW = 16                # channels below which pixels of the map scatter
+
+cdef struct Job:
+    const Step* step
+    const Dims* dims
+    const char* x           # images
+    const char* w           # weights, or such as are turned over
+    const char* y           # maps
+    char* out
+    char* scratch
+    Py_ssize_t part_bytes
+    Py_ssize_t parts
+    Py_ssize_t batch
+    double scale
+    char* db                # NULL: nobody wants it
+    End end
+
+
+cdef inline Py_ssize_t group_channels(const Dims* dims) noexcept nogil:
+    return dims.x.size // dims.groups
+
+
+cdef inline Py_ssize_t group_filters(const Dims* dims) noexcept nogil:
+    return dims.filters // dims.groups
+
+
+cdef inline const char* bias_of(const Job* job, Py_ssize_t at) noexcept nogil:
+    return job.end.bias + at * job.step.kernels.itemsize if job.end.bias != NULL else NULL
+
+
+cdef void in_shares(void (*task)(void*, Py_ssize_t) noexcept nogil, Job* job, Py_ssize_t most) noexcept nogil:
+    """In as many parts as the multiply-adds are worth, at most ``most``."""
+    cdef const Dims* dims = job.dims
+    cdef Py_ssize_t work = job.batch * map_size(dims) * depth(dims)
+    cdef Py_ssize_t moved = job.batch * (image_size(dims) + map_size(dims))
+    job.parts = min(worth(work * multiply_add_work(job.step.kernels), moved * job.step.kernels.itemsize // 4),
+                    min(most, <Py_ssize_t> SCRATCH_PARTS))
+    if job.parts > 1:
+        run_parts(task, job, job.parts)
+    else:
+        job.parts = 1
+        task(job, 0)
+
+
+# ---- forward ----
+
+cdef inline Py_ssize_t forward_part_bytes(const Dims* dims, Py_ssize_t itemsize) noexcept nogil:
+    return padded_bytes(&dims.x, itemsize) if pads(&dims.x) else 0
+
+
+cdef Py_ssize_t forward_scratch(const Dims* dims, Py_ssize_t itemsize) noexcept nogil:
+    return SCRATCH_PARTS * forward_part_bytes(dims, itemsize)
+
+
+cdef void forward_part(void* argument, Py_ssize_t part) noexcept nogil:
+    """Some rows of the maps of the batch, image by image."""
+    cdef const Job* job = <const Job*> argument
+    cdef const Dims* dims = job.dims
+    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, OH = dims.out_height, rows = job.batch * OH
+    cdef Py_ssize_t at = rows * part // job.parts, end = rows * (part + 1) // job.parts
+    cdef Py_ssize_t C = group_channels(dims), O = group_filters(dims), image, first, last, g
+    cdef const char* x
+    cdef fnn_windows windows = dims.windows
+    while at < end:
+        image, first = at // OH, at % OH
+        last = min(OH, first + end - at)
+        x = job.x + image * image_size(dims) * itemsize
+        if pads(&dims.x):
+            pad_rows(&dims.x, itemsize, x, first * dims.row_step, (last - 1) * dims.row_step + dims.reach,
+                     job.scratch + part * job.part_bytes)
+            x = job.scratch + part * job.part_bytes
+        windows.at, windows.to = dims.windows.at + first * dims.out_width, dims.windows.to + first * dims.out_width
+        windows.pixels = (last - first) * dims.out_width
+        for g in range(dims.groups):
+            job.step.kernels.window_forward(
+                &windows, x + g * C * itemsize, job.w + g * O * itemsize, bias_of(job, g * O), job.end.activation,
+                job.end.alpha, job.out + (image * map_size(dims) + g * O) * itemsize)
+        at += last - first
+
+
+cdef void forward(const Step* step, const Frame* frame, const Dims* dims, const char* x, const char* w, End end,
+                  char* y) noexcept nogil:
+    """y = activation(bias + sum over the window of x w)."""
+    cdef Job job = Job(step=step, dims=dims, x=x, w=w, y=NULL, out=y, scratch=frame.scratch,
+                       part_bytes=forward_part_bytes(dims, step.kernels.itemsize), parts=1, batch=frame.batch, scale=0.0,
+                       db=NULL, end=end)
+    in_shares(forward_part, &job, frame.batch * dims.out_height)
+
+
+# ---- input gradient: scratch begins with the weights as they are read ----
+
+cdef Py_ssize_t turned_bytes(const Dims* dims, Py_ssize_t itemsize) noexcept nogil:
+    """Of the weights: a scatter fills up vectors of at most 64 bytes."""
+    cdef Py_ssize_t size = depth(dims) * dims.filters, lanes = 64 // itemsize
+    if dims.scatters:
+        size = dims.windows.runs * ((dims.windows.run + lanes - 1) // lanes) * lanes * dims.filters
+    return whole_lines(size * itemsize + 64)
+
+
+cdef Py_ssize_t input_gradient_part_bytes(const Dims* dims, Py_ssize_t itemsize) noexcept nogil:
+    cdef Py_ssize_t nbytes = padded_bytes(&dims.dy, itemsize) if pads(&dims.dy) and not dims.scatters else 0
+    return nbytes + (padded_bytes(&dims.x, itemsize) if dims.scatters or dims.folds else 0)
+
+
+cdef Py_ssize_t input_gradient_scratch(const Dims* dims, Py_ssize_t itemsize) noexcept nogil:
+    return turned_bytes(dims, itemsize) + SCRATCH_PARTS * input_gradient_part_bytes(dims, itemsize)
+
+
+cdef void turn(const Step* step, const Dims* dims, const char* w, char* turned) noexcept nogil:
+    """The weights as they are read: by a scatter, or by the phases that gather, (taps, O, C) for each group."""
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, C = group_channels(dims), O = group_filters(dims), g, t
+    cdef fnn_windows windows = dims.windows
+    cdef const Phase* phase
+    cdef int f
+    if dims.scatters:
+        for g in range(dims.groups):
+            step.kernels.scatter_turn(&windows, w + g * O * itemsize, turned)
+            turned += step.kernels.scatter_size(&windows) * itemsize
+        return
+    for f in range(dims.n_phases):
+        phase = &dims.phases[f]
+        for g in range(dims.groups):
+            for t in range(phase.n_taps):
+                step.kernels.transpose(C, O, w + (phase.taps[t] * C * dims.filters + g * O) * itemsize, dims.filters, turned, C)
+                turned += O * C * itemsize
+
+
+cdef void map_rows(const Dims* dims, Py_ssize_t first, Py_ssize_t last, Py_ssize_t* low, Py_ssize_t* high) noexcept nogil:
+    """Rows of the padded map that rows first .. last - 1 of the image see."""
+    cdef Py_ssize_t row = dims.dy.columns * dims.dy.size, begin, end
+    cdef const fnn_windows* windows
+    cdef int f
+    low[0], high[0] = dims.dy.rows, 0
+    for f in range(dims.n_phases):
+        windows = &dims.phases[f].windows
+        begin, end = dims.phases[f].first[first], dims.phases[f].first[last]
+        if begin < end and windows.runs:
+            low[0] = min(low[0], (windows.at[begin] + windows.run_at[0]) // row)
+            high[0] = max(high[0], (windows.at[end - 1] + windows.run_at[windows.runs - 1]) // row + 1)
+
+
+cdef void gather_rows(const Job* job, Py_ssize_t image, Py_ssize_t first, Py_ssize_t last, char* padded,
+                      char* result) noexcept nogil:
+    """Rows first .. last - 1 of the image."""
+    cdef const Dims* dims = job.dims
+    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, C = group_channels(dims), O = group_filters(dims), g, size
+    cdef Py_ssize_t low, high
+    cdef const char* dy = job.y + image * map_size(dims) * itemsize
+    cdef const Phase* phase
+    cdef fnn_windows windows
+    cdef int f
+    if pads(&dims.dy):
+        map_rows(dims, first, last, &low, &high)
+        pad_rows(&dims.dy, itemsize, dy, low, high, padded)
+        dy = padded
+    for f in range(dims.n_phases):
+        phase = &dims.phases[f]
+        windows = phase.windows
+        windows.at, windows.to = windows.at + phase.first[first], windows.to + phase.first[first]
+        windows.pixels = phase.first[last] - phase.first[first]
+        size = phase.n_taps * O * C
+        for g in range(dims.groups):
+            job.step.kernels.window_forward(
+                &windows, dy + g * O * itemsize, job.w + (phase.weights + g * size) * itemsize, bias_of(job, g * C),
+                job.end.activation, job.end.alpha, result + g * C * itemsize)
+
+
+cdef void begin_rows(const Job* job, Py_ssize_t first, Py_ssize_t last, char* padded) noexcept nogil:
+    """Rows of a padded image, each pixel of which begins with the bias."""
+    cdef const Padding* p = &job.dims.x
+    cdef Py_ssize_t pixel = p.size * job.step.kernels.itemsize, row = p.columns * pixel, w
+    padded += first * row
+    if job.end.bias == NULL:
+        memset(padded, 0, (last - first) * row)
+        return
+    for w in range(p.columns):
+        memcpy(padded + w * pixel, job.end.bias, pixel)
+    for w in range(1, last - first):
+        memcpy(padded + w * row, padded, row)
+
+
+cdef void scatter_rows(const Job* job, Py_ssize_t image, Py_ssize_t first, Py_ssize_t last, char* padded) noexcept nogil:
+    """Rows first .. last - 1 of the padded image; what is added to others does not count."""
+    cdef const Dims* dims = job.dims
+    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, C = group_channels(dims), O = group_filters(dims), g
+    cdef Py_ssize_t low = 0 if first < dims.reach else (first - dims.reach) // dims.row_step + 1
+    cdef Py_ssize_t high = min(dims.out_height, (last - 1) // dims.row_step + 1)
+    cdef const char* turned = job.w
+    cdef fnn_windows windows = dims.windows
+    windows.at, windows.to = windows.at + low * dims.out_width, windows.to + low * dims.out_width
+    windows.pixels = max(0, high - low) * dims.out_width
+    begin_rows(job, min(first, low * dims.row_step), max(last, (high - 1) * dims.row_step + dims.reach), padded)
+    for g in range(dims.groups):
+        job.step.kernels.scatter(&windows, dims.out_width, job.y + (image * map_size(dims) + g * O) * itemsize, turned,
+                                 padded + g * C * itemsize)
+        turned += job.step.kernels.scatter_size(&windows) * itemsize
+
+
+cdef void finish_rows(const Job* job, Py_ssize_t first, Py_ssize_t last, const char* padded, char* out) noexcept nogil:
+    """The rows of the image that stand in the padded one from its row ``first`` on."""
+    cdef const Padding* p = &job.dims.x
+    cdef Py_ssize_t pixel = p.size * job.step.kernels.itemsize, h, row = p.width * p.size
+    for h in range(first, last):
+        memcpy(out, padded + (h * p.columns + p.left) * pixel, p.width * pixel)
+        if job.end.activation != FNN_IDENTITY:
+            job.step.kernels.activation_forward[job.end.activation](row, job.end.alpha, out, out)
+        out += p.width * pixel
+
+
+cdef void input_gradient_part(void* argument, Py_ssize_t part) noexcept nogil:
+    """dx of some rows of the images; of whole images where the padding shows pixels of theirs."""
+    cdef const Job* job = <const Job*> argument
+    cdef const Dims* dims = job.dims
+    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, H = 1 if dims.folds else dims.x.height, image, first, last
+    cdef Py_ssize_t rows = job.batch * H, at = rows * part // job.parts, end = rows * (part + 1) // job.parts
+    cdef Py_ssize_t row = dims.x.width * dims.x.size * itemsize, top = dims.x.top
+    cdef char* scratch = job.scratch + part * job.part_bytes
+    cdef char* padded = scratch     # the image; a map that is padded stands after it
+    cdef char* out
+    if dims.scatters or dims.folds:
+        scratch += padded_bytes(&dims.x, itemsize)
+    while at < end:
+        image, first = at // H, at % H
+        last = min(H, first + end - at)
+        at += last - first
+        out = job.out + image * image_size(dims) * itemsize
+        if dims.folds:
+            if dims.scatters:
+                scatter_rows(job, image, 0, dims.x.rows, padded)
+            else:
+                gather_rows(job, image, 0, dims.x.rows, scratch, padded)
+            fold(job.step, &dims.x, padded, out)
+        elif dims.scatters:
+            scatter_rows(job, image, top + first, top + last, padded)
+            finish_rows(job, top + first, top + last, padded, out + first * row)
+        else:
+            gather_rows(job, image, first, last, scratch, out)
+
+
+cdef void input_gradient(const Step* step, const Frame* frame, const Dims* dims, const char* dy, const char* w, End end,
+                         char* dx) noexcept nogil:
+    """dx = activation(bias + sum over the pixels of the map that see it of dy w); no end where the padding folds."""
+    cdef Py_ssize_t itemsize = step.kernels.itemsize
+    cdef Job job = Job(step=step, dims=dims, x=NULL, w=frame.scratch, y=dy, out=dx,
+                       scratch=frame.scratch + turned_bytes(dims, itemsize),
+                       part_bytes=input_gradient_part_bytes(dims, itemsize), parts=1, batch=frame.batch, scale=0.0, db=NULL,
+                       end=end)
+    turn(step, dims, w, frame.scratch)
+    in_shares(input_gradient_part, &job, frame.batch * (1 if dims.folds else dims.x.height))
+
+
+# ---- weight gradient ----
+
+cdef inline Py_ssize_t weight_gradient_part_bytes(const Dims* dims, Py_ssize_t itemsize) noexcept nogil:
+    return dims.images * padded_bytes(&dims.x, itemsize) if pads(&dims.x) else 0
+
+
+cdef Py_ssize_t weight_gradient_scratch(const Dims* dims, Py_ssize_t itemsize) noexcept nogil:
+    return SCRATCH_PARTS * weight_gradient_part_bytes(dims, itemsize)
+
+
+cdef void weight_gradient_part(void* argument, Py_ssize_t part) noexcept nogil:
+    """dw of some rows of the weights, over all images."""
+    cdef const Job* job = <const Job*> argument
+    cdef const Dims* dims = job.dims
+    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, K = depth(dims)
+    cdef Py_ssize_t units = (K + UNIT - 1) // UNIT, row = units * part // job.parts * UNIT
+    cdef Py_ssize_t last_row = min(K, units * (part + 1) // job.parts * UNIT)
+    cdef Py_ssize_t C = group_channels(dims), O = group_filters(dims), first = 0, count, h, n, g, k
+    cdef Py_ssize_t elements = image_size(dims), padded = dims.x.rows * dims.x.columns * dims.x.size
+    cdef const char* x
+    cdef const char* dy
+    cdef fnn_windows windows = dims.windows
+    while first < job.batch:
+        count = min(dims.images, job.batch - first)
+        x = job.x + first * elements * itemsize
+        dy = job.y + first * map_size(dims) * itemsize
+        if pads(&dims.x):
+            for k in range(count):
+                pad_rows(&dims.x, itemsize, x + k * elements * itemsize, 0, dims.x.rows,
+                         job.scratch + part * job.part_bytes + k * padded * itemsize)
+            x = job.scratch + part * job.part_bytes
+        h = 0
+        while h < dims.out_height:
+            n = min(dims.band, dims.out_height - h)
+            windows.at, windows.to = dims.windows.at + h * dims.out_width, dims.windows.to + h * dims.out_width
+            windows.pixels = count * n * dims.out_width     # of several images: all rows
+            for g in range(dims.groups):
+                job.step.kernels.window_gradient(
+                    &windows, row, last_row, job.scale, x + g * C * itemsize, dy + g * O * itemsize,
+                    job.out + g * O * itemsize)
+            if part == 0 and job.db != NULL:
+                job.step.kernels.add_row_sum(windows.pixels, dims.filters, job.scale, dy + windows.to[0] * itemsize,
+                                             dims.filters, job.db)
+            h += n
+        first += count
+
+
+cdef void weight_gradient(const Step* step, const Frame* frame, const Dims* dims, double scale, const char* x, const char* dy,
+                          char* dw, char* db) noexcept nogil:
+    """dw += scale * sum over the pixels of x dy; db += scale * sum of dy, unless db is NULL."""
+    cdef Job job = Job(step=step, dims=dims, x=x, w=NULL, y=dy, out=dw, scratch=frame.scratch,
+                       part_bytes=weight_gradient_part_bytes(dims, step.kernels.itemsize), parts=1, batch=frame.batch,
+                       scale=scale, db=db, end=End(bias=NULL, activation=FNN_IDENTITY, alpha=0.0))
+    in_shares(weight_gradient_part, &job, (depth(dims) + UNIT - 1) // UNIT)
+
+
+# ---- sizes and tables ----
+
+cdef fnn_windows windows_of(list memory, made, Py_ssize_t outputs, Py_ssize_t w_row) except *:
+    return fnn_windows(pixels=len(made.at), runs=len(made.run_at), run=made.run, outputs=outputs, w_row=w_row, pair=made.pair,
+                       at=keep(memory, made.at), run_at=keep(memory, made.run_at), to=keep(memory, made.to))
+
+
+cdef void lay_out(Dims* dims, list memory, geometry) except *:
+    """Sizes and tables of a ``Geometry``; the tables live as long as ``memory``."""
+    cdef Py_ssize_t C, O, at = 0
+    cdef int f
+    cdef Phase* phase
+    g = geometry
+    (KH, KW), (OH, OW), (HP, WP) = g.kernel, g.output, g.padded
+    C, O = g.channels // g.groups, g.filters // g.groups
+    pixels = HP * WP * g.channels + OH * OW * g.filters
+    dims.images = max(1, min(64, BLOCK_BYTES // (4 * pixels)))
+    bands = 1 if dims.images > 1 else -(-4 * pixels // BLOCK_BYTES)
+    dims.band = -(-OH // min(bands, OH))
+    dims.x = padding_of(memory, g.height, g.width, g.channels, g.before, g.after, g.mode)
+    dims.out_height, dims.out_width, dims.filters = OH, OW, g.filters
+    dims.groups, dims.taps = g.groups, KH * KW
+    dims.row_step, dims.reach = g.strides[0], (KH - 1) * g.dilation[0] + 1
+    dims.folds = g.pads and g.mode != "zeros"
+    dims.windows = windows_of(memory, forward_windows(g, dims.images), O, g.filters)
+    dims.scatters = C < FEW and dims.windows.run <= FNN_SCATTER_RUN
+    backward_windows = gradient_windows(g)
+    before, padded = backward_windows.before, backward_windows.padded
+    after = (padded[0] - OH - before[0], padded[1] - OW - before[1])
+    dims.dy = padding_of(memory, OH, OW, g.filters, before, after, "zeros")
+    dims.n_phases = len(backward_windows.phases)
+    dims.phases = <Phase*> zeros(memory, dims.n_phases, sizeof(Phase))
+    for f, made in enumerate(backward_windows.phases):
+        phase = &dims.phases[f]
+        phase.windows = windows_of(memory, made, C, C)
+        phase.first, phase.taps = keep(memory, made.first), keep(memory, made.taps)
+        phase.n_taps, phase.weights = len(made.taps), at
+        at += phase.n_taps * O * C * g.groups
