@@ -71,7 +71,7 @@ def neighbours(pixels, channels, taps, pair, seed=0):
     ("pixels", "channels", "pair"), [(2, 16, 16), (12, 1, 1), (16, 16, 16), (38, 8, 40), (64, 5, 10)]
 )
 def test_pairs_and_neighbours(isa, dtype, pixels, channels, pair, outputs):
-    """The tiles of few outputs, whose pixels or weights are neighbours, beside a product of NumPy, and the bits of others."""
+    """The tiles of few outputs, whose pixels or weights are neighbours: a product of NumPy, and the bits of others."""
     x, at, run_at, run, taken = neighbours(pixels, channels, 2, pair)
     r = np.random.default_rng(4)
     x, taken = x.astype(dtype), taken.astype(dtype).astype(float)

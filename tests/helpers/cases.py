@@ -237,13 +237,14 @@ def image_cases():
         )
     T = fn.ConvTranspose2D
     for id, shape, options, twin in (
-        ("4x4-stride-2", (3, 4, 3), {"kernel_size": 4, "strides": 2}, {"strides": (2, 2), "before": (1, 1), "after": (1, 1)}),
+        ("4x4-stride-2", (3, 4, 3), {"kernel_size": 4, "strides": 2}, {"strides": (2, 2), **one}),
         ("3x3", (3, 4, 2), {"kernel_size": 3}, {"before": (1, 1), "after": (1, 1)}),
         ("3x3-stride-2", (4, 3, 2), {"kernel_size": 3, "strides": 2}, {"strides": (2, 2), "after": (1, 1)}),
         ("2x1-stride-3", (3, 4, 2), {"kernel_size": (2, 1), "strides": 3},
          {"strides": (3, 3), "more": (1, 2)}),
         ("3x2-valid", (3, 4, 5), {"kernel_size": (3, 2), "strides": (2, 1), "padding": "valid"}, {"strides": (2, 1)}),
-        ("5x3-padding", (4, 3, 3), {"kernel_size": (5, 3), "strides": 3, "padding": ((2, 1), (0, 2)), "output_padding": (2, 1)},
+        ("5x3-padding", (4, 3, 3),
+         {"kernel_size": (5, 3), "strides": 3, "padding": ((2, 1), (0, 2)), "output_padding": (2, 1)},
          {"strides": (3, 3), "before": (2, 0), "after": (1, 2), "more": (2, 1)}),
         ("3x3-dilated", (4, 3, 2), {"kernel_size": 3, "strides": 2, "dilation": (1, 2), "padding": 1},
          {"strides": (2, 2), "dilation": (1, 2), "before": (1, 1), "after": (1, 1)}),

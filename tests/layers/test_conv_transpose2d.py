@@ -98,7 +98,7 @@ REFUSED = [
      r"output_padding less than strides \(2, 2\), got \(2, 2\)"),
     (lambda: fn.ConvTranspose2D(8, 3, strides=2, output_padding=1), (5, 5, 1), ValueError, "give padding in numbers"),
     (lambda: fn.ConvTranspose2D(8, 3, padding=2, strides=2), (1, 5, 1), ValueError, "leaves something of the output"),
-    (lambda: fn.ConvTranspose2D(8, 3, output_padding=-1), (5, 5, 1), ValueError, "expected output_padding of at least 0"),
+    (lambda: fn.ConvTranspose2D(8, 3, output_padding=-1), (5, 5, 1), ValueError, "output_padding of at least 0"),
     (lambda: fn.ConvTranspose2D(8, 3, padding="full"), (5, 5, 1), ValueError, "padding 'same', 'valid'"),
 ]  # fmt: skip
 
