@@ -58,7 +58,7 @@ C_FLAGS = ["-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping
 FAST = {
     Path("csrc"),
     *(CORE / f"{name}.c" for name in ("engine", "plan", "trainer", "workspace", "panels", "products", "parts")),
-    *(CORE / "ops" / f"{name}.c" for name in ("dense", "padding", "windows")),
+    *(CORE / "ops" / f"{name}.c" for name in ("dense", "depthwise", "padding", "windows")),
 }
 FOR_SPEED = ["-O2", "-ftree-vectorize"]
 GCC_FOR_SPEED = [*FOR_SPEED, "-fvect-cost-model=dynamic"]

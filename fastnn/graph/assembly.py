@@ -112,7 +112,8 @@ def assemble(structure: Structure, dtype: np.dtype, convert: Callable[[str, Op],
             chain.append(len(widths))
             widths.append(op.output_widths[0])
             nodes.append(_Node(op, read, chain[-1], placement.of(name, (applied.layer, position), op)))
-        z = chain[0] if not ops or ops[0].activation else chain[1]
+        own = next((position for position, op in enumerate(ops) if op.parameters), 0)  # after it an activation alone
+        z = chain[0] if not ops or ops[0].activation else chain[own + 1]
         title = numbered(name, titles)
         titles.add(title)
         applications.append(Application(name, title, layer, applied.inputs, len(tensors), shapes, shape, z, chain[-1]))

@@ -5,9 +5,10 @@ from typing import Any, ClassVar
 
 from fastnn._core.ops import Geometry, TransposedConvolutionOp
 from fastnn._spec import checked, checked_by, require_count, require_flag
-from fastnn.initializers import Initializer, as_initializer
-from fastnn.layers.activation import Activation, activation_ops, default_initializer
+from fastnn.initializers import Initializer
+from fastnn.layers.activation import activation_ops
 from fastnn.layers.base import Built, Layer, Shape
+from fastnn.layers.filters import Filters
 from fastnn.layers.images import Pair, image_of, pair, require_padding, require_pair, sides
 
 
@@ -16,7 +17,7 @@ def _require_more(who: str, name: str, value: Any) -> None:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ConvTranspose2D(Layer):
+class ConvTranspose2D(Filters):
     """Every pixel of the input adds to a window of the output, through the same weights: the way to larger images.
 
     Parameters
@@ -99,16 +100,6 @@ class ConvTranspose2D(Layer):
                 f"got {more}; give padding in numbers"
             )
 
-    @property
-    def activation_layer(self) -> Layer | None:
-        """The activation after the convolution as a layer, if there is one."""
-        return Activation(self.activation) if isinstance(self.activation, str) else self.activation
-
-    @property
-    def activation_function(self) -> Activation | None:
-        """The activation after the convolution, if it is one of those with a name."""
-        return self.activation_layer if isinstance(self.activation_layer, Activation) else None
-
     def geometry(self, image: tuple[int, int, int]) -> Geometry:
         """Return the sizes of the convolution whose gradient this is, for an input (H, W, C), or raise ValueError.
 
@@ -154,9 +145,3 @@ class ConvTranspose2D(Layer):
         shape = (geometry.height, geometry.width, self.filters)
         ops = activation_ops(self.title, self.activation, shape)
         return Built((TransposedConvolutionOp(geometry, self.bias), *ops), shape)
-
-    def initializer(self, parameter: str) -> Initializer:
-        """Return how weight or bias starts."""
-        if parameter != "weight":
-            return super().initializer(parameter)
-        return as_initializer(self.title, self.kernel_initializer or default_initializer(self.activation))

@@ -340,9 +340,8 @@ def test_specifications_are_keyword_only_after_two():
     for _, value in public():
         if inspect.isclass(value) and issubclass(value, (fn.Layer, fn.losses.Loss, fn.optimizers.Optimizer)):
             positional = [p for p in inspect.signature(value).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-            assert len(positional) <= (3 if value in (fn.Conv2D, fn.ConvTranspose2D) else 2), (
-                value
-            )  # kernel_size is of the first two, too
+            own = fn.Conv1D, fn.Conv2D, fn.ConvTranspose2D  # kernel_size is of the first two, too
+            assert len(positional) <= (3 if value in own else 2), value
 
 
 PROBE = """

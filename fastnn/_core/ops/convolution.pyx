@@ -42,12 +42,12 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
 
 
 cdef class ConvolutionOp(Op):
-    """A convolution of the sizes of a ``Geometry``."""
+    """A convolution of the sizes of a ``Geometry``; ``weight``: the shape of its weight, if it has other axes."""
 
     cdef Config dims
     cdef list memory
 
-    def __init__(self, geometry, bint bias):
+    def __init__(self, geometry, bint bias, tuple weight=None):
         g = geometry
         self.memory = []
         self.forward, self.backward, self.config = forward, backward, &self.dims
@@ -57,7 +57,7 @@ cdef class ConvolutionOp(Op):
         self.input_widths, self.output_widths = (g.height * g.width * g.channels,), (OH * OW * g.filters,)
         self.reads_input, self.activates, self.repeats = True, True, OH * OW
         C, O = g.channels // g.groups, g.filters // g.groups
-        self.parameters = (Parameter("weight", (KH, KW, C, g.filters), KH * KW * C, KH * KW * O, True),)
+        self.parameters = (Parameter("weight", weight or (KH, KW, C, g.filters), KH * KW * C, KH * KW * O, True),)
         if bias:
             self.parameters += (Parameter("bias", (g.filters,), KH * KW * C, KH * KW * O, False),)
 

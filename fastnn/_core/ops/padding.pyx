@@ -15,12 +15,21 @@ cdef void pad_rows(const Padding* p, Py_ssize_t itemsize, const char* x, Py_ssiz
     cdef Py_ssize_t pixel = p.size * itemsize, h, w, low = p.left, high = p.left + p.width
     cdef const char* row
     cdef char* to
-    for h in range(first, last):
+    h = first
+    while h < last:
         to = out + h * p.columns * pixel
-        if p.row[h] < 0:
+        if p.columns == p.width and 0 <= p.row[h]:      # rows that follow each other at once
+            w = 1
+            while h + w < last and p.row[h + w] == p.row[h] + w:
+                w += 1
+            memcpy(to, x + p.row[h] * p.width * pixel, w * p.width * pixel)
+            h += w
+            continue
+        h += 1
+        if p.row[h - 1] < 0:
             memset(to, 0, p.columns * pixel)
             continue
-        row = x + p.row[h] * p.width * pixel
+        row = x + p.row[h - 1] * p.width * pixel
         memcpy(to + low * pixel, row, p.width * pixel)
         for w in range(p.columns):
             if low <= w < high:
