@@ -298,6 +298,12 @@ def bench_window_gradient(benchmark, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1024, 64), (1024, 3), (3, 1024)])
+def bench_turn_over(benchmark, shape, dtype):
+    benchmark(doors.turn_over, draw(*shape, dtype=dtype), repeats=16)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", ["max_pool_forward", "max_pool_backward", "mean_pool_forward", "mean_pool_backward"])
 def bench_pools(benchmark, kind, dtype):
     x, y = draw(*IMAGE, dtype=dtype), draw(16, 16, 16, dtype=dtype)

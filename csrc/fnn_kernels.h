@@ -167,6 +167,10 @@ typedef struct fnn_kernels {
     /* ADDS: dx += dy / count to all of the window. */
     void (*mean_pool_backward)(const fnn_pool_shape *shape, const fnn_real *dy, fnn_real *dx);
 
+    /* ---- axes in another order (fnn_permute.tmpl.h) -------------------------------------------------------------
+     * y_cr = x_rc for R rows and C columns: rows of x lie x_row apart, those of y y_row. */
+    void (*turn_over)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, ptrdiff_t x_row, fnn_real *y, ptrdiff_t y_row);
+
     /* ---- losses and optimisers (fnn_families.def, fnn_loss.tmpl.h, fnn_optimizer.tmpl.h) */
     fnn_loss_value loss[FNN_LOSSES];
     fnn_optimizer_update update[FNN_OPTIMIZERS];

@@ -42,6 +42,7 @@
 #include "fnn_window.tmpl.h"
 #endif
 #include "fnn_pooling.tmpl.h"
+#include "fnn_permute.tmpl.h"
 #include "fnn_loss_row.tmpl.h"
 #include "fnn_loss.tmpl.h"
 #include "fnn_optimizer.tmpl.h"
@@ -79,5 +80,6 @@ const fnn_kernels FN(fnn_kernels) = {
     KERNEL(lstm_forward), KERNEL(lstm_backward), KERNEL(add_products), KERNEL(gru_forward), KERNEL(gru_backward),
     KERNEL(window_forward), KERNEL(window_gradient),
     KERNEL(max_pool_forward), KERNEL(max_pool_backward), KERNEL(mean_pool_forward), KERNEL(mean_pool_backward),
+    KERNEL(turn_over),
     KERNEL(probe_multiply_add), KERNEL(probe_read),
 };

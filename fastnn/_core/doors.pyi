@@ -155,6 +155,7 @@ def mean_pool_backward(
     counts_outside: bool = False,
     isa: str | None = None,
 ) -> _Array: ...
+def turn_over(x: _Array, isa: str | None = None, out: _Array | None = None, repeats: int = 1) -> _Array: ...
 def batch_norm_forward(
     x: _Array,
     mean: _Array,

@@ -403,6 +403,20 @@ def mean_pool_backward(x, dy, size, strides, before=(0, 0), bint counts_outside=
     return dx
 
 
+# ---- axes in another order ----
+
+def turn_over(x, isa=None, out=None, Py_ssize_t repeats=1):
+    """y = x^T."""
+    c = Call(x, isa, True, out)
+    c.out = c.new((c.columns, c.rows)) if out is None else out
+    cdef const char* start = <const char*> c.read(x)
+    cdef char* end = <char*> c.write(c.out, (c.columns, c.rows))
+    cdef Py_ssize_t i
+    for i in range(repeats):
+        c.kernels.turn_over(c.rows, c.columns, start, c.columns, end, c.rows)
+    return c.out
+
+
 # ---- normalisation ----
 
 cdef fnn_norm norm_of(Call c, gamma, beta, double epsilon) except *:

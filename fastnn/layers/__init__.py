@@ -16,6 +16,7 @@ from fastnn.layers.input import Input
 from fastnn.layers.layer_norm import LayerNorm
 from fastnn.layers.lstm import LSTM
 from fastnn.layers.merge import Add, Concatenate, Multiply, Slice, add, concatenate, slice
+from fastnn.layers.permute import Permute
 from fastnn.layers.phase_dense import PhaseDense
 from fastnn.layers.pooling import AvgPool2D, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
 from fastnn.layers.reduce import Reduce
@@ -47,6 +48,7 @@ __all__ = [
     "LayerNorm",
     "MaxPool2D",
     "Multiply",
+    "Permute",
     "PhaseDense",
     "Reduce",
     "Reshape",
