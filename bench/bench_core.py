@@ -48,6 +48,7 @@ LAYERS = {  # by name: a function of the tensor (B, 128) before it
     "MaxPool1D": lambda x: fn.MaxPool1D(2)(fn.Reshape((16, 8))(x)),
     "MaxPool2D": lambda x: fn.MaxPool2D(2)(fn.Reshape((4, 4, 8))(x)),
     "Multiply": lambda x: fn.Multiply()(x, fn.Dense(WIDTH)(x)),
+    "Permute": lambda x: fn.Permute((2, 0, 1))(fn.Reshape((4, 4, 8))(x)),
     "PhaseDense": lambda x: fn.PhaseDense(WIDTH, "relu")(x, fn.Dense(1)(x)),
     "Reduce": lambda x: fn.Reduce("mean")(fn.Reshape((8, 16))(x)),
     "Reshape": fn.Reshape((8, 16)),

@@ -304,11 +304,6 @@ def bench_scatter(benchmark, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def bench_transpose(benchmark, dtype):
-    benchmark(doors.transpose, draw(*MATRIX, dtype=dtype))
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", ["forward", "gradient"])
 def bench_depthwise(benchmark, kind, dtype):
     """A row of 32 pixels of 16 channels, 3 x 3."""
@@ -318,6 +313,12 @@ def bench_depthwise(benchmark, kind, dtype):
         benchmark(doors.depthwise_forward, x, w, draw(C, dtype=dtype), at, IMAGE[1], C, C)
     else:
         benchmark(doors.depthwise_gradient, x, draw(IMAGE[1], C, dtype=dtype), w, at, C, C)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1024, 64), (1024, 3), (3, 1024)])
+def bench_turn_over(benchmark, shape, dtype):
+    benchmark(doors.turn_over, draw(*shape, dtype=dtype), repeats=16)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

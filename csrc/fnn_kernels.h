@@ -190,6 +190,10 @@ typedef struct fnn_kernels {
     /* dx = the sum of dy / count of the windows that it lies in. */
     void (*mean_pool_backward)(const fnn_pool_shape *shape, const fnn_real *dy, fnn_real *dx);
 
+    /* ---- axes in another order (fnn_permute.tmpl.h) -------------------------------------------------------------
+     * y_cr = x_rc for R rows and C columns: rows of x lie x_row apart, those of y y_row. */
+    void (*turn_over)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, ptrdiff_t x_row, fnn_real *y, ptrdiff_t y_row);
+
     /* ---- losses and optimisers (fnn_families.def, fnn_loss.tmpl.h, fnn_optimizer.tmpl.h) */
     fnn_loss_value loss[FNN_LOSSES];
     fnn_optimizer_update update[FNN_OPTIMIZERS];
@@ -203,8 +207,6 @@ typedef struct fnn_kernels {
     void (*column_maxima)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, fnn_real *y);
     /* dx_rc = dy_c where x_rc is the first of the largest of its column, else 0. */
     void (*column_maxima_backward)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, const fnn_real *dy, fnn_real *dx);
-    /* y_cr = x_rc: x (R, C) with rows x_row apart, y (C, R) with rows y_row apart. */
-    void (*transpose)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, ptrdiff_t x_row, fnn_real *y, ptrdiff_t y_row);
     /* ADDS: y += scale * x. */
     void (*add_scaled)(ptrdiff_t N, double scale, const fnn_real *x, fnn_real *y);
     /* y = scale * x; y may be x. */

@@ -46,6 +46,7 @@
 #include "fnn_depthwise.tmpl.h"
 #endif
 #include "fnn_pooling.tmpl.h"
+#include "fnn_permute.tmpl.h"
 #include "fnn_loss_row.tmpl.h"
 #include "fnn_loss.tmpl.h"
 #include "fnn_optimizer.tmpl.h"
@@ -75,7 +76,7 @@ const fnn_kernels FN(fnn_kernels) = {
     .products = {1, FN(fnn_product_forward), FN(fnn_product_input_gradient), FN(fnn_product_weight_gradient),
                  FN(fnn_product_row_gradients)},
     KERNEL(add_row_sum),
-    KERNEL(add), KERNEL(multiply), KERNEL(column_maxima), KERNEL(column_maxima_backward), KERNEL(transpose), KERNEL(add_scaled), KERNEL(scale), KERNEL(clip), KERNEL(sum), KERNEL(sum_squares),
+    KERNEL(add), KERNEL(multiply), KERNEL(column_maxima), KERNEL(column_maxima_backward), KERNEL(add_scaled), KERNEL(scale), KERNEL(clip), KERNEL(sum), KERNEL(sum_squares),
     KERNEL(all_finite), KERNEL(add_penalty), KERNEL(limit_columns),
     KERNEL(column_moments), KERNEL(batch_norm_forward), KERNEL(batch_norm_backward),
     KERNEL(layer_norm_forward), KERNEL(layer_norm_backward),
@@ -84,5 +85,6 @@ const fnn_kernels FN(fnn_kernels) = {
     KERNEL(window_forward), KERNEL(window_gradient), KERNEL(scatter_size), KERNEL(scatter_turn), KERNEL(scatter),
     KERNEL(depthwise_forward), KERNEL(depthwise_gradient),
     KERNEL(max_pool_forward), KERNEL(max_pool_backward), KERNEL(mean_pool_forward), KERNEL(mean_pool_backward),
+    KERNEL(turn_over),
     KERNEL(probe_multiply_add), KERNEL(probe_read),
 };

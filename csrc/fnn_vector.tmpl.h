@@ -126,26 +126,3 @@ static void FN(fnn_limit_columns)(ptrdiff_t I, ptrdiff_t O, ptrdiff_t w_row, dou
             row[o] *= factor[o];
     }
 }
-
-/* Blocks of columns that are turned over in registers: WIDTH rows of x at a time become a vector of each row of y. */
-static void FN(fnn_transpose)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x_, ptrdiff_t x_row, fnn_real *y_, ptrdiff_t y_row)
-{
-    const REAL *x = x_;
-    REAL *y = y_;
-    ptrdiff_t r = 0;
-    for (; r + FN(WIDTH) <= R; r += FN(WIDTH)) {
-        ptrdiff_t c = 0;
-        for (; c + FN(QUAD) <= C; c += FN(QUAD)) {
-            FN(vector) turned[FN(QUAD)];
-            FN(turn_block)(x + r * x_row + c, x_row, turned);
-            UNROLLED_EACH(4, i, FN(QUAD))
-                *(FN(vector) *)(y + (c + i) * y_row + r) = turned[i];
-        }
-        for (; c < C; c++)
-            for (ptrdiff_t i = r; i < r + FN(WIDTH); i++)
-                y[c * y_row + i] = x[i * x_row + c];
-    }
-    for (; r < R; r++)
-        for (ptrdiff_t c = 0; c < C; c++)
-            y[c * y_row + r] = x[r * x_row + c];
-}

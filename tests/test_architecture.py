@@ -16,13 +16,13 @@ ROOT = Path(__file__).parents[1]
 CORE = "fastnn._core."
 FLOORS = [
     # F1: typed Cython
-    ["_import.words", "_import.lazy", "_import.source_tree", "_import", "errors", "_core", "_core.table", "_core.doors", "_core.pool", "_core.step", "_core.memory", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.aligned", "_core.parts", "_core.products", "_core.panels", "_core.ops.fused", "_core.ops.dense", "_core.ops.convolution_tables", "_core.ops.padding", "_core.ops.windows", "_core.ops.convolution", "_core.ops.depthwise", "_core.ops.transposed", "_core.ops.pooling",
+    ["_import.words", "_import.lazy", "_import.source_tree", "_import", "errors", "_core", "_core.table", "_core.doors", "_core.pool", "_core.step", "_core.memory", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.aligned", "_core.parts", "_core.products", "_core.panels", "_core.ops.fused", "_core.ops.dense", "_core.ops.convolution_tables", "_core.ops.padding", "_core.ops.windows", "_core.ops.convolution", "_core.ops.depthwise", "_core.ops.transposed", "_core.ops.pooling", "_core.ops.permutation", "_core.ops.permute",
      "_core.ops.quantized", "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.past", "_core.ops.reduce", "_core.ops.embedding", "_core.ops.custom", "_core.ops",
      "_core.plan", "_core.workspace", "_core.idle", "_core.hits", "_core.loss", "_core.optimizer", "_core.claim", "_core.rows", "_core.lanes", "_core.evaluator", "_core.trainer", "_core.moments", "_core.engine", "_core.stream", "_core.capi"],
     # F2: specifications in plain Python
     ["_version", "_spec", "markup", "markup.html", "markup.notebook", "markup.chart", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
      "layers.dropconnect", "layers.phase_dense", "layers.dropout", "layers.reshape", "layers.merge", "layers.composite", "layers.residual", "layers.input",
-     "layers.recurrent", "layers.simple_rnn", "layers.lstm", "layers.gru", "layers.bidirectional", "layers.custom", "layers.images", "layers.filters", "layers.series", "layers.conv1d", "layers.conv2d", "layers.depthwise_conv2d", "layers.conv_transpose2d", "layers.pooling", "layers.pooling1d",
+     "layers.recurrent", "layers.simple_rnn", "layers.lstm", "layers.gru", "layers.bidirectional", "layers.custom", "layers.images", "layers.filters", "layers.series", "layers.conv1d", "layers.conv2d", "layers.depthwise_conv2d", "layers.conv_transpose2d", "layers.pooling", "layers.permute", "layers.pooling1d",
      "layers.batch_norm", "layers.layer_norm", "layers.scale", "layers.reduce", "layers.embedding", "layers", "losses.link", "losses", "metrics.base", "metrics.labels", "metrics.classification",
      "metrics.regression", "metrics.calibration", "metrics", "optimizers"],
     # user data
@@ -34,9 +34,9 @@ FLOORS = [
     ["training.progress", "training.history", "training.callbacks", "training.csv_logger", "training.tensorboard", "training.mlflow", "training.loop", "training.many", "training"],
     # files, and what other programs read and write; the header of the interface for C
     ["formats.files", "formats.earlier", "formats.arrays", "formats.safetensors", "formats.weights", "formats.activations", "formats.gates", "formats.foreign", "formats.sklearn",
-     "formats.c.text", "formats.c.products", "formats.c.images", "formats.c.functions", "formats.c.program", "formats.c.recurrent", "formats.c.emitters",
+     "formats.c.text", "formats.c.products", "formats.c.images", "formats.c.program", "formats.c.layout", "formats.c.functions", "formats.c.recurrent", "formats.c.emitters",
      "formats.c.translation", "formats.c.selftest", "formats.c.files", "formats.c.header", "formats.c.source", "formats.c",
-     "formats.onnx.write.graph", "formats.onnx.write.activations", "formats.onnx.write.norms", "formats.onnx.write.images", "formats.onnx.write.phase", "formats.onnx.write.scan", "formats.onnx.write.recurrent", "formats.onnx.write.layers",
+     "formats.onnx.write.graph", "formats.onnx.write.activations", "formats.onnx.write.norms", "formats.onnx.write.images", "formats.onnx.write.layout", "formats.onnx.write.phase", "formats.onnx.write.scan", "formats.onnx.write.recurrent", "formats.onnx.write.layers",
      "formats.onnx.write.export", "formats.onnx.write", "formats.onnx.read.values", "formats.onnx.read.constants", "formats.onnx.read.patterns", "formats.onnx.read.reader",
      "formats.onnx.read.sequences", "formats.onnx.read.shapes", "formats.onnx.read.arithmetic", "formats.onnx.read.reductions", "formats.onnx.read.tables", "formats.onnx.read.tails", "formats.onnx.read.operators", "formats.onnx.read.build",
      "formats.onnx.read.own", "formats.onnx.read.model", "formats.onnx.read", "formats.onnx",

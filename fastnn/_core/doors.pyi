@@ -131,7 +131,6 @@ def scatter(
     columns: int,
     isa: str | None = None,
 ) -> None: ...
-def transpose(x: _Array, isa: str | None = None) -> _Array: ...
 def depthwise_forward(
     x: _Array,
     w: _Array,
@@ -182,6 +181,7 @@ def mean_pool_backward(
     counts_outside: bool = False,
     isa: str | None = None,
 ) -> _Array: ...
+def turn_over(x: _Array, isa: str | None = None, out: _Array | None = None, repeats: int = 1) -> _Array: ...
 def batch_norm_forward(
     x: _Array,
     mean: _Array,

@@ -373,15 +373,6 @@ def scatter(dy, w, dx, at, run_at, Py_ssize_t run, Py_ssize_t columns, isa=None)
     c.kernels.scatter(&windows, columns, c.read(dy, dy.shape), c.read(turned, turned.shape), c.write(dx))
 
 
-def transpose(x, isa=None):
-    """x with its axes exchanged."""
-    c = Call(x, isa)
-    rows, columns = x.shape
-    y = c.new((columns, rows))
-    c.kernels.transpose(rows, columns, c.read(x), columns, c.write(y, y.shape), rows)
-    return y
-
-
 cdef fnn_depthwise depthwise_of(w, at, Py_ssize_t pixels, Py_ssize_t step, Py_ssize_t gap) except *:
     return fnn_depthwise(pixels=pixels, step=step, to=w.shape[1], rows=len(at), columns=w.shape[0] // len(at), gap=gap,
                          size=w.shape[1], w_row=w.shape[1])
@@ -447,6 +438,20 @@ def mean_pool_backward(x, dy, size, strides, before=(0, 0), bint counts_outside=
     cdef fnn_pool_shape shape = pool_of(x, dy.shape[:2], size, strides, before, counts_outside)
     c.kernels.mean_pool_backward(&shape, c.read(dy, dy.shape), c.write(dx))
     return dx
+
+
+# ---- axes in another order ----
+
+def turn_over(x, isa=None, out=None, Py_ssize_t repeats=1):
+    """y = x^T."""
+    c = Call(x, isa, True, out)
+    c.out = c.new((c.columns, c.rows)) if out is None else out
+    cdef const char* start = <const char*> c.read(x)
+    cdef char* end = <char*> c.write(c.out, (c.columns, c.rows))
+    cdef Py_ssize_t i
+    for i in range(repeats):
+        c.kernels.turn_over(c.rows, c.columns, start, c.columns, end, c.rows)
+    return c.out
 
 
 # ---- normalisation ----

@@ -128,6 +128,8 @@ cdef extern from "fnn_kernels.h" nogil:
         void (*mean_pool_forward)(const fnn_pool_shape* shape, Py_ssize_t first, Py_ssize_t last, const void* x,
                                   void* y) noexcept nogil
         void (*mean_pool_backward)(const fnn_pool_shape* shape, const void* dy, void* dx) noexcept nogil
+        void (*turn_over)(Py_ssize_t R, Py_ssize_t C, const void* x, Py_ssize_t x_row, void* y,
+                          Py_ssize_t y_row) noexcept nogil
         fnn_loss_value* loss
         fnn_optimizer_update* update
         void (*add_row_sum)(Py_ssize_t B, Py_ssize_t O, double scale, const void* x, Py_ssize_t x_row,
@@ -137,7 +139,6 @@ cdef extern from "fnn_kernels.h" nogil:
         void (*column_maxima)(Py_ssize_t R, Py_ssize_t C, const void* x, void* y) noexcept nogil
         void (*column_maxima_backward)(Py_ssize_t R, Py_ssize_t C, const void* x, const void* dy,
                                        void* dx) noexcept nogil
-        void (*transpose)(Py_ssize_t R, Py_ssize_t C, const void* x, Py_ssize_t x_row, void* y, Py_ssize_t y_row) noexcept nogil
         void (*add_scaled)(Py_ssize_t N, double scale, const void* x, void* y) noexcept nogil
         void (*scale)(Py_ssize_t N, double scale, const void* x, void* y) noexcept nogil
         void (*clip)(Py_ssize_t N, double limit, void* x) noexcept nogil

@@ -153,14 +153,6 @@ def test_bits_of_scatter(dtype, case):
     np.testing.assert_array_equal(*found)
 
 
-@over_isas
-@over_dtypes
-@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (16, 16), (17, 4), (8, 33), (40, 7)])
-def test_transpose(isa, dtype, shape):
-    x = np.random.default_rng(shape).normal(size=shape).astype(dtype)
-    np.testing.assert_array_equal(doors.transpose(x, isa=isa), x.T)
-
-
 @pytest.mark.skipif(not {"avx2", "avx512"} <= set(ISAS), reason="needs AVX-512")
 @over_dtypes
 @pytest.mark.parametrize(("pixels", "depth", "outputs"), SIZES)

@@ -430,6 +430,33 @@ def sequence_cases():
     yield sequential("global-mean-pool-1d", lambda: [fn.GlobalAvgPool1D()], (6, 5), lambda p, x: x.mean(axis=1))
 
 
+def layout_cases():
+    """Layers that give numbers other places."""
+    D = fn.Dense
+    for axes, shape in (
+        ((1, 0), (17, 3)),
+        ((2, 0, 1), (9, 8, 5)),
+        ((1, 2, 0), (5, 9, 8)),
+        ((1, 0, 2), (3, 4, 5)),
+        ((2, 1, 0), (3, 4, 2)),
+        ((0, 2, 1), (1, 1, 6)),
+    ):
+        yield sequential(
+            f"permute-{''.join(map(str, axes))}-of-{'x'.join(map(str, shape))}",
+            lambda axes=axes: [fn.Permute(axes)],
+            shape,
+            lambda p, x, axes=axes: x.transpose(0, *(axis + 1 for axis in axes)),
+        )
+    yield sequential(
+        "channel-shuffle",
+        lambda: [D(6, "tanh"), fn.Reshape((2, 3, 3, 2)), fn.Permute((0, 1, 3, 2)), fn.Reshape((2, 3, 6)), D(2)],
+        (2, 3, 4),
+        lambda p, x: layer(
+            p, "dense_2", np.tanh(layer(p, "dense_1", x))[..., [0, 2, 4, 1, 3, 5]]
+        ),  # channel 2 g + i of group g comes third after third
+    )
+
+
 def eight_deep(p, x):
     for i in range(1, 9):
         x = np.tanh(layer(p, f"dense_{i}", x))
@@ -1129,6 +1156,7 @@ CASES = [
     *image_cases(),
     *depthwise_cases(),
     *sequence_cases(),
+    *layout_cases(),
     *graph_cases(),
     *phase_cases(),
     *recurrent_cases(),

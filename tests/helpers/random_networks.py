@@ -6,6 +6,22 @@ import fastnn as fn
 
 NAMES = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "softplus", "gelu", "silu", "softmax", "identity")
 WORDS = 7
+# Layers of images and of sequences as series, which have a case for every option instead.
+NOT_DRAWN = {
+    fn.AvgPool1D,
+    fn.AvgPool2D,
+    fn.Conv1D,
+    fn.Conv2D,
+    fn.ConvTranspose2D,
+    fn.DepthwiseConv2D,
+    fn.GlobalAvgPool1D,
+    fn.GlobalAvgPool2D,
+    fn.GlobalMaxPool1D,
+    fn.GlobalMaxPool2D,
+    fn.MaxPool1D,
+    fn.MaxPool2D,
+    fn.Permute,
+}
 
 
 class Builder:

@@ -13,6 +13,7 @@ from fastnn._core.ops.embedding import EmbeddingOp
 from fastnn._core.ops.merge import AddOp, ConcatenateOp, FanOutOp, MultiplyOp, SliceOp
 from fastnn._core.ops.norm import BatchNormOp, LayerNormOp, ScaleOp
 from fastnn._core.ops.past import PastOp
+from fastnn._core.ops.permute import PermuteOp
 from fastnn._core.ops.phase import COUNTING, PhaseDenseOp, basis
 from fastnn._core.ops.pooling import PoolOp
 from fastnn._core.ops.quantized import BFloat16Weights, Int8Weights, NarrowWeights, QuantizedDenseOp, bfloat16, widened

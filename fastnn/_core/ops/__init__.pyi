@@ -39,6 +39,9 @@ class PoolOp(Op):
         counts_outside: bool,
     ) -> None: ...
 
+class PermuteOp(Op):
+    def __init__(self, shape: Sequence[int], axes: Sequence[int]) -> None: ...
+
 class DropConnectOp(Op):
     def __init__(self, inputs: int, outputs: int, bias: bool, rate: float, inverted: bool) -> None: ...
 

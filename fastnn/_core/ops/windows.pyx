@@ -146,7 +146,7 @@ cdef void turn(const Step* step, const Dims* dims, const char* w, char* turned) 
         phase = &dims.phases[f]
         for g in range(dims.groups):
             for t in range(phase.n_taps):
-                step.kernels.transpose(C, O, w + (phase.taps[t] * C * dims.filters + g * O) * itemsize, dims.filters, turned, C)
+                step.kernels.turn_over(C, O, w + (phase.taps[t] * C * dims.filters + g * O) * itemsize, dims.filters, turned, C)
                 turned += O * C * itemsize
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from fastnn import layers
 from fastnn.formats.activations import alpha_of, without
 from fastnn.formats.c.functions import ACTIVATIONS
+from fastnn.formats.c.layout import permute
 from fastnn.formats.c.program import Site, Value
 from fastnn.formats.c.recurrent import gru, lstm, simple_rnn
 from fastnn.layers.activation import DEFAULT_ALPHA, OF_VECTORS
@@ -276,6 +277,7 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.MaxPool1D: pooling,
     layers.MaxPool2D: pooling,
     layers.Multiply: merged("multiply", " * "),
+    layers.Permute: permute,
     layers.PhaseDense: phase_dense,
     layers.Reduce: reduce,
     layers.Reshape: same_numbers,

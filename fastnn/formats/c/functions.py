@@ -7,7 +7,7 @@ network's precision.  ``x`` and ``y`` may be the same array where a function say
 import re
 
 from fastnn.formats.activations import TABLE
-from fastnn.formats.c import images, products
+from fastnn.formats.c import images, layout, products
 
 EMBEDDING = """\
 /* The vectors of `count` indices; 1 if one of them is no whole number from 0 to vocabulary - 1. */
@@ -247,6 +247,7 @@ FUNCTIONS: dict[str, str] = {
     "conv_transpose2d": images.CONV_TRANSPOSE2D,
     "max_pool": images.MAX_POOL,
     "mean_pool": images.MEAN_POOL,
+    "permute": layout.PERMUTE,
     "embedding": EMBEDDING,
     "batch_norm": BATCH_NORM,
     "layer_norm": LAYER_NORM,

@@ -12,6 +12,7 @@ from fastnn import layers
 from fastnn.formats.onnx.write.activations import activation
 from fastnn.formats.onnx.write.graph import Applied, Graph
 from fastnn.formats.onnx.write.images import convolution, global_pooling, pooling, transposed_convolution
+from fastnn.formats.onnx.write.layout import permute
 from fastnn.formats.onnx.write.norms import batch_norm, layer_norm
 from fastnn.formats.onnx.write.phase import phase_coefficients
 from fastnn.formats.onnx.write.recurrent import recurrent
@@ -146,6 +147,7 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.MaxPool1D: pooling,
     layers.MaxPool2D: pooling,
     layers.Multiply: multiply,
+    layers.Permute: permute,
     layers.PhaseDense: phase_dense,
     layers.Reduce: reduced,
     layers.Reshape: lambda graph, applied: graph.rows(applied.inputs[0], applied.output_shape),
