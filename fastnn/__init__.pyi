@@ -128,7 +128,13 @@ def from_keras(
     input_shape: int | tuple[int, ...] | None = None,
     seed: int | None = None,
 ) -> Network: ...
-def from_onnx(model: Any, *, outputs: str | Sequence[str] | None = None, seed: int | None = None) -> Network: ...
+def from_onnx(
+    model: Any,
+    *,
+    outputs: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    max_constant: int = 16_777_216,
+) -> Network: ...
 def from_sklearn(mlp: Any, *, logits: bool = False, seed: int | None = None) -> Sequential: ...
 def from_torch(
     source: Any,

@@ -89,7 +89,7 @@ SIGNATURES = {
     fn.plot_probes: "probes, path",
     fn.plot_importance: "found, path, *, shape, names, most",
     fn.report: "model, path, X, y, *, classes, feature_names, shape, standardizer, history, title, rows, seed, verbose",
-    fn.from_onnx: "model, *, outputs, seed",
+    fn.from_onnx: "model, *, outputs, seed, max_constant",
     fn.from_sklearn: "mlp, *, logits, seed",
     fn.from_torch: "source, *, into, names, input_shape, seed",
     fn.from_keras: "source, *, into, input_shape, seed",
