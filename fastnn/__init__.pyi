@@ -15,6 +15,7 @@ from fastnn import insight as insight
 from fastnn import layers as layers
 from fastnn import losses as losses
 from fastnn import metrics as metrics
+from fastnn import nets as nets
 from fastnn import network as network
 from fastnn import online as online
 from fastnn import optimizers as optimizers

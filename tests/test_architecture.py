@@ -43,6 +43,8 @@ FLOORS = [
      "formats.torch.images", "formats.torch.image_modules", "formats.torch.modules", "formats.torch.convert", "formats.torch.write", "formats.torch", "formats.keras.images", "formats.keras.layers", "formats.keras.functional", "formats.keras.convert", "formats.keras", "formats"],
     # F5: the face
     ["network", "capi"],
+    # architectures that papers describe
+    ["nets"],
     # what draws
     ["plotting.figure", "plotting.curves", "plotting.layers", "plotting.model", "plotting"],
     # F6: leaves, each on its own

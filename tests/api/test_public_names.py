@@ -231,7 +231,7 @@ def test_functions_that_the_stub_types_have_those_parameters():
 
 @pytest.mark.parametrize("name", [
     "callbacks", "data", "diagnostics", "ensemble", "errors", "estimators", "export_c", "formats", "graph", "history", "initializers", "insight",
-    "interchange", "layer_view", "layers", "losses", "metrics", "network", "online", "optimizers", "plotting", "reporting", "schedules", "threads", "training",
+    "interchange", "layer_view", "layers", "losses", "metrics", "nets", "network", "online", "optimizers", "plotting", "reporting", "schedules", "threads", "training",
 ])  # fmt: skip
 def test_modules_are_reached_from_the_top(name):
     assert inspect.ismodule(getattr(fn, name))

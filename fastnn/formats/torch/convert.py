@@ -61,13 +61,14 @@ def from_torch(
     Modules: Sequential, Linear, ReLU, LeakyReLU, ELU, SELU, Sigmoid, Tanh, Softplus, GELU (tanh form), SiLU, Softmax,
     Identity, Dropout, Flatten, Unflatten, BatchNorm1d of vectors, LayerNorm over the last axis, Embedding, and LSTM,
     GRU or RNN as the last one, whose sequence is the output; rows come first, as with ``batch_first=True``.  Of images:
-    Conv2d, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d and AdaptiveMaxPool2d to a size that divides the image, BatchNorm2d,
-    Softmax2d.  PyTorch's images are (B, C, H, W), those of the network (B, H, W, C), and so is ``input_shape``.
+    Conv2d, with ZeroPad2d, ReflectionPad2d or ReplicationPad2d before it, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d and
+    AdaptiveMaxPool2d to a size that divides the image, BatchNorm2d and Softmax2d.  PyTorch's images are (B, C, H, W),
+    those of the network (B, H, W, C), and so is ``input_shape``.
 
     ``weight`` of a Linear is (out, in) there and (in, out) here, of a convolution (out, in, rows, columns) there and
-    (rows, columns, in, out) here.  Where an image was flattened, what reads it has its rows in another order: it is
-    brought into that of (H, W, C), in ``into`` too.  The two biases of LSTM and RNN become their sum,
-    those of a GRU stay apart within the reach of the reset gate.  A momentum m of BatchNorm1d is ``1 - m`` here.
+    (rows, columns, in, out) here.  Where an image was flattened, what reads it has its numbers in another order: it is
+    brought into that of (H, W, C), in ``into`` too.  The two biases of LSTM and RNN become their sum, those of a GRU
+    stay apart within the reach of the reset gate.  A momentum m of BatchNorm is ``1 - m`` here.
 
     Examples
     --------

@@ -67,6 +67,8 @@ def orders(net: Graph) -> dict[str, Shape]:
     found: dict[str, Shape] = {}
     for application in net.applications:
         layer, shape = application.layer, application.output_shape
+        if isinstance(layer, layers.Permute):  # what comes out of it has its axes as the user wants them
+            continue
         if of_images(layer, shape) or any(i in images for i in application.inputs):
             if len(shape) > 1:
                 images.add(application.output)

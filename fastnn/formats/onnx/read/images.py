@@ -106,9 +106,7 @@ def images_of(value: Value, axes: int | None = None) -> Tensor:
     return as_image(value)
 
 
-def windows(
-    operator: Operator, shape: tuple[int, ...], kernel: tuple[int, ...]
-) -> tuple[Any, Any, Any, Sides]:
+def windows(operator: Operator, shape: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[Any, Any, Any, Sides]:
     """Return size, steps and gaps of windows, and the padding around an image of that shape, for each of its axes."""
     size = tuple(map(int, operator.attributes.get("kernel_shape", kernel)))
     ones = [1] * len(size)

@@ -17,15 +17,16 @@ from fastnn.formats.onnx.read.sequences import recurrent
 from fastnn.formats.onnx.read.values import (
     BATCH,
     Value,
-    arranged,
     as_image,
     as_tensor,
+    from_last,
     image,
     reshaped,
     rows,
     squeezed,
     transposed,
     unsqueezed,
+    with_last,
     written,
 )
 from fastnn.layers.activation import DEFAULT_ALPHA
@@ -143,10 +144,7 @@ def of_vectors(name: str) -> Callable[[Operator], list[Value]]:
             return [Value(reshaped(y, value.tensor.shape), value.axes)]
         if together:
             raise Unsupported(f"it is along the axes of {written(value)} from {axis} on, and can be along one or all")
-        others = [place for place in range(1, rank) if place != axis]
-        moved = rows(layer(arranged(value, [*others, axis])))
-        back = [0, *(1 + [*others, axis].index(place) for place in range(1, rank))]
-        return [transposed(moved, tuple(back))]
+        return [from_last(layer(with_last(value, axis)), axis, value)]
 
     return read
 

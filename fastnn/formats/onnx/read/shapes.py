@@ -50,7 +50,7 @@ def transpose(operator: Operator) -> list[Value]:
 
 
 def concat(operator: Operator) -> list[Value]:
-    """Tensors one after the other, along the axis that is the last here, or the first beside the batch."""
+    """Tensors one after the other: along any axis beside the batch, at no cost along the one that is the last here."""
     given = [operator.value(i) for i in range(len(operator.node.input))]
     first, last = given[0], len(given[0].tensor.shape) - 1
     axis = operator.whole("axis", 0) % len(first.axes)
@@ -65,8 +65,11 @@ def concat(operator: Operator) -> list[Value]:
     shapes, rank = [x.shape for x in tensors], len(tensors[0].shape) + 1
     if axis == rank - 1:
         return [rows(Concatenate()(*tensors))]
+    if axis == 0:
+        raise Unsupported("it joins along axis 0, the batch")
     if axis != 1 or any(shape[1:] != shapes[0][1:] for shape in shapes):
-        raise Unsupported(f"it joins along axis {axis} of {rank}, and can along the last or the first beside the batch")
+        joined = Concatenate()(*(values.with_last(value, axis) for value in given))
+        return [values.from_last(joined, axis, first)]
     flat = Concatenate()(*(reshaped(x, (prod(x.shape),)) for x in tensors))
     return [rows(reshaped(flat, (sum(shape[0] for shape in shapes), *shapes[0][1:])))]
 

@@ -82,6 +82,19 @@ def arranged(value: Value, places: Sequence[int]) -> Tensor:
     return reshaped(tensor, shape or (1,))  # one number per row keeps an axis
 
 
+def with_last(value: Value, place: int) -> Tensor:
+    """Return a tensor whose last axis is that one of ONNX, behind the others in their order."""
+    return arranged(value, [*(i for i in range(1, len(value.axes)) if i != place), place])
+
+
+def from_last(tensor: Tensor, place: int, like: Value) -> Value:
+    """Return what ``with_last`` gave, or one like it, with the axes in their places; images as images lie here."""
+    rank = len(like.axes)
+    order = [*(i for i in range(1, rank) if i != place), place]
+    value = Value(tensor, ((BATCH,), *((order.index(i),) for i in range(1, rank))))
+    return image(as_image(value)) if rank > 2 and like.axes == image(like.tensor).axes else value
+
+
 def in_memory(array: np.ndarray, value: Value) -> np.ndarray:
     """Return a constant of ONNX's shape without the batch as the numbers of a row of the tensor lie."""
     order = [i for axis in value.axes for i in axis if i != BATCH]
