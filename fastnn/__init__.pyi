@@ -15,6 +15,7 @@ from fastnn import insight as insight
 from fastnn import layers as layers
 from fastnn import losses as losses
 from fastnn import metrics as metrics
+from fastnn import nets as nets
 from fastnn import network as network
 from fastnn import online as online
 from fastnn import optimizers as optimizers
@@ -128,7 +129,13 @@ def from_keras(
     input_shape: int | tuple[int, ...] | None = None,
     seed: int | None = None,
 ) -> Network: ...
-def from_onnx(model: Any, *, outputs: str | Sequence[str] | None = None, seed: int | None = None) -> Network: ...
+def from_onnx(
+    model: Any,
+    *,
+    outputs: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    max_constant: int = 16_777_216,
+) -> Network: ...
 def from_sklearn(mlp: Any, *, logits: bool = False, seed: int | None = None) -> Sequential: ...
 def from_torch(
     source: Any,

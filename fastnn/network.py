@@ -445,11 +445,12 @@ class Network(Graph):
         -------
         torch.nn.Sequential or OrderedDict of str to torch.Tensor
             A Sequential, in ``eval`` mode and in the network's dtype, whose answers are those of ``predict``, if the
-            layers stand in a row and are Dense, Activation, Dropout, Flatten, Reshape, BatchNorm of vectors, LayerNorm
-            or Embedding (which takes integers there).  Else a state dict: a tensor for each parameter,
-            ``layer.weight`` and so on, matrices turned and gates in PyTorch's order, for ``load_state_dict`` of a
-            module whose parts have the names of the layers.  Layers that PyTorch does not have keep the names of their
-            parameters.  Tensors are copies.
+            layers stand in a row and are Dense, Activation, Dropout, Flatten, Reshape, BatchNorm, LayerNorm, Embedding
+            (which takes integers there), or of images Conv2D and pools whose padding is the same on both sides: it
+            takes images (B, C, H, W), and what reads one that was flattened is turned.  Else a state dict: a tensor for
+            each parameter, ``layer.weight`` and so on, matrices and filters turned and gates in PyTorch's order, for
+            ``load_state_dict`` of a module whose parts have the names of the layers.  Layers that PyTorch does not have
+            keep the names of their parameters.  Tensors are copies.
 
         Raises
         ------

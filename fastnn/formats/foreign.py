@@ -8,8 +8,7 @@ import numpy as np
 from fastnn.formats import gates
 from fastnn.graph.graph import Graph
 from fastnn.graph.layer_view import LayerView
-from fastnn.layers.base import Layer
-from fastnn.layers.dense import Dense
+from fastnn.layers.base import Layer, Shape
 
 Arrays = dict[str, np.ndarray]
 
@@ -21,19 +20,20 @@ class Unsupported(ValueError):
 class Library(NamedTuple):
     """Where a library has the parameters of layers.
 
-    ``names``: what it calls them, by type of layer; ``transposed``: whether matrices are (outputs, inputs) there;
-    ``recurrent``, ``biases``: the names of a recurrent layer's; ``convert``: makes its parameters of those arrays.
+    ``names``: what it calls them, by type of layer; ``arranged``: how an array lies here, by layer, parameter and the
+    image that the layer's input was, if it was one; ``recurrent``, ``biases``: the names of a recurrent layer's;
+    ``convert``: makes its parameters of those arrays.
     """
 
     who: str
     title: str
     names: Mapping[type[Layer], Mapping[str, str]]
-    transposed: bool
+    arranged: Callable[[Layer, str, np.ndarray, Shape | None], np.ndarray]
     recurrent: Sequence[str]
     biases: Sequence[str]
     convert: Callable[[Any, Arrays], Arrays]
 
-    def reading(self, view: LayerView) -> tuple[list[str], Callable[[Arrays], Arrays]]:
+    def reading(self, view: LayerView, order: Shape | None = None) -> tuple[list[str], Callable[[Arrays], Arrays]]:
         """Return the names of a layer's arrays there, and what makes its parameters of them; or raise ValueError."""
         layer: Any = view.spec
         if type(layer) in gates.LAYERS.values():
@@ -42,8 +42,9 @@ class Library(NamedTuple):
         if type(layer) not in self.names:
             raise ValueError(f"{self.who}: expected layers that {self.title} has, got {layer.title} ({view.name})")
         own = {self.names[type(layer)][parameter]: parameter for parameter in view.parameters}
-        turned = self.transposed and isinstance(layer, Dense)
-        return list(own), lambda arrays: {own[name]: array.T if turned else array for name, array in arrays.items()}
+        return list(own), lambda arrays: {
+            own[name]: self.arranged(layer, own[name], array, order) for name, array in arrays.items()
+        }
 
 
 def layers_for(

@@ -23,6 +23,7 @@ NETS = {
     "wide": lambda: fn.Sequential([fn.Dense(300, "relu"), fn.Dense(200, "relu"), fn.Dense(3)], input_shape=4, seed=1),
     "dropout": lambda: fn.Sequential([fn.Dense(8, "relu"), fn.Dropout(0.5), fn.Dense(3)], input_shape=4, seed=1),
     "identity": lambda: fn.Sequential([fn.Activation("identity")], input_shape=4, seed=1),
+    "images": lambda: fn.nets.lenet5(seed=1),
     "residual": lambda: fn.Sequential([fn.Residual([fn.Dense(4, "elu")]), fn.Dense(3)], input_shape=4, seed=1),
 }
 
@@ -41,7 +42,7 @@ def test_it_is_what_numpy_says():
 @pytest.mark.parametrize("name", NETS)
 def test_the_straight_and_the_checked_way_give_the_same_bits(name):
     net = NETS[name]()
-    rows = np.random.default_rng(0).normal(size=(40, 4)).astype(net.dtype)
+    rows = np.random.default_rng(0).normal(size=(40, *net.input_shape)).astype(net.dtype)
     for x in rows:
         straight = net.predict_one(x)
         assert straight.shape == net.output_shape

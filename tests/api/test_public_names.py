@@ -89,7 +89,7 @@ SIGNATURES = {
     fn.plot_probes: "probes, path",
     fn.plot_importance: "found, path, *, shape, names, most",
     fn.report: "model, path, X, y, *, classes, feature_names, shape, standardizer, history, title, rows, seed, verbose",
-    fn.from_onnx: "model, *, outputs, seed",
+    fn.from_onnx: "model, *, outputs, seed, max_constant",
     fn.from_sklearn: "mlp, *, logits, seed",
     fn.from_torch: "source, *, into, names, input_shape, seed",
     fn.from_keras: "source, *, into, input_shape, seed",
@@ -231,7 +231,7 @@ def test_functions_that_the_stub_types_have_those_parameters():
 
 @pytest.mark.parametrize("name", [
     "callbacks", "data", "diagnostics", "ensemble", "errors", "estimators", "export_c", "formats", "graph", "history", "initializers", "insight",
-    "interchange", "layer_view", "layers", "losses", "metrics", "network", "online", "optimizers", "plotting", "reporting", "schedules", "threads", "training",
+    "interchange", "layer_view", "layers", "losses", "metrics", "nets", "network", "online", "optimizers", "plotting", "reporting", "schedules", "threads", "training",
 ])  # fmt: skip
 def test_modules_are_reached_from_the_top(name):
     assert inspect.ismodule(getattr(fn, name))

@@ -112,6 +112,21 @@ def test_rows_of_any_shape_are_flat(consumer):
     assert answer(consumer, model, X, 14).tobytes() == net.predict(X.reshape(6, 7, 3)).tobytes()
 
 
+def test_images_are_flat_rows_too(consumer):
+    """Height, width, channels, one after the other, as they lie in an array (n, H, W, C)."""
+    net = fn.nets.lenet5(seed=0)
+    net.compile("cross_entropy", fn.Adam(1e-3))
+    twin, model, X = copy.deepcopy(net), consumer.Probe(net), rows(6, 784)
+    assert model.sizes[:2] == (784, 10)
+    images = X.reshape(6, 28, 28, 1)
+    assert answer(consumer, model, X, 10).tobytes() == net.predict(images).tobytes()
+    assert answer(consumer, model, X[:1], 10)[0].tobytes() == net.predict_one(images[0]).tobytes()
+    Y = np.eye(10, dtype=np.float32)[:6]
+    status, loss = model.train_step(X, Y)
+    assert (status, loss) == (consumer.STATUS["OK"], twin.train_step(images, Y))
+    assert net.params.tobytes() == twin.params.tobytes()
+
+
 TRAINED = {
     "plain SGD": lambda: (compiled([fn.Dense(16, "relu"), fn.Dense(3)], "squared_error", fn.SGD(0.05)), 12),
     "Adam, float64": lambda: (compiled([fn.Dense(8), fn.Dense(3)], "huber", fn.Adam(0.01), "float64"), 12),

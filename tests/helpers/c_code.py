@@ -12,6 +12,7 @@ import fastnn as fn
 
 WARNINGS = ["-pedantic", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-Wdouble-promotion"]
 C, CPP = shutil.which("gcc") or shutil.which("cc"), shutil.which("g++") or shutil.which("c++")
+SCRATCH = 1 << 16  # numbers that networks are lent
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 needs_compiler = pytest.mark.skipif(C is None or CPP is None, reason="no C and C++ compiler")
 
@@ -51,7 +52,7 @@ def answers(code, name, net, inputs, dtype=None):
     dtype = np.dtype(dtype or net.dtype)
     run = getattr(code, f"{name}_run")
     fails = any(isinstance(layer, fn.Embedding) for layer in net.structure.layers)  # only then it says anything
-    scratch = np.full(1 << 16, np.nan, dtype)  # whatever is in it does not matter
+    scratch = np.full(SCRATCH, np.nan, dtype)  # whatever is in it does not matter
     outputs = [np.full((len(inputs[0]), prod(shape)), np.nan, dtype) for shape in net.output_shapes]
     rows = [np.ascontiguousarray(x.reshape(len(x), -1), dtype) for x in inputs]
     for row in range(len(rows[0])):

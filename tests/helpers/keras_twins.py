@@ -263,3 +263,99 @@ class Bidirectional(Layer):
     def __call__(self, x):
         both = self.ahead.run(x, False), self.back.run(x, True)
         return np.concatenate(both, axis=-1) if self.config["merge_mode"] == "concat" else sum(both)
+
+
+# ---- images ---------------------------------------------------------------------------------------------------------
+
+
+def two(value):
+    return tuple(value) if isinstance(value, tuple | list) else (value, value)
+
+
+def around(shape, kernel, strides, dilation, padding):
+    """Rows and columns before, and how many windows there are: "same" gives ceil(size / stride) of them."""
+    before, after = [], []
+    for n, k, s, d in zip(shape, kernel, strides, dilation, strict=False):
+        total = max((int(np.ceil(n / s)) - 1) * s + (k - 1) * d + 1 - n, 0) if padding == "same" else 0
+        before.append(total // 2)
+        after.append(total - total // 2)
+    return {"before": before, "after": after}
+
+
+class Conv2D(Layer):
+    first = ("filters", "kernel_size")
+    defaults = {  # noqa: RUF012
+        "strides": (1, 1), "padding": "valid", "data_format": "channels_last", "dilation_rate": (1, 1), "groups": 1,
+        "activation": "linear", "use_bias": True,
+    }  # fmt: skip
+
+    def __init__(self, *values, **options):
+        super().__init__(*values, **options)
+        self.config |= {name: two(self.config[name]) for name in ("kernel_size", "strides", "dilation_rate")}
+
+    def build(self, shape):
+        filters = self.config["filters"]
+        kernel = (*self.config["kernel_size"], shape[-1] // self.config["groups"], filters)
+        self.make(kernel, *([(filters,)] if self.config["use_bias"] else []))
+        return self(np.zeros((1, *shape))).shape[1:]
+
+    def __call__(self, x):
+        c = self.config
+        sides = around(x.shape[1:], c["kernel_size"], c["strides"], c["dilation_rate"], c["padding"])
+        y = ref.conv2d(
+            x,
+            self.weights[0].astype(float),
+            0.0,
+            c["strides"],
+            dilation=c["dilation_rate"],
+            groups=c["groups"],
+            **sides,
+        )
+        return ACTIVATIONS[c["activation"]](y + (self.weights[1] if c["use_bias"] else 0))
+
+
+class Pooling2D(Layer):
+    kind = "max"
+    first = ("pool_size",)
+    defaults = {"pool_size": 2, "strides": None, "padding": "valid", "data_format": "channels_last"}  # noqa: RUF012
+
+    def __init__(self, *values, **options):
+        super().__init__(*values, **options)
+        size = two(self.config["pool_size"])
+        self.config |= {"pool_size": size, "strides": two(self.config["strides"] or size)}
+
+    def build(self, shape):
+        return self(np.zeros((1, *shape))).shape[1:]
+
+    def __call__(self, x):
+        c = self.config
+        sides = around(x.shape[1:], c["pool_size"], c["strides"], (1, 1), c["padding"])
+        return ref.pool2d(x, self.kind, c["pool_size"], c["strides"], **sides)
+
+
+class MaxPooling2D(Pooling2D):
+    pass
+
+
+class AveragePooling2D(Pooling2D):
+    kind = "mean"
+
+
+class GlobalPooling2D(Layer):
+    defaults = {"data_format": "channels_last", "keepdims": False}  # noqa: RUF012
+
+    def build(self, shape):
+        return self(np.zeros((1, *shape))).shape[1:]
+
+    function = np.mean
+
+    def __call__(self, x):
+        return type(self).function(x, axis=(1, 2), keepdims=self.config["keepdims"])
+
+
+class GlobalAveragePooling2D(GlobalPooling2D):
+    pass
+
+
+class GlobalMaxPooling2D(GlobalPooling2D):
+    function = np.max

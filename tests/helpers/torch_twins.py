@@ -237,3 +237,98 @@ class GRU(Recurrent):
         r, u = ref.sigmoid(zr + qr), ref.sigmoid(zz + qz)
         h = (1 - u) * np.tanh(zn + r * qn) + u * s[0]
         return np.stack([h, h])
+
+
+# ---- images, channels second ----------------------------------------------------------------------------------------
+
+
+def two(value):
+    return tuple(value) if isinstance(value, tuple | list) else (value, value)
+
+
+def last(x):
+    return np.moveaxis(x, 1, -1)
+
+
+def first(y):
+    return np.moveaxis(y, -1, 1)
+
+
+class Conv2d(Module):
+    def __init__(
+        self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
+        padding_mode="zeros",
+    ):  # fmt: skip
+        super().__init__()
+        self.in_channels, self.out_channels, self.groups, self.padding_mode = (
+            in_channels,
+            out_channels,
+            groups,
+            padding_mode,
+        )
+        self.kernel_size, self.stride, self.dilation = two(kernel_size), two(stride), two(dilation)
+        self.padding = padding if isinstance(padding, str) else two(padding)
+        self.weight = self.parameter("weight", out_channels, in_channels // groups, *self.kernel_size)
+        self.bias = self.parameter("bias", out_channels) if bias else None
+
+    def __call__(self, x):
+        before = after = self.padding
+        if self.padding == "valid":
+            before = after = (0, 0)
+        elif self.padding == "same":
+            totals = [(k - 1) * d for k, d in zip(self.kernel_size, self.dilation, strict=True)]
+            before, after = [t // 2 for t in totals], [t - t // 2 for t in totals]
+        w = self.weight.transpose(2, 3, 1, 0).astype(float)
+        options = {"strides": self.stride, "before": before, "after": after, "mode": self.padding_mode}
+        y = ref.conv2d(last(x), w, 0.0, dilation=self.dilation, groups=self.groups, **options)
+        return first(y + (0 if self.bias is None else self.bias))
+
+
+class Pool2d(Module):
+    """Windows as in PyTorch's documentation: with ceil_mode each begins within the image or the padding before it."""
+
+    kind = "max"
+
+    def __init__(self, kernel_size, stride=None, padding=0, dilation=1, return_indices=False, ceil_mode=False):
+        super().__init__()
+        self.kernel_size, self.stride, self.padding = two(kernel_size), two(stride or kernel_size), two(padding)
+        self.dilation, self.return_indices, self.ceil_mode = dilation, return_indices, ceil_mode
+        self.count_include_pad, self.divisor_override = True, None
+
+    def __call__(self, x):
+        output = []
+        for n, k, s, p in zip(x.shape[2:], self.kernel_size, self.stride, self.padding, strict=True):
+            count = (-(-(n + 2 * p - k) // s) if self.ceil_mode else (n + 2 * p - k) // s) + 1
+            output.append(count - 1 if self.ceil_mode and (count - 1) * s >= n + p else count)
+        options = {"before": self.padding, "output": output, "count_padding": self.count_include_pad}
+        return first(ref.pool2d(last(x), self.kind, self.kernel_size, self.stride, **options))
+
+
+class MaxPool2d(Pool2d):
+    pass
+
+
+class AvgPool2d(Pool2d):
+    kind = "mean"
+
+    def __init__(
+        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+    ):
+        super().__init__(kernel_size, stride, padding, ceil_mode=ceil_mode)
+        self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
+
+
+class AdaptiveAvgPool2d(Module):
+    def __init__(self, output_size):
+        super().__init__()
+        self.output_size = output_size
+
+    def __call__(self, x):
+        rows, columns = two(self.output_size)
+        size = x.shape[2] // rows, x.shape[3] // columns
+        return first(ref.pool2d(last(x), "mean", size, size))
+
+
+class BatchNorm2d(BatchNorm1d):
+    def __call__(self, x):
+        return first(super().__call__(last(x)))

@@ -12,7 +12,7 @@ from fastnn.formats.keras.functional import graph_of
 from fastnn.formats.keras.layers import layers_of
 from fastnn.graph.graph import Graph
 from fastnn.graph.structure import chain, trace
-from fastnn.layers import BatchNorm, Dense, DropConnect, Embedding, LayerNorm, Scale
+from fastnn.layers import BatchNorm, Conv2D, Dense, DropConnect, Embedding, LayerNorm, Scale
 
 
 def from_keras(
@@ -54,6 +54,7 @@ def from_keras(
     Layers: Dense, Activation, ReLU, LeakyReLU, ELU, Softmax, Dropout, Flatten, Reshape, Rescaling by numbers,
     BatchNormalization, LayerNormalization, Embedding, LSTM, GRU (``reset_after``), SimpleRNN, Bidirectional,
     TimeDistributed around what acts along the last axis, GlobalAveragePooling1D, GlobalMaxPooling1D, nested Sequential;
+    of images with the channels last Conv2D, MaxPooling2D, AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D;
     Masking, or an Embedding with ``mask_zero``, right before a recurrent layer that gives its last step; in functional
     models also Add, Subtract, Multiply, Average and Concatenate.  Activations: linear, relu, relu6, sigmoid, tanh, elu,
     selu, softplus, gelu, silu, leaky_relu, softmax, log_softmax.  A Rescaling becomes a Scale, and Scale layers of
@@ -151,8 +152,15 @@ DENSE = {"weight": "kernel", "bias": "bias"}
 KERAS = Library(
     "from_keras",
     "Keras",
-    {BatchNorm: NORM, Dense: DENSE, DropConnect: DENSE, Embedding: {"weight": "embeddings"}, LayerNorm: NORM},
-    transposed=False,
+    {
+        BatchNorm: NORM,
+        Conv2D: DENSE,
+        Dense: DENSE,
+        DropConnect: DENSE,
+        Embedding: {"weight": "embeddings"},
+        LayerNorm: NORM,
+    },
+    arranged=lambda layer, name, array, order: array,  # as here: channels last, matrices (inputs, outputs)
     recurrent=("kernel", "recurrent_kernel"),
     biases=("bias",),
     convert=recurrent,

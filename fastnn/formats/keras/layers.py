@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from math import prod
 from typing import Any
 
 from fastnn import layers
 from fastnn.formats.activations import TABLE
 from fastnn.formats.foreign import Unsupported, layers_for
+from fastnn.formats.keras import images
 from fastnn.initializers import Constant
 from fastnn.layers.base import Layer, Shape, as_shape
 
@@ -135,6 +137,12 @@ def dense(config: Config, shape: Shape) -> list[Layer]:
     """Dense."""
     found = activation(config)
     return [layers.Dense(config["units"], found[0] if found else None, bias=config["use_bias"])]
+
+
+def convolution(config: Config, shape: Shape) -> list[Layer]:
+    """Conv2D."""
+    found = activation(config)
+    return images.convolution(config, shape, found[0] if found else None)
 
 
 def dropout(config: Config, shape: Shape) -> list[Layer]:
@@ -272,18 +280,23 @@ def masked(title: str, made: list[Layer], mask_value: float) -> Layer:
 RECURRENT = {"GRU": recurrent(layers.GRU), "LSTM": recurrent(layers.LSTM), "SimpleRNN": recurrent(layers.SimpleRNN)}
 LAYERS: dict[str, Callable[[Config, Shape], list[Layer]]] = {
     "Activation": lambda config, shape: activation(config),
+    "AveragePooling2D": partial(images.pooling, layers.AvgPool2D),
     "BatchNormalization": batch_norm,
     "Bidirectional": bidirectional,
+    "Conv2D": convolution,
     "Dense": dense,
     "Dropout": dropout,
     "ELU": lambda config, shape: [layers.Activation("elu", alpha=float(config["alpha"]))],
     "Embedding": embedding,
     "Flatten": lambda config, shape: [layers.Flatten()],
     "GlobalAveragePooling1D": pooling("mean"),
+    "GlobalAveragePooling2D": partial(images.global_pooling, layers.GlobalAvgPool2D),
     "GlobalMaxPooling1D": pooling("max"),
+    "GlobalMaxPooling2D": partial(images.global_pooling, layers.GlobalMaxPool2D),
     "LayerNormalization": layer_norm,
     "LeakyReLU": leaky_relu,
     "Masking": lambda config, shape: [],  # goes into the layer after it
+    "MaxPooling2D": partial(images.pooling, layers.MaxPool2D),
     "ReLU": relu,
     "Rescaling": rescaling,
     "Reshape": reshape,

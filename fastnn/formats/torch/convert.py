@@ -7,11 +7,13 @@ from typing import Any
 from fastnn.formats import gates
 from fastnn.formats.arrays import as_array, assign, common_dtype
 from fastnn.formats.foreign import Arrays, Library, check_into
+from fastnn.formats.torch.images import from_there, orders
 from fastnn.formats.torch.modules import layers_of
 from fastnn.graph.graph import Graph
 from fastnn.graph.layer_view import LayerView
 from fastnn.graph.structure import chain
-from fastnn.layers import BatchNorm, Dense, DropConnect, Embedding, LayerNorm
+from fastnn.layers import BatchNorm, Conv2D, Dense, DropConnect, Embedding, LayerNorm
+from fastnn.layers.base import Shape
 
 RECURRENT = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)(_l\d+(?:_reverse)?)")
 
@@ -58,10 +60,15 @@ def from_torch(
     -----
     Modules: Sequential, Linear, ReLU, LeakyReLU, ELU, SELU, Sigmoid, Tanh, Softplus, GELU (tanh form), SiLU, Softmax,
     Identity, Dropout, Flatten, Unflatten, BatchNorm1d of vectors, LayerNorm over the last axis, Embedding, and LSTM,
-    GRU or RNN as the last one, whose sequence is the output; rows come first, as with ``batch_first=True``.
+    GRU or RNN as the last one, whose sequence is the output; rows come first, as with ``batch_first=True``.  Of images:
+    Conv2d, with ZeroPad2d, ReflectionPad2d or ReplicationPad2d before it, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d and
+    AdaptiveMaxPool2d to a size that divides the image, BatchNorm2d and Softmax2d.  PyTorch's images are (B, C, H, W),
+    those of the network (B, H, W, C), and so is ``input_shape``.
 
-    ``weight`` of a Linear is (out, in) there and (in, out) here.  The two biases of LSTM and RNN become their sum,
-    those of a GRU stay apart within the reach of the reset gate.  A momentum m of BatchNorm1d is ``1 - m`` here.
+    ``weight`` of a Linear is (out, in) there and (in, out) here, of a convolution (out, in, rows, columns) there and
+    (rows, columns, in, out) here.  Where an image was flattened, what reads it has its numbers in another order: it is
+    brought into that of (H, W, C), in ``into`` too.  The two biases of LSTM and RNN become their sum, those of a GRU
+    stay apart within the reach of the reset gate.  A momentum m of BatchNorm is ``1 - m`` here.
 
     Examples
     --------
@@ -121,15 +128,16 @@ def load_state(net: Graph, groups: dict[str, Arrays], names: Mapping[str, str] |
             f"{', '.join(views)[:200]}, got {dict(names)!r:.200}"
         )
     values: Arrays = {}
+    images = orders(net)
     for prefix, layer in names.items():
-        for name, array in parameters_of(views[layer], prefix, groups[prefix]).items():
+        for name, array in parameters_of(views[layer], prefix, groups[prefix], images.get(layer)).items():
             values[f"{layer}.{name}"] = array
     assign("from_torch", net, values)
 
 
-def parameters_of(view: LayerView, prefix: str, arrays: Arrays) -> Arrays:
+def parameters_of(view: LayerView, prefix: str, arrays: Arrays, order: Shape | None) -> Arrays:
     """Return the parameters of one layer from one module's arrays; raises ValueError if they are of another kind."""
-    expected, convert = TORCH.reading(view)
+    expected, convert = TORCH.reading(view, order)
     if set(arrays) != set(expected):
         raise ValueError(
             f"from_torch: expected {', '.join(expected)} for {type(view.spec).__name__} {view.name!r}, got "
@@ -167,8 +175,8 @@ DENSE = {"weight": "weight", "bias": "bias"}
 TORCH = Library(
     "from_torch",
     "PyTorch",
-    {BatchNorm: NORM, Dense: DENSE, DropConnect: DENSE, Embedding: DENSE, LayerNorm: NORM},
-    transposed=True,
+    {BatchNorm: NORM, Conv2D: DENSE, Dense: DENSE, DropConnect: DENSE, Embedding: DENSE, LayerNorm: NORM},
+    arranged=from_there,
     recurrent=("weight_ih", "weight_hh"),
     biases=("bias_ih", "bias_hh"),
     convert=recurrent,

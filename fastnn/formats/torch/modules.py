@@ -1,6 +1,6 @@
 """Which module of PyTorch becomes which layers: a table by the name of its class."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from math import prod
 from typing import Any
 
@@ -11,9 +11,20 @@ from fastnn.formats import gates
 from fastnn.formats.activations import TABLE
 from fastnn.formats.arrays import as_array
 from fastnn.formats.foreign import Unsupported, layers_for
+from fastnn.formats.torch.image_modules import (
+    PADDING_MODES,
+    Convert,
+    adaptive_pooling,
+    around,
+    convolution,
+    flatten_images,
+    lone_padding,
+    of_other_axes,
+    padded_convolution,
+    pooling,
+    softmax_of_channels,
+)
 from fastnn.layers.base import Layer, Shape, as_shape
-
-Convert = Callable[[Any, Shape], list[Layer]]
 
 
 def layers_of(module: Any, input_shape: int | Shape | None) -> tuple[list[Layer], Shape, dict[str, Any]]:
@@ -28,6 +39,7 @@ def layers_of(module: Any, input_shape: int | Shape | None) -> tuple[list[Layer]
     found: list[Layer] = []
     made: dict[int, list[Layer]] = {}  # the same module twice is the same layers twice
     state: dict[str, Any] = {}
+    images = amid_images([leaf for _, leaf in leaves])
     for place, (name, leaf) in enumerate(leaves):
         kind = type(leaf).__name__
         if kind in gates.LAYERS and place < len(leaves) - 1:
@@ -36,7 +48,12 @@ def layers_of(module: Any, input_shape: int | Shape | None) -> tuple[list[Layer]
                 "then from_torch(state_dict, into=net)"
             )
         if id(leaf) not in made:
-            made[id(leaf)] = layers_for("from_torch", f"module {name!r}", kind, MODULES, leaf, x.shape)
+            table = {**MODULES, **(AMID_IMAGES if images[place] else {})}
+            if before := around(leaves, place - 1):
+                table["Conv2d"] = padded_convolution(before)
+            if around(leaves, place):
+                table[kind] = lambda module, shape: []
+            made[id(leaf)] = layers_for("from_torch", f"module {name!r}", kind, table, leaf, x.shape)
             if kind not in ACTIVATIONS:  # whose numbers are no weights here
                 state |= {f"{place}.{key}": value for key, value in leaf.state_dict().items()}
         for layer in made[id(leaf)]:
@@ -76,7 +93,29 @@ def first_shape(leaves: list[tuple[str, Any]]) -> Shape:
             return (int(np.ravel(getattr(leaf, SIZES[kind]))[0]),)
         if kind not in ("Identity", "Dropout", *ACTIVATIONS):
             break
-    raise ValueError("from_torch: expected input_shape, the shape of one row, which the first module does not say")
+    raise ValueError(
+        "from_torch: expected input_shape, the shape of one row, which the first module does not say: of images (H, W, "
+        "C), the channels last"
+    )
+
+
+def amid_images(modules: list[Any]) -> list[bool]:
+    """Return for each module whether images, or sequences with the channels second, go into it or come out of it.
+
+    They do between Unflatten and Flatten where any module there is made for them.
+    """
+    found: list[bool] = []
+    part: list[str] = []
+    for place, module in enumerate(modules):
+        kind = type(module).__name__
+        if kind == "Unflatten":
+            found += [any(one in OF_IMAGES for one in part)] * len(part)
+            part = []
+        part.append(kind)
+        if kind == "Flatten" or place == len(modules) - 1:
+            found += [any(one in OF_IMAGES for one in part)] * len(part)
+            part = []
+    return found
 
 
 def function(name: str) -> Convert:
@@ -189,6 +228,39 @@ def recurrent(module: Any, shape: Shape) -> list[Layer]:
     return found
 
 
+# ---- images: (C, H, W) there, (H, W, C) here ------------------------------------------------------------------------
+
+
+def image_norm(module: Any, shape: Shape) -> list[Layer]:
+    """BatchNorm2d, or BatchNorm1d of sequences: the channels are the last axis here."""
+    return batch_norm(module, shape[-1:])
+
+
+def unflatten_images(module: Any, shape: Shape) -> list[Layer]:
+    """Unflatten to images: to (C, H, W), and the channels last."""
+    (layer,) = unflatten(module, shape)
+    rank = len(layer.build((shape,)).output_shape)
+    return [layer, layers.Permute((*range(1, rank), 0))]
+
+
+AMID_IMAGES: dict[str, Convert] = {
+    "BatchNorm1d": image_norm,
+    "Flatten": flatten_images,
+    "LogSoftmax": softmax_of_channels("log_softmax"),
+    "Softmax": softmax_of_channels("softmax"),
+    "Unflatten": unflatten_images,
+    **dict.fromkeys(("Embedding", "LayerNorm", "Linear", *gates.LAYERS), of_other_axes),
+}
+OF_IMAGES: dict[str, Convert] = {
+    "AdaptiveAvgPool2d": adaptive_pooling,
+    "AdaptiveMaxPool2d": adaptive_pooling,
+    "AvgPool2d": pooling,
+    "BatchNorm2d": image_norm,
+    "Conv2d": convolution,
+    "MaxPool2d": pooling,
+    "Softmax2d": function("softmax"),
+    **dict.fromkeys(PADDING_MODES, lone_padding),
+}
 SIZES = {"Linear": "in_features", "BatchNorm1d": "num_features", "LayerNorm": "normalized_shape"}
 ACTIVATIONS: dict[str, Convert] = {
     **{row.torch: function(name) for name, row in TABLE.items() if row.torch},
@@ -212,5 +284,6 @@ MODULES: dict[str, Convert] = {
     "LayerNorm": layer_norm,
     "Linear": lambda module, shape: [layers.Dense(module.out_features, bias=module.bias is not None)],
     "Unflatten": unflatten,
+    **OF_IMAGES,
     **dict.fromkeys(gates.LAYERS, recurrent),
 }

@@ -10,9 +10,11 @@ from fastnn import layers
 from fastnn.formats import gates
 from fastnn.formats.activations import alpha_of
 from fastnn.formats.torch.convert import TORCH
+from fastnn.formats.torch.images import from_here, of_images, orders
 from fastnn.graph.graph import Graph
 from fastnn.graph.layer_view import LayerView
-from fastnn.layers.base import Layer
+from fastnn.layers.base import Layer, Shape
+from fastnn.layers.images import padding_of, pair
 
 BEYOND = 100.0  # threshold of Softplus, above which PyTorch takes the identity: the same in float64
 
@@ -45,6 +47,7 @@ def modules_of(nn: Any, net: Graph) -> "OrderedDict[str, Any] | None":
     if not in_a_row or len(structure.input_shapes) != 1 or structure.outputs != (len(structure.nodes),):
         return None
     views = {id(view.spec): view for view in net.layers}
+    images = amid_images(net)
     modules: OrderedDict[str, Any] = OrderedDict()
     made: dict[int, list[tuple[str, Any]]] = {}  # the same layer twice is the same module twice
     for place, application in enumerate(net.applications):
@@ -52,7 +55,8 @@ def modules_of(nn: Any, net: Graph) -> "OrderedDict[str, Any] | None":
         if type(layer) not in MODULES:
             return None
         if not again:
-            parts = MODULES[type(layer)](nn, layer, views[id(layer)])
+            convert = AMID_IMAGES.get(type(layer), MODULES[type(layer)]) if images[place] else MODULES[type(layer)]
+            parts = convert(nn, layer, views[id(layer)])
             if parts is None:
                 return None
             made[id(layer)] = parts
@@ -115,11 +119,57 @@ def reshape(nn: Any, layer: Any, view: LayerView) -> Parts:
 
 
 def batch_norm(nn: Any, layer: Any, view: LayerView) -> Parts:
-    """BatchNorm1d of vectors: of sequences it has the channels second."""
-    if len(view.output_shape) != 1:
+    """BatchNorm1d of vectors, BatchNorm2d of images: of sequences it has the channels second."""
+    kind = {1: "BatchNorm1d", 3: "BatchNorm2d"}.get(len(view.output_shape))
+    if kind is None:
         return None
     affine = layer.scale or layer.shift
-    return [("", nn.BatchNorm1d(view.output_shape[-1], layer.epsilon, 1 - layer.momentum, affine=affine))]
+    return [("", getattr(nn, kind)(view.output_shape[-1], layer.epsilon, 1 - layer.momentum, affine=affine))]
+
+
+def convolution(nn: Any, layer: Any, view: LayerView) -> Parts:
+    """Conv2d, after a padding where that is not the same on both sides, and the activation after it."""
+    g = layer.geometry(view.input_shapes[0])
+    parts, padding = [], g.before
+    if g.before != g.after:
+        kind = {"zeros": "ZeroPad2d", "reflect": "ReflectionPad2d", "replicate": "ReplicationPad2d"}[g.mode]
+        around = (g.before[1], g.after[1], g.before[0], g.after[0])  # the columns first
+        parts, padding = [("_padding", getattr(nn, kind)(around))], (0, 0)
+    options = {"stride": g.strides, "padding": padding, "dilation": g.dilation, "groups": g.groups, "bias": layer.bias}
+    mode = g.mode if any(padding) else "zeros"
+    parts.append(("", nn.Conv2d(g.channels, g.filters, g.kernel, padding_mode=mode, **options)))
+    if layer.activation_layer is None:
+        return parts
+    module = image_activation(nn, layer.activation_layer)
+    return None if module is None else [*parts, ("_activation", module)]
+
+
+def image_activation(nn: Any, layer: Layer) -> Any | None:
+    """Return the module of an activation of images, or None: what it does along the last axis, it does to channels."""
+    module = activation(nn, layer)
+    if module is not None and hasattr(module, "dim"):
+        module.dim = 1
+    return module
+
+
+def pooling(nn: Any, layer: Any, view: LayerView) -> Parts:
+    """MaxPool2d or AvgPool2d, whose padding is the same on both sides."""
+    height, width, _ = view.input_shapes[0]
+    kernel = pair(layer.title, "pool_size", layer.pool_size)
+    strides = kernel if layer.strides is None else pair(layer.title, "strides", layer.strides)
+    before, after = padding_of(layer, (height, width), kernel, strides)
+    if before != after or any(2 * p > k for p, k in zip(before, kernel, strict=True)):
+        return None
+    if isinstance(layer, layers.MaxPool2D):
+        return [("", nn.MaxPool2d(kernel, strides, before, ceil_mode=layer.ceil_mode))]
+    counted = layer.count_padding
+    return [("", nn.AvgPool2d(kernel, strides, before, ceil_mode=layer.ceil_mode, count_include_pad=counted))]
+
+
+def global_pooling(nn: Any, layer: Any, view: LayerView) -> Parts:
+    """AdaptiveAvgPool2d or AdaptiveMaxPool2d to one pixel, and its channels as a vector."""
+    kind = nn.AdaptiveMaxPool2d if isinstance(layer, layers.GlobalMaxPool2D) else nn.AdaptiveAvgPool2d
+    return [("", kind(1)), ("_flat", nn.Flatten())]
 
 
 def layer_norm(nn: Any, layer: Any, view: LayerView) -> Parts:
@@ -135,21 +185,62 @@ def embedding(nn: Any, layer: Any, view: LayerView) -> Parts:
 
 MODULES: dict[type[Layer], Callable[[Any, Any, LayerView], Parts]] = {
     layers.Activation: alone,
+    layers.AvgPool2D: pooling,
     layers.BatchNorm: batch_norm,
+    layers.Conv2D: convolution,
     layers.Dense: dense,
     layers.Dropout: dropout,
     layers.Embedding: embedding,
     layers.Flatten: lambda nn, layer, view: [("", nn.Flatten())],
+    layers.GlobalAvgPool2D: global_pooling,
+    layers.GlobalMaxPool2D: global_pooling,
     layers.LayerNorm: layer_norm,
+    layers.MaxPool2D: pooling,
     layers.Reshape: reshape,
 }
+
+
+def image_alone(nn: Any, layer: Layer, view: LayerView) -> Parts:
+    """An activation of images that is a layer."""
+    module = image_activation(nn, layer)
+    return None if module is None else [("", module)]
+
+
+def without_twin(nn: Any, layer: Layer, view: LayerView) -> Parts:
+    """None: along the last axis there is the width of images, here the channels."""
+    return None
+
+
+AMID_IMAGES: dict[type[Layer], Callable[[Any, Any, LayerView], Parts]] = {
+    layers.Activation: image_alone,
+    **dict.fromkeys((layers.Dense, layers.Embedding, layers.LayerNorm, layers.Reshape), without_twin),
+}
+
+
+def amid_images(net: Graph) -> list[bool]:
+    """Return for each application, of layers in a row, whether it reads images: PyTorch has their channels second.
+
+    Up to where they become vectors: from a layer of images on, and before it as far as the input.
+    """
+    applications = net.applications
+    found = [False] * len(applications)
+    start = 0
+    for place, application in enumerate(applications):
+        if len(application.input_shapes[0]) == 1:
+            start = place + 1
+        elif of_images(application.layer, application.input_shapes[0]):
+            found[start : place + 1] = [True] * (place + 1 - start)
+        elif place and found[place - 1]:
+            found[place] = True
+    return found
 
 
 def arrays_of(net: Graph, made: bool = False) -> dict[str, np.ndarray]:
     """Return the parameters as PyTorch has them, by ``layer.parameter``; ``made``: for modules that have them all."""
     result: dict[str, np.ndarray] = {}
+    images = orders(net)
     for view in net.layers:
-        arrays = arrays_of_layer(view)
+        arrays = arrays_of_layer(view, images.get(view.name))
         if made and isinstance(view.spec, layers.BatchNorm | layers.LayerNorm) and (view.spec.scale or view.spec.shift):
             arrays.setdefault("weight", np.ones(view.output_shape[-1], net.dtype))
             if isinstance(view.spec, layers.BatchNorm):
@@ -158,7 +249,7 @@ def arrays_of(net: Graph, made: bool = False) -> dict[str, np.ndarray]:
     return result
 
 
-def arrays_of_layer(view: LayerView) -> dict[str, np.ndarray]:
+def arrays_of_layer(view: LayerView, order: Shape | None) -> dict[str, np.ndarray]:
     """Return the parameters of one layer by PyTorch's names; layers that it does not have keep theirs."""
     layer: Any = view.spec
     if type(layer) in gates.LAYERS.values():
@@ -167,8 +258,7 @@ def arrays_of_layer(view: LayerView) -> dict[str, np.ndarray]:
     names = TORCH.names.get(type(layer), {})
     found = {}
     for name, array in view.parameters.items():
-        turned = isinstance(layer, layers.Dense)
-        value = array.T if turned and name == "weight" else array
+        value = from_here(layer, name, array, order)
         if isinstance(layer, layers.Embedding) and layer.padding_index is not None:
             value = array.copy()
             value[layer.padding_index] = 0

@@ -7,7 +7,17 @@ import numpy as np
 from fastnn import layers
 from fastnn.formats.foreign import Unsupported
 from fastnn.formats.onnx.read.reader import Operator
-from fastnn.formats.onnx.read.values import Value, as_tensor, reshaped, rows, written
+from fastnn.formats.onnx.read.values import (
+    BATCH,
+    Value,
+    as_image,
+    as_tensor,
+    image,
+    in_memory,
+    reshaped,
+    rows,
+    written,
+)
 from fastnn.layers.base import Tensor
 
 FAR = 1e30  # a bound beyond it is none
@@ -21,19 +31,22 @@ def scaled(operator: Operator, value: Value, scale: np.ndarray | None, shift: np
         width = value.tensor.shape[-1]
         full = {name: np.broadcast_to(array.reshape(-1), (width,)) for name, array in given.items()}
         return Value(operator.apply(layer, value.tensor, **full), value.axes)
-    x = as_tensor(value)
+    if value.axes[0] != (BATCH,):
+        value = rows(as_tensor(value))
+    shape, x = value.shape[1:], value.tensor
     for array in given.values():
-        if array.size > prod(x.shape) or array.ndim > len(x.shape) + 1:
+        if array.size > prod(shape) or array.ndim > len(shape) + 1:
             raise Unsupported(f"its constant of shape {array.shape} has more numbers than {written(value)}")
-        if array.ndim == len(x.shape) + 1 and array.shape[0] != 1:
+        if array.ndim == len(shape) + 1 and array.shape[0] != 1:
             raise Unsupported(f"its constant of shape {array.shape} differs from row to row")
-    full = {name: np.broadcast_to(array, (1, *x.shape))[0] for name, array in given.items()}
-    if all(array.size in (1, x.shape[-1]) and array.shape[-1:] == x.shape[-1:] for array in given.values()):
-        return rows(
-            operator.apply(layer, x, **{name: array.reshape(-1, x.shape[-1])[0] for name, array in full.items()})
-        )
-    flat = operator.apply(layer, reshaped(x, (prod(x.shape),)), **{name: array.ravel() for name, array in full.items()})
-    return rows(reshaped(flat, x.shape))
+    full = {
+        name: in_memory(np.broadcast_to(array, (1, *shape))[0], value).reshape(-1, x.shape[-1])
+        for name, array in given.items()
+    }
+    if all((array == array[0]).all() for array in full.values()):  # one number for each channel
+        return Value(operator.apply(layer, x, **{name: array[0] for name, array in full.items()}), value.axes)
+    flat = operator.apply(layer, reshaped(x, (prod(shape),)), **{name: array.ravel() for name, array in full.items()})
+    return Value(reshaped(flat, x.shape), value.axes)
 
 
 def times(operator: Operator, tensor: Tensor, factor: float) -> Tensor:
@@ -60,13 +73,14 @@ def elementwise(operator: Operator) -> list[Value]:
 
 def of_two(operator: Operator) -> list[Value]:
     """The product or the difference of two tensors of one shape."""
-    x, y = operator.tensor(0), operator.tensor(1)
+    first, second = alike([operator.value(0), operator.value(1)])
+    x, y, axes = first.tensor, second.tensor, first.axes
     if x.shape != y.shape:
         raise Unsupported(f"its inputs have the shapes {x.shape} and {y.shape} beside the batch, which must be one")
     if operator.kind == "Mul":
-        return [rows(layers.Multiply()(x, y))]
+        return [Value(layers.Multiply()(x, y), axes)]
     if operator.kind == "Sub":
-        return [rows(layers.Add()(x, times(operator, y, -1.0)))]
+        return [Value(layers.Add()(x, times(operator, y, -1.0)), axes)]
     raise Unsupported("it divides by what is not a constant")
 
 
@@ -78,9 +92,19 @@ def add(operator: Operator) -> list[Value]:
     values = [operator.value(i) for i in places]
     if len(values) == 1:
         return values
-    if all(value.axes == values[0].axes and value.tensor.shape == values[0].tensor.shape for value in values):
-        return [Value(layers.Add()(*(value.tensor for value in values)), values[0].axes)]
-    return [rows(layers.Add()(*(as_tensor(value) for value in values)))]
+    values = alike(values)
+    return [Value(layers.Add()(*(value.tensor for value in values)), values[0].axes)]
+
+
+def alike(values: list[Value]) -> list[Value]:
+    """Return values whose axes lie alike: as they are, as images if one of them is one, or as rows."""
+    first = values[0]
+    if all(value.axes == first.axes and value.tensor.shape == first.tensor.shape for value in values):
+        return values
+    shapes = {value.shape for value in values}
+    if len(shapes) == 1 and len(first.axes) > 2 and any(value.axes == image(value.tensor).axes for value in values):
+        return [image(as_image(value)) for value in values]
+    return [rows(as_tensor(value)) for value in values]
 
 
 def negated(operator: Operator) -> list[Value]:

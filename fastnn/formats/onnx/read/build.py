@@ -12,10 +12,10 @@ from fastnn.graph.graph import Graph
 from fastnn.graph.structure import trace
 
 
-def read_graph(model: Any, outputs: list[str], seed: int | None) -> Any:
+def read_graph(model: Any, outputs: list[str], seed: int | None, limit: int) -> Any:
     """Return the network that the nodes amount to, a Sequential if its layers stand in a row."""
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
-    reader = Reader(model.graph, outputs, OPERATORS, opset)
+    reader = Reader(model.graph, outputs, OPERATORS, opset, limit)
     if opset < 9:
         raise ValueError(
             f"from_onnx: expected an opset of at least 9, got {opset}; convert it with onnx.version_converter"

@@ -6,10 +6,17 @@ from typing import Any
 
 from fastnn._spec import require_count
 from fastnn.errors import ModelFormatError
+from fastnn.formats.onnx.read.constants import LIMIT
 from fastnn.formats.onnx.write.export import import_onnx
 
 
-def from_onnx(model: Any, *, outputs: str | Sequence[str] | None = None, seed: int | None = None) -> Any:
+def from_onnx(
+    model: Any,
+    *,
+    outputs: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    max_constant: int = LIMIT,
+) -> Any:
     """Return the network that an ONNX model is.
 
     Parameters
@@ -21,6 +28,9 @@ def from_onnx(model: Any, *, outputs: str | Sequence[str] | None = None, seed: i
         not read.  If not given, all outputs of the model.
     seed : int, optional
         Of the network, for what is random in training that follows.
+    max_constant : int
+        Numbers that a constant may have which the graph makes of a shape (ConstantOfShape, Expand) or calculates: a
+        small file can ask for any amount of memory.  Constants that the file holds are not bounded.
 
     Returns
     -------
@@ -44,11 +54,16 @@ def from_onnx(model: Any, *, outputs: str | Sequence[str] | None = None, seed: i
     Known are Gemm, MatMul with a constant, Add, Sub, Mul and Sum of tensors and constants, Div by constants, Neg, Abs,
     Pow with a whole number, Clip, Min and Max with a number; the activations Relu, LeakyRelu, PRelu, Elu, Celu, Selu,
     Sigmoid, HardSigmoid, HardSwish, Tanh, Softplus, Mish, Gelu, Softmax and LogSoftmax; ReduceMean, ReduceMax,
-    ReduceSum and global pooling; Flatten, Reshape, Transpose, Squeeze, Unsqueeze, Concat, Slice, Split, Gather,
-    Identity, Cast, Dropout, BatchNormalization, LayerNormalization, LSTM, GRU and RNN in one or both directions, and
+    ReduceSum and global pooling; Conv, MaxPool and AveragePool of images, Pad before Conv; Flatten, Reshape, Transpose,
+    Squeeze, Unsqueeze, Concat, Slice, Split, Gather, Identity, Cast, Dropout, BatchNormalization, LayerNormalization,
+    LSTM, GRU and RNN in one or both directions, and
     constants however they are put together.  gelu, silu, softplus and the normalisation of rows are found too where
     elementary nodes write them out.  The first axis of every input is the batch, the sizes of the others must be known.
     An answer of one number per row, (batch,), becomes (batch, 1).
+
+    ONNX has images as (batch, C, H, W), a network here as (batch, H, W, C): an input that an operator on images reads
+    has its channels last in the network, and so has an output that is an image.  Between them weights are turned, those
+    of a product behind a Flatten too, and images only where that cannot do.
 
     Of ai.onnx.ml: Scaler, LinearRegressor, LinearClassifier, Normalizer behind a softmax, and ZipMap, which leaves the
     probabilities an array.  Outputs that are labels (ArgMax, LabelEncoder) are left out where the probabilities are an
@@ -69,6 +84,7 @@ def from_onnx(model: Any, *, outputs: str | Sequence[str] | None = None, seed: i
 
     if seed is not None:
         require_count("from_onnx", "seed", seed, low=0)
+    require_count("from_onnx", "max_constant", max_constant)
     model = read_model(model)
     wanted = [outputs] if isinstance(outputs, str) else outputs
     if wanted is None:
@@ -76,7 +92,7 @@ def from_onnx(model: Any, *, outputs: str | Sequence[str] | None = None, seed: i
         if net is not None:
             return net
         wanted = answers_of(model.graph)
-    net = read_graph(model, list(wanted), seed)
+    net = read_graph(model, list(wanted), seed, max_constant)
     if (classes := classes_in(model.graph)) is not None:
         net.metadata = {"classes": classes}
     return net

@@ -4,22 +4,29 @@ A new operator has one function here.  It gives one value per output, or raises 
 """
 
 from collections.abc import Callable
+from math import prod
 
 import numpy as np
 
 from fastnn import layers
 from fastnn.formats.activations import BY_ONNX
 from fastnn.formats.foreign import Unsupported
-from fastnn.formats.onnx.read import arithmetic, reductions, shapes, tables
+from fastnn.formats.onnx.read import arithmetic, images, reductions, shapes, tables
 from fastnn.formats.onnx.read.reader import Operator
 from fastnn.formats.onnx.read.sequences import recurrent
 from fastnn.formats.onnx.read.values import (
+    BATCH,
     Value,
+    as_image,
     as_tensor,
+    from_last,
+    image,
+    reshaped,
     rows,
     squeezed,
     transposed,
     unsqueezed,
+    with_last,
     written,
 )
 from fastnn.layers.activation import DEFAULT_ALPHA
@@ -30,14 +37,26 @@ from fastnn.layers.base import Tensor
 
 def gemm(operator: Operator) -> list[Value]:
     """``alpha A B + beta C`` with constant B and C."""
-    value = operator.value(0)
-    x = as_tensor(transposed(value, (1, 0)) if operator.whole("transA", 0) else value)
+    value = transposed(operator.value(0), (1, 0)) if operator.whole("transA", 0) else operator.value(0)
     weight = operator.constant(1).T if operator.whole("transB", 0) else operator.constant(1)
-    weight = weight * weight.dtype.type(operator.attributes.get("alpha", 1.0))
+    x, weight = flat(value, weight)
+    if (alpha := operator.attributes.get("alpha", 1.0)) != 1:
+        weight = weight * weight.dtype.type(alpha)
     if not operator.has(2):
         return [rows(operator.apply(layers.Dense(weight.shape[1], bias=False), x, weight=weight))]
     bias = operator.constant(2) * weight.dtype.type(operator.attributes.get("beta", 1.0))
     return [rows(dense(operator, x, weight, bias))]
+
+
+def flat(value: Value, weight: np.ndarray) -> tuple[Tensor, np.ndarray]:
+    """Return rows for a product, and its weight with the rows in the order in which the numbers of these lie here."""
+    if len(value.axes) != 2 or value.axes[0] != (BATCH,) or len(weight) != prod(value.tensor.shape):
+        return as_tensor(value), weight
+    order = [i for i in value.axes[1] if value.tensor.shape[i] > 1]
+    if order != sorted(order):  # it was an image: its weights are turned, not its numbers
+        split = weight.reshape(*(value.tensor.shape[i] for i in order), weight.shape[1])
+        weight = split.transpose(*np.argsort(order), len(order)).reshape(weight.shape)
+    return reshaped(value.tensor, (len(weight),)), weight
 
 
 def dense(operator: Operator, x: Tensor, weight: np.ndarray, bias: np.ndarray) -> Tensor:
@@ -51,9 +70,10 @@ def dense(operator: Operator, x: Tensor, weight: np.ndarray, bias: np.ndarray) -
 
 def matmul(operator: Operator) -> list[Value]:
     """``x W``, and the constant that the next node adds."""
-    x, weight = operator.tensor(0), operator.constant(1)
+    weight = operator.constant(1)
     if weight.ndim != 2:
         raise Unsupported(f"its constant has the shape {weight.shape}, not (inputs, units)")
+    x, weight = flat(operator.value(0), weight)
     output = operator.node.output[0]
     following = operator.only_reader("Add")
     if following is not None and following.is_constant(following.other(output)):
@@ -104,15 +124,27 @@ def gelu(operator: Operator) -> list[Value]:
 
 
 def of_vectors(name: str) -> Callable[[Operator], list[Value]]:
-    """Return what reads Softmax or LogSoftmax, along the last axis."""
+    """Return what reads Softmax or LogSoftmax: along one axis, or before opset 13 along all from it on."""
 
     def read(operator: Operator) -> list[Value]:
-        value = operator.value(0)
-        rank = len(value.axes)
-        axis = operator.whole("axis", -1 if operator.reader.opset >= 13 else 1) % rank
-        if axis != rank - 1 or (operator.reader.opset < 13 and rank > 2):
-            raise Unsupported(f"it is along axis {axis} of {written(value)}, and can be along the last alone")
-        return [rows(layers.Activation(name)(as_tensor(value)))]
+        value, layer = operator.value(0), layers.Activation(name)
+        rank, together = len(value.axes), operator.reader.opset < 13
+        axis = operator.whole("axis", 1 if together else -1) % rank
+        own = {i for place in range(axis, rank if together else axis + 1) for i in value.axes[place]}
+        wide = {i for i, size in enumerate(value.tensor.shape) if size > 1}
+        if value.axes[0] != (BATCH,) or axis == 0:
+            raise Unsupported(
+                f"it is along axis {axis} of {written(value)}, and can be along one beside the batch alone"
+            )
+        last = len(value.tensor.shape) - 1
+        if wide & own == wide & {last}:
+            return [Value(layer(value.tensor), value.axes)]
+        if wide <= own:  # all of a row, in whatever order
+            y = layer(reshaped(value.tensor, (prod(value.tensor.shape),)))
+            return [Value(reshaped(y, value.tensor.shape), value.axes)]
+        if together:
+            raise Unsupported(f"it is along the axes of {written(value)} from {axis} on, and can be along one or all")
+        return [from_last(layer(with_last(value, axis)), axis, value)]
 
     return read
 
@@ -146,9 +178,10 @@ def batch_norm(operator: Operator) -> list[Value]:
     value = operator.value(0)
     if operator.whole("training_mode", 0) or operator.whole("spatial", 1) != 1:
         raise Unsupported("it is in training mode; export the network for inference")
-    rank = len(value.tensor.shape)
-    if len(value.axes) < 2 or value.axes[1] != (rank - 1,):
-        raise Unsupported(f"it normalises axis 1 of {written(value)}, which must be the channels, the last axis here")
+    if len(value.axes) < 2:
+        raise Unsupported(f"it normalises axis 1 of {written(value)}, which has none")
+    if value.axes[1] != (len(value.tensor.shape) - 1,):  # the channels, the last axis here
+        value = image(as_image(value)) if len(value.axes) > 2 else rows(as_tensor(value))
     names = ("gamma", "beta", "running_mean", "running_variance")
     layer = layers.BatchNorm(momentum=operator.number("momentum", 0.9), epsilon=operator.number("epsilon", 1e-5))
     parameters = {name: operator.constant(i + 1) for i, name in enumerate(names)}
@@ -175,10 +208,13 @@ OPERATORS: dict[str, Callable[[Operator], list[Value]]] = {
     "Abs": arithmetic.absolute,
     "Add": arithmetic.add,
     "BatchNormalization": batch_norm,
+    "AveragePool": images.pooling,
     "Cast": shapes.cast,
     "Celu": celu,
     "Clip": arithmetic.clip,
     "Concat": shapes.concat,
+    "Conv": images.convolution,
+    "ConvTranspose": images.transposed_convolution,
     "Div": arithmetic.elementwise,
     "Dropout": dropout,
     "Flatten": shapes.flatten,
@@ -186,8 +222,8 @@ OPERATORS: dict[str, Callable[[Operator], list[Value]]] = {
     "Gather": shapes.gather,
     "Gelu": gelu,
     "Gemm": gemm,
-    "GlobalAveragePool": reductions.reduction("mean"),
-    "GlobalMaxPool": reductions.reduction("max"),
+    "GlobalAveragePool": images.global_pooling,
+    "GlobalMaxPool": images.global_pooling,
     "HardSigmoid": arithmetic.hard_sigmoid,
     "HardSwish": arithmetic.hard_sigmoid,
     "Identity": lambda operator: [operator.value(0)],
@@ -196,11 +232,13 @@ OPERATORS: dict[str, Callable[[Operator], list[Value]]] = {
     "LogSoftmax": of_vectors("log_softmax"),
     "MatMul": matmul,
     "Max": arithmetic.clip,
+    "MaxPool": images.pooling,
     "Min": arithmetic.clip,
     "Mish": arithmetic.mish,
     "Mul": arithmetic.elementwise,
     "Neg": arithmetic.negated,
     "PRelu": arithmetic.prelu,
+    "Pad": images.pad,
     "Pow": arithmetic.power,
     "RNN": recurrent,
     "ReduceMax": reductions.reduction("max"),

@@ -9,11 +9,21 @@ import numpy as np
 from fastnn.errors import ModelFormatError
 from fastnn.formats.files import REASONS
 from fastnn.formats.foreign import Unsupported
-from fastnn.formats.onnx.read.constants import KINDS, fold
+from fastnn.formats.onnx.read.constants import KINDS, LIMIT, fold
 from fastnn.formats.onnx.read.patterns import simplified
-from fastnn.formats.onnx.read.values import Value, as_tensor, rows
+from fastnn.formats.onnx.read.values import Value, as_tensor, image, rows
 from fastnn.layers.base import Layer, Tensor, check_name
 from fastnn.layers.input import Input
+
+OF_IMAGES = frozenset(
+    ("AveragePool", "Conv", "ConvTranspose", "DepthToSpace", "GlobalAveragePool", "GlobalMaxPool",
+     "InstanceNormalization", "LRN", "MaxPool", "Resize", "SpaceToDepth", "Upsample")
+)  # fmt: skip
+OF_SEQUENCES = frozenset(("AveragePool", "Conv", "ConvTranspose", "MaxPool"))  # with three axes, too
+TURNING = frozenset(
+    ("Flatten", "GRU", "Gather", "Gemm", "LSTM", "MatMul", "RNN", "ReduceMax", "ReduceMean", "ReduceSum", "Reshape",
+     "Shape", "Squeeze", "Transpose", "Unsqueeze")
+)  # fmt: skip
 
 
 class Operator:
@@ -128,8 +138,8 @@ Table = Mapping[str, Callable[[Operator], list[Value]]]  # what reads nodes of e
 class Reader:
     """Everything that is known of a graph while it is read."""
 
-    def __init__(self, graph: Any, outputs: list[str], table: Table, opset: int) -> None:
-        self.graph, self.table, self.outputs, self.opset = graph, table, outputs, opset
+    def __init__(self, graph: Any, outputs: list[str], table: Table, opset: int, limit: int = LIMIT) -> None:
+        self.graph, self.table, self.outputs, self.opset, self.limit = graph, table, outputs, opset, limit
         self.constants: dict[str, np.ndarray] = {}
         self.values: dict[str, Value] = {}
         self.parameters: dict[Layer, dict[str, np.ndarray]] = {}
@@ -145,6 +155,7 @@ class Reader:
             for name in node.input:
                 self.readers.setdefault(name, []).append(node)
         self.read = {*self.readers, *outputs}
+        self.has_images = any(node.op_type in OF_IMAGES for node in self.nodes)
 
     def run(self) -> list[Tensor]:
         """Read the graph and return its outputs."""
@@ -162,7 +173,7 @@ class Reader:
                 why = "is a constant" if name in self.constants else "is nothing that fastnn computes"
                 raise ValueError(f"from_onnx: output {name!r:.80} {why}; choose others with outputs=[...]")
             try:
-                results.append(as_tensor(self.values[name]))
+                results.append(self.answer(self.values[name]))
             except Unsupported as error:
                 raise ValueError(f"from_onnx: output {name!r:.80}: {error}".replace("its input", "what")) from error
         return results
@@ -188,8 +199,32 @@ class Reader:
             if sizes[0] > 0:
                 self.batch = sizes[0]
             self.is_double |= kind.elem_type == TensorProto.DOUBLE
-            self.inputs.append(Input(tuple(sizes[1:]), name=self.free_name(entry.name)))
-            self.values[entry.name] = rows(self.inputs[-1])
+            as_images = self.has_channels_second(entry.name, len(sizes))
+            shape = (*sizes[2:], sizes[1]) if as_images else tuple(sizes[1:])
+            self.inputs.append(Input(shape, name=self.free_name(entry.name)))
+            self.values[entry.name] = (image if as_images else rows)(self.inputs[-1])
+
+    def has_channels_second(self, name: str, rank: int) -> bool:
+        """Return whether an operator on images, or with three axes on sequences, reads an input as it is.
+
+        As it is: through nodes that leave its axes where they are.
+        """
+        kinds = OF_IMAGES if rank > 3 else OF_SEQUENCES if rank == 3 else frozenset()
+        seen, stack = {name}, [name] if kinds else []
+        while stack:
+            for node in self.readers.get(stack.pop(), []):
+                if node.op_type in kinds and node.input[0] in seen:
+                    return True
+                new = [] if node.op_type in TURNING else [one for one in node.output if one not in seen]
+                seen.update(new)
+                stack += new
+        return False
+
+    def answer(self, value: Value) -> Tensor:
+        """Return an output: images have their channels last, as the inputs have."""
+        if len(value.axes) > 2 and value.axes == image(value.tensor).axes and self.has_images:
+            return value.tensor
+        return as_tensor(value)
 
     def is_folded(self, node: Any) -> bool:
         """Work a node out if all that it reads is constant."""
@@ -202,7 +237,7 @@ class Reader:
             return False
         try:
             arrays = [self.constants[name] if name else None for name in node.input]
-            results = fold(operator.kind, node, self.opset, arrays)
+            results = fold(operator.kind, node, self.opset, arrays, self.limit)
         except (*REASONS, RuntimeError, MemoryError) as error:
             raise ValueError(f"from_onnx: {operator.title}: cannot be worked out: {error}") from error
         self.constants.update(zip(node.output, results, strict=False))

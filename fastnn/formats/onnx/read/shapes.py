@@ -27,11 +27,11 @@ def cast(operator: Operator) -> list[Value]:
 
 
 def flatten(operator: Operator) -> list[Value]:
-    """Each row a vector."""
-    x = operator.tensor(0)
+    """Each row a vector; one that was an image keeps its numbers where they are."""
+    value = operator.value(0)
     if operator.whole("axis", 1) != 1:
         raise Unsupported("it merges the batch with something else")
-    return [rows(reshaped(x, (prod(x.shape),)))]
+    return [values.reshape(value, [0, -1], operator.reader.batch)]
 
 
 def reshape(operator: Operator) -> list[Value]:
@@ -50,16 +50,26 @@ def transpose(operator: Operator) -> list[Value]:
 
 
 def concat(operator: Operator) -> list[Value]:
-    """Tensors one after the other, along the last axis or the first beside the batch."""
-    tensors = [operator.tensor(i) for i in range(len(operator.node.input))]
+    """Tensors one after the other: along any axis beside the batch, at no cost along the one that is the last here."""
+    given = [operator.value(i) for i in range(len(operator.node.input))]
+    first, last = given[0], len(given[0].tensor.shape) - 1
+    axis = operator.whole("axis", 0) % len(first.axes)
+    if len(given) == 1:
+        return given
+    if axis == 1 and len(first.axes) > 2 and any(value.axes[1] == (len(value.axes) - 2,) for value in given):
+        given = [values.image(values.as_image(value)) for value in given]  # channels, the last axis here
+        first, last = given[0], len(first.axes) - 2
+    if first.axes[axis] == (last,) and all(value.axes == first.axes for value in given):
+        return [Value(Concatenate()(*(value.tensor for value in given)), first.axes)]
+    tensors = [values.as_tensor(value) for value in given]
     shapes, rank = [x.shape for x in tensors], len(tensors[0].shape) + 1
-    axis = operator.whole("axis", 0) % rank
-    if len(tensors) == 1:
-        return [rows(tensors[0])]
     if axis == rank - 1:
         return [rows(Concatenate()(*tensors))]
+    if axis == 0:
+        raise Unsupported("it joins along axis 0, the batch")
     if axis != 1 or any(shape[1:] != shapes[0][1:] for shape in shapes):
-        raise Unsupported(f"it joins along axis {axis} of {rank}, and can along the last or the first beside the batch")
+        joined = Concatenate()(*(values.with_last(value, axis) for value in given))
+        return [values.from_last(joined, axis, first)]
     flat = Concatenate()(*(reshaped(x, (prod(x.shape),)) for x in tensors))
     return [rows(reshaped(flat, (sum(shape[0] for shape in shapes), *shapes[0][1:])))]
 

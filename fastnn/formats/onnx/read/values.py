@@ -1,15 +1,21 @@
 """What flows through an ONNX graph that is read: a tensor of ours, and in which order ONNX has its axes.
 
-Rows come first here, (B, T, H); ONNX also has steps first, (T, B, H), or axes of length 1 between.  So a value is a
-tensor, and for every axis of ONNX the axes of the tensor that it runs over: none, one, or several that are merged.
+Rows come first here, (B, T, H), and channels last, (B, H, W, C); ONNX also has steps first, (T, B, H), channels second,
+(B, C, H, W), or axes of length 1 between.  So a value is a tensor, and for every axis of ONNX the axes of the tensor
+that it runs over: none, one, or several that are merged.  Numbers are moved, by a Permute, where a layer needs them in
+another order; constants are turned instead wherever that is enough.
 """
 
+from collections.abc import Sequence
 from math import prod
 from typing import NamedTuple
+
+import numpy as np
 
 from fastnn.formats.foreign import Unsupported
 from fastnn.layers.base import Shape, Tensor
 from fastnn.layers.merge import Slice
+from fastnn.layers.permute import Permute
 from fastnn.layers.reshape import Flatten, Reshape
 
 BATCH = -1  # among axes: that of the rows; others count from 0 after it
@@ -44,12 +50,56 @@ def rows(tensor: Tensor) -> Value:
     return Value(tensor, ((BATCH,), *((i,) for i in range(len(tensor.shape)))))
 
 
+def image(tensor: Tensor) -> Value:
+    """Return images (B, H, W, C), or sequences (B, T, C), as ONNX has them: channels second."""
+    last = len(tensor.shape) - 1
+    return Value(tensor, ((BATCH,), (last,), *((i,) for i in range(last))))
+
+
 def as_tensor(value: Value) -> Tensor:
-    """Return the tensor of a value that has the batch first and the others in order."""
+    """Return the tensor of a value that has the batch first, its numbers in the order of ONNX."""
+    return arranged(value, range(1, len(value.axes)))
+
+
+def as_image(value: Value) -> Tensor:
+    """Return the tensor of images, or of sequences, whose channels are axis 1 of ONNX: here the last."""
+    if len(value.axes) < 3:
+        raise Unsupported(f"its input of shape {written(value)} has no axes beside the batch and the channels")
+    return arranged(value, [*range(2, len(value.axes)), 1])
+
+
+def arranged(value: Value, places: Sequence[int]) -> Tensor:
+    """Return a tensor with these axes of ONNX, all beside the batch, in this order."""
     beside = [i for i in value.axes[0] if i != BATCH]
-    if not value.in_order or BATCH not in value.axes[0] or any(value.tensor.shape[i] > 1 for i in beside):
+    if BATCH not in value.axes[0] or any(value.tensor.shape[i] > 1 for i in beside):
         raise Unsupported(f"its input of shape {written(value)} does not have the batch alone in its first axis")
-    return reshaped(value.tensor, value.shape[1:] or (1,))  # one number per row keeps an axis
+    tensor, shape = value.tensor, tuple(value.shape[place] for place in places)
+    order = [*beside, *(i for place in places for i in value.axes[place])]
+    wide = [i for i in order if tensor.shape[i] > 1]  # where the others stand does not matter
+    if wide != sorted(wide):
+        small = tuple(tensor.shape[i] for i in sorted(wide))
+        tensor = Permute(tuple(sorted(wide).index(i) for i in wide))(reshaped(tensor, small))
+    return reshaped(tensor, shape or (1,))  # one number per row keeps an axis
+
+
+def with_last(value: Value, place: int) -> Tensor:
+    """Return a tensor whose last axis is that one of ONNX, behind the others in their order."""
+    return arranged(value, [*(i for i in range(1, len(value.axes)) if i != place), place])
+
+
+def from_last(tensor: Tensor, place: int, like: Value) -> Value:
+    """Return what ``with_last`` gave, or one like it, with the axes in their places; images as images lie here."""
+    rank = len(like.axes)
+    order = [*(i for i in range(1, rank) if i != place), place]
+    value = Value(tensor, ((BATCH,), *((order.index(i),) for i in range(1, rank))))
+    return image(as_image(value)) if rank > 2 and like.axes == image(like.tensor).axes else value
+
+
+def in_memory(array: np.ndarray, value: Value) -> np.ndarray:
+    """Return a constant of ONNX's shape without the batch as the numbers of a row of the tensor lie."""
+    order = [i for axis in value.axes for i in axis if i != BATCH]
+    split = array.reshape(tuple(value.tensor.shape[i] for i in order))
+    return split.transpose([order.index(i) for i in range(len(order))])
 
 
 def reshaped(tensor: Tensor, shape: Shape) -> Tensor:
@@ -110,6 +160,9 @@ def reshape(value: Value, target: list[int], batch: int | None) -> Value:
     wanted = [shape[place] if size == 0 else size for place, size in enumerate(target)]
     if value.in_order:
         return reshaped_rows(value, wanted, batch)
+    if value.axes[0] == (BATCH,):
+        found = cut_and_merged(value, wanted, batch)
+        return reshaped_rows(rows(as_tensor(value)), wanted, batch) if found is None else found
     axes: list[tuple[int, ...]] = []
     waiting = list(value.order)
     for place, size in enumerate(wanted):  # the same order of axes: merge neighbours
@@ -130,6 +183,38 @@ def filled(value: Value, axis: tuple[int, ...], size: int, batch: int | None) ->
     if BATCH in axis:
         return axis == (BATCH,) and size in (-1, batch)
     return size == prod(value.tensor.shape[i] for i in axis)
+
+
+def cut_and_merged(value: Value, wanted: list[int], batch: int | None) -> Value | None:
+    """Return rows in another shape by cutting axes of the tensor and merging them; None: that does not do it."""
+    if wanted[0] not in (BATCH, batch):
+        return None
+    sizes, total = wanted[1:], prod(value.tensor.shape)
+    known = prod(size for size in sizes if size != -1)
+    if sizes.count(-1) == 1 and known:
+        sizes = [total // known if size == -1 else size for size in sizes]
+    if -1 in sizes or prod(sizes) != total:
+        return None
+    pieces: dict[int, list[int]] = {i: [] for i in value.order}  # sizes that an axis of the tensor is cut into
+    merged: list[list[tuple[int, int]]] = []  # for each axis of ONNX: the axis of the tensor, and which piece of it
+    waiting = [(i, value.tensor.shape[i]) for axis in value.axes[1:] for i in axis]
+    for size in sizes:
+        merged.append([])
+        while size > 1:
+            while waiting and waiting[0][1] == 1:
+                waiting.pop(0)
+            i, left = waiting.pop(0)
+            taken = min(left, size)
+            if left % taken or size % taken:
+                return None
+            merged[-1].append((i, len(pieces[i])))
+            pieces[i].append(taken)
+            size //= taken
+            waiting = [(i, left // taken), *waiting] if left > taken else waiting
+    order = [(i, k) for i in sorted(pieces) for k in range(len(pieces[i]))]
+    shape = tuple(pieces[i][k] for i, k in order)
+    axes = [tuple(order.index(piece) for piece in axis) for axis in merged]
+    return Value(reshaped(value.tensor, shape), ((BATCH,), *axes))
 
 
 def reshaped_rows(value: Value, wanted: list[int], batch: int | None) -> Value:
