@@ -56,6 +56,7 @@ LAYERS = {  # by name: a function of the tensor (B, 128) before it
     "Scale": fn.Scale(),
     "SimpleRNN": lambda x: fn.SimpleRNN(32)(fn.Reshape((8, 16))(x)),
     "Slice": fn.Slice(0, 64),
+    "Standardize": fn.Standardize(127.5, 73.9),
 }
 
 

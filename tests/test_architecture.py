@@ -18,16 +18,16 @@ FLOORS = [
     # F1: typed Cython
     ["_import.words", "_import.lazy", "_import.source_tree", "_import", "errors", "_core", "_core.table", "_core.doors", "_core.pool", "_core.step", "_core.memory", "_core.views", "_core.blas_int", "_core.blas_threads", "_core.blas", "_core.headers", "_core.backend", "_core.rng", "_core.aligned", "_core.parts", "_core.products", "_core.panels", "_core.ops.fused", "_core.ops.dense", "_core.ops.convolution_tables", "_core.ops.padding", "_core.ops.windows", "_core.ops.convolution", "_core.ops.depthwise", "_core.ops.transposed", "_core.ops.pooling", "_core.ops.permutation", "_core.ops.permute",
      "_core.ops.quantized", "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.past", "_core.ops.reduce", "_core.ops.embedding", "_core.ops.custom", "_core.ops",
-     "_core.plan", "_core.workspace", "_core.idle", "_core.hits", "_core.loss", "_core.optimizer", "_core.claim", "_core.rows", "_core.lanes", "_core.evaluator", "_core.trainer", "_core.moments", "_core.engine", "_core.stream", "_core.capi"],
+     "_core.plan", "_core.workspace", "_core.idle", "_core.hits", "_core.loss", "_core.optimizer", "_core.claim", "_core.rows", "_core.lanes", "_core.evaluator", "_core.trainer", "_core.moments", "_core.pictures", "_core.engine", "_core.stream", "_core.capi"],
     # F2: specifications in plain Python
     ["_version", "_spec", "markup", "markup.html", "markup.notebook", "markup.chart", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
      "layers.dropconnect", "layers.phase_dense", "layers.dropout", "layers.reshape", "layers.merge", "layers.composite", "layers.residual", "layers.input",
      "layers.recurrent", "layers.simple_rnn", "layers.lstm", "layers.gru", "layers.bidirectional", "layers.custom", "layers.images", "layers.filters", "layers.series", "layers.conv1d", "layers.conv2d", "layers.depthwise_conv2d", "layers.conv_transpose2d", "layers.pooling", "layers.permute", "layers.pooling1d",
-     "layers.batch_norm", "layers.layer_norm", "layers.scale", "layers.reduce", "layers.embedding", "layers", "losses.link", "losses", "metrics.base", "metrics.labels", "metrics.classification",
+     "layers.batch_norm", "layers.layer_norm", "layers.scale", "layers.standardize", "layers.reduce", "layers.embedding", "layers", "losses.link", "losses", "metrics.base", "metrics.labels", "metrics.classification",
      "metrics.regression", "metrics.calibration", "metrics", "optimizers"],
     # user data
     ["data.class_weights", "data.sparse", "data.containers", "data.shuffle", "data.sequences", "data.numbers", "data.targets", "data.ports", "data.digits", "data.readers", "data.converters", "data.sets", "data.fetch", "data.split", "data.standardize", "data.running", "data.texts", "data.values", "data.columns", "data.categories", "data.row_numbers", "data.rules", "data.study", "data.learning", "data.frames", "data.encoder", "data.table_files", "data.table", "data.batches",
-     "data.examples", "data.series", "data.timeline", "data.fill", "data.inputs", "data.roll_out", "data.windows", "data.feed", "data"],
+     "data.examples", "data.ahead", "data.augment", "data.augmented", "data.pictures", "data.folders", "data.images", "data.series", "data.timeline", "data.fill", "data.inputs", "data.roll_out", "data.windows", "data.feed", "data"],
     # F3: graphs of layers
     ["graph.kinds", "graph.structure", "graph.padding", "graph.layer_view", "graph.assembly", "graph.composition", "graph.outputs", "graph.binding", "graph.answers", "graph.passes", "graph.weights", "graph.graph", "graph.quantize", "graph.quantized", "graph.summary", "graph.stream", "graph.resampling", "graph"],
     # F4: learning
@@ -59,7 +59,7 @@ FLOORS = [
     # the report shows what metrics, plotting and insight find, on one page
     ["reporting.features", "reporting.subject", "reporting.scores", "reporting.threshold", "reporting.page", "reporting.figures", "reporting.sections", "reporting.mistakes", "reporting.content", "reporting.report", "reporting"],
     # the command line uses leaves
-    ["cli.reading", "cli.files", "cli.model", "cli.threshold", "cli.others", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.export", "cli.bench", "cli.data", "cli", "__main__"],
+    ["cli.reading", "cli.pictures", "cli.files", "cli.model", "cli.threshold", "cli.others", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.export", "cli.bench", "cli.data", "cli", "__main__"],
     # what users import
     [""],
 ]  # fmt: skip
@@ -80,6 +80,7 @@ OPTIONAL = {
     "torch",
     "keras",
     "pooch",
+    "PIL",
     "tensorboardX",
     "mlflow",
     "graphviz",

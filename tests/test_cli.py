@@ -160,9 +160,7 @@ def test_mistakes_in_the_data(tmp_path, capsys):
     assert "at least two classes" in failing(["train", path, "--target", "y"], capsys)
 
 
-@pytest.mark.parametrize(
-    "argv", [[], ["fly"], ["train", "d.csv"], ["train", "d.csv", "--target", "y", "--hidden", "6,x"]]
-)
+@pytest.mark.parametrize("argv", [[], ["fly"], ["train", "d.csv", "--target", "y", "--hidden", "6,x"]])
 def test_mistakes_in_the_arguments(argv, capsys):
     with pytest.raises(SystemExit) as stop:
         main(argv)

@@ -11,6 +11,7 @@ from fastnn._core import table
 
 SHUFFLE = 0xFFFFFFFF
 COTANGENT = 0xFFFFFFFE
+AUGMENT = 0x40000000  # the first of those that change pictures, by their place in the list
 PARAMETERS = 0x80000000  # the first of those that draw initial parameters
 
 
@@ -36,3 +37,7 @@ class RandomStream:
     def permutation(self, n: int, first: int = 0) -> np.ndarray:
         """Return ``first .. first + n - 1`` in random order, int64 of shape (n,)."""
         return table.permutation(n, self.seed, self.stream, self.step, first)
+
+    def of_rows(self, rows: np.ndarray, count: int) -> np.ndarray:
+        """Return ``count`` float64 numbers for each numbered row, in [0, 1), whatever other rows there are."""
+        return table.uniform_of_rows(rows, count, self.seed, self.stream, self.step)

@@ -181,6 +181,28 @@ def permutation(Py_ssize_t n, uint64_t seed=0, uint32_t stream=0, uint64_t step=
     return out
 
 
+def uniform_of_rows(rows, Py_ssize_t count, uint64_t seed=0, uint32_t stream=0, uint64_t step=0):
+    """Uniforms (B, count) of numbered rows: those of a row depend on its number alone, below 2^32."""
+    cdef cnp.ndarray numbers = np.ascontiguousarray(rows, np.int64)
+    cdef const int64_t* row = <const int64_t*> cnp.PyArray_DATA(numbers)
+    cdef Py_ssize_t b, k, n = cnp.PyArray_SIZE(numbers)
+    cdef cnp.ndarray out = np.empty((n, count))
+    cdef double* number = <double*> cnp.PyArray_DATA(out)
+    cdef uint32_t[2] key = [<uint32_t> seed, <uint32_t> (seed >> 32)]
+    cdef uint32_t[4] counter = [0, stream, <uint32_t> step, 0]
+    cdef uint32_t[4] word
+    with nogil:
+        for b in range(n):
+            counter[0] = <uint32_t> row[b]
+            for k in range(count):
+                if k % 2 == 0:
+                    counter[3] = <uint32_t> (step >> 32) ^ <uint32_t> (k // 2)
+                    fnn_philox(counter, key, word)
+                number[b * count + k] = <double> (
+                    (<uint64_t> word[2 * (k % 2) + 1] << 32 | word[2 * (k % 2)]) >> 11) * (1.0 / 9007199254740992.0)
+    return out
+
+
 def probe_multiply_add(Py_ssize_t n, double factor=-1.0, double addend=1.0, dtype=np.float32, isa=None):
     """Return (sum of the chains after n multiply-adds each, number of chains): the most that this processor can do."""
     cdef Py_ssize_t chains = 0

@@ -16,6 +16,11 @@ WORDS = {word: f'fn.Activation("{name}")' for word, name in FUNCTIONS.items()} |
     "CategoricalCrossentropy": "fn.CrossEntropy", "SparseCategoricalCrossentropy": "fn.CrossEntropy",
     "PoissonNLLLoss": "fn.Poisson", "ReduceLROnPlateau": "fn.ReduceOnPlateau", "ModelCheckpoint": "fn.Checkpoint",
     "train_test_split": "fn.split", "load_model": "fn.load", "sequential": "fn.Sequential",
+    "ImageFolder": "fn.ImageBatches", "ImageDataGenerator": "fn.ImageBatches",
+    "image_dataset_from_directory": "fn.read_images", "RandomCrop": "fn.PadCrop", "RandomAffine": "fn.Affine",
+    "RandomHorizontalFlip": "fn.HorizontalFlip", "RandomFlip": "fn.HorizontalFlip", "RandomRotation": "fn.Affine",
+    "RandomErasing": "fn.Cutout", "ColorJitter": "fn.BrightnessContrast", "MixUp": "fn.Mixup",
+    "Normalize": "fn.Standardize", "Normalization": "fn.Standardize",
 }  # fmt: skip
 
 

@@ -1,12 +1,13 @@
 """Which file is read how: tables, .npz and IDX as inputs and targets, for training and again for prediction."""
 
-from argparse import ArgumentTypeError, Namespace
+from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy.typing as npt
 
+from fastnn.cli import pictures
 from fastnn.data import Table, TableEncoder, read_idx, read_npz, read_table
 
 Array = npt.NDArray[Any]
@@ -71,6 +72,8 @@ def read_dataset(path: str, target: str, options: Options = NO_OPTIONS) -> Datas
 
 def read_labelled(path: str, target: str, reading: dict[str, Any], options: Options = NO_OPTIONS) -> Array:
     """Read the targets (B,) or (B, O) of a file whose inputs ``read_inputs`` reads."""
+    if "images" in reading:
+        return pictures.labelled(path, reading, "report")[1]
     if path.endswith(".npz") or _is_idx(path):
         return read_dataset(path, target).y
     found = options.read(path, target, reading, _encoder(reading)).y
@@ -80,6 +83,10 @@ def read_labelled(path: str, target: str, reading: dict[str, Any], options: Opti
 
 def read_inputs(path: str, reading: dict[str, Any], who: str = "predict", options: Options = NO_OPTIONS) -> Array:
     """Read inputs for prediction in the way ``reading`` of the training data says."""
+    if "images" in reading:
+        return pictures.read([path], reading, who).X
+    if pictures.is_folder(path):
+        raise ValueError(f"{who}: expected a file, since the model did not learn from pictures, got the folder {path}")
     width = reading["inputs"] if "inputs" in reading else len(reading["features"])
     if not path.endswith(".npz") and not _is_idx(path):
         if "features" not in reading:
@@ -103,14 +110,6 @@ def is_table(path: str) -> bool:
 
 def _encoder(reading: dict[str, Any]) -> TableEncoder | None:
     return None if "encoder" not in reading else TableEncoder.from_config(reading["encoder"])
-
-
-def whole_numbers(text: str, expected: str, count: int = 0) -> tuple[int, ...]:
-    """Return the positive whole numbers of an option, as many as ``count`` if that is given."""
-    numbers = [int(part) if part.strip().isdecimal() else 0 for part in text.split(",")]
-    if min(numbers) < 1 or len(numbers) != (count or len(numbers)):
-        raise ArgumentTypeError(f"expected {expected}, got {text!r}")
-    return tuple(numbers)
 
 
 def _flat(inputs: Array, path: str) -> Array:

@@ -25,12 +25,13 @@ _FEW = 20  # distinct integers up to which a target is taken for classes
 class Recipe:
     """From the data of a file to the inputs of a network, and from its outputs to an answer.
 
-    ``classes`` is None for a regression; ``targets`` (how they were standardised) is None for a classification.
+    ``classes`` is None for a regression; ``targets`` (how they were standardised) is None for a classification;
+    ``inputs`` is None for pictures, which the network standardises itself.
     """
 
     target: str
     reading: dict[str, Any]
-    inputs: Standardizer
+    inputs: Standardizer | None
     classes: list[Any] | None = None
     targets: Standardizer | None = None
     threshold: list[float] | None = None  # number of one of two classes, and from which probability on it is the answer
@@ -38,7 +39,8 @@ class Recipe:
     def to_metadata(self) -> dict[str, Any]:
         """Return the recipe as JSON values, to be saved with the network."""
         targets = None if self.targets is None else self.targets.to_config()
-        values = {"target": self.target, "reading": self.reading, "inputs": self.inputs.to_config()}
+        inputs = None if self.inputs is None else self.inputs.to_config()
+        values = {"target": self.target, "reading": self.reading, "inputs": inputs}
         more = {} if self.threshold is None else {"threshold": self.threshold}
         return {KEY: {**values, "classes": self.classes, "targets": targets, **more}}
 
@@ -52,11 +54,13 @@ class Recipe:
                 f"{who}: expected a model written by 'fastnn train'; use fastnn.load(path).predict(X)"
             )
         targets = None if values["targets"] is None else Standardizer.from_config(values["targets"])
-        if not isinstance(values["reading"], dict) or not {"inputs", "features"} & values["reading"].keys():
+        if not isinstance(values["reading"], dict) or not {"inputs", "features", "images"} & values["reading"].keys():
             raise ModelFormatError(f"{who}: the model does not say how its data are to be read")
         if (values["classes"] is None) == (targets is None):
             raise ModelFormatError(f"{who}: the model does not say whether it is a classification or a regression")
-        inputs = Standardizer.from_config(values["inputs"])
+        if ("images" in values["reading"]) != (values["inputs"] is None):
+            raise ModelFormatError(f"{who}: the model does not say how its inputs are standardised")
+        inputs = None if values["inputs"] is None else Standardizer.from_config(values["inputs"])
         threshold = values.get("threshold")
         if threshold is not None and (
             targets is not None
@@ -77,7 +81,9 @@ class Recipe:
         return np.where(shares[:, positive] >= self.threshold[1], positive, 1 - positive)
 
     def network_inputs(self, X: Array) -> Array:
-        """Standardised inputs, (B, I) float32."""
+        """Standardised inputs, (B, I) float32; pictures (B, H, W, C) as they are."""
+        if self.inputs is None:
+            return X.astype(np.float32, copy=False)
         return self.inputs.transform(X).astype(np.float32, copy=False)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.cli import others
+from fastnn.cli import others, pictures
 from fastnn.cli.files import Array, Options, read_inputs
 from fastnn.cli.model import KEY, Recipe
 from fastnn.cli.reading import add_files
@@ -23,7 +23,8 @@ HELP = "answers of a saved network for a file"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("model", metavar="MODEL", help="a saved network, estimator, online model or ensemble")
-    parser.add_argument("data", metavar="DATA", help="CSV, TSV, Parquet, .npz or IDX file, as in training")
+    parser.add_argument("data", metavar="DATA", nargs="+", help="CSV, TSV, Parquet, .npz or IDX file, as in training; "
+                        "of pictures a folder, or several files")  # fmt: skip
     parser.add_argument("--drop", metavar="COLUMN", action="append", default=[], help="a column that is no input, for "
                         "models that 'fastnn train' did not write; may be given again")  # fmt: skip
     add_files(parser)
@@ -35,26 +36,37 @@ def run(arguments: argparse.Namespace) -> None:
     printed = arguments.out == "-"
     if not printed and Path(arguments.out).suffix.lower() not in (".csv", ".npz"):
         raise ValueError(f"predict: expected --out to end in .csv or .npz, or to be -, got {arguments.out!r}")
-    net = load(arguments.model)
+    net, files = load(arguments.model), None
     metadata = getattr(net, "metadata", None)
     if isinstance(metadata, dict) and KEY in metadata:
         if arguments.drop:
             raise ValueError("predict: --drop is for models that do not say how their data are read; this one does")
         recipe = Recipe.from_metadata(metadata)
-        inputs = read_inputs(arguments.data, recipe.reading, options=Options.of(arguments))
+        if "images" in recipe.reading:
+            images = pictures.read(arguments.data, recipe.reading, "predict")
+            inputs, files = images.X, [str(one) for one in images.files]
+        else:
+            inputs = read_inputs(_one(arguments.data), recipe.reading, options=Options.of(arguments))
         X = recipe.network_inputs(inputs)
         (output,) = read_outputs(net.plan, [IDENTITY if recipe.classes is None else SOFTMAX], net.output_shapes)
         prediction, probabilities = answers(recipe, output, net.predict(X))
         classes = recipe.classes
     else:
         options = Options.of(arguments, TableEncoder(drop=arguments.drop))
-        prediction, probabilities, classes = others.answers(arguments.model, net, arguments.data, options)
+        prediction, probabilities, classes = others.answers(arguments.model, net, _one(arguments.data), options)
     if printed:
-        write_rows(sys.stdout, prediction, probabilities, classes)
+        write_rows(sys.stdout, prediction, probabilities, classes, files)
         return
     write = write_npz if arguments.out.lower().endswith(".npz") else write_csv
-    write(arguments.out, prediction, probabilities, classes)
+    write(arguments.out, prediction, probabilities, classes, files)
     print(f"saved {arguments.out}: {len(prediction)} rows")
+
+
+def _one(data: list[str]) -> str:
+    """Return the only file."""
+    if len(data) > 1:
+        raise ValueError(f"predict: expected one file, got {len(data)}; several are for models of pictures")
+    return data[0]
 
 
 def load(path: str) -> Any:
@@ -80,19 +92,38 @@ def answers(recipe: Recipe, output: Output, raw: Array) -> tuple[Array, Array | 
     return recipe.targets.inverse_transform(raw.reshape(len(raw), *recipe.targets.mean.shape)), None
 
 
-def write_npz(path: str, prediction: Array, probabilities: Array | None, classes: list[Any] | None) -> None:
-    """Write the arrays ``prediction`` and, for classes, ``probabilities`` and ``classes``."""
+def write_npz(
+    path: str,
+    prediction: Array,
+    probabilities: Array | None,
+    classes: list[Any] | None,
+    files: list[str] | None = None,
+) -> None:
+    """Write ``prediction``, for classes ``probabilities`` and ``classes``, for pictures ``files``."""
     sure: Any = {} if probabilities is None else {"probabilities": probabilities, "classes": np.asarray(classes)}
-    np.savez_compressed(path, prediction=prediction, **sure)
+    named: Any = {} if files is None else {"files": np.array(files)}
+    np.savez_compressed(path, prediction=prediction, **sure, **named)
 
 
-def write_csv(path: str, prediction: Array, probabilities: Array | None, classes: list[Any] | None) -> None:
-    """Write the column ``prediction`` (or ``prediction_0`` ...) and, for classes, ``P(class)`` of each."""
+def write_csv(
+    path: str,
+    prediction: Array,
+    probabilities: Array | None,
+    classes: list[Any] | None,
+    files: list[str] | None = None,
+) -> None:
+    """Write ``prediction`` (or ``prediction_0`` ...), for classes ``P(class)`` of each, for pictures ``file`` first."""
     with open(path, "w", newline="", encoding="utf-8") as file:
-        write_rows(file, prediction, probabilities, classes)
+        write_rows(file, prediction, probabilities, classes, files)
 
 
-def write_rows(file: Any, prediction: Array, probabilities: Array | None, classes: list[Any] | None) -> None:
+def write_rows(
+    file: Any,
+    prediction: Array,
+    probabilities: Array | None,
+    classes: list[Any] | None,
+    files: list[str] | None = None,
+) -> None:
     """Write what ``write_csv`` does to an open file."""
     names, columns = ["prediction"], [prediction]
     if prediction.ndim > 1:
@@ -100,6 +131,8 @@ def write_rows(file: Any, prediction: Array, probabilities: Array | None, classe
         names, columns = [f"prediction_{index}" for index in range(prediction.shape[1])], list(prediction.T)
     if probabilities is not None:
         names, columns = [*names, *(f"P({name})" for name in classes or [])], [*columns, *probabilities.T]
+    if files is not None:
+        names, columns = ["file", *names], [np.array(files), *columns]
     writer = csv.writer(file, lineterminator="\n" if file is sys.stdout else "\r\n")
     writer.writerow(names)
     texts = [[f"{v:.9g}" for v in c] if c.dtype.kind == "f" else c.tolist() for c in columns]

@@ -59,6 +59,14 @@ def in_options(text: str) -> str:
     return re.sub(r"\bkinds=\{['\"](.*?)['\"]: '(\w+)'\}", lambda one: f"--kind {_quoted(f'{one[1]}={one[2]}')}", text)
 
 
+def whole_numbers(text: str, expected: str, count: int = 0) -> tuple[int, ...]:
+    """Return the positive whole numbers of an option, as many as ``count`` if that is given."""
+    numbers = [int(part) if part.strip().isdecimal() else 0 for part in text.split(",")]
+    if min(numbers) < 1 or len(numbers) != (count or len(numbers)):
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+    return tuple(numbers)
+
+
 def _quoted(word: str) -> str:
     return word if re.fullmatch(r"[\w.,=/%:+-]+", word) else f"'{word}'"
 

@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from fastnn.cli.files import Options, read_inputs, read_labelled, whole_numbers
+from fastnn.cli.files import Options, read_inputs, read_labelled
 from fastnn.cli.model import Recipe, Training, network_targets
-from fastnn.cli.reading import add_files
+from fastnn.cli.reading import add_files, whole_numbers
 
 HELP = "a page on what a saved network can do"
 
@@ -14,7 +14,9 @@ HELP = "a page on what a saved network can do"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("model", metavar="MODEL", help="a file that 'fastnn train' wrote")
-    parser.add_argument("data", metavar="DATA", help="CSV, TSV, Parquet, .npz or IDX file, as in training")
+    parser.add_argument(
+        "data", metavar="DATA", help="CSV, TSV, Parquet, .npz or IDX file or folder of pictures, as in training"
+    )
     parser.add_argument("--target", help="column, array or IDX file of the labels, if not that of the training")
     parser.add_argument("--shape", type=_shape, metavar="H,W", help="how a row is an image, such as 28,28")
     add_files(parser)

@@ -10,10 +10,10 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
-from fastnn.cli import report, threshold
-from fastnn.cli.files import Array, Dataset, Options, read_dataset, read_inputs, read_labelled, whole_numbers
+from fastnn.cli import pictures, report, threshold
+from fastnn.cli.files import Array, Dataset, Options, read_dataset, read_inputs, read_labelled
 from fastnn.cli.model import Recipe, Training, fit_inputs, is_classification, network_targets
-from fastnn.cli.reading import add_columns, add_files, encoder_of, in_options
+from fastnn.cli.reading import add_columns, add_files, encoder_of, in_options, whole_numbers
 from fastnn.data import Standardizer, TableEncoder, split
 from fastnn.graph.outputs import read_outputs
 from fastnn.losses.link import SOFTMAX
@@ -25,11 +25,13 @@ HELP = "train a network on a file"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("data", metavar="DATA", help="the file; for IDX the file of the images")
-    parser.add_argument("--target", required=True, help="column, array of the .npz, or IDX file of the labels")
-    parser.add_argument("--hidden", type=_widths, default="64,64", help="widths of the hidden layers, or 'none'")
+    parser.add_argument("data", metavar="DATA", help="the file, for IDX that of the images; or a folder of pictures")
+    parser.add_argument("--target", help="column, array of the .npz, or IDX file of the labels; not for pictures")
+    parser.add_argument("--hidden", type=_widths, metavar="N,N,...", help="widths of the hidden layers, or 'none' "
+                        "(default: 64,64, of pictures none)")  # fmt: skip
     parser.add_argument("--activation", default="relu", help="activation of the hidden layers")
-    parser.add_argument("--dropout", type=float, default=0.0, help="part of each hidden layer that is dropped")
+    parser.add_argument("--dropout", type=float, default=0.0, help="part of each hidden layer that is dropped, "
+                        "of pictures of what the last layer reads")  # fmt: skip
     parser.add_argument("--epochs", type=int, default=100, help="most passes over the data")
     parser.add_argument("--batch-size", type=int, default=32, help="rows per update")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="learning rate")
@@ -50,6 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="of two classes: choose the probability from which on the rarer one is the answer by its "
         "F1 score, or by what a missed row costs in false alarms",
     )
+    pictures.add_options(parser)
     add_columns(parser)
     add_files(parser)
     parser.add_argument("--patience", type=int, default=10, help="epochs without gain in validation before stopping")
@@ -63,14 +66,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Train a network on a CSV, TSV, Parquet, .npz (inputs in array X) or IDX file and save it."""
+    """Train a network on a CSV, TSV, Parquet, .npz (inputs in array X) or IDX file, or on pictures, and save it."""
     for option, path in (("--out", arguments.out), ("--report", arguments.report)):
         if path is not None and not Path(path).absolute().parent.is_dir():
             raise ValueError(f"train: expected {option} in a folder that exists, got {path!r}")
+    folder = pictures.is_folder(arguments.data)
+    pictures.require_options(arguments, folder)
+    if arguments.target is None:
+        raise ValueError("train: expected --target, the column, array or IDX file of what is to be learned")
+    if arguments.hidden is None:
+        arguments.hidden = () if folder else (64, 64)
     options = Options.of(arguments, encoder_of(arguments))
     with catch_warnings(record=True) as notes:
         simplefilter("always")
-        dataset = read_dataset(arguments.data, arguments.target, options)
+        if folder:
+            dataset = Dataset(*pictures.read_folder(arguments))
+        else:
+            dataset = read_dataset(arguments.data, arguments.target, options)
     for note in dict.fromkeys(str(one.message) for one in notes if one.category is UserWarning):
         print(f"note: {in_options(note)}")
     encoder = TableEncoder.from_config(dataset.reading["encoder"]) if "encoder" in dataset.reading else None
@@ -95,7 +107,7 @@ def run(arguments: argparse.Namespace) -> None:
     recipe = Recipe(
         target=arguments.target,
         reading=dataset.reading,
-        inputs=fit_inputs(learned[0], encoder),
+        inputs=None if folder else fit_inputs(learned[0], encoder),
         classes=None if classes is None else classes.tolist(),
         targets=None if classify else Standardizer().fit(learned[1]),
     )
@@ -185,19 +197,17 @@ def _train(arguments: argparse.Namespace, recipe: Recipe, data: tuple[Array, Arr
     import fastnn as fn
 
     X, y = recipe.network_inputs(data[0]), network_targets(recipe, data[1])
-    layers: list[Any] = []
-    for width in arguments.hidden:
-        layers.append(fn.Dense(width, arguments.activation))
-        if arguments.dropout:
-            layers.append(fn.Dropout(arguments.dropout))
-    layers.append(fn.Dense(y.shape[1] if recipe.classes is None else len(recipe.classes)))
-    net = fn.Sequential(layers, input_shape=X.shape[1], seed=arguments.seed)
+    if recipe.inputs is None:
+        layers = pictures.layers(arguments, data[0], len(recipe.classes or ()))
+    else:
+        layers = _dense_layers(arguments, y.shape[1] if recipe.classes is None else len(recipe.classes))
+    net = fn.Sequential(layers, input_shape=X.shape[1:], seed=arguments.seed)
     optimizer = getattr(fn, _OPTIMIZERS[arguments.optimizer])(arguments.learning_rate)
     loss, metric = ("squared_error", "r2") if recipe.classes is None else ("cross_entropy", "accuracy")
     net.compile(loss=loss, optimizer=optimizer, metrics=[metric])
     print(
         f"{'regression' if recipe.classes is None else f'{len(recipe.classes)} classes'}: {len(X)} rows to train on, "
-        f"{0 if held_out is None else len(held_out[0])} to validate on, {X.shape[1]} inputs"
+        f"{0 if held_out is None else len(held_out[0])} to validate on, {_described(X)}"
     )
     watchers: list[Callback] = [
         ProgressBar() if sys.stderr.isatty() else EpochLog(every=max(1, arguments.epochs // 10))
@@ -207,8 +217,11 @@ def _train(arguments: argparse.Namespace, recipe: Recipe, data: tuple[Array, Arr
         validation = recipe.network_inputs(held_out[0]), network_targets(recipe, held_out[1])
         watchers.append(EarlyStopping(patience=arguments.patience))
     start = perf_counter()
+    rows: Any = X, y
+    if recipe.inputs is None and arguments.augment:
+        rows = (fn.Augmented(data[0], y, pictures.changes(arguments.augment, data[0]), seed=arguments.seed),)
     history = net.fit(
-        X, y, epochs=arguments.epochs, batch_size=arguments.batch_size, validation_data=validation,
+        *rows, epochs=arguments.epochs, batch_size=arguments.batch_size, validation_data=validation,
         callbacks=watchers, verbose=0, class_weight=arguments.class_weight,
     )  # fmt: skip
     seconds = perf_counter() - start
@@ -219,6 +232,26 @@ def _train(arguments: argparse.Namespace, recipe: Recipe, data: tuple[Array, Arr
         f"in {seconds:.2f} s"
     )
     return net
+
+
+def _dense_layers(arguments: argparse.Namespace, outputs: int) -> list[Any]:
+    """Return hidden layers, and the last one."""
+    import fastnn as fn
+
+    layers: list[Any] = []
+    for width in arguments.hidden:
+        layers.append(fn.Dense(width, arguments.activation))
+        if arguments.dropout:
+            layers.append(fn.Dropout(arguments.dropout))
+    return [*layers, fn.Dense(outputs)]
+
+
+def _described(X: Array) -> str:
+    """Return what a row is, in words."""
+    if X.ndim == 2:
+        return f"{X.shape[1]} inputs"
+    height, width, channels = X.shape[1:]
+    return f"pictures of {height} x {width} pixels, {'grey' if channels == 1 else 'in colours'}"
 
 
 def _widths(text: str) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """Examples that are made as they are needed, and never all at once."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ MADE_BYTES = 1 << 22  # of inputs made at a time, so that they are read while in
 class Examples:
     """Base of data that make their rows on demand: ``fit``, ``evaluate`` and ``predict`` ask for some at a time.
 
-    Derive from it, and give it ``__len__``, the number of examples, and ``gather``.  ``fit`` shuffles all of them
+    Derive from it, and give it ``__len__``, the number of examples, and ``gather``; ``stream`` if they change by the
+    epoch, or are made ahead.  ``fit`` shuffles all of them
     anew every epoch and holds some megabytes of rows at once.
 
     Attributes
@@ -55,6 +57,27 @@ class Examples:
             ``(X, y)`` or ``(X, y, sample_weight)``, such as ``fit`` takes; for several inputs or outputs lists.
         """
         raise NotImplementedError(f"{type(self).__name__}: expected a method gather(rows) that gives (X, y)")
+
+    def stream(self, parts: Sequence[np.ndarray], epoch: int | None) -> Iterator[tuple[Any, ...]]:
+        """Yield the examples of each part in turn: what ``fit`` and ``evaluate`` take.
+
+        By default ``gather`` of each.  Override it where examples differ from epoch to epoch, or are made ahead of
+        training by other threads.
+
+        Parameters
+        ----------
+        parts : sequence of ndarray of shape (B,), int64
+            Numbers of examples.
+        epoch : int or None
+            Number of the epoch, from 0, over all fits of the network; None: not to learn from, but to judge by.
+
+        Yields
+        ------
+        tuple
+            As ``gather`` returns it.
+        """
+        for rows in parts:
+            yield self.gather(rows)
 
 
 def count_of(who: str, examples: Examples) -> int:

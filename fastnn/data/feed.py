@@ -4,7 +4,7 @@ A feed gives an epoch as a sequence of blocks.  A block is packed arrays of the 
 the GIL can work through, and perhaps an order to take its rows in.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,8 +37,8 @@ class Feed(Protocol):
     def batch_size(self) -> int | None:
         """Rows of a mini-batch."""
 
-    def blocks(self, shuffle: Shuffle | None) -> Iterator[Block]:
-        """Yield one epoch, shuffled or in the order of the data."""
+    def blocks(self, shuffle: Shuffle | None, epoch: int | None = None) -> Iterator[Block]:
+        """Yield one epoch, shuffled or in the order of the data; ``epoch``: its number if it is to be learned from."""
 
 
 class WholeFeed:
@@ -49,7 +49,7 @@ class WholeFeed:
     def __init__(self, block: Block, batch_size: int) -> None:
         self.whole, self.n, self.batch_size = block, block.n, min(batch_size, block.n)
 
-    def blocks(self, shuffle: Shuffle | None) -> Iterator[Block]:
+    def blocks(self, shuffle: Shuffle | None, epoch: int | None = None) -> Iterator[Block]:
         """Yield it."""
         block = self.whole
         assert block is not None
@@ -72,7 +72,7 @@ class PartFeed:
         self.who, self.ports, self.data = who, ports, data
         self.n, self.batch_size = data.n, min(batch_size, data.n)
 
-    def blocks(self, shuffle: Shuffle | None) -> Iterator[Block]:
+    def blocks(self, shuffle: Shuffle | None, epoch: int | None = None) -> Iterator[Block]:
         """Yield some rows at a time."""
         if not any(map(is_sparse, self.data.inputs)):
             yield from self._buffers(shuffle)
@@ -111,7 +111,7 @@ class IterableFeed:
                 f"{type(batches).__name__}; pass a list or an object whose __iter__ starts again, or epochs=1"
             )
 
-    def blocks(self, shuffle: Shuffle | None) -> Iterator[Block]:
+    def blocks(self, shuffle: Shuffle | None, epoch: int | None = None) -> Iterator[Block]:
         """Yield each batch after checking it, in the order of the iterable."""
         for batch in self.batches:
             yield self.ports.ready(self.who, self.ports.data(self.who, *as_parts(self.who, "batches", batch)))
@@ -129,21 +129,29 @@ class ExamplesFeed:
             require_count(who, "epoch_size", examples.epoch_size)
         self.n: int = self.total if examples.epoch_size is None else min(self.total, examples.epoch_size)
         self.batch_size = min(batch_size, self.n)
-        self._made(np.zeros(1, dtype=np.int64))  # what does not fit is refused before training
+        self._checked(examples.gather(np.zeros(1, dtype=np.int64)), 1)  # what does not fit is refused before training
 
-    def blocks(self, shuffle: Shuffle | None) -> Iterator[Block]:
+    def blocks(self, shuffle: Shuffle | None, epoch: int | None = None) -> Iterator[Block]:
         """Yield the examples of an epoch; unshuffled: all."""
         order = np.arange(self.total) if shuffle is None else self._order(shuffle)
         rows = multiple(self.batch_size, MADE_BYTES // self.ports.input_bytes)
-        for part in parts(len(order), rows):
-            yield self._made(order[part])
+        asked = [order[part] for part in parts(len(order), rows)]
+        stream = iter(self.examples.stream(asked, epoch))
+        try:
+            for numbers in asked:
+                made = next(stream, None)
+                if made is None:
+                    raise ValueError(f"{self.who}: expected stream to give {len(asked)} parts, got fewer")
+                yield self._checked(made, len(numbers))
+        finally:  # after an interruption too: nothing is made ahead any more
+            if isinstance(stream, Generator):
+                stream.close()
 
-    def _made(self, rows: np.ndarray) -> Block:
-        """Return some examples, made by ``gather`` and checked."""
-        parts = as_parts(self.who, "gather to give", self.examples.gather(rows))
-        block = self.ports.ready(self.who, self.ports.data(self.who, *parts))
-        if block.n != len(rows):
-            raise ValueError(f"{self.who}: expected gather to give {len(rows)} examples, got {block.n}")
+    def _checked(self, made: Any, n: int) -> Block:
+        """Return some examples that were made, ready for the Trainer."""
+        block = self.ports.ready(self.who, self.ports.data(self.who, *as_parts(self.who, "gather to give", made)))
+        if block.n != n:
+            raise ValueError(f"{self.who}: expected gather to give {n} examples, got {block.n}")
         return block
 
     def _order(self, shuffle: Shuffle) -> np.ndarray:

@@ -7,19 +7,23 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from fastnn._spec import require_flag
+
 Array = npt.NDArray[Any]
 
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _PIECE = 1 << 20
 
 
-def read_idx(path: str | Path) -> Array:
+def read_idx(path: str | Path, *, channels: bool = False) -> Array:
     """Read an IDX file, plain or compressed by gzip.
 
     Parameters
     ----------
     path : str or Path
         The file, such as ``train-images-idx3-ubyte.gz``.
+    channels : bool
+        Whether grey images (B, H, W) get an axis of one channel, (B, H, W, 1), such as ``Conv2D`` reads.
 
     Returns
     -------
@@ -31,7 +35,10 @@ def read_idx(path: str | Path) -> Array:
     OSError
         If the file cannot be opened.
     ValueError
-        If it is no IDX file, has an unknown type, or more or fewer bytes than it says.
+        If it is no IDX file, has an unknown type, or more or fewer bytes than it says; with ``channels``, if it has
+        other than three dimensions.
+    TypeError
+        If ``channels`` is neither True nor False.
 
     Notes
     -----
@@ -44,6 +51,16 @@ def read_idx(path: str | Path) -> Array:
     >>> import fastnn as fn
     >>> images = fn.data.read_idx("train-images-idx3-ubyte.gz")  # doctest: +SKIP
     """
+    require_flag("read_idx", "channels", channels)
+    array = _opened_idx(path)
+    if not channels:
+        return array
+    if array.ndim != 3:
+        raise ValueError(f"read_idx: expected images (B, H, W) for channels=True, got shape {array.shape} in {path}")
+    return array[..., None]
+
+
+def _opened_idx(path: str | Path) -> Array:
     import gzip
     import zlib
 

@@ -198,7 +198,7 @@ class UpdateFeed:
         self.feed, self.net, self.epoch, self.steps, self.given = feed, net, net.epoch, steps, 0
         self.batches = self._batches()
 
-    def blocks(self, shuffle: Shuffle | None) -> Iterator[Block]:
+    def blocks(self, shuffle: Shuffle | None, epoch: int | None = None) -> Iterator[Block]:
         """Yield the next mini-batch."""
         block = next(self.batches, None)
         if block is None:
@@ -214,7 +214,7 @@ class UpdateFeed:
         before = -1
         while before < self.given:
             before = self.given
-            for block in self.feed.blocks(Shuffle(self.net.seed, self.epoch)):
+            for block in self.feed.blocks(Shuffle(self.net.seed, self.epoch), self.epoch):
                 order = np.arange(block.n) if block.order is None else block.order
                 size = self.feed.batch_size or block.n
                 updates = self.net.trainer.updates(block.n, size)

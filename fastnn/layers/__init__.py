@@ -28,6 +28,7 @@ from fastnn.layers.reshape import Flatten, Reshape
 from fastnn.layers.residual import Residual
 from fastnn.layers.scale import Scale
 from fastnn.layers.simple_rnn import SimpleRNN
+from fastnn.layers.standardize import Standardize
 
 __all__ = [
     "GRU",
@@ -67,6 +68,7 @@ __all__ = [
     "Scale",
     "SimpleRNN",
     "Slice",
+    "Standardize",
     "Tensor",
     "add",
     "concatenate",

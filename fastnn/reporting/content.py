@@ -52,10 +52,17 @@ def content(
     ]
     if net.n_params:
         parts.append(("Gradients and spreads", sections.gradients(subject, seed)))
-    parts.append(("Importance of the inputs", sections.importance(subject, names, shape, seed, verbose)))
+    parts.append(("Importance of the inputs", sections.importance(subject, names, _plane(shape), seed, verbose)))
     lead = f"{subject.task.capitalize()}, judged by {subject.rows:,} rows. {total(net)}."
     first = [(name, format(scores[key], form)) for key, (name, form) in SHOWN.items() if key in scores]
     return page(title, lead, tiles(first), parts), scores
+
+
+def _plane(shape: Shape | None) -> Shape | None:
+    """Return how each input is a pixel, None if several are one."""
+    if shape is None or len(shape) == 2:
+        return shape
+    return shape[:2] if shape[2] == 1 else None
 
 
 def _classified(subject: Subject, classes: list[str]) -> tuple[dict[str, float], Sections]:

@@ -23,11 +23,26 @@ def worst(subject: Subject, rows: int, names: Sequence[str] | None, shape: Shape
         return element("p", f"All {subject.rows:,} rows were answered right.")
     if shape is None:
         return Html(listed + _inputs(subject, order, names))
-    images = dense(subject.X[order]).reshape(len(order), *shape)
+    images = shown(dense(subject.X[order]).reshape(len(order), *shape))
     titles = [f"{i}: {t}, not {p}" for i, t, p in zip(order, true, predicted, strict=True)]
     alt = f"The inputs of the rows in the table below, as images of {shape[0]} by {shape[1]}: " + "; ".join(titles)
     caption = f"Row: true {'value' if subject.classes is None else 'class'}, not the predicted one."
     return Html(picture(plot_images(images, titles), "worst", alt, caption) + listed)
+
+
+def shown(images: np.ndarray) -> np.ndarray:
+    """Return images as they are drawn: grey ones (B, H, W); colours (B, H, W, 3), from black 0 to white 1.
+
+    Colours that are no bytes from 0 to 255, nor from 0 to 1, have black and white where the least and the largest are.
+    """
+    if images.shape[-1] == 1 and images.ndim == 4:
+        return images[..., 0]
+    if images.ndim == 3:
+        return images
+    low, high = float(images.min()), float(images.max())
+    if low < 0 or high > 255:
+        return (images - low) / (high - low)
+    return images / (255.0 if high > 1 else 1.0)
 
 
 def _inputs(subject: Subject, order: np.ndarray, names: Sequence[str] | None) -> Html:

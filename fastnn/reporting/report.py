@@ -83,7 +83,7 @@ def report(
         Of the elements of an input; inputs named ``column=category`` are shuffled together, and so are those that a
         Pipeline made of one column.
     shape : (H, W), optional
-        How a row is an image: (8, 8) for the digits.
+        How a row is an image: (8, 8) for the digits.  Inputs (H, W, C) of one or three channels say so themselves.
     standardizer : Standardizer, optional
         The one that made y, for a regression: errors are then shown in the unit of the data.
     history : History, optional
@@ -165,10 +165,11 @@ def _target(path: Any) -> Path:
 
 
 def _layout(subject: Subject, shape: Any) -> Shape | None:
-    """Return how a row is an image, None if it is none."""
+    """Return how a row is an image, (H, W) or (H, W, C), None if it is none."""
     own = subject.net.input_shape
     if shape is None:
-        return None
+        single = len(subject.net.input_shapes) == 1
+        return own if single and len(own) == 3 and own[2] in (1, 3) and min(own) > 0 else None
     layout = as_shape(WHO, shape)
     if len(subject.net.input_shapes) > 1 or len(layout) != 2 or prod(layout) != prod(own):
         raise ValueError(f"{WHO}: expected a shape (H, W) of {prod(own)} elements, as a row has, got {shape!r:.60}")

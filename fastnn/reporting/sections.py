@@ -244,7 +244,7 @@ def importance(subject: Subject, names: Sequence[str] | None, shape: Shape | Non
         together, labels = list(groups.values()), list(groups)
     else:
         together, labels = None, [str(name) for name in (range(size) if names is None else names)]
-    steps = net.input_shape[0] if len(net.input_shape) > 1 else 1
+    steps = prod(net.input_shape[:-1])  # weights meet every step of a sequence, every pixel of an image
     work = len(labels) * REPEATS * max(net.n_params, 1) * steps  # multiply-adds a row
     most = int(min(IMPORTANCE_WORK // work, 2000))
     if most < IMPORTANCE_ROWS or subject.rows < 2:

@@ -174,7 +174,7 @@ def train_epoch(net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequen
 
     net.trainer.clear_hits()
     try:
-        for block in feed.blocks(shuffle):
+        for block in feed.blocks(shuffle, net.epoch):
             size = feed.batch_size or block.n
             steps = rates(net, net.trainer.updates(block.n, size))
             more = net.trainer.run(*block, size, steps, tick, bool(listeners))

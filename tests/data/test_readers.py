@@ -138,3 +138,16 @@ def test_npz_that_is_none(tmp_path):
         np.save(file, np.zeros(3))
     with pytest.raises(ValueError, match=r"read_npz: .*single array; save it with numpy.savez"):
         read_npz(path)
+
+
+def test_grey_images_get_an_axis_of_one_channel(tmp_path):
+    path = tmp_path / "data.idx"
+    path.write_bytes(WHOLE)
+    images = read_idx(path, channels=True)
+    assert images.shape == (3, 2, 2, 1)
+    np.testing.assert_array_equal(images[..., 0], np.arange(12).reshape(3, 2, 2))
+    path.write_bytes(idx(0x08, "B", range(4), (4,)))
+    with pytest.raises(ValueError, match=r"expected images \(B, H, W\) for channels=True, got shape \(4,\)"):
+        read_idx(path, channels=True)
+    with pytest.raises(TypeError, match="expected channels to be True or False"):
+        read_idx(path, channels=1)

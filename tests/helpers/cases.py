@@ -610,6 +610,12 @@ def norm_cases():
         (3, 17),
         lambda p, x: ref.flatten(p["scale_1.gamma"] * x + p["scale_1.beta"]),
     )
+    yield sequential(
+        "standardize",
+        lambda: [fn.Standardize((1.0, -2.0, 0.5), (2.0, 0.5, 3.0)), D(7, "tanh"), fn.Standardize(0.25, 4)],
+        (5, 3),
+        lambda p, x: (np.tanh(layer(p, "dense_1", (x - [1, -2, 0.5]) / [2, 0.5, 3])) - 0.25) / 4,
+    )
     for function in ("mean", "max", "sum"):
         yield sequential(
             f"reduce-{function}-of-sequences",

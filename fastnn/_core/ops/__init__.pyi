@@ -73,6 +73,9 @@ class FanOutOp(Op):
 class ScaleOp(Op):
     def __init__(self, rows: int, columns: int, scale: bool, shift: bool) -> None: ...
 
+class StandardizeOp(Op):
+    def __init__(self, rows: int, mean: Sequence[float], scale: Sequence[float]) -> None: ...
+
 class ReduceOp(Op):
     def __init__(self, function: str, outer: int, count: int, inner: int) -> None: ...
 

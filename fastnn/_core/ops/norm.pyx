@@ -271,3 +271,76 @@ cdef class ScaleOp(Op):
         self.input_widths = self.output_widths = (rows * columns,)
         self.in_place = self.reads_input = True
         self.parameters = learned(columns, scale, shift)
+
+
+# ---- standardising: by given means and deviations ----
+
+cdef enum:
+    ABREAST = 128       # numbers that are standardised at once, at most: short rows of channels are taken several at a time
+
+
+cdef inline const char* given_for(const ScaleDims* own, const Step* step, int which) noexcept nogil:
+    """Zeros, means or variances in the dtype of the step: those of float, then those of double."""
+    cdef Py_ssize_t before = 0 if step.kernels.itemsize == 4 else 3 * own.dims.columns * 4
+    return own.moments + before + which * own.dims.columns * step.kernels.itemsize
+
+
+cdef inline void standardise_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last, int center,
+                                  const char* x, char* y) noexcept nogil:
+    """Rows first .. last - 1."""
+    cdef const ScaleDims* own = <const ScaleDims*> step.config
+    cdef fnn_norm norm = norm_of(&own.dims, step, frame, 0, own.dims.columns)
+    cdef Py_ssize_t at = first * own.dims.columns * step.kernels.itemsize
+    norm.rows = last - first
+    step.kernels.batch_norm_forward(&norm, x + at, given_for(own, step, center), given_for(own, step, 2), y + at)
+
+
+cdef void standardise_forward_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    standardise_part(step, frame, first, last, 1, frame.values[step.inputs[0]], frame.values[step.outputs[0]])
+
+
+cdef int standardise_forward(const Step* step, const Frame* frame) noexcept nogil:
+    cdef const Dims* dims = &(<const ScaleDims*> step.config).dims
+    step_in_parts(standardise_forward_part, step, frame, frame.batch * dims.rows, 1, bytes_of(dims, step, frame), 2 * PLAIN)
+    return OK
+
+
+cdef void standardise_backward_part(const Step* step, const Frame* frame, Py_ssize_t first,
+                                    Py_ssize_t last) noexcept nogil:
+    """dx = dy / deviation: what standardises dy about 0."""
+    standardise_part(step, frame, first, last, 0, frame.gradients[step.outputs[0]], frame.gradients[step.inputs[0]])
+
+
+cdef int standardise_backward(const Step* step, const Frame* frame) noexcept nogil:
+    cdef const Dims* dims = &(<const ScaleDims*> step.config).dims
+    if frame.gradients[step.inputs[0]] != NULL:
+        step_in_parts(standardise_backward_part, step, frame, frame.batch * dims.rows, 1, bytes_of(dims, step, frame),
+                      2 * PLAIN)
+    return OK
+
+
+cdef class StandardizeOp(Op):
+    """``rows`` times ``len(mean)`` numbers per row of the batch; of each column a mean and a deviation are given."""
+
+    cdef ScaleDims own
+    cdef list memory
+
+    def __init__(self, Py_ssize_t rows, mean, scale):
+        cdef Py_ssize_t c, k, abreast = 1, columns = len(mean)
+        cdef float* single
+        cdef double* double_
+        for k in range(2, ABREAST // columns + 1):
+            if rows % k == 0:
+                abreast = k
+        self.forward, self.backward, self.config = standardise_forward, standardise_backward, &self.own
+        self.memory = []
+        k = abreast * columns
+        single = <float*> zeros(self.memory, 3 * k, sizeof(float) + sizeof(double))
+        double_ = <double*> (single + 3 * k)
+        for c in range(k):
+            double_[k + c], double_[2 * k + c] = mean[c % columns], scale[c % columns] ** 2
+            single[k + c], single[2 * k + c] = <float> double_[k + c], <float> double_[2 * k + c]
+        self.own.dims = Dims(rows=rows // abreast, columns=k, epsilon=0.0, momentum=0.0, scale=False, shift=False)
+        self.own.moments = <const char*> single
+        self.input_widths = self.output_widths = (rows * columns,)
+        self.in_place = True

@@ -209,6 +209,15 @@ def scale(site: Site) -> Emitted:
     return out, "gamma " * ("gamma" in site.parameters) + site.reads[0] + " + beta" * ("beta" in site.parameters)
 
 
+def standardize(site: Site) -> Emitted:
+    """By given means and deviations."""
+    *leading, columns = site.output_shape
+    out, (mean, gain) = site.in_place(), site.layer.of_channels(columns)
+    arguments = site.inputs[0], site.constant("mean", mean), site.constant("gain", 1 / gain), "0", out
+    site.call("batch_norm", prod(leading), columns, *arguments)
+    return out, f"({site.reads[0]} - mean) gain"
+
+
 def reduce(site: Site) -> Emitted:
     """The sum, the mean or the largest along an axis."""
     shape, function = site.input_shapes[0], site.layer.function
@@ -284,6 +293,7 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.Scale: scale,
     layers.SimpleRNN: simple_rnn,
     layers.Slice: slice_,
+    layers.Standardize: standardize,
 }
 WITHOUT: dict[type[Layer], str] = {
     layers.Custom: "its functions are Python; build it of other layers, or export the parts before and after it",

@@ -13,7 +13,7 @@ from fastnn.formats.onnx.write.activations import activation
 from fastnn.formats.onnx.write.graph import Applied, Graph
 from fastnn.formats.onnx.write.images import convolution, global_pooling, pooling, transposed_convolution
 from fastnn.formats.onnx.write.layout import permute
-from fastnn.formats.onnx.write.norms import batch_norm, layer_norm
+from fastnn.formats.onnx.write.norms import batch_norm, layer_norm, standardize
 from fastnn.formats.onnx.write.phase import phase_coefficients
 from fastnn.formats.onnx.write.recurrent import recurrent
 from fastnn.layers.base import Layer
@@ -154,6 +154,7 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.Scale: scale,
     layers.SimpleRNN: recurrent,
     layers.Slice: part,
+    layers.Standardize: standardize,
 }
 REFUSED: dict[type[Layer], str] = {
     layers.Custom: "it is code in Python, which ONNX cannot hold; put layers of fastnn in its place",

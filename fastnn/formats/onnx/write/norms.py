@@ -32,6 +32,12 @@ def layer_norm(graph: Graph, applied: Applied) -> str:
     return graph.node("LayerNormalization", x, *scales, axis=-1, epsilon=applied.layer.epsilon)
 
 
+def standardize(graph: Graph, applied: Applied) -> str:
+    """``(x - mean) / scale``, both given."""
+    mean, scale = (graph.constant(one) for one in applied.layer.of_channels(applied.output_shape[-1]))
+    return graph.node("Div", graph.node("Sub", applied.inputs[0], mean), scale)
+
+
 def mean(graph: Graph, x: str, columns: int) -> str:
     """The mean along the last axis; ReduceMean has its axes in another place from opset 18 on."""
     return graph.node("Div", graph.node("ReduceSum", x, graph.sizes(-1), keepdims=1), columns)
