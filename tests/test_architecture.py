@@ -55,7 +55,7 @@ FLOORS = [
     ["online.arguments", "online.model", "online.regressor", "online.classifier", "online"],
     ["ensemble.ensemble", "ensemble"],
     # the report shows what metrics, plotting and insight find, on one page
-    ["reporting.features", "reporting.subject", "reporting.scores", "reporting.threshold", "reporting.page", "reporting.figures", "reporting.sections", "reporting.mistakes", "reporting.content", "reporting.report", "reporting"],
+    ["reporting.features", "reporting.subject", "reporting.scores", "reporting.threshold", "reporting.page", "reporting.figures", "reporting.sections", "reporting.mistakes", "reporting.sight", "reporting.content", "reporting.report", "reporting"],
     # the command line uses leaves
     ["cli.reading", "cli.files", "cli.model", "cli.threshold", "cli.others", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.export", "cli.bench", "cli.data", "cli", "__main__"],
     # what users import

@@ -69,7 +69,9 @@ def grad_cam(net: Any, X: Any, target: Any = None, *, layer: str | None = None) 
     score = Score(who, net, X, target)
     if len(score.net.input_shape) != 3:
         raise ValueError(f"{who}: expected a network for images (H, W, C), got {batched(score.net.input_shape)}")
-    title = _last_of_images(score.net) if layer is None else title_of(who, score.net, layer)
+    title = layer_to_weigh(score.net) if layer is None else title_of(who, score.net, layer)
+    if title is None:
+        raise ValueError(f"{who}: expected a network with a layer that gives images (H, W, C), got none")
     seam = Seam(score, title)
     if len(seam.shape) != 3:
         raise ValueError(f"{who}: expected a layer that gives images, got {title!r}, which gives {batched(seam.shape)}")
@@ -89,13 +91,11 @@ def resizing(size: int, wanted: int) -> np.ndarray:
     return np.maximum(1 - np.abs(places[:, None] - np.arange(size)), 0)
 
 
-def _last_of_images(net: Network) -> str:
-    """Return the title of the last layer that gives images and is no pooling."""
+def layer_to_weigh(net: Network) -> str | None:
+    """Return the title of the last layer that gives images and is no pooling; None if there is none."""
     found = [
         application.title
         for application in net.applications
         if len(application.output_shape) == 3 and not isinstance(application.layer, MaxPool2D | AvgPool2D)
     ]
-    if not found:
-        raise ValueError("grad_cam: expected a network with a layer that gives images (H, W, C), got none")
-    return found[-1]
+    return found[-1] if found else None

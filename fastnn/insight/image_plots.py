@@ -47,7 +47,7 @@ def plot_filters(net: Any, path: str | Path | None = None, *, layer: str | None 
     """
     who = "plot_filters"
     require_count(who, "most", most)
-    weights = {view.name: view.parameters["weight"] for view in require_network(who, net).layers if _has_filters(view)}
+    weights = filters_of(require_network(who, net))
     if not weights:
         raise ValueError(f"{who}: expected a network with a convolution of images, got none")
     name = next(iter(weights)) if layer is None else layer
@@ -187,9 +187,10 @@ def plot_inversion(
     return draw.finish(figure, path)
 
 
-def _has_filters(view: Any) -> bool:
-    """Whether a layer has windows of images as weights."""
-    return "weight" in view.parameters and view.parameters["weight"].ndim == 4
+def filters_of(net: Any) -> dict[str, np.ndarray]:
+    """Return the weights of layers that look at images through windows, (KH, KW, C, O), by name."""
+    weights = {view.name: view.parameters["weight"] for view in net.layers if "weight" in view.parameters}
+    return {name: values for name, values in weights.items() if values.ndim == 4}
 
 
 def _filled(places: Any, images: Any) -> Any:
