@@ -101,8 +101,8 @@ def run(quick: bool, output: Path, curves: bool = False) -> common.Figures:
     )
     fn.plot_history(history, output / "cifar-curves.png")
     fn.plot_filters(net, output / "cifar-filters.png")
-    right = np.flatnonzero(net.predict(images).argmax(axis=1) == test[1])[:6]
-    shown = images[right] if len(right) else images[:6]
+    right = np.flatnonzero(net.predict(images).argmax(axis=1) == test[1])[:3]
+    shown = images[right] if len(right) else images[:3]
     fn.plot_attribution(
         [fn.occlusion(net, shown, window=8, stride=4), fn.grad_cam(net, shown)], output / "cifar-evidence.png"
     )
