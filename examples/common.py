@@ -83,18 +83,26 @@ def missed(figures: Figures, goals: dict[str, str]) -> list[str]:
     return result
 
 
-def main(run: Callable[[bool, Path], Figures], description: str, goals: dict[str, str]) -> int:
-    """Run an example from the command line and print its figures beside its goals."""
+def main(
+    run: Callable[..., Figures], description: str, goals: dict[str, str], flags: dict[str, str] | None = None
+) -> int:
+    """Run an example from the command line and print its figures beside its goals.
+
+    ``run`` takes ``quick`` and ``output``, and each of the ``flags``, by name whether it was given; their values say
+    what they are for.
+    """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--quick", action="store_true", help="a short version")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output", help="folder for pictures")
+    for name, purpose in (flags or {}).items():
+        parser.add_argument(f"--{name}", action="store_true", help=purpose)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     began = perf_counter()
     try:
-        figures = run(options.quick, options.output)
+        figures = run(options.quick, options.output, **{name: getattr(options, name) for name in flags or {}})
     except MissingData as error:
         print(f"{Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
         return 2

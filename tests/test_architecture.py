@@ -48,8 +48,8 @@ FLOORS = [
     # what draws
     ["plotting.figure", "plotting.curves", "plotting.layers", "plotting.model", "plotting"],
     # F6: leaves, each on its own
-    ["insight.score", "insight.gradcheck", "insight.attribution", "insight.occlusion", "insight.maximise", "insight.importance", "insight.probes", "insight.flow",
-     "insight.histograms", "insight.temperature", "insight.range_test", "insight.plots", "insight"],
+    ["insight.score", "insight.gradcheck", "insight.attribution", "insight.occlusion", "insight.seam", "insight.grad_cam", "insight.variation", "insight.maximise", "insight.inversion", "insight.importance", "insight.probes", "insight.flow",
+     "insight.histograms", "insight.temperature", "insight.range_test", "insight.plots", "insight.image_plots", "insight"],
     ["estimators.parameters", "estimators.routing", "estimators.peers", "estimators.encoding", "estimators.available", "estimators.rows", "estimators.targets",
      "estimators.holdout", "estimators.design", "estimators.objective", "estimators.pace", "estimators.stopping",
      "estimators.lbfgs", "estimators.rules", "estimators.files", "estimators.fitted", "estimators.base",
@@ -57,7 +57,7 @@ FLOORS = [
     ["online.arguments", "online.model", "online.regressor", "online.classifier", "online"],
     ["ensemble.ensemble", "ensemble"],
     # the report shows what metrics, plotting and insight find, on one page
-    ["reporting.features", "reporting.subject", "reporting.scores", "reporting.threshold", "reporting.page", "reporting.figures", "reporting.sections", "reporting.mistakes", "reporting.content", "reporting.report", "reporting"],
+    ["reporting.features", "reporting.subject", "reporting.scores", "reporting.threshold", "reporting.page", "reporting.figures", "reporting.sections", "reporting.mistakes", "reporting.sight", "reporting.content", "reporting.report", "reporting"],
     # the command line uses leaves
     ["cli.reading", "cli.pictures", "cli.files", "cli.model", "cli.threshold", "cli.others", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.export", "cli.bench", "cli.data", "cli", "__main__"],
     # what users import

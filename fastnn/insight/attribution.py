@@ -1,11 +1,11 @@
 """Attributions by gradient: how much each element of the input says about one output."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from fastnn._spec import require_count, require_number
+from fastnn._spec import choose, require_count, require_number
 from fastnn.insight.score import Score, Valued
 from fastnn.layers.base import batched
 from fastnn.training.progress import track
@@ -37,6 +37,37 @@ class Attribution(Valued):
     targets: np.ndarray
     outputs: np.ndarray
     of: str
+
+    def by_pixel(self, channels: Literal["sum", "max"] = "sum") -> np.ndarray:
+        """Return one number per pixel of images.
+
+        Parameters
+        ----------
+        channels : {"sum", "max"}
+            What becomes of the channels of a pixel: their sum, which keeps signs, and of complete attributions the
+            total; or the largest absolute value [Simonyan, Vedaldi & Zisserman 2013, section 3.1].
+
+        Returns
+        -------
+        ndarray of shape (B, H, W)
+
+        Raises
+        ------
+        ValueError
+            If the inputs are not images (H, W, C), or ``channels`` is neither.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnn as fn
+        >>> net = fn.Sequential([fn.Flatten(), fn.Dense(2)], input_shape=(4, 4, 3), seed=0)
+        >>> fn.saliency(net, np.ones((5, 4, 4, 3))).by_pixel("max").shape
+        (5, 4, 4)
+        """
+        choose("by_pixel: unknown channels", channels, ("sum", "max"))
+        if self.inputs.ndim != 4:
+            raise ValueError(f"by_pixel: expected images (B, H, W, C), got {batched(self.inputs.shape[1:])}")
+        values = self.values if self.values.ndim == 4 else self.values[..., None]  # of Grad-CAM one per pixel
+        return values.sum(axis=-1) if channels == "sum" else np.abs(values).max(axis=-1)
 
     def __repr__(self) -> str:
         return f"<{self.method} of {len(self.values)} rows, {batched(self.values.shape[1:])}; f: {self.of}>"
@@ -103,7 +134,8 @@ def saliency(net: Any, X: Any, target: Any = None) -> Attribution:
 
     Notes
     -----
-    Simonyan, Vedaldi and Zisserman 2013, section 3; pictures often show the absolute value.  f is what the network
+    Simonyan, Vedaldi and Zisserman 2013, section 3; pictures often show the absolute value, and of colours the largest
+    (``by_pixel("max")``).  f is what the network
     answers: a logit, or, if it ends in a softmax, a probability, whose gradient is almost 0 where the network is sure.
     Explain logits where you can.
 

@@ -32,9 +32,10 @@ def occlusion(
     Parameters
     ----------
     window : int or sequence of int
-        Size of the window along each axis of ``shape``; one number for all of them.
+        Size of the window along each axis of ``shape``; one number for all of them.  Of an image (H, W, C) one number,
+        or two, for rows and columns: a patch, all channels of it.
     stride : int or sequence of int
-        Distance between windows.  The last window always reaches the end, so every element is covered.
+        Distance between windows, likewise.  The last window always reaches the end, so every element is covered.
     fill : float or array_like that broadcasts to X
         What a covered element becomes.
     shape : tuple of int, optional
@@ -58,6 +59,12 @@ def occlusion(
     >>> net = fn.Sequential([fn.Dense(3)], input_shape=16, seed=0)
     >>> fn.occlusion(net, np.ones((2, 16)), window=2, shape=(4, 4)).values.shape
     (2, 16)
+
+    Of an image, patches of 3 by 3 pixels:
+
+    >>> net = fn.Sequential([fn.Conv2D(4, 3, "relu"), fn.Flatten(), fn.Dense(3)], input_shape=(8, 8, 3), seed=0)
+    >>> fn.occlusion(net, np.ones((2, 8, 8, 3)), window=3).by_pixel().shape
+    (2, 8, 8)
     """
     score = Score("occlusion", net, X, target)
     rows = score.rows
@@ -66,7 +73,8 @@ def occlusion(
         raise ValueError(
             f"occlusion: expected a shape of {prod(score.net.input_shape)} elements, as a row has, got {layout}"
         )
-    covered = windows(layout, _per_axis("window", window, layout), _per_axis("stride", stride, layout))
+    sizes = _per_axis("window", window, layout, layout[-1])
+    covered = windows(layout, sizes, _per_axis("stride", stride, layout, sizes[-1]))
     fills, flat = (array.reshape(len(rows), -1) for array in (score.spread("fill", fill), rows))
     outputs = score.values(rows)
     counts = covered.sum(axis=0)
@@ -94,11 +102,17 @@ def windows(layout: Shape, window: Shape, stride: Shape) -> np.ndarray:
     return result.reshape(len(result), -1)
 
 
-def _per_axis(name: str, value: int | Sequence[int], layout: Shape) -> Shape:
-    """Return one positive integer per axis."""
-    sizes: tuple[Any, ...] = tuple(value) if isinstance(value, tuple | list) else (value,) * len(layout)
+def _per_axis(name: str, value: int | Sequence[int], layout: Shape, channels: int) -> Shape:
+    """Return one positive integer per axis; of an image the last may be left out, and is ``channels`` then."""
+    flat = 2 if len(layout) == 3 else len(layout)
+    sizes: tuple[Any, ...] = tuple(value) if isinstance(value, tuple | list) else (value,) * flat
+    if len(layout) == 3 and len(sizes) == 2:
+        sizes = (*sizes, channels)
     if len(sizes) != len(layout):
-        raise ValueError(f"occlusion: expected {name} to be one integer or {len(layout)}, one per axis, got {value!r}")
+        ways = f"one integer or {len(layout)}, one per axis"
+        if len(layout) == 3:
+            ways = "one integer, two for rows and columns, or three, one per axis"
+        raise ValueError(f"occlusion: expected {name} to be {ways}, got {value!r}")
     for size in sizes:
         require_count("occlusion", name, size)
     return sizes

@@ -9,6 +9,7 @@ import numpy as np
 from fastnn._spec import require_count
 from fastnn.insight.attribution import Attribution
 from fastnn.insight.flow import GradientFlow, gradient_flow
+from fastnn.insight.grad_cam import GradCAM
 from fastnn.insight.histograms import Histogram, Histograms
 from fastnn.insight.importance import PermutationImportance
 from fastnn.insight.maximise import MaximisedInputs
@@ -35,6 +36,8 @@ def _by_title(who: str, given: Any, kind: type, otherwise: str = "") -> dict[str
 def _image_shape(who: str, own: Shape, shape: Shape | None) -> Shape | None:
     """Return how elements of the shape ``own`` are an image, or None if they are none."""
     layout = own if shape is None and len(own) == 2 else shape
+    if shape is None and len(own) == 3 and own[-1] == 1:
+        layout = own[:2]
     if layout is not None and (len(layout) != 2 or np.prod(layout) != np.prod(own)):
         raise ValueError(f"{who}: expected a shape (H, W) of {np.prod(own)} elements, got {layout}")
     return layout
@@ -199,16 +202,19 @@ def plot_attribution(
 ) -> Any:
     """Draw attributions beside the inputs: heat maps of images, bars of anything else.
 
-    Red speaks for the output that was looked at, blue against it; each map has its own scale.
+    Red speaks for the output that was looked at, blue against it; each map has its own scale.  Of images (H, W, C) the
+    channels of a pixel are summed; maps of Grad-CAM lie over the image.
 
     Other parameters are those of plot_history.
 
     Parameters
     ----------
     attributions : Attribution or list of Attribution
-        What ``saliency``, ``smooth_grad``, ``integrated_gradients`` or ``occlusion`` returned, all for the same inputs.
+        What ``saliency``, ``smooth_grad``, ``integrated_gradients``, ``occlusion`` or ``grad_cam`` returned, all for
+        the same inputs.
     shape : (H, W), optional
-        How a row is an image; if not given, the shape of the inputs if it has two axes, else bars are drawn.
+        How a row is an image; if not given, the shape of the inputs if it has two axes or is (H, W, C), else bars are
+        drawn.
     rows : int
         How many rows to draw, from the first on.
     names : list of str, optional
@@ -239,8 +245,16 @@ def plot_attribution(
         raise ValueError(f"{who}: expected attributions of the same inputs, got different ones")
     require_count(who, "rows", rows)
     row_shape = given[0].inputs.shape[1:]
-    layout, size = _image_shape(who, row_shape, shape), int(np.prod(row_shape))
+    size = int(np.prod(row_shape))
     _check_names(who, names, size)
+    if len(row_shape) == 3 and shape is None:
+        pictures, values_of = given[0].inputs, [one.by_pixel() for one in given]
+        layout: Shape | None = row_shape[:2]
+    else:
+        layout = _image_shape(who, row_shape, shape)
+        pictures, values_of = given[0].inputs, [one.values for one in given]
+        if layout is not None:
+            pictures = pictures.reshape(-1, *layout)
     count, maps = min(rows, len(given[0].inputs)), layout is not None
     columns, width = len(given) + maps, 2.0 if maps else min(max(4.0, 1.5 + 0.22 * size), 9.0)
     height = 2.15 * count + 0.5 if maps else 2.0 * count + 0.8
@@ -248,12 +262,16 @@ def plot_attribution(
     grid = figure.subplots(count, columns, sharex=not maps, squeeze=False)
     for i, line in enumerate(grid):
         if layout is not None:
-            draw.show_image(line[0], given[0].inputs[i], layout, cmap="gray")
-        for axes, one in zip(line[maps:], given, strict=True):
-            if layout is not None:
-                draw.show_signed(axes, one.values[i], layout)
+            draw.show_picture(line[0], pictures[i])
+        for axes, one, explained in zip(line[maps:], given, values_of, strict=True):
+            if layout is not None and isinstance(one, GradCAM):
+                draw.show_picture(axes, pictures[i])
+                draw.show_image(axes, explained[i], layout, cmap="inferno", alpha=0.6)
                 continue
-            values = one.values[i].ravel()
+            if layout is not None:
+                draw.show_signed(axes, explained[i], layout)
+                continue
+            values = explained[i].ravel()
             axes.bar(range(size), values, color=np.where(values > 0, "#b2182b", "#2166ac"))
             axes.axhline(0, color=draw.BLACK, linewidth=0.8)
             draw.dress(axes, "element" if i == count - 1 and names is None else "")
@@ -275,11 +293,13 @@ def plot_maximised(found: MaximisedInputs, path: str | Path | None = None, *, sh
     found : MaximisedInputs
         What ``maximise_activation`` returned.
     shape : (H, W), optional
-        How an input is an image; if not given, the shape of the inputs if it has two axes, else bars are drawn.
+        How an input is an image; if not given, the shape of the inputs if it has two axes or is (H, W, C), else bars
+        are drawn.
 
     Returns
     -------
     matplotlib.figure.Figure
+        Red above 0 and blue below; images of three channels in colours.
 
     Raises
     ------
@@ -292,7 +312,9 @@ def plot_maximised(found: MaximisedInputs, path: str | Path | None = None, *, sh
     >>> net = fn.Sequential([fn.Dense(32, "tanh"), fn.Dense(10)], input_shape=64, seed=0)
     >>> figure = fn.plot_maximised(fn.maximise_activation(net, range(10)), shape=(8, 8))
     """
-    count, layout = len(found.units), _image_shape("plot_maximised", found.values.shape[1:], shape)
+    own = found.values.shape[1:]
+    colours = shape is None and len(own) == 3 and own[-1] != 1
+    count, layout = len(found.units), own if colours else _image_shape("plot_maximised", own, shape)
     columns = min(count, 5 if layout is not None else 2)
     lines = -(-count // columns)
     width = 2.1 if layout is not None else 4.5
@@ -304,6 +326,8 @@ def plot_maximised(found: MaximisedInputs, path: str | Path | None = None, *, sh
         if layout is None:
             axes.bar(range(found.values[i].size), found.values[i].ravel(), color=draw.BLUE)
             draw.dress(axes, "element")
+        elif colours:
+            draw.show_picture(axes, found.values[i])
         else:
             draw.show_signed(axes, found.values[i], layout)
         axes.set_title(f"unit {found.units[i]}: {found.activations[-1, i]:.3g}", fontsize=10)

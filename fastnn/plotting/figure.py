@@ -86,7 +86,28 @@ def show_image(axes: Any, values: np.ndarray, shape: Shape, **options: Any) -> A
     return axes.imshow(values.reshape(shape), **options)
 
 
-def show_signed(axes: Any, values: np.ndarray, shape: Shape) -> None:
-    """Draw a row of numbers as an image, red above 0 and blue below."""
-    limit = float(np.abs(values).max()) or 1.0
-    show_image(axes, values, shape, cmap="RdBu_r", vmin=-limit, vmax=limit)
+def show_signed(axes: Any, values: np.ndarray, shape: Shape, limit: float | None = None) -> None:
+    """Draw a row of numbers as an image, red above 0 and blue below; deepest at ``limit``, or at the largest."""
+    most = float(np.abs(values).max()) if limit is None else limit
+    show_image(axes, values, shape, cmap="RdBu_r", vmin=-(most or 1.0), vmax=most or 1.0)
+
+
+def show_picture(axes: Any, image: np.ndarray) -> None:
+    """Draw an image (H, W) or (H, W, C): of three channels in colours, of others the mean in grey.
+
+    Colours that do not lie in [0, 1], as those of standardised images, are spread over it.
+    """
+    if image.ndim == 3 and image.shape[-1] == 3:
+        low, high = min(float(image.min()), 0.0), max(float(image.max()), 1.0)
+        show_image(axes, (image - low) / (high - low), image.shape)
+    else:
+        grey = image.mean(axis=-1) if image.ndim == 3 else image
+        show_image(axes, grey, grey.shape, cmap="gray")
+
+
+def show_weights(axes: Any, image: np.ndarray) -> None:
+    """Draw weights (H, W, C) of one channel or three as an image: signed, or in colours about grey, which is 0."""
+    if image.shape[-1] == 1:
+        show_signed(axes, image, image.shape[:2])
+    else:
+        show_image(axes, 0.5 + 0.5 * image / (float(np.abs(image).max()) or 1.0), image.shape)

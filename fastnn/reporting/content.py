@@ -16,6 +16,7 @@ from fastnn.reporting.mistakes import worst
 from fastnn.reporting.page import page
 from fastnn.reporting.page import scores as tiles
 from fastnn.reporting.scores import class_scores
+from fastnn.reporting.sight import sees_images, sight
 from fastnn.reporting.subject import Subject
 from fastnn.reporting.threshold import curves
 from fastnn.training.history import History
@@ -45,8 +46,10 @@ def content(
     """Return the page, and the scores on it by name."""
     net = subject.net
     scores, parts = _regressed(subject, seed) if subject.classes is None else _classified(subject, subject.classes)
+    parts.append(("Most wrong rows", worst(subject, rows, names, shape)))
+    if sees_images(net):
+        parts.append(("What it looks at", sight(subject)))
     parts += [
-        ("Most wrong rows", worst(subject, rows, names, shape)),
         ("Learning curves", sections.learning(history)),
         ("Network", Html(sections.architecture(net) + sections.training(net, history))),
     ]

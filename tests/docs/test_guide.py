@@ -95,6 +95,15 @@ CLAIMS = {
         g["after"] < g["before"],
         g["moved"] == 0 and g["changed"] != 0,
     ),
+    "12_convolution": lambda g: (
+        g["by_hand"] < 1e-6 and g["equivariance"] < 1e-6,
+        abs(g["nets"]["dense"].n_params - g["nets"]["convolutional"].n_params) < 100,
+        g["accuracy"]["convolutional"][0] > g["accuracy"]["dense"][0],
+        g["accuracy"]["convolutional"][1] > g["accuracy"]["dense"][1] + 0.1,
+        all(measured == formula for measured, formula in g["fields"].values()),
+        falls(list(g["change"].values())) and g["change"]["means"] < 0.75 * g["change"]["filters_1"],
+        (g["wanted"].activations[-1] > g["wanted"].activations[0]).all(),
+    ),
 }  # fmt: skip
 
 

@@ -21,9 +21,9 @@ def load(name):
     run = module.run
 
     @wraps(run)
-    def run_or_skip(*arguments):
+    def run_or_skip(*arguments, **options):
         try:
-            return run(*arguments)
+            return run(*arguments, **options)
         except common.MissingData as missing:
             pytest.skip(str(missing))
 

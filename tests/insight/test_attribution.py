@@ -201,3 +201,17 @@ def test_options_that_are_refused():
         ValueError, match=r"saliency: expected X of shape \(B, 4\), got \(4,\); for one row pass X\[None\]"
     ):
         fn.saliency(net, X[0])
+
+
+def test_one_number_per_pixel():
+    layers = [fn.Flatten(), fn.Dense(2)]
+    net = fn.Sequential(layers, input_shape=(2, 3, 3), seed=1, dtype="float64")
+    images = random.normal(size=(2, 2, 3, 3))
+    w = net.layers[1].weight[:, 1].reshape(2, 3, 3)
+    attribution = fn.saliency(net, images, 1)
+    assert attribution.by_pixel() == pytest.approx(np.tile(w.sum(axis=-1), (2, 1, 1)), rel=1e-12)
+    assert attribution.by_pixel("max") == pytest.approx(np.tile(np.abs(w).max(axis=-1), (2, 1, 1)), rel=1e-12)
+    with pytest.raises(ValueError, match="by_pixel: unknown channels 'mean'; "):
+        attribution.by_pixel("mean")
+    with pytest.raises(ValueError, match=r"by_pixel: expected images \(B, H, W, C\), got \(B, 4\)"):
+        fn.saliency(linear(), X).by_pixel()

@@ -128,3 +128,33 @@ def test_several_inputs_are_refused():
     net = fn.Network([a, b], fn.Dense(2)(fn.add(a, b)), seed=0)
     with pytest.raises(ValueError, match="expected a network of one input, got 2"):
         fn.maximise_activation(net, 0)
+
+
+def image_net(activation=None):
+    layers = [fn.Conv2D(2, 1, activation, bias=False, name="filters"), fn.Flatten(), fn.Dense(3, name="classes")]
+    return fn.Sequential(layers, input_shape=(4, 5, 3), seed=1, dtype="float64")
+
+
+def test_a_filter_is_its_sum_over_the_image():
+    """x = w / l2 at every pixel; the sum over 20 of them is 20 |w|^2 / l2."""
+    net = image_net()
+    w = net.layers[0].weight[0, 0]
+    found = fn.maximise_activation(net, [1, 0], layer="filters", steps=500, learning_rate=1.0, l2=0.1)
+    for unit, x, last in zip([1, 0], found.values, found.activations[-1], strict=True):
+        assert x == pytest.approx(np.broadcast_to(w[:, unit] / 0.1, (4, 5, 3)), rel=1e-10)
+        assert last == pytest.approx(20 * (w[:, unit] ** 2).sum() / 0.1, rel=1e-10)
+    with pytest.raises(ValueError, match="expected filters from 0 to 1 in 'filters', got 2"):
+        fn.maximise_activation(net, 2, layer="filters")
+
+
+def test_smooth_images_in_closed_form():
+    """The maximum of w x - l2/2 |x|^2 - s x' L x, L the Laplacian of a row of five pixels: (l2 + 2 s L) x = w."""
+    net = fn.Sequential([fn.Flatten(), fn.Dense(1)], input_shape=(1, 5, 1), seed=1, dtype="float64")
+    found = fn.maximise_activation(net, 0, l2=0.5, smooth=0.8, steps=2000, learning_rate=0.1)
+    L = np.diag([1, 2, 2, 2, 1]) - np.eye(5, k=1) - np.eye(5, k=-1)
+    expected = np.linalg.solve(0.5 * np.eye(5) + 1.6 * L, net.layers[1].weight[:, 0])
+    assert found.values.ravel() == pytest.approx(expected, rel=1e-9)
+    with pytest.raises(ValueError, match=r"^maximise_activation: expected images \(H, W, C\) to smooth, got \(B, 4\)"):
+        fn.maximise_activation(linear(), 0, smooth=1.0)
+    with pytest.raises(ValueError, match=r"^maximise_activation: expected smooth"):
+        fn.maximise_activation(net, 0, smooth=-1.0)

@@ -86,3 +86,29 @@ def test_the_class_of_the_whole_input_is_looked_at():
 def test_what_is_refused(options, exception, message):
     with pytest.raises(exception, match=rf"^occlusion: .*{message}"):
         fn.occlusion(linear(6), np.ones((2, 6)), **options)
+
+
+def conv_net():
+    """f_o = sum over the image of a 1 x 1 convolution: every pixel has the weight of its channel."""
+    layers = [fn.Conv2D(3, 1, bias=False), fn.GlobalAvgPool2D()]
+    return fn.Sequential(layers, input_shape=(5, 7, 2), seed=1, dtype="float64")
+
+
+@pytest.mark.parametrize(("window", "stride"), [(1, 1), (2, 1), ((2, 3), (1, 2)), ((5, 7), 1)])
+def test_patches_of_an_image_cover_all_channels(window, stride):
+    net, X = conv_net(), random.normal(size=(3, 5, 7, 2))
+    values = fn.occlusion(net, X, 1, window=window, stride=stride, fill=0.5).values
+    pair = [(v, v) if isinstance(v, int) else v for v in (window, stride)]
+    w = net.layers[0].weight[0, 0, :, 1] / 35
+    for x, found in zip(X, values, strict=True):
+        expected = twin(1.0, (x - 0.5) @ w, 0.0, (5, 7), *pair).reshape(5, 7)
+        for channel in range(2):  # both were covered, so both are said to have cost what the patch did
+            assert found[..., channel] == pytest.approx(expected, abs=1e-12)
+
+
+def test_single_channels_of_patches():
+    net, X = conv_net(), random.normal(size=(3, 5, 7, 2))
+    values = fn.occlusion(net, X, 1, window=(1, 1, 1)).values
+    assert values == pytest.approx(X * net.layers[0].weight[0, 0, :, 1] / 35, abs=1e-12)
+    with pytest.raises(ValueError, match="expected window to be one integer, two for rows and columns, or three"):
+        fn.occlusion(net, X, window=(2,))

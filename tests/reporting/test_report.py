@@ -421,3 +421,38 @@ def test_without_matplotlib(tmp_path, monkeypatch):
     with pytest.raises(ImportError, match=r'report needs matplotlib: pip install "fastnn\[plot\]"'):
         fn.report(net, tmp_path / "r.html", X, y)
     assert [*tmp_path.iterdir()] == []
+
+
+def images_classifier(*layers, channels=1, outputs=3):
+    net = fn.Sequential([*layers, fn.Flatten(), fn.Dense(outputs)], input_shape=(5, 6, channels), seed=0)
+    X, y = random.normal(size=(30, 5, 6, channels)), np.repeat([2, 0, 1], [4, 6, 20])
+    net.compile("cross_entropy" if outputs > 1 else "squared_error")
+    return net, X, y
+
+
+def test_what_a_network_for_images_looks_at(tmp_path, undrawn):
+    layers = fn.Conv2D(40, 3, "relu", name="windows"), fn.MaxPool2D(2), fn.Conv2D(4, 3, "relu", name="last")
+    for channels, words in ((1, "Red weights want light"), (3, "Colours about grey")):
+        net, X, y = images_classifier(*layers, channels=channels)
+        before = net.params.copy()
+        page = Page(fn.report(net, tmp_path / "r.html", X, y).path)
+        assert "What it looks at" in page.text
+        assert f"What windows compares each window of an image with. {words}" in page.text
+        assert "in rows 0, 4, 10, the first of its class each: saliency" in page.text
+        assert "bright where the maps of last speak for it" in page.text
+        assert "The first 32 of 40 filters of windows, as small images." in page.labels
+        assert "Rows 0, 4, 10 as images, beside maps of saliency and Grad-CAM." in page.labels
+        assert np.array_equal(net.params, before)
+
+
+def test_what_networks_without_small_filters_look_at(tmp_path, undrawn):
+    net, X, y = images_classifier(channels=2)
+    page = Page(fn.report(net, tmp_path / "r.html", X, y).path)
+    assert "Rows 0, 4, 10 as images, beside maps of saliency." in page.labels
+    assert "Grad-CAM" not in page.text
+    net, X, _ = images_classifier(fn.Conv2D(2, 3, name="maps"), channels=2, outputs=1)
+    page = Page(fn.report(net, tmp_path / "r.html", X, X.mean(axis=(1, 2, 3))).path)
+    assert "in rows 0, 1, 2, 3, 4, the first ones: saliency" in page.text
+    assert "filters of" not in page.text  # of two channels they are no pictures
+    net, X, y = classifier()
+    assert "What it looks at" not in Page(fn.report(net, tmp_path / "r.html", X, y).path).text

@@ -53,11 +53,14 @@ def test_insight_tells_how_far_it_is(monkeypatch):
     X, y = np.random.default_rng(0).normal(size=(40, 4)), np.arange(40) % 2
     net = fn.Sequential([fn.Dense(3, "tanh"), fn.Dense(2)], input_shape=4, seed=0)
     net.compile("cross_entropy")
+    maps = fn.Conv2D(2, 1, "tanh", name="maps")
+    images = fn.Sequential([maps, fn.Flatten(), fn.Dense(2)], input_shape=(4, 1, 1), seed=0)
     calls = {
         "smooth_grad": lambda v: fn.smooth_grad(net, X, samples=2, verbose=v),
         "integrated_gradients": lambda v: fn.integrated_gradients(net, X, steps=2, verbose=v),
         "occlusion": lambda v: fn.occlusion(net, X, window=1, verbose=v),
         "maximise_activation": lambda v: fn.maximise_activation(net, 0, steps=2, verbose=v),
+        "invert_features": lambda v: fn.invert_features(images, X[:, :, None, None], "maps", steps=2, verbose=v),
         "linear_probes": lambda v: fn.linear_probes(net, X, y, epochs=1, verbose=v),
         "permutation_importance": lambda v: fn.permutation_importance(net, X, y, repeats=1, verbose=v),
     }
