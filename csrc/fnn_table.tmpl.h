@@ -77,6 +77,7 @@ const fnn_kernels FN(fnn_kernels) = {
     KERNEL(layer_norm_forward), KERNEL(layer_norm_backward),
     KERNEL(dropout_forward), KERNEL(dropout_backward), KERNEL(add_masked),
     KERNEL(lstm_forward), KERNEL(lstm_backward), KERNEL(add_products), KERNEL(gru_forward), KERNEL(gru_backward),
+    KERNEL(gru_reset), KERNEL(gru_update), KERNEL(gru_update_backward), KERNEL(gru_reset_backward),
     KERNEL(window_forward), KERNEL(window_gradient),
     KERNEL(max_pool_forward), KERNEL(max_pool_backward), KERNEL(mean_pool_forward), KERNEL(mean_pool_backward),
     KERNEL(probe_multiply_add), KERNEL(probe_read),

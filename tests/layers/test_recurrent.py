@@ -1,6 +1,7 @@
 """Recurrent layers beyond the table: masks, truncation, long sequences, streams, PyTorch's cells."""
 
 import copy
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,10 +13,20 @@ import fastnn as fn
 from fastnn._core import workspace
 from fastnn._core.ops import recurrent as recurrent_module
 
-KINDS = {"simplernn": (fn.SimpleRNN, ref.simple_rnn), "lstm": (fn.LSTM, ref.lstm), "gru": (fn.GRU, ref.gru)}
+KINDS = {
+    "simplernn": (fn.SimpleRNN, ref.simple_rnn),
+    "lstm": (fn.LSTM, ref.lstm),
+    "gru": (fn.GRU, ref.gru),
+    "gru-reset-first": (partial(fn.GRU, reset_after=False), partial(ref.gru, reset_after=False)),
+}
 B, T, I, H = 5, 9, 3, 4
 
 over_kinds = pytest.mark.parametrize("name", KINDS)
+
+
+def first_layer(name):
+    """The name that a network gives the layer."""
+    return f"{name.split('-')[0]}_1"
 
 
 def make(name, dtype="float64", shape=(T, I), **options):
@@ -42,7 +53,7 @@ def padded(seed=0):
 def test_steps_that_do_not_count_leave_the_state(name, reverse):
     net = make(name, mask_value=0.0, go_backwards=reverse)
     X, mask = padded()
-    expected, _ = cell(parameters(net), f"{name}_1", KINDS[name][1], X, mask=mask, reverse=reverse)
+    expected, _ = cell(parameters(net), first_layer(name), KINDS[name][1], X, mask=mask, reverse=reverse)
     for y in (net.predict(X), net.forward(X)):
         assert np.abs(y - expected).max() < 1e-14
         assert (y[~mask] == 0).all()
@@ -193,6 +204,8 @@ MANY = [
     ("lstm", {"peepholes": True}),
     ("lstm", {"forget_gate": False}),
     ("gru", {}),
+    ("gru-reset-first", {}),
+    ("gru-reset-first", {"bias": False}),
     *((name, {"truncate": 7}) for name in KINDS),
     *((name, {"mask_value": 0.0, "go_backwards": True}) for name in KINDS),
 ]
@@ -216,7 +229,7 @@ def many(name, options, units=UNITS):
         reverse = options.get("go_backwards", False)
         return cell(
             parameters(net),
-            f"{name}_1",
+            first_layer(name),
             KINDS[name][1],
             X[:, steps],
             mask=mask[:, steps],
@@ -263,7 +276,7 @@ def test_many_rows(name, options):
             assert abs(float(np.vdot(gradient, direction)) - slope) < 1e-5 * np.linalg.norm(gradient)
 
 
-@pytest.mark.parametrize(("name", "options"), [("lstm", {"peepholes": True}), ("gru", {})])
+@pytest.mark.parametrize(("name", "options"), [("lstm", {"peepholes": True}), ("gru", {}), ("gru-reset-first", {})])
 def test_plain_sgd_on_many_rows(name, options):
     """The step of plain SGD, which changes weights while the backward pass runs, is the slope of the loss."""
     units = 40  # so little work that the mini-batch is not cut
@@ -396,7 +409,7 @@ def test_a_stream_refuses_what_needs_the_whole_sequence(net, message):
 # ---- PyTorch's cells (optional) -------------------------------------------------------------------------------------
 
 
-@over_kinds
+@pytest.mark.parametrize("name", ["simplernn", "lstm", "gru"])
 def test_equal_to_pytorch(name):
     torch = pytest.importorskip("torch")
     net, rng = make(name), np.random.default_rng(1)
