@@ -263,6 +263,25 @@ def bench_gru_backward(benchmark, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("half", ["reset", "update"])
+def bench_gru_reset_first_forward(benchmark, half, dtype):
+    z, h = draw(32, 384, dtype=dtype), draw(32, 128, dtype=dtype)
+    benchmark(getattr(doors, f"gru_{half}"), z, h)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_gru_update_backward(benchmark, dtype):
+    a, h = draw(32, 384, dtype=dtype), draw(32, 128, dtype=dtype)
+    benchmark(doors.gru_update_backward, a, h, h)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_gru_reset_backward(benchmark, dtype):
+    a, h = draw(32, 384, dtype=dtype), draw(32, 128, dtype=dtype)
+    benchmark(doors.gru_reset_backward, a, h, h, a, h)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def bench_probe_multiply_add(benchmark, dtype):
     benchmark(table.probe_multiply_add, 10_000, dtype=dtype)
 

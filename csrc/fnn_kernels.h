@@ -276,6 +276,16 @@ typedef struct fnn_kernels {
     /* dh (B, H) gives dz, dq (B, H) and what of dh goes to h_before past the products; dh_before may be dh. */
     void (*gru_backward)(ptrdiff_t B, ptrdiff_t H, const fnn_real *a, const fnn_real *q, const fnn_real *h_before,
                          const fnn_real *dh, fnn_real *dz, fnn_real *dq, fnn_real *dh_before);
+    /* GRU with the reset before the product, in two halves: r = sigmoid z_r, u = sigmoid z_u, s = r h' (B, H), of which
+     * s U_n is added to z_n; then n = tanh z_n, h = n + u (h' - n), and r stays.  h may be h_before.  [Cho et al. 2014] */
+    void (*gru_reset)(ptrdiff_t B, ptrdiff_t H, const fnn_real *h_before, fnn_real *z, fnn_real *s);
+    void (*gru_update)(ptrdiff_t B, ptrdiff_t H, const fnn_real *h_before, fnn_real *z, fnn_real *h);
+    /* dh (B, H) gives dz_u, dz_n and what of dh goes to h_before past the gates; dh_before may be dh. */
+    void (*gru_update_backward)(ptrdiff_t B, ptrdiff_t H, const fnn_real *a, const fnn_real *h_before,
+                                const fnn_real *dh, fnn_real *dz, fnn_real *dh_before);
+    /* ds (B, H) = dz_n U_n^T gives dz_r.  ADDS: dh_before += r ds. */
+    void (*gru_reset_backward)(ptrdiff_t B, ptrdiff_t H, const fnn_real *a, const fnn_real *h_before,
+                               const fnn_real *ds, fnn_real *dz, fnn_real *dh_before);
 
     /* ---- probes (fnn_probe.tmpl.h): what this processor can do at most; no network uses them ------------------
      * x_c = factor x_c + addend, N times, for C chains x_c = c, c = 0..C-1, that fill the vector registers; *chains = C.

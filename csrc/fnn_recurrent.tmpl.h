@@ -129,3 +129,59 @@ static void FN(fnn_gru_backward)(ptrdiff_t B, ptrdiff_t H, const fnn_real *a, co
         }
     }
 }
+
+/* The reset before the product, in two halves: the gates and what of the state the candidate sees; then the candidate. */
+static void FN(fnn_gru_reset)(ptrdiff_t B, ptrdiff_t H, const fnn_real *h_before, fnn_real *z, fnn_real *s)
+{
+    for (ptrdiff_t b = 0; b < B; b++) {
+        REAL *gate_r = (REAL *)z + b * 3 * H, *seen = (REAL *)s + b * H;
+        const REAL *before = (const REAL *)h_before + b * H;
+        EACH(n, 2 * H)
+            gate_r[n] = FN(logistic)(gate_r[n]); /* and, right behind it, the update gate */
+        EACH(n, H)
+            seen[n] = gate_r[n] * before[n];
+    }
+}
+
+static void FN(fnn_gru_update)(ptrdiff_t B, ptrdiff_t H, const fnn_real *h_before, fnn_real *z, fnn_real *h)
+{
+    for (ptrdiff_t b = 0; b < B; b++) {
+        REAL *gate_u = (REAL *)z + (3 * b + 1) * H, *gate_n = gate_u + H, *state = (REAL *)h + b * H;
+        const REAL *before = (const REAL *)h_before + b * H;
+        EACH(n, H) {
+            gate_n[n] = FN(tanh)(gate_n[n]);
+            state[n] = FMA(gate_u[n], before[n] - gate_n[n], gate_n[n]);
+        }
+    }
+}
+
+static void FN(fnn_gru_update_backward)(ptrdiff_t B, ptrdiff_t H, const fnn_real *a, const fnn_real *h_before,
+                                        const fnn_real *dh, fnn_real *dz, fnn_real *dh_before)
+{
+    for (ptrdiff_t b = 0; b < B; b++) {
+        const REAL *gate_u = (const REAL *)a + (3 * b + 1) * H, *gate_n = gate_u + H;
+        const REAL *before = (const REAL *)h_before + b * H, *d = (const REAL *)dh + b * H;
+        REAL *dz_u = (REAL *)dz + (3 * b + 1) * H, *dz_n = dz_u + H, *d_before = (REAL *)dh_before + b * H;
+        EACH(n, H) {
+            const REAL u = gate_u[n], candidate = gate_n[n], state = d[n];
+            dz_u[n] = state * (before[n] - candidate) * (u * (1 - u));
+            dz_n[n] = state * (1 - u) * ((1 - candidate) * (1 + candidate));
+            d_before[n] = state * u;
+        }
+    }
+}
+
+static void FN(fnn_gru_reset_backward)(ptrdiff_t B, ptrdiff_t H, const fnn_real *a, const fnn_real *h_before,
+                                       const fnn_real *ds, fnn_real *dz, fnn_real *dh_before)
+{
+    for (ptrdiff_t b = 0; b < B; b++) {
+        const REAL *gate_r = (const REAL *)a + b * 3 * H;
+        const REAL *before = (const REAL *)h_before + b * H, *d = (const REAL *)ds + b * H;
+        REAL *dz_r = (REAL *)dz + b * 3 * H, *d_before = (REAL *)dh_before + b * H;
+        EACH(n, H) {
+            const REAL r = gate_r[n];
+            dz_r[n] = d[n] * before[n] * (r * (1 - r));
+            d_before[n] = FMA(d[n], r, d_before[n]);
+        }
+    }
+}

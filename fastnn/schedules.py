@@ -14,11 +14,14 @@ from fastnn._spec import (
     checked,
     checked_by,
     choose,
+    meant,
     optional,
     require_count,
     require_number,
     take_words,
 )
+from fastnn.metrics import METRICS
+from fastnn.metrics import WORDS as METRIC_WORDS
 
 _RATE = checked_by(at_least_0)
 _COUNT = checked_by(require_count)
@@ -512,8 +515,18 @@ def monitor_sign(who: str, monitor: str, mode: str = "auto") -> float:
     if not isinstance(monitor, str):
         raise TypeError(f"{who}: expected monitor to be a name such as 'val_loss', got {type(monitor).__name__}")
     choose(f"{who}: unknown mode", mode, ("auto", "min", "max"))
-    more = mode == "max" or (mode == "auto" and ("accuracy" in monitor or "r2" in monitor))
+    name = monitor_meant(monitor)
+    more = mode == "max" or (mode == "auto" and ("accuracy" in name or "r2" in name))
     return -1.0 if more else 1.0
+
+
+def monitor_meant(monitor: str) -> str:
+    """Return our name of a monitored metric given another word for it, "val_accuracy" for "val_acc"; else the name."""
+    prefix = "val_" if monitor.startswith("val_") else ""
+    try:
+        return prefix + meant("metric", monitor.removeprefix(prefix), METRICS, METRIC_WORDS)
+    except ValueError:
+        return monitor
 
 
 def is_gain(value: float, best: float | None, sign: float, min_delta: float) -> bool:

@@ -20,11 +20,11 @@ FLOORS = [
      "_core.ops.quantized", "_core.ops.activation", "_core.ops.dropconnect", "_core.ops.phase", "_core.ops.dropout", "_core.ops.merge", "_core.ops.recurrent_memory", "_core.ops.recurrent", "_core.ops.norm", "_core.ops.past", "_core.ops.reduce", "_core.ops.embedding", "_core.ops.custom", "_core.ops",
      "_core.plan", "_core.workspace", "_core.idle", "_core.hits", "_core.loss", "_core.optimizer", "_core.claim", "_core.rows", "_core.lanes", "_core.evaluator", "_core.trainer", "_core.moments", "_core.pictures", "_core.engine", "_core.stream", "_core.capi"],
     # F2: specifications in plain Python
-    ["_version", "_spec", "markup", "markup.html", "markup.notebook", "markup.chart", "threads", "initializers", "schedules", "layers.base", "layers.activation", "layers.dense",
+    ["_version", "_spec", "markup", "markup.html", "markup.notebook", "markup.chart", "threads", "initializers", "layers.base", "layers.activation", "layers.dense",
      "layers.dropconnect", "layers.phase_dense", "layers.dropout", "layers.reshape", "layers.merge", "layers.composite", "layers.residual", "layers.input",
      "layers.recurrent", "layers.simple_rnn", "layers.lstm", "layers.gru", "layers.bidirectional", "layers.custom", "layers.images", "layers.filters", "layers.series", "layers.conv1d", "layers.conv2d", "layers.depthwise_conv2d", "layers.conv_transpose2d", "layers.pooling", "layers.permute", "layers.pooling1d",
      "layers.batch_norm", "layers.layer_norm", "layers.scale", "layers.standardize", "layers.reduce", "layers.embedding", "layers", "losses.link", "losses", "metrics.base", "metrics.labels", "metrics.classification",
-     "metrics.regression", "metrics.calibration", "metrics", "optimizers"],
+     "metrics.regression", "metrics.calibration", "metrics", "schedules", "optimizers"],
     # user data
     ["data.class_weights", "data.sparse", "data.containers", "data.shuffle", "data.sequences", "data.numbers", "data.targets", "data.ports", "data.digits", "data.readers", "data.converters", "data.sets", "data.fetch", "data.split", "data.standardize", "data.running", "data.texts", "data.values", "data.columns", "data.categories", "data.row_numbers", "data.rules", "data.study", "data.learning", "data.frames", "data.encoder", "data.table_files", "data.table", "data.batches",
      "data.examples", "data.ahead", "data.augment", "data.augmented", "data.pictures", "data.folders", "data.images", "data.series", "data.timeline", "data.fill", "data.inputs", "data.roll_out", "data.windows", "data.feed", "data"],

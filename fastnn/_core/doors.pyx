@@ -584,6 +584,42 @@ def gru_backward(a, q, h_before, dh, isa=None):
     return dz, dq, dh_before
 
 
+def gru_reset(z, h_before, isa=None):
+    """(a, s) of the first half of a step with the reset before the product: z (B, 3 H), h_before (B, H)."""
+    c = Call(h_before, isa, True)
+    a, s = z.copy(), c.new()
+    c.kernels.gru_reset(c.rows, c.columns, c.read(h_before), c.write(a, (c.rows, 3 * c.columns)), c.write(s))
+    return a, s
+
+
+def gru_update(z, h_before, isa=None):
+    """(a, h) of the second half: z (B, 3 H) with r and u of the first and all of z_n."""
+    c = Call(h_before, isa, True)
+    a, h = z.copy(), c.new()
+    c.kernels.gru_update(c.rows, c.columns, c.read(h_before), c.write(a, (c.rows, 3 * c.columns)), c.write(h))
+    return a, h
+
+
+def gru_update_backward(a, h_before, dh, isa=None):
+    """(dz, dh_before) of the second half; dz_r is 0."""
+    c = Call(h_before, isa, True)
+    gates = c.rows, 3 * c.columns
+    dz, dh_before = np.zeros(gates, a.dtype), c.new()
+    c.kernels.gru_update_backward(c.rows, c.columns, c.read(a, gates), c.read(h_before), c.read(dh),
+                                  c.write(dz, gates), c.write(dh_before))
+    return dz, dh_before
+
+
+def gru_reset_backward(a, h_before, ds, dz, dh_before, isa=None):
+    """(dz, dh_before) of both halves, given those of the second."""
+    c = Call(h_before, isa, True)
+    gates = c.rows, 3 * c.columns
+    dz, dh_before = dz.copy(), dh_before.copy()
+    c.kernels.gru_reset_backward(c.rows, c.columns, c.read(a, gates), c.read(h_before), c.read(ds),
+                                 c.write(dz, gates), c.write(dh_before))
+    return dz, dh_before
+
+
 # ---- probes ----
 
 def probe_read(x, Py_ssize_t repeats=1, isa=None):

@@ -173,6 +173,12 @@ cdef extern from "fnn_kernels.h" nogil:
                             void* h) noexcept nogil
         void (*gru_backward)(Py_ssize_t B, Py_ssize_t H, const void* a, const void* q, const void* h_before,
                              const void* dh, void* dz, void* dq, void* dh_before) noexcept nogil
+        void (*gru_reset)(Py_ssize_t B, Py_ssize_t H, const void* h_before, void* z, void* s) noexcept nogil
+        void (*gru_update)(Py_ssize_t B, Py_ssize_t H, const void* h_before, void* z, void* h) noexcept nogil
+        void (*gru_update_backward)(Py_ssize_t B, Py_ssize_t H, const void* a, const void* h_before, const void* dh,
+                                    void* dz, void* dh_before) noexcept nogil
+        void (*gru_reset_backward)(Py_ssize_t B, Py_ssize_t H, const void* a, const void* h_before, const void* ds,
+                                   void* dz, void* dh_before) noexcept nogil
         double (*probe_multiply_add)(Py_ssize_t N, double factor, double addend, Py_ssize_t* chains) noexcept nogil
         double (*probe_read)(Py_ssize_t repeats, Py_ssize_t N, const void* x) noexcept nogil
 

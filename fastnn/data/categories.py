@@ -67,14 +67,17 @@ class Category(Column):
         self, markers: Markers, column: Any, hint: str = ""
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
         """Return the place of each text among the categories, -1 for gaps without a fill, and where gaps are."""
+        import pandas as pd
+
         texts = texts_of(markers, column)
-        gaps = np.array([text is None for text in texts], dtype=bool)
+        found, unique = pd.factorize(texts)
+        gaps = found < 0
         if gaps.any() and self.fill is None and not self.missing:
             raise gaps_refused(markers.who, self.name, gaps)
-        known: dict[str | None, int] = {text: place for place, text in enumerate(self.categories)}
-        known[None] = -1 if self.fill is None else known[self.fill]
+        known = {text: place for place, text in enumerate(self.categories)}
+        gap = -1 if self.fill is None else known[self.fill]
         unknown = len(self.categories) if self.other else -2
-        places = np.array([known.get(text, unknown) for text in texts], dtype=np.int64)
+        places = np.array([*(known.get(text, unknown) for text in unique), gap], dtype=np.int64)[found]
         if not self.other and (places == -2).any():
             text = texts[int((places == -2).argmax())]
             raise ValueError(

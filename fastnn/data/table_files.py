@@ -138,6 +138,7 @@ class ParquetFile:
 
     def frames(self, part: Part, names: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
         """See ``Part.frames``; what is no text in the file is none."""
+        named = {name: "category" for name in self.categories if name in names}
         # Threads would read far ahead, and hold what they read in memory.
         with self._parsing():
             for record in part.group.to_batches(
@@ -145,7 +146,7 @@ class ParquetFile:
             ):
                 if len(record):
                     frame = record.to_pandas(ignore_metadata=True)
-                    yield frame.astype({name: "category" for name in self.categories if name in names})
+                    yield frame.astype(named) if named else frame
 
     @contextmanager
     def _parsing(self) -> Iterator[None]:

@@ -33,7 +33,7 @@ def values_of(markers: Markers, column: Any) -> Values:
     if gaps.all() and not isinstance(dtype, types.CategoricalDtype):
         return Values("empty", np.full(len(column), None, dtype=object), gaps)
     if isinstance(dtype, types.CategoricalDtype):
-        return _texts(markers, column.astype(object), gaps)
+        return _texts(markers, column, alike=True)
     if types.is_bool_dtype(dtype):
         return Values("boolean", _floats(column), gaps)
     if types.is_datetime64_any_dtype(dtype):
@@ -44,7 +44,7 @@ def values_of(markers: Markers, column: Any) -> Values:
         return Values("number", _floats(column), gaps, dtype.kind in "iu")
     found = types.infer_dtype(column, skipna=True)
     if found in ("string", "mixed-integer", "mixed"):
-        return _texts(markers, column, gaps)
+        return _texts(markers, column, alike=found == "string")
     if found in ("integer", "floating", "mixed-integer-float", "decimal"):
         return Values("number", _floats(column), gaps, found == "integer")
     if found == "boolean":
@@ -86,22 +86,34 @@ def _hours(one: time) -> float:
     return one.hour + one.minute / 60 + (one.second + one.microsecond * 1e-6) / 3600
 
 
-def _texts(markers: Markers, column: Any, gaps: npt.NDArray[np.bool_]) -> Values:
-    """Return texts, numbers and booleans among them as they are written."""
-    values = column.to_numpy(dtype=object, na_value=None).copy()
-    for i, value in enumerate(values):
-        if gaps[i]:
-            values[i] = ""
-        elif not isinstance(value, str):
-            if not isinstance(value, int | float | np.number | np.bool_):
-                raise ValueError(
-                    f"{markers.who}: expected numbers, booleans, texts, dates or times in column {column.name!r}, got "
-                    f"a {type(value).__name__} in row {i}; turn it into text, or leave it out: drop=[{column.name!r}]"
-                )
-            values[i] = as_text(value)
-    texts = markers.without_gaps(values)
-    gaps = np.array([text is None for text in texts], dtype=bool)
-    return Values("empty" if gaps.all() else "text", texts, gaps)
+def _texts(markers: Markers, column: Any, *, alike: bool) -> Values:
+    """Return texts, numbers and booleans among them as they are written; ``alike``: the column is of texts alone.
+
+    Each text is looked at once, however many rows hold it.
+    """
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        places, values = column.cat.codes.to_numpy().astype(np.intp), column.cat.categories.to_numpy(dtype=object)
+    elif alike:
+        places, unique = pd.factorize(column)
+        values = unique.to_numpy(dtype=object)
+    else:  # 1, 1.0 and True are equal, but not written alike
+        values = column.to_numpy(dtype=object, na_value=None)
+        places = np.where(column.isna(), -1, np.arange(len(values)))
+    texts: Array = np.full(len(values), "", dtype=object)
+    for place in np.unique(places[places >= 0]).tolist():
+        value = values[place]
+        if not isinstance(value, str | int | float | np.number | np.bool_):
+            raise ValueError(
+                f"{markers.who}: expected numbers, booleans, texts, dates or times in column {column.name!r}, got a "
+                f"{type(value).__name__} in row {(places == place).argmax()}; turn it into text, or leave it out: "
+                f"drop=[{column.name!r}]"
+            )
+        texts[place] = value if isinstance(value, str) else as_text(value)
+    clean = np.concatenate([markers.without_gaps(texts), [None]])  # None is what place -1 takes, a gap
+    gaps = np.array([text is None for text in clean], dtype=bool)[places]
+    return Values("empty" if gaps.all() else "text", clean[places], gaps)
 
 
 def as_text(value: Any) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from fastnn.graph.graph import Graph
 from fastnn.optimizers import NAMES, SGD, Adam, Optimizer
-from fastnn.schedules import Constant, ReduceOnPlateau, Schedule, as_schedule
+from fastnn.schedules import Constant, ReduceOnPlateau, Schedule, as_schedule, monitor_meant
 from fastnn.training.loop import schedule_rates
 
 SMALLEST = 1e-6  # an adaptive rate that fell to this ends the training
@@ -76,7 +76,7 @@ class Pace:
 
 def require_monitor(schedule: Schedule, names: tuple[str, ...]) -> None:
     """Raise ValueError unless the quantity that a schedule monitors is one of these."""
-    if isinstance(schedule, ReduceOnPlateau) and schedule.monitor not in names:
+    if isinstance(schedule, ReduceOnPlateau) and monitor_meant(schedule.monitor) not in names:
         raise ValueError(
             f"learning_rate: expected a schedule that monitors {' or '.join(names)}, got {schedule.monitor!r}; rows to "
             "validate on (X_val, early_stopping) bring val_loss"

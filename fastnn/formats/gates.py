@@ -69,14 +69,14 @@ def parameters_of(
     result = {"weight": reorder(weight, had, wanted), "recurrent_weight": reorder(recurrent, had, wanted)}
     if biases:
         bias, beside = biases
-        result |= merged_biases(layer.kind, bias, beside, had, wanted)
+        result |= merged_biases(layer, bias, beside, had, wanted)
     return result
 
 
-def merged_biases(kind: str, bias: np.ndarray, beside: np.ndarray, had: str, wanted: str) -> Parameters:
-    """Return bias, and recurrent_bias of a GRU, of the biases beside W and beside U."""
+def merged_biases(layer: Any, bias: np.ndarray, beside: np.ndarray, had: str, wanted: str) -> Parameters:
+    """Return bias, and recurrent_bias of a GRU with reset_after, of the biases beside W and beside U."""
     bias, beside = reorder(bias, had, wanted), reorder(beside, had, wanted)
-    if kind != "gru":
+    if not getattr(layer, "reset_after", False):
         return {"bias": bias + beside}
     inner = len(bias) * 2 // 3  # r and u add both; n has the one beside U within the reset gate's reach
     return {"bias": np.concatenate([bias[:inner] + beside[:inner], bias[inner:]]), "recurrent_bias": beside[inner:]}
@@ -107,3 +107,10 @@ def check_plain(who: str, layer: Layer) -> None:
             f"{who}: expected {layer.title} with forget gate and without peepholes, as elsewhere; got "
             f"forget_gate={layer.forget_gate}, peepholes={layer.peepholes}"
         )
+
+
+def check_torch(who: str, layer: Layer) -> None:
+    """Raise ValueError also for a GRU that PyTorch has not."""
+    check_plain(who, layer)
+    if isinstance(layer, GRU) and not layer.reset_after:
+        raise ValueError(f"{who}: expected {layer.title} with reset_after=True, the only one of PyTorch; got False")

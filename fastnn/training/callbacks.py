@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn._spec import require_count, require_number
-from fastnn.schedules import is_gain, monitor_sign
+from fastnn.metrics import METRICS
+from fastnn.schedules import is_gain, monitor_meant, monitor_sign
 from fastnn.training.history import History
 from fastnn.training.progress import bar, layout
 
@@ -60,11 +61,20 @@ class EpochInfo:
     net: Any = None
 
     def value(self, name: str) -> float:
-        """Return the value of that name, "loss", "val_loss" or a metric; ValueError if this fit has none such."""
+        """Return the value of that name, "loss", "val_loss" or a metric, also by another word for it ("val_acc").
+
+        ValueError if this fit has none such.
+        """
         known = self.monitored()
-        if name in known:
-            return known[name]
-        hint = "; give fit validation_data" if name.startswith("val_") and self.val_loss is None else ""
+        meaning = name if name in known else monitor_meant(name)
+        if meaning in known:
+            return known[meaning]
+        hints = []
+        if name.startswith("val_") and self.val_loss is None:
+            hints.append("give fit validation_data")
+        if (metric := meaning.removeprefix("val_")) in METRICS and not {metric, f"val_{metric}"} & {*known}:
+            hints.append(f"compile with metrics=[{metric!r}]")
+        hint = f"; {', and '.join(hints)}" if hints else ""
         raise ValueError(f"monitor: expected one of {', '.join(known)}, got {name!r:.60}{hint}")
 
     def monitored(self) -> dict[str, float]:

@@ -6,7 +6,7 @@ from math import isnan, nan
 from fastnn.markup.chart import lines
 from fastnn.markup.html import table
 from fastnn.markup.notebook import shown
-from fastnn.schedules import is_gain, monitor_sign
+from fastnn.schedules import is_gain, monitor_meant, monitor_sign
 
 
 class History(Mapping[str, list[float]]):
@@ -74,7 +74,7 @@ class History(Mapping[str, list[float]]):
         Parameters
         ----------
         name : str, default "val_loss"
-            Name of the column.
+            Name of the column, or another word for its metric ("val_acc").
 
         Returns
         -------
@@ -91,6 +91,7 @@ class History(Mapping[str, list[float]]):
             If all of its values are nan.
         """
         sign, found, least = monitor_sign("History.best", name), 0, None
+        name = name if name in self else monitor_meant(name)
         for epoch, value in zip(self.epochs, self[name], strict=True):
             if is_gain(value, least, sign, 0.0):
                 found, least = epoch, value

@@ -129,6 +129,41 @@ def epoch_and_logs():
 
 x = fn.Input(4)
 
+
+def monitored(callback, rows=True):
+    """What happens with that callback while a network learns that measures its accuracy."""
+    net = make("ce", metrics=["acc"], optimizer=fn.Adam(0.01))
+    return net.fit(X, LABELS, epochs=4, validation_data=(X, LABELS) if rows else None, callbacks=[callback])
+
+
+@pytest.mark.parametrize("word", ["val_acc", "val_accuracy", "val_Accuracy", "val_categorical_accuracy"])
+def test_monitors_are_metrics_by_any_of_their_words(word, tmp_path):
+    """By the most, not the least: the callback keeps the value that NumPy finds in the column."""
+    stop, best = fn.EarlyStopping(word, patience=9), fn.Checkpoint(tmp_path / "best", monitor=word)
+    for callback in (stop, best):
+        history = monitored(callback)
+        assert callback.best == np.max(history["val_accuracy"])
+        assert history.best(word)[1] == np.max(history["val_accuracy"])
+    assert stop.best_epoch == 1 + np.argmax(history["val_accuracy"])
+    assert monitored(trained := fn.EarlyStopping("acc", patience=9)) is not None
+    assert trained.best is not None
+    net = make("ce", metrics=["acc"], optimizer=fn.SGD(fn.ReduceOnPlateau(0.5, monitor=word, patience=1)))
+    rates = net.fit(X, LABELS, epochs=3, validation_data=(X, LABELS)).learning_rate
+    assert len(rates) == 3
+
+
+def test_a_metric_of_ones_own_keeps_its_name():
+    """Even where it has another word for one of ours."""
+
+    def acc(y, scores):
+        return float(np.mean(scores.argmax(1) == y)) / 2
+
+    net = make("ce", metrics=[acc, "accuracy"], optimizer=fn.Adam(0.01))
+    stop = fn.EarlyStopping("val_acc", patience=9)
+    history = net.fit(X, LABELS, epochs=4, validation_data=(X, LABELS), callbacks=[stop])
+    assert stop.best == np.max(history["val_acc"]) == np.max(history["val_accuracy"]) / 2
+
+
 # What is written, the exception, and what it must name.
 REFUSED = {
     "log_loss": (lambda: make("log_loss"), ValueError, "write cross_entropy for one .*binary_cross_entropy for yes or"),
@@ -161,6 +196,16 @@ REFUSED = {
     "predict_proba of values": (lambda: make("mse").predict_proba(X), ValueError, "squared_error, .*use predict"),
     "predict_proba of what is not known": (lambda: make().predict_proba(X), RuntimeError, "net.compile"),
     "learning_rate of what is not compiled": (lambda: make().learning_rate, RuntimeError, "net.compile"),
+    "monitor='val_acc', no rows to validate": (
+        lambda: monitored(fn.EarlyStopping("val_acc"), rows=False),
+        ValueError,
+        "monitor: expected one of loss, accuracy, got 'val_acc'; give fit validation_data$",
+    ),
+    "monitor='val_acc', no such metric": (
+        lambda: make("ce").fit(X, LABELS, validation_data=(X, LABELS), callbacks=[fn.EarlyStopping("val_acc")]),
+        ValueError,
+        r"monitor: expected one of loss, val_loss, got 'val_acc'; compile with metrics=\['accuracy'\]$",
+    ),
     "fn.ReLU": (lambda: fn.ReLU, AttributeError, r'write fn.Activation\("relu"\)'),
     "fn.Linear": (lambda: fn.Linear, AttributeError, "write fn.Dense"),
     "fn.MSELoss": (lambda: fn.MSELoss, AttributeError, "write fn.SquaredError"),

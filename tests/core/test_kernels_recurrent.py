@@ -94,6 +94,45 @@ def test_gru_backward(B, H, isa):
     assert np.allclose(dh_before, slope(lambda h: gru_step(z, q, h), h, dh), rtol=0, atol=1e-8)
 
 
+def gru_step_reset_first(z, h, u):
+    """Cho et al. 2014; u (H, H) multiplies what the reset gate leaves of the state."""
+    r, k, n = np.split(z, 3, axis=1)
+    r, k = ref.sigmoid(r), ref.sigmoid(k)
+    return k * h + (1 - k) * np.tanh(n + (r * h) @ u)
+
+
+def both_halves(z, h, u, isa):
+    """(a, s, h) of a step with the product by NumPy between its halves."""
+    a, s = doors.gru_reset(z, h, isa=isa)
+    a[:, 2 * h.shape[1] :] += s @ u
+    a, after = doors.gru_update(a, h, isa=isa)
+    return a, s, after
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("B", "H"), SIZES)
+def test_gru_with_the_reset_first(B, H, dtype, isa):
+    """With U = 1 / H everywhere: a sum of so many rounds little more than a number."""
+    z, h = (a.astype(dtype) for a in (draw(B, 3 * H), draw(B, H, seed=1)))
+    u = np.full((H, H), 1 / H, dtype)
+    _, s, after = both_halves(z, h, u, isa)
+    expected = gru_step_reset_first(*(x.astype(np.float64) for x in (z, h, u)))
+    assert close(after, expected, dtype)
+    assert close(s, ref.sigmoid(z[:, :H].astype(np.float64)) * h, dtype)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(("B", "H"), SIZES)
+def test_gru_with_the_reset_first_backward(B, H, isa):
+    z, h, dh, u = draw(B, 3 * H), draw(B, H, seed=1), draw(B, H, seed=2), draw(H, H, seed=3) / np.sqrt(H)
+    a, _, _ = both_halves(z, h, u, isa)
+    dz, dh_before = doors.gru_update_backward(a, h, dh, isa=isa)
+    dz, dh_before = doors.gru_reset_backward(a, h, dz[:, 2 * H :] @ u.T, dz, dh_before, isa=isa)
+    assert np.allclose(dz, slope(lambda z: gru_step_reset_first(z, h, u), z, dh), rtol=0, atol=1e-8)
+    assert np.allclose(dh_before, slope(lambda h: gru_step_reset_first(z, h, u), h, dh), rtol=0, atol=1e-8)
+
+
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_add_products(dtype, isa):
@@ -111,11 +150,14 @@ def test_instruction_sets_with_fma_agree_bit_for_bit(dtype):
     for isa in FMA:
         a, cell, squashed, h = doors.lstm_forward(z, c, p, isa=isa)
         gates, after = doors.gru_forward(z[:, :63].copy(), c, dh, isa=isa)
+        first, s, second = both_halves(z[:, :63].copy(), c, np.zeros((21, 21), dtype), isa)
+        halves = doors.gru_update_backward(first, c, dh, isa=isa)
         results.append(
             [
                 *(a, cell, squashed, h, gates, after),
                 *doors.lstm_backward(a, c, squashed, dh, c, p, isa=isa),
                 *doors.gru_backward(gates, c, dh, c, isa=isa),
+                *(first, s, second, *halves, *doors.gru_reset_backward(first, c, dh, *halves, isa=isa)),
             ]
         )
     for other in results[1:]:

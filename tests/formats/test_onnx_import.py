@@ -206,7 +206,7 @@ def cell(kind, gates, **attributes):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (cell("GRU", 3), r"\(GRU\): its reset gate comes before the product"),
+        (cell("GRU", 3, clip=1.0), r"\(GRU\): it has clip"),
         (cell("LSTM", 4, clip=1.0), "it has clip"),
         (cell("LSTM", 4, input_forget=1), "it has input_forget"),
         (cell("LSTM", 4, lengths=True), "it has sequence_lens; pad with a value"),

@@ -141,6 +141,33 @@ def test_random_modules(library):
     assert kinds >= {fn.Dense, fn.Activation, fn.BatchNorm, fn.LayerNorm, fn.Embedding, fn.LSTM, fn.GRU, fn.SimpleRNN}
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_bounds_and_slopes(library):
+    """Hardtanh with any bounds and PReLU with any slopes; between two layers, first, last, and one of them twice."""
+    lib = LIBRARIES[library]
+    nn, rng = lib.nn, np.random.default_rng(2)
+    x = 2 * rng.normal(size=(40, 3)).astype(np.float32)
+    for number, middle in enumerate((
+        nn.Hardtanh(), nn.Hardtanh(-0.5, 2.0), nn.Hardtanh(0.25, 0.75), nn.Hardtanh(-1.5, -0.5), nn.Hardtanh(0.0, 1.0),
+        nn.PReLU(), nn.PReLU(3), nn.PReLU(init=-0.5), nn.PReLU(3, init=1.5),
+    )):  # fmt: skip
+        module = nn.Sequential(nn.Linear(3, 3), middle, nn.Linear(3, 3), middle, nn.PReLU(3))
+        for part in (module[0], module[2], module[4]) if library == "torch" else module.modules[::2]:
+            lib.fill(part, rng)
+        expected = lib.run(module, x)
+        net = fn.from_torch(module)
+        assert np.abs(net.predict(x) - expected).max() < 20 * np.finfo("f4").eps * np.abs(expected).max(), number
+        alone = fn.from_torch(nn.Sequential(middle), input_shape=3)
+        np.testing.assert_allclose(alone.predict(x), lib.run(middle, x), rtol=0, atol=8 * np.finfo("f4").eps)
+
+
+def test_slopes_of_channels_that_are_not_the_last_axis_are_refused():
+    with pytest.raises(ValueError, match=r"module '0' \(PReLU\): its channels are axis 1 of \(B, 2, 3\)"):
+        fn.from_torch(nn.Sequential(nn.PReLU(2)), input_shape=(2, 3))
+    one = fn.from_torch(nn.Sequential(nn.PReLU(init=-2.0)), input_shape=(2, 3))
+    np.testing.assert_array_equal(one.predict([[[1, -1, 2], [0, -3, 4]]]), [[[1, 2, 2], [0, 6, 4]]])
+
+
 def check(y, expected):
     assert y.shape == expected.shape
     assert np.abs(y - expected).max() / max(1, np.abs(expected).max()) < 1e-5

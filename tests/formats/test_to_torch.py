@@ -94,6 +94,11 @@ def test_what_is_no_row_of_modules_gives_a_state_dict():
     assert list(dense.to_torch(state_dict=True)) == ["dense_1.weight", "dense_1.bias"]
     with pytest.raises(ValueError, match="to_torch: expected LSTM with forget gate and without peepholes"):
         fn.Sequential([fn.LSTM(2, peepholes=True)], input_shape=(3, 2), seed=0).to_torch()
+    reset_first = fn.Sequential([fn.GRU(2, reset_after=False)], input_shape=(3, 2), seed=0)
+    with pytest.raises(ValueError, match="to_torch: expected GRU with reset_after=True, the only one of PyTorch"):
+        reset_first.to_torch()
+    with pytest.raises(ValueError, match="from_torch: expected GRU with reset_after=True, the only one of PyTorch"):
+        fn.from_torch(torch.nn.GRU(2, 2, batch_first=True), into=reset_first)
 
 
 def test_a_layer_twice_is_a_module_twice():

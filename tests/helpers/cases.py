@@ -1072,6 +1072,8 @@ def recurrent_cases():
         "gru": (fn.GRU, {}, ref.gru, {}),
         "gru-no-bias": (fn.GRU, {"bias": False}, ref.gru, {}),
         "gru-backwards": (fn.GRU, {"go_backwards": True}, ref.gru, {"reverse": True}),
+        "gru-reset-first": (fn.GRU, {"reset_after": False}, ref.gru, {"reset_after": False}),
+        "gru-reset-first-no-bias": (fn.GRU, {"reset_after": False, "bias": False}, ref.gru, {"reset_after": False}),
     }
     for name, (kind, options, run, settings) in cells.items():
         layer_name = f"{kind.__name__.lower()}_1"

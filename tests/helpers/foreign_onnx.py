@@ -195,7 +195,7 @@ class Foreign:
         ways, gates = 1 + (direction == "bidirectional"), {"LSTM": 4, "GRU": 3, "RNN": 1}[kind]
         options = {"hidden_size": units, "direction": direction}
         if kind == "GRU":
-            options["linear_before_reset"] = 1
+            options["linear_before_reset"] = int(self.flag())
         if kind == "RNN" and self.flag():
             options["activations"] = ["Relu"] * ways
         x = self.node("Transpose", self.x, perm=[1, 0, 2])

@@ -215,6 +215,7 @@ class Recurrent(Layer):
     def run(self, x, reverse):
         x, mask = (x.x, x.mask) if isinstance(x, Masked) else (x, None)
         w, u, *b = self.weights
+        self.recurrent = u
         b = b[0] if b else np.zeros((2, w.shape[1]) if self.biases == 2 else w.shape[1])
         outer, inner = b if self.biases == 2 else (b, 0)
         state = np.zeros((2, len(x), len(u)))
@@ -238,10 +239,18 @@ class LSTM(Recurrent):
 
 
 class GRU(Recurrent):
-    gates, biases = 3, 2
+    gates = 3
     defaults = {**Recurrent.defaults, "reset_after": True}  # noqa: RUF012
 
+    @property
+    def biases(self):
+        return 2 if self.config["reset_after"] else 1
+
     def step(self, z, q, s):
+        if not self.config["reset_after"]:
+            (zz, zr, zn), (uz, ur, un) = np.split(z, 3, axis=-1), np.split(self.recurrent, 3, axis=-1)
+            u, r = ref.sigmoid(zz + s[0] @ uz), ref.sigmoid(zr + s[0] @ ur)
+            return np.stack([u * s[0] + (1 - u) * np.tanh(zn + (r * s[0]) @ un)] * 2)
         (zz, zr, zn), (qz, qr, qn) = np.split(z, 3, axis=-1), np.split(q, 3, axis=-1)
         u, r = ref.sigmoid(zz + qz), ref.sigmoid(zr + qr)
         return np.stack([u * s[0] + (1 - u) * np.tanh(zn + r * qn)] * 2)

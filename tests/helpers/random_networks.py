@@ -76,6 +76,8 @@ class Builder:
             options["activation"] = self.pick("tanh", "relu", "sigmoid", "identity")
         if kind is fn.LSTM:
             options |= {"forget_gate": self.flag(), "peepholes": self.flag()}
+        if kind is fn.GRU:
+            options["reset_after"] = self.flag()
         return kind(self.size(11), bias=self.flag(), return_sequences=self.flag(), **options)
 
     def grow(self):

@@ -119,15 +119,16 @@ def lstm(x, w, u, b=0, peephole=None, state=None, forget_gate=True, **options):
     return recurrent(step, x, state, **options)
 
 
-def gru(x, w, u, b=0, recurrent_bias=0, state=None, **options):
-    """Cho et al. 2014, with the reset gate after the product."""
+def gru(x, w, u, b=0, recurrent_bias=0, state=None, reset_after=True, **options):
+    """Cho et al. 2014, with the reset gate after the product, or, as there, before it."""
     state = np.zeros((1, len(x), len(u))) if state is None else state
     n_units = len(u)
 
     def step(x, s):
         z, q = x @ w + b, s[0] @ u
         r, k = np.split(sigmoid(z + q)[:, : 2 * n_units], 2, axis=1)
-        n = np.tanh(z[:, 2 * n_units :] + r * (q[:, 2 * n_units :] + recurrent_bias))
+        inner = r * (q[:, 2 * n_units :] + recurrent_bias) if reset_after else (r * s[0]) @ u[:, 2 * n_units :]
+        n = np.tanh(z[:, 2 * n_units :] + inner)
         return ((1 - k) * n + k * s[0])[None]
 
     return recurrent(step, x, state, **options)

@@ -77,6 +77,25 @@ class LeakyReLU(Module):
         return ref.leaky_relu(x, self.negative_slope)
 
 
+class Hardtanh(Module):
+    def __init__(self, min_val=-1.0, max_val=1.0):
+        super().__init__()
+        self.min_val, self.max_val = min_val, max_val
+
+    def __call__(self, x):
+        return np.clip(x, self.min_val, self.max_val)
+
+
+class PReLU(Module):
+    def __init__(self, num_parameters=1, init=0.25):
+        super().__init__()
+        self.weight = self.parameter("weight", num_parameters)
+        self.weight[...] = init
+
+    def __call__(self, x):
+        return np.where(x > 0, x, self.weight * x)
+
+
 class ELU(Module):
     def __init__(self, alpha=1.0):
         super().__init__()

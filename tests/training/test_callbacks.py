@@ -56,7 +56,8 @@ def drive(callback, values, name="val_loss", net=None):
 def test_info_finds_values_by_name():
     info = EpochInfo(epoch=1, epochs=2, loss=0.5, val_loss=0.6, metrics={"val_r2": 0.7})
     assert [info.value(name) for name in ("loss", "val_loss", "val_r2")] == [0.5, 0.6, 0.7]
-    with pytest.raises(ValueError, match=r"monitor: expected one of loss, val_loss, val_r2, got 'accuracy'$"):
+    refused = r"monitor: expected one of loss, val_loss, val_r2, got 'accuracy'; compile with metrics=\['accuracy'\]$"
+    with pytest.raises(ValueError, match=refused):
         info.value("accuracy")
     with pytest.raises(ValueError, match="expected one of loss, got 'val_loss'; give fit validation_data"):
         EpochInfo(epoch=1, epochs=2, loss=0.5).value("val_loss")

@@ -97,6 +97,7 @@ class RecurrentOp(Op):
         activation: str = "tanh",
         forgets: bool = True,
         peepholes: bool = False,
+        resets_first: bool = False,
     ) -> None: ...
     def state_gradients(self, batch: int, itemsize: int) -> tuple[int, tuple[int, int, int]]: ...
 

@@ -188,6 +188,8 @@ cdef void forward_rows(void* argument, Py_ssize_t part) noexcept nogil:
     candidate.w_row = dims.gates
     if dims.kind == GRU:
         shape.outputs = 2 * H
+    if dims.resets_first:
+        candidate.bias_row = candidate.y_row = dims.gates
     for s in range(job.T):
         at = s * job.B + start
         z, h = m.z + at * dims.gates * itemsize, m.h + at * row
@@ -200,6 +202,10 @@ cdef void forward_rows(void* argument, Py_ssize_t part) noexcept nogil:
         elif dims.kind == LSTM:
             step.kernels.lstm_forward(n, H, dims.forgets, job.scratch.peephole, m.c + at * row, z,
                                       m.c + (at + job.B) * row, m.s + at * row, h + job.B * row)
+        elif dims.resets_first:
+            step.kernels.gru_reset(n, H, h, z, m.s + at * row)
+            add_recurrent(job, &candidate, m.s + at * row, z + 2 * row, z + 2 * row)
+            step.kernels.gru_update(n, H, h, z, h + job.B * row)
         else:
             add_recurrent(job, &candidate, h, candidate_bias, m.s + at * row)
             step.kernels.gru_forward(n, H, m.s + at * row, h, z, h + job.B * row)
@@ -368,6 +374,8 @@ cdef void backward_rows(void* argument, Py_ssize_t part) noexcept nogil:
     shape.bias_row = candidate.bias_row = H
     if dims.kind == GRU:
         shape.inputs = 2 * H
+    if dims.resets_first:
+        candidate.x_row = dims.gates
     for s in range(job.first + job.T - 1, job.first - 1, -1):
         at, to = s * B + start, (s - job.first) * B + start
         dz, dq = scratch.dz + to * dims.gates * itemsize, scratch.dq + to * row
@@ -379,6 +387,10 @@ cdef void backward_rows(void* argument, Py_ssize_t part) noexcept nogil:
                 memcpy(own, dc, n * row)
             step.kernels.lstm_backward(n, H, dims.forgets, scratch.peephole, m.z + at * dims.gates * itemsize,
                                        m.c + at * row, m.s + at * row, dh, dc, dz)
+        elif dims.resets_first:
+            step.kernels.gru_update_backward(n, H, m.z + at * dims.gates * itemsize, m.h + at * row, dh, dz, own)
+            forward_by_panels(step, &candidate, dz + 2 * row, scratch.u, dims.gates, 2 * H, NULL, dq)
+            step.kernels.gru_reset_backward(n, H, m.z + at * dims.gates * itemsize, m.h + at * row, dq, dz, own)
         else:
             step.kernels.gru_backward(n, H, m.z + at * dims.gates * itemsize, m.s + at * row, m.h + at * row, dh, dz,
                                       dq, own)
@@ -401,7 +413,8 @@ cdef void backward_rows(void* argument, Py_ssize_t part) noexcept nogil:
         forward_by_panels(step, &shape, dz, scratch.u, dims.gates, 0, before, before)
         if dims.kind == GRU:
             step.kernels.add(n * H, before, own, before)
-            forward_by_panels(step, &candidate, dq, scratch.u, dims.gates, 2 * H, before, before)
+            if not dims.resets_first:
+                forward_by_panels(step, &candidate, dq, scratch.u, dims.gates, 2 * H, before, before)
         elif dims.masked:
             for b in range(n):
                 if not m.mask[at + b]:
@@ -425,9 +438,14 @@ cdef void add_weight_gradients(const Step* step, const Job* job, double scale, c
     if dims.kind == GRU:
         shape.outputs = 2 * H
         weight_gradient(step, frame, &shape, scale, h, scratch.dz, du, NULL)
-        shape.outputs = shape.y_row = H
-        weight_gradient(step, frame, &shape, scale, h, scratch.dq, du + 2 * row,
-                        db + dims.gates * itemsize if dims.bias else NULL)
+        shape.outputs = H
+        if dims.resets_first:
+            weight_gradient(step, frame, &shape, scale, job.memory.s + job.first * job.B * row, scratch.dz + 2 * row,
+                            du + 2 * row, NULL)
+        else:
+            shape.y_row = H
+            weight_gradient(step, frame, &shape, scale, h, scratch.dq, du + 2 * row,
+                            db + dims.gates * itemsize if dims.bias else NULL)
     else:
         weight_gradient(step, frame, &shape, scale, h, scratch.dz, du, NULL)
     if dims.peepholes > 0:
@@ -495,13 +513,14 @@ cdef class RecurrentOp(Op):
 
     def __init__(self, str kind, Py_ssize_t T, Py_ssize_t I, Py_ssize_t H, *, bint bias, bint sequences, bint final,
                  bint initial, bint reverse, mask_value, Py_ssize_t truncate, str activation="tanh",
-                 bint forgets=True, bint peepholes=False):
+                 bint forgets=True, bint peepholes=False, bint resets_first=False):
         cdef Py_ssize_t gates = {"simple": 1, "lstm": 3 + forgets, "gru": 3}[kind]
         cdef Py_ssize_t states = 2 if kind == "lstm" else 1
         self.forward, self.backward, self.config = forward, backward, &self.dims
         width = (T if sequences else 1) * H + (states * H if final else 0)
         self.dims = Dims(kind=KINDS[kind], T=T, inputs=I, H=H, gates=gates * H, width=width, truncate=truncate,
                          activation=ACTIVATIONS[activation], forgets=forgets,
+                         resets_first=resets_first,
                          peepholes=(2 + forgets) * H if peepholes else 0,
                          mask_value=0.0 if mask_value is None else mask_value, masked=mask_value is not None,
                          bias=bias, sequences=sequences, final=final, reverse=reverse)
@@ -514,7 +533,7 @@ cdef class RecurrentOp(Op):
                            Parameter("recurrent_weight", (H, gates * H), H, H, True))
         if bias:
             self.parameters += (Parameter("bias", (gates * H,), I, H, False),)
-        if bias and kind == "gru":
+        if bias and kind == "gru" and not resets_first:
             self.parameters += (Parameter("recurrent_bias", (H,), H, H, False),)
         if peepholes:
             self.parameters += (Parameter("peephole", (2 + forgets, H), H, H, True),)

@@ -23,6 +23,7 @@ cdef struct Dims:
     Py_ssize_t truncate         # steps that a gradient goes back at most within a block of as many, 0: all
     int activation              # of a SIMPLE cell
     int forgets                 # does an LSTM have forget gates?
+    bint resets_first           # does a GRU reset the state before the product, not the product?
     int peepholes               # H times the rows of peephole weights
     double mask_value
     bint masked
@@ -41,7 +42,7 @@ cdef struct Memory:
     char* z         # (T, B, gates): after the cell its activations
     char* h         # (T + 1, B, H), from the state before
     char* c         # (T + 1, B, H), LSTM
-    char* s         # (T, B, H): LSTM tanh c, GRU the recurrent part of the candidate
+    char* s         # (T, B, H): LSTM tanh c, GRU the recurrent part of the candidate, or r h before its product
     char* dh        # (T + 1, B, H): the gradient of h, all of it
     uint8_t* mask   # (T, B): 1 where the step counts
 
@@ -53,7 +54,7 @@ cdef struct Scratch:
     char* u         # the recurrent weights likewise, backward always
     char* dz        # (n, gates)
     char* dx        # (n, I)
-    char* dq        # (n, H), GRU
+    char* dq        # (n, H), GRU: the gradient of s
     char* dc        # (B, H)
     char* part      # (B, H)
 

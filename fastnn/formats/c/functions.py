@@ -178,6 +178,30 @@ static void self_gru_cell(int units, const real *z, const real *q, real *h)
 }
 """
 
+GRU_RESET = """\
+/* First half of a step: z holds the weighted inputs of the gates r and u, which they become; q is r h. */
+static void self_gru_reset(int units, real *z, const real *h, real *q)
+{
+    int j;
+    for (j = 0; j < 2 * units; j++)
+        z[j] = self_sigmoid_of(z[j]);
+    for (j = 0; j < units; j++)
+        q[j] = z[j] * h[j];
+}
+"""
+
+GRU_UPDATE = """\
+/* Second half: z holds the gates r and u and the weighted inputs of n; h moves on. */
+static void self_gru_update(int units, const real *z, real *h)
+{
+    int j;
+    for (j = 0; j < units; j++) {
+        const real u = z[units + j];
+        h[j] = (1.0 - u) * tanh(z[2 * units + j]) + u * h[j];
+    }
+}
+"""
+
 MASKED = """\
 /* Whether all inputs of a step are the value that says: this step does not count. */
 static int self_masked(int n, const real *x, real value)
@@ -260,6 +284,8 @@ FUNCTIONS: dict[str, str] = {
     **{name: elementwise(name) for name in ACTIVATIONS},
     "lstm_cell": LSTM_CELL,
     "gru_cell": GRU_CELL,
+    "gru_reset": GRU_RESET,
+    "gru_update": GRU_UPDATE,
     "masked": MASKED,
     "add": loop("add", "const real *a, const real *b, real *y", "y[i] = a[i] + b[i]", "y = a + b, in place."),
     "multiply": loop("multiply", "const real *a, const real *b, real *y", "y[i] = a[i] * b[i]", "y = a b, in place."),

@@ -6,7 +6,7 @@ from fastnn._core.ops.permutation import merged, steps
 from fastnn.formats.c.program import Site, Value
 
 PERMUTE = """\
-/* y = x with its axes in another order: count of each axis of y, the last first, and how far its places lie apart in x. */
+/* y = x with its axes in another order: count of each axis of y, the last first, and how far apart it lies in x. */
 static void self_permute(int axes, const int *count, const int *step, int size, const real *x, real *y)
 {
     int n, i, j;

@@ -43,11 +43,19 @@ def gru(site: Site) -> tuple[Value, str]:
     z, q, state = site.new(3 * units, "z"), site.new(units, "q"), site.new(units, "state")
 
     def cell() -> None:
-        arguments = units, units, 3 * units, 2 * units, state, site.matrix("recurrent_weight")
-        site.call("product", *arguments, site.constant("recurrent_bias"), q)
-        site.call("gru_cell", units, z, q, state)
+        candidate = units, units, 3 * units, 2 * units
+        weight = site.matrix("recurrent_weight")
+        if site.layer.reset_after:
+            site.call("product", *candidate, state, weight, site.constant("recurrent_bias"), q)
+            site.call("gru_cell", units, z, q, state)
+        else:
+            n = z.part(2 * units, units)
+            site.call("gru_reset", units, z, state, q)
+            site.call("product", *candidate, q, weight, n, n)
+            site.call("gru_update", units, z, state)
 
-    formula = f"r, u = sigmoid(x_t W + h U{' + b' * site.layer.bias}), n = tanh(x_t W + r (h U), likewise), "
+    reset = "r (h U)" if site.layer.reset_after else "(r h) U"
+    formula = f"r, u = sigmoid(x_t W + h U{' + b' * site.layer.bias}), n = tanh(x_t W + {reset}, likewise), "
     return over_steps(site, z, state, 2 * units, cell), described(site, f"{formula}h = (1 - u) n + u h")
 
 

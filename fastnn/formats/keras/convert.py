@@ -52,7 +52,7 @@ def from_keras(
     Notes
     -----
     Layers: Dense, Activation, ReLU, LeakyReLU, ELU, Softmax, Dropout, Flatten, Reshape, Rescaling by numbers,
-    BatchNormalization, LayerNormalization, Embedding, LSTM, GRU (``reset_after``), SimpleRNN, Bidirectional,
+    BatchNormalization, LayerNormalization, Embedding, LSTM, GRU, SimpleRNN, Bidirectional,
     TimeDistributed around what acts along the last axis, GlobalAveragePooling1D, GlobalMaxPooling1D, nested Sequential;
     of images with the channels last Conv2D, MaxPooling2D, AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D;
     Masking, or an Embedding with ``mask_zero``, right before a recurrent layer that gives its last step; in functional
@@ -138,11 +138,11 @@ def load_arrays(net: Graph, arrays: Sequence[np.ndarray]) -> None:
 
 
 def recurrent(layer: Any, arrays: Arrays) -> Arrays:
-    """Return the parameters of LSTM, GRU or SimpleRNN; the bias of a GRU has two rows."""
+    """Return the parameters of LSTM, GRU or SimpleRNN; the bias of a GRU with reset_after has two rows."""
     biases: tuple[np.ndarray, ...] = ()
     if layer.bias:
         bias = arrays["bias"]
-        outer, inner = bias if layer.kind == "gru" else (bias, np.zeros_like(bias))
+        outer, inner = bias if getattr(layer, "reset_after", False) else (bias, np.zeros_like(bias))
         biases = outer, inner
     return gates.parameters_of(layer, gates.KERAS, arrays["kernel"], arrays["recurrent_kernel"], biases)
 

@@ -229,11 +229,8 @@ def recurrent(kind: Callable[..., Layer]) -> Callable[[Config, Shape], list[Laye
             options["activation"] = {"linear": "identity"}.get(config["activation"], config["activation"])
         elif (config["activation"], config["recurrent_activation"]) != ("tanh", "sigmoid"):
             raise Unsupported("expected activation='tanh' and recurrent_activation='sigmoid'")
-        if kind is layers.GRU and not config.get("reset_after", True):
-            raise Unsupported(
-                "expected reset_after=True: the reset gate comes after the product here; train it again with "
-                "GRU(..., reset_after=True)"
-            )
+        if kind is layers.GRU:
+            options["reset_after"] = bool(config.get("reset_after", True))
         for name in ("stateful", "return_state"):
             if config.get(name):
                 raise Unsupported(f"it has {name}; build the network, then from_keras(weights, into=net)")

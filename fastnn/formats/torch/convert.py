@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from fastnn.formats import gates
 from fastnn.formats.arrays import as_array, assign, common_dtype
 from fastnn.formats.foreign import Arrays, Library, check_into
@@ -12,7 +14,7 @@ from fastnn.formats.torch.modules import layers_of
 from fastnn.graph.graph import Graph
 from fastnn.graph.layer_view import LayerView
 from fastnn.graph.structure import chain
-from fastnn.layers import BatchNorm, Conv2D, Dense, DropConnect, Embedding, LayerNorm
+from fastnn.layers import BatchNorm, Conv2D, Dense, DropConnect, Embedding, LayerNorm, Scale
 from fastnn.layers.base import Shape
 
 RECURRENT = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)(_l\d+(?:_reverse)?)")
@@ -59,8 +61,9 @@ def from_torch(
     Notes
     -----
     Modules: Sequential, Linear, ReLU, LeakyReLU, ELU, SELU, Sigmoid, Tanh, Softplus, GELU (tanh form), SiLU, Softmax,
-    Identity, Dropout, Flatten, Unflatten, BatchNorm1d of vectors, LayerNorm over the last axis, Embedding, and LSTM,
-    GRU or RNN as the last one, whose sequence is the output; rows come first, as with ``batch_first=True``.  Of images:
+    Hardtanh, ReLU6, PReLU, Identity, Dropout, Flatten, Unflatten, BatchNorm1d of vectors, LayerNorm over the last axis,
+    Embedding, and LSTM, GRU or RNN as the last one, whose sequence is the output; rows come first, as with
+    ``batch_first=True``.  Of images:
     Conv2d, with ZeroPad2d, ReflectionPad2d or ReplicationPad2d before it, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d and
     AdaptiveMaxPool2d to a size that divides the image, BatchNorm2d and Softmax2d.  PyTorch's images are (B, C, H, W),
     those of the network (B, H, W, C), and so is ``input_shape``.
@@ -68,7 +71,8 @@ def from_torch(
     ``weight`` of a Linear is (out, in) there and (in, out) here, of a convolution (out, in, rows, columns) there and
     (rows, columns, in, out) here.  Where an image was flattened, what reads it has its numbers in another order: it is
     brought into that of (H, W, C), in ``into`` too.  The two biases of LSTM and RNN become their sum, those of a GRU
-    stay apart within the reach of the reset gate.  A momentum m of BatchNorm is ``1 - m`` here.
+    stay apart within the reach of the reset gate.  A momentum m of BatchNorm is ``1 - m`` here.  The bounds of a
+    Hardtanh and the slopes of a PReLU become numbers of Activation and Scale; Scale layers of ``into`` keep theirs.
 
     Examples
     --------
@@ -89,9 +93,13 @@ def from_torch(
             )
         if names is not None:
             raise ValueError("from_torch: names goes with into; a module alone needs none")
-        layers, shape, state = layers_of(source, input_shape)
+        layers, shape, state, numbers = layers_of(source, input_shape)
         arrays = [value for group in groups_of(state).values() for value in group.values()]
         into = Graph.of(chain(layers, shape), kind="Sequential", seed=seed, dtype=common_dtype(arrays))
+        into.draw_parameters()  # what are settings there and parameters here stay so
+        for view in into.layers:
+            for name, array in numbers.get(id(view.spec), {}).items():
+                view.parameters[name][...] = array
     else:
         check_into("from_torch", into, input_shape, seed)
         state = source.state_dict() if is_module else source
@@ -114,7 +122,7 @@ def groups_of(state: Mapping[str, Any]) -> dict[str, Arrays]:
 
 def load_state(net: Graph, groups: dict[str, Arrays], names: Mapping[str, str] | None) -> None:
     """Set all parameters of a network, or none."""
-    views = {view.name: view for view in net.layers if view.parameters}
+    views = {view.name: view for view in net.layers if view.parameters and not isinstance(view.spec, Scale)}
     if names is None:
         if len(groups) != len(views):
             raise ValueError(
@@ -132,6 +140,9 @@ def load_state(net: Graph, groups: dict[str, Arrays], names: Mapping[str, str] |
     for prefix, layer in names.items():
         for name, array in parameters_of(views[layer], prefix, groups[prefix], images.get(layer)).items():
             values[f"{layer}.{name}"] = array
+    for view in net.layers:
+        if isinstance(view.spec, Scale):  # its numbers are settings there, not weights
+            values |= {f"{view.name}.{name}": np.array(array) for name, array in view.parameters.items()}
     assign("from_torch", net, values)
 
 
@@ -165,6 +176,7 @@ def check_gates(layer: Any, arrays: Arrays) -> None:
 
 def recurrent(layer: Any, arrays: Arrays) -> Arrays:
     """Return the parameters of one layer and direction of LSTM, GRU or RNN."""
+    gates.check_torch("from_torch", layer)
     check_gates(layer, arrays)
     biases = [arrays[name] for name in TORCH.biases] if layer.bias else []
     return gates.parameters_of(layer, gates.TORCH, arrays["weight_ih"].T, arrays["weight_hh"].T, biases)

@@ -24,11 +24,17 @@ from fastnn.formats.torch.image_modules import (
     pooling,
     softmax_of_channels,
 )
+from fastnn.initializers import Constant
 from fastnn.layers.base import Layer, Shape, as_shape
 
+Numbers = dict[int, dict[str, np.ndarray]]  # of a layer, by its id: parameters that are set beside the weights
 
-def layers_of(module: Any, input_shape: int | Shape | None) -> tuple[list[Layer], Shape, dict[str, Any]]:
-    """Return a module's layers, the shape of its input, and their weights; raises ValueError if it has none here."""
+
+def layers_of(module: Any, input_shape: int | Shape | None) -> tuple[list[Layer], Shape, dict[str, Any], Numbers]:
+    """Return a module's layers, the shape of its input, their weights and numbers beside them.
+
+    Raises ValueError if there is a module that fastnn has no layers for.
+    """
     leaves = list(leaves_of(module, ""))
     if not leaves:
         raise ValueError("from_torch: expected at least one module, got an empty Sequential")
@@ -40,6 +46,7 @@ def layers_of(module: Any, input_shape: int | Shape | None) -> tuple[list[Layer]
     made: dict[int, list[Layer]] = {}  # the same module twice is the same layers twice
     state: dict[str, Any] = {}
     images = amid_images([leaf for _, leaf in leaves])
+    numbers: Numbers = {}
     for place, (name, leaf) in enumerate(leaves):
         kind = type(leaf).__name__
         if kind in gates.LAYERS and place < len(leaves) - 1:
@@ -54,12 +61,13 @@ def layers_of(module: Any, input_shape: int | Shape | None) -> tuple[list[Layer]
             if around(leaves, place):
                 table[kind] = lambda module, shape: []
             made[id(leaf)] = layers_for("from_torch", f"module {name!r}", kind, table, leaf, x.shape)
+            numbers |= numbers_of(leaf, made[id(leaf)])
             if kind not in ACTIVATIONS:  # whose numbers are no weights here
                 state |= {f"{place}.{key}": value for key, value in leaf.state_dict().items()}
         for layer in made[id(leaf)]:
             x = layer(x)
         found += made[id(leaf)]
-    return found or [layers.Activation("identity")], first, state
+    return found or [layers.Activation("identity")], first, state, numbers
 
 
 def check_known(name: str, module: Any) -> None:
@@ -147,18 +155,37 @@ def of_vectors(name: str) -> Convert:
 
 
 def hard_tanh(module: Any, shape: Shape) -> list[Layer]:
-    """Hardtanh and ReLU6: ``min(max(z, low), high)``."""
-    if module.min_val != 0:
-        raise Unsupported(f"expected min_val=0, got {module.min_val}; export it by torch.onnx, then from_onnx")
-    return [layers.Activation("clipped_relu", alpha=float(module.max_val))]
+    """Hardtanh and ReLU6: ``min(max(z, low), high)``, the clipped form of relu around shifts by low."""
+    low, high = float(module.min_val), float(module.max_val)
+    clipped = layers.Activation("clipped_relu", alpha=high - low)
+    return [shift_by(-low), clipped, shift_by(low)] if low else [clipped]
+
+
+def shift_by(number: float) -> Layer:
+    """``z + number``."""
+    return layers.Scale(scale=False, beta_initializer=Constant(number))
 
 
 def prelu(module: Any, shape: Shape) -> list[Layer]:
-    """PReLU with one slope for all, which is not learned further."""
+    """PReLU: leaky_relu for one slope that is not negative, else ``max(z, 0) - slope max(-z, 0)``, slope by slope."""
     slopes = as_array("from_torch", "weight", module.weight)
-    if slopes.size != 1 or slopes[0] < 0:
-        raise Unsupported("it has several slopes or a negative one; export it by torch.onnx, then from_onnx")
-    return [layers.Activation("leaky_relu", alpha=float(slopes[0]))]
+    if slopes.size == 1 and slopes[0] >= 0:
+        return [layers.Activation("leaky_relu", alpha=float(slopes[0]))]
+    if slopes.size != 1 and len(shape) != 1:
+        raise Unsupported(f"its channels are axis 1 of (B, {', '.join(map(str, shape))}), fastnn's the last")
+    below = [
+        layers.Scale(shift=False, gamma_initializer=Constant(-1.0)),
+        layers.Activation("relu"),
+        layers.Scale(shift=False),
+    ]
+    return [layers.Residual(below, projection=layers.Activation("relu"))]
+
+
+def numbers_of(module: Any, made: list[Layer]) -> Numbers:
+    """Return what a module sets in the layers made of it that is no weight in PyTorch's order: by the layer's id."""
+    if type(module).__name__ == "PReLU" and isinstance(made[0], layers.Residual):
+        return {id(made[0].layers[-1]): {"gamma": -as_array("from_torch", "weight", module.weight)}}
+    return {}
 
 
 def flatten(module: Any, shape: Shape) -> list[Layer]:

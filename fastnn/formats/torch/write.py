@@ -253,7 +253,7 @@ def arrays_of_layer(view: LayerView, order: Shape | None) -> dict[str, np.ndarra
     """Return the parameters of one layer by PyTorch's names; layers that it does not have keep theirs."""
     layer: Any = view.spec
     if type(layer) in gates.LAYERS.values():
-        gates.check_plain("to_torch", layer)
+        gates.check_torch("to_torch", layer)
         return gates.to_torch(layer, view.parameters)
     names = TORCH.names.get(type(layer), {})
     found = {}

@@ -64,8 +64,6 @@ def check_options(operator: Operator, directions: int) -> None:
         raise Unsupported(f"its activations are {', '.join(given)}, not {', '.join(expected)}")
     if operator.has(4):
         raise Unsupported("it has sequence_lens; pad with a value and give the layer mask_value instead")
-    if operator.kind == "GRU" and not operator.whole("linear_before_reset", 0):
-        raise Unsupported("its reset gate comes before the product (linear_before_reset=0), fastnn's after it")
     for name in ("clip", "input_forget"):
         if operator.attributes.get(name):
             raise Unsupported(f"it has {name}")
@@ -90,6 +88,8 @@ def one_direction(operator: Operator, x: Tensor, place: int, backwards: bool, ba
         options["peepholes"] = "P" in arrays
     if operator.kind == "RNN":
         options["activation"] = FUNCTIONS[operator.texts("activations", ["Tanh"] * 2)[place]]
+    if operator.kind == "GRU":
+        options["reset_after"] = bool(operator.whole("linear_before_reset", 0))
     layer = gates.LAYERS[operator.kind](units, **options)
     parameters = gates.from_onnx(layer, arrays)
     given: Any = operator.apply(layer, x, *states, **parameters)  # two tensors with return_state

@@ -42,7 +42,7 @@ def operator(graph: Graph, applied: Applied, states: list[str]) -> tuple[str, li
         inputs = [*inputs, *[""] * (7 - len(inputs)), constants["P"]]
     attributes: dict[str, Any] = {"direction": "reverse" if layer.go_backwards else "forward"}
     if layer.kind == "gru":
-        attributes["linear_before_reset"] = 1
+        attributes["linear_before_reset"] = int(layer.reset_after)
     if layer.kind == "simple":
         attributes["activations"] = [TABLE[layer.activation].onnx]
     while not inputs[-1]:

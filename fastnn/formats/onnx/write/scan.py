@@ -114,6 +114,8 @@ def peepholes(graph: Graph, applied: Applied) -> list[str]:
 def gru_step(graph: Graph, applied: Applied, z: str, states: list[str]) -> list[str]:
     """``h = (1 - u) n + u h`` as ``n + u (h - n)``."""
     layer = applied.layer
+    if not layer.reset_after:
+        return gru_step_reset_first(graph, applied, z, states)
     (h,), units = states, layer.units
     q = graph.node("MatMul", h, graph.parameter(applied, "recurrent_weight"))
     (zr, zu, zn), (qr, qu, qn) = split(graph, z, 3, units), split(graph, q, 3, units)
@@ -121,7 +123,24 @@ def gru_step(graph: Graph, applied: Applied, z: str, states: list[str]) -> list[
         qn = graph.node("Add", qn, graph.parameter(applied, "recurrent_bias"))
     r, u = (graph.node("Sigmoid", graph.node("Add", a, b)) for a, b in ((zr, qr), (zu, qu)))
     n = graph.node("Tanh", graph.node("Add", zn, graph.node("Mul", r, qn)))
-    return [graph.node("Add", n, graph.node("Mul", u, graph.node("Sub", h, n)))]
+    return [between(graph, n, h, u)]
+
+
+def gru_step_reset_first(graph: Graph, applied: Applied, z: str, states: list[str]) -> list[str]:
+    """Likewise, the reset gate before the product: two matrices of U, those of r and u, and that of n."""
+    (h,), units = states, applied.layer.units
+    weight = graph.parameter(applied, "recurrent_weight")
+    gates, candidate = graph.node_of("Split", [weight, graph.sizes(2 * units, units)], 2, axis=-1)
+    zr, zu, zn = split(graph, z, 3, units)
+    qr, qu = split(graph, graph.node("MatMul", h, gates), 2, units)
+    r, u = (graph.node("Sigmoid", graph.node("Add", a, b)) for a, b in ((zr, qr), (zu, qu)))
+    n = graph.node("Tanh", graph.node("Add", zn, graph.node("MatMul", graph.node("Mul", r, h), candidate)))
+    return [between(graph, n, h, u)]
+
+
+def between(graph: Graph, n: str, h: str, u: str) -> str:
+    """``n + u (h - n)``."""
+    return graph.node("Add", n, graph.node("Mul", u, graph.node("Sub", h, n)))
 
 
 CELLS = {"simple": simple_step, "lstm": lstm_step, "gru": gru_step}
