@@ -192,7 +192,8 @@ def test_refusals(tmp_path):
 def test_published_residual_nets(name, depth, right):
     """As many of the 2,000 pictures, give or take two, as a forward pass in NumPy gets right."""
     net = fn.nets.resnet_cifar(depth, weights=data("resnet_cifar10", f"{name}.npz"))
-    test = np.load(data("cifar10", "cifar10_test_2000.npz"))
+    with np.load(data("cifar10", "cifar10_test_2000.npz")) as archive:
+        test = dict(archive)
     x = ((test["x"] / 255.0 - MEAN) / DEVIATION).astype(np.float32)
     assert abs(int((net.predict(x).argmax(1) == test["y"]).sum()) - right) <= 2
 
@@ -237,6 +238,7 @@ def test_published_squeezenet_names_the_bridge():
 def test_published_squeezenet_beside_pytorch():
     path = data("squeezenet_v1.0", "squeezenet_v1.0_decoded.npz")
     x = pictures()
-    expected = squeezenet_by_torch(np.load(path), x)
+    with np.load(path) as archive:
+        expected = squeezenet_by_torch(archive, x)
     y = fn.nets.squeezenet(weights=path).predict(x)
     assert np.abs(y - expected).max() <= 1e-4 * np.abs(expected).max()
