@@ -28,7 +28,10 @@
     TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(6, 2) \
     TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3)
 #define FNN_WINDOW_PAIRED 12
-#define FNN_WINDOW_NEAR 0
+#define FNN_WINDOW_NEAR 12
+#define FNN_WINDOW_NEAR_TILES(TILE) \
+    TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3) TILE(1, 4) TILE(2, 4) TILE(3, 4) TILE(1, 5) \
+    TILE(2, 5) TILE(1, 6) TILE(2, 6) TILE(1, 7)
 #define FNN_SCATTER_VECTORS 3
 #define FNN_SCATTER_TILES(TILE, rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3)
 #define FNN_NARROW_ROWS 3

@@ -136,24 +136,62 @@ FNN_ELEMENT void FN(window_gradient_tile)(const FN(window) *q, const int rows, c
 }
 
 #if FNN_WINDOW_NEAR
-/* As window_gradient_tile with one vector, of FNN_WINDOW_NEAR weights whose elements of a window are neighbours. */
-static void FN(window_gradient_near)(const FN(window) *q, ptrdiff_t i)
+/* As window_gradient_tile with one vector, of groups of weights whose elements of a window are neighbours, ``near`` each. */
+FNN_ELEMENT void FN(window_gradient_near)(const FN(window) *q, const int groups, const int near, ptrdiff_t i)
 {
     const fnn_windows *s = q->s;
-    FN(vector) sum[FNN_WINDOW_NEAR] = {{0}};
-    const REAL *x = q->x + s->run_at[i / s->run] + i % s->run;
+    FN(vector) sum[FNN_WINDOW_NEAR];
+    const REAL *x[FNN_WINDOW_NEAR / 3];
     const REAL *dy = q->w + q->n;
     const int32_t *at = s->at, *to = s->to;
+    UNROLLED_EACH(8, g, groups)
+        x[g] = q->x + s->run_at[(i + g * near) / s->run] + (i + g * near) % s->run;
+    UNROLLED_EACH(16, r, groups * near)
+        sum[r] = (FN(vector)){0};
     for (ptrdiff_t p = 0; p < s->pixels; p++) {
         const FN(vector) row = VECTOR(dy + to[p]);
-        const REAL *near = x + at[p];
-        UNROLLED_EACH(16, r, FNN_WINDOW_NEAR)
-            ADD_PRODUCT_AT(sum[r], near + r, row);
+        const ptrdiff_t k = at[p];
+        UNROLLED_EACH(8, g, groups)
+            UNROLLED_EACH(16, r, near)
+                ADD_PRODUCT_AT(sum[g * near + r], x[g] + k + r, row);
     }
-    UNROLLED_EACH(16, r, FNN_WINDOW_NEAR) {
+    UNROLLED_EACH(16, r, groups * near) {
         REAL *out = q->y + (i + r) * s->w_row + q->n;
         FN(store)(out, q->end.scale * sum[r] + VECTOR(out), 1, q->count);
     }
+}
+
+typedef void (*FN(near_tile))(const FN(window) *q, ptrdiff_t i);
+#define FNN_TILE(groups, near)                                                     \
+    static void FN(window_gradient_##groups##_of_##near)(const FN(window) * q, ptrdiff_t i) \
+    {                                                                              \
+        FN(window_gradient_near)(q, groups, near, i);                              \
+    }
+#define FNN_TILE_ENTRY(groups, near) [near][groups] = FN(window_gradient_##groups##_of_##near),
+FNN_WINDOW_NEAR_TILES(FNN_TILE)
+static const FN(near_tile) FN(NEAR_TILES)[FNN_WINDOW_NEAR + 1][FNN_WINDOW_NEAR / 3 + 1] = {
+    FNN_WINDOW_NEAR_TILES(FNN_TILE_ENTRY)};
+#undef FNN_TILE
+#undef FNN_TILE_ENTRY
+
+/* Weights m .. M in such tiles; where the rest begins. */
+static ptrdiff_t FN(run_near)(const FN(window) *q, ptrdiff_t m, ptrdiff_t M)
+{
+    ptrdiff_t near = 0, most = 0;
+    for (ptrdiff_t n = FNN_WINDOW_NEAR; n >= 3; n--) {
+        ptrdiff_t groups = FNN_WINDOW_NEAR / n;
+        if (FN(NEAR_TILES)[n][groups] && q->s->run % n == 0 && m % n == 0 && groups * n > most) {
+            near = n;
+            most = groups * n;
+        }
+    }
+    if (near)
+        while (m + near <= M) {
+            const ptrdiff_t left = (M - m) / near, groups = left * near < most ? left : most / near;
+            FN(NEAR_TILES)[near][groups](q, m);
+            m += groups * near;
+        }
+    return m;
 }
 #endif
 
@@ -194,17 +232,16 @@ static ptrdiff_t FN(window_rows)(const FN(window_tiles) *tiles, ptrdiff_t left, 
 }
 
 /* Rows from m on that are done in larger tiles of one vector; where the others begin. */
-static ptrdiff_t FN(run_near)(const FN(window) *q, int gradient, ptrdiff_t m, ptrdiff_t M)
+static ptrdiff_t FN(run_larger)(const FN(window) *q, int gradient, ptrdiff_t m, ptrdiff_t M)
 {
+#if FNN_WINDOW_NEAR
+    if (gradient)
+        return FN(run_near)(q, m, M);
+#endif
 #if FNN_WINDOW_PAIRED
     if (!gradient && q->s->pair && m % 2 == 0)
         for (; m + FNN_WINDOW_PAIRED <= M; m += FNN_WINDOW_PAIRED)
             FN(window_paired)(q, m);
-#endif
-#if FNN_WINDOW_NEAR
-    if (gradient && q->s->run % FNN_WINDOW_NEAR == 0 && m % FNN_WINDOW_NEAR == 0)
-        for (; m + FNN_WINDOW_NEAR <= M; m += FNN_WINDOW_NEAR)
-            FN(window_gradient_near)(q, m);
 #endif
     return m;
 }
@@ -217,7 +254,7 @@ static void FN(run_windows)(FN(window) *q, int gradient, ptrdiff_t m, ptrdiff_t 
         const ptrdiff_t vectors = FN(panel_vectors)(N - q->n, FNN_TILE_VECTORS), columns = N - q->n - (vectors - 1) * FN(WIDTH);
         const FN(window_tiles) *tiles = FN(WINDOW_TILES)[gradient][vectors];
         q->count = columns < FN(WIDTH) ? columns : FN(WIDTH);
-        for (ptrdiff_t row = vectors == 1 ? FN(run_near)(q, gradient, m, M) : m; row < M;) {
+        for (ptrdiff_t row = vectors == 1 ? FN(run_larger)(q, gradient, m, M) : m; row < M;) {
             ptrdiff_t count;
             const ptrdiff_t rows = FN(window_rows)(tiles, M - row, &count);
             tiles[rows](q, row, count);
