@@ -28,6 +28,12 @@ def test_numbers_with_marks_in_frames():
     assert found.tolist() == [[1234.5, 0.5], [2000.25, 1], [7, 12345678]]
 
 
+def test_marks_decide_what_may_be_read_in_two_ways():
+    written = {"a": ["1.234", "2.000", "7.500"]}
+    assert fn.TableEncoder(thousands=".").fit_transform(written).tolist() == [[1234], [2000], [7500]]
+    assert fn.TableEncoder(decimal=".").fit_transform(written).tolist() == [[1.234], [2], [7.5]]
+
+
 def test_frames_stay_as_they_are():
     frame = pd.DataFrame({0: [1.0, 2.0, 7.0], 1: [4.0, 3.0, 7.0]}, index=[5, 6, 9])
     encoder = fn.TableEncoder().fit(frame)
