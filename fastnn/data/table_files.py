@@ -86,6 +86,7 @@ class CsvFile:
                     keep_default_na=False, na_values=[*MISSING, *reading.na_values],
                     encoding=reading.encoding, **marks,
                 )
+                if len(frame)
             )  # fmt: skip
 
     @contextmanager

@@ -173,11 +173,11 @@ def prelu(module: Any, shape: Shape) -> list[Layer]:
         return [layers.Activation("leaky_relu", alpha=float(slopes[0]))]
     if slopes.size != 1 and len(shape) != 1:
         raise Unsupported(f"its channels are axis 1 of (B, {', '.join(map(str, shape))}), fastnn's the last")
-    below = [
+    below = (
         layers.Scale(shift=False, gamma_initializer=Constant(-1.0)),
         layers.Activation("relu"),
         layers.Scale(shift=False),
-    ]
+    )
     return [layers.Residual(below, projection=layers.Activation("relu"))]
 
 
