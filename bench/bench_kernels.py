@@ -298,6 +298,18 @@ def bench_window_gradient(benchmark, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", ["forward", "gradient"])
+def bench_depthwise(benchmark, kind, dtype):
+    """A row of 32 pixels of 16 channels, 3 x 3."""
+    x, w, _, run_at, _ = image(dtype)
+    w, at, C = w[:9].copy(), run_at.astype(np.intp), IMAGE[2]
+    if kind == "forward":
+        benchmark(doors.depthwise_forward, x, w, draw(C, dtype=dtype), at, IMAGE[1], C, C)
+    else:
+        benchmark(doors.depthwise_gradient, x, draw(IMAGE[1], C, dtype=dtype), w, at, C, C)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", ["max_pool_forward", "max_pool_backward", "mean_pool_forward", "mean_pool_backward"])
 def bench_pools(benchmark, kind, dtype):
     x, y = draw(*IMAGE, dtype=dtype), draw(16, 16, 16, dtype=dtype)

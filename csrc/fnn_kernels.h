@@ -69,6 +69,13 @@ typedef struct fnn_windows {
     const int32_t *at, *run_at, *to;
 } fnn_windows;
 
+/* A row of a depthwise convolution: ``pixels`` outputs of ``size`` channels, ``to`` elements apart, which see windows
+ * ``step`` apart: rows, each of which begins somewhere, of columns that lie ``gap`` apart.  Weights (rows * columns, size)
+ * with rows w_row apart. */
+typedef struct fnn_depthwise {
+    ptrdiff_t pixels, step, to, rows, columns, gap, size, w_row;
+} fnn_depthwise;
+
 /* Pooling over windows of an image (H, W, C): rows and columns of the window, which begin at the places that are given
  * for each row and column of outputs, and may end beyond the image, or begin before it: what lies outside does not count. */
 typedef struct fnn_pool_shape {
@@ -156,15 +163,24 @@ typedef struct fnn_kernels {
     void (*window_gradient)(const fnn_windows *windows, ptrdiff_t first, ptrdiff_t last, double scale, const fnn_real *x,
                             const fnn_real *dy, fnn_real *dw);
 
+    /* ---- depthwise convolutions (fnn_depthwise.tmpl.h): offsets in elements; the rows of the first window begin at ``at`` --
+     * y_pc = activation(bias_c + sum_kl x[at_k + p step + l gap + c] w_klc); bias may be NULL.  x, w, bias, dy and dw may be
+     * READ up to 63 bytes past their end. */
+    void (*depthwise_forward)(const fnn_depthwise *shape, const ptrdiff_t *at, const fnn_real *x, const fnn_real *w,
+                              const fnn_real *bias, int activation, double alpha, fnn_real *y);
+    /* ADDS: dw_klc += sum_p x[at_k + p step + l gap + c] dy_pc. */
+    void (*depthwise_gradient)(const fnn_depthwise *shape, const ptrdiff_t *at, const fnn_real *x, const fnn_real *dy,
+                               fnn_real *dw);
+
     /* ---- pooling (fnn_pooling.tmpl.h): one image, rows first .. last - 1 of y; channels by themselves ----------------
      * y = max over the window; NaN if one is NaN. */
     void (*max_pool_forward)(const fnn_pool_shape *shape, ptrdiff_t first, ptrdiff_t last, const fnn_real *x, fnn_real *y);
-    /* ADDS: dx += dy where x is y, at the first such place of the window.  All rows of y. */
+    /* dx = the sum of dy of the windows where x is y, and at the first such place of the window.  All rows of y. */
     void (*max_pool_backward)(const fnn_pool_shape *shape, const fnn_real *x, const fnn_real *y, const fnn_real *dy,
                               fnn_real *dx);
     /* y = mean over the window. */
     void (*mean_pool_forward)(const fnn_pool_shape *shape, ptrdiff_t first, ptrdiff_t last, const fnn_real *x, fnn_real *y);
-    /* ADDS: dx += dy / count to all of the window. */
+    /* dx = the sum of dy / count of the windows that it lies in. */
     void (*mean_pool_backward)(const fnn_pool_shape *shape, const fnn_real *dy, fnn_real *dx);
 
     /* ---- losses and optimisers (fnn_families.def, fnn_loss.tmpl.h, fnn_optimizer.tmpl.h) */

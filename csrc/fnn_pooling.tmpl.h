@@ -1,109 +1,158 @@
-/* Pooling: channels lie side by side, so a loop over them is vector code. */
+/* Pooling: channels lie side by side, and a vector of them is worked on at a time.  Where a pixel has fewer, the vector
+ * reaches into its neighbours: what is stored there is stored again when their turn comes, and is cut off at the end of a
+ * row.  All four kernels are one loop over windows, compiled for what each does with a pixel. */
 
-/* The part of window (oh, ow) that lies in the image: rows *h .. *h_end, columns *w .. *w_end of x. */
-static void FN(pool_window)(const fnn_pool_shape *s, ptrdiff_t oh, ptrdiff_t ow, ptrdiff_t *h, ptrdiff_t *h_end, ptrdiff_t *w,
-                            ptrdiff_t *w_end)
+#define VECTOR(p) (*(const FN(vector) *)(p))
+
+enum { FN(MAX_POOL), FN(MAX_POOL_BACK), FN(MEAN_POOL), FN(MEAN_POOL_BACK) };
+
+typedef struct FN(pool) {
+    const fnn_pool_shape *s;
+    const REAL *x, *y, *dy;
+    REAL *out;                  /* y, backward: dx */
+} FN(pool);
+
+/* count lanes from p on, and beyond where there is memory up to ``end``. */
+FNN_ELEMENT FN(vector) FN(pool_load)(const REAL *p, const REAL *end, ptrdiff_t count)
 {
-    *h = oh * s->row_step - s->top;
-    *w = ow * s->column_step - s->left;
-    *h_end = *h + s->rows < s->height ? *h + s->rows : s->height;
-    *w_end = *w + s->columns < s->width ? *w + s->columns : s->width;
-    *h = *h > 0 ? *h : 0;
-    *w = *w > 0 ? *w : 0;
+    if (p + FN(WIDTH) <= end)
+        return VECTOR(p);
+    FN(vector) lanes = {0};
+    memcpy(&lanes, p, (size_t)count * sizeof(REAL));
+    return lanes;
 }
 
-static void FN(fnn_max_pool_forward)(const fnn_pool_shape *s, ptrdiff_t first, ptrdiff_t last, const fnn_real *x_,
-                                     fnn_real *y_)
+/* Store count lanes, and beyond where there is memory up to ``end``. */
+FNN_ELEMENT void FN(pool_store)(REAL *p, const REAL *end, FN(vector) value, ptrdiff_t count)
 {
-    const REAL *x = x_;
-    const ptrdiff_t C = s->channels;
-    for (ptrdiff_t oh = first; oh < last; oh++)
-        for (ptrdiff_t ow = 0; ow < s->out_width; ow++) {
-            ptrdiff_t h, h_end, w, w_end;
-            REAL *y = (REAL *)y_ + (oh * s->out_width + ow) * C;
-            FN(pool_window)(s, oh, ow, &h, &h_end, &w, &w_end);
-            memcpy(y, x + (h * s->width + w) * C, (size_t)C * sizeof(REAL));
-            for (ptrdiff_t i = h; i < h_end; i++)
-                for (ptrdiff_t j = w; j < w_end; j++) {
-                    const REAL *in = x + (i * s->width + j) * C;
-                    EACH(c, C)
-                        y[c] = y[c] >= in[c] || y[c] != y[c] ? y[c] : in[c];
+    if (p + FN(WIDTH) <= end)
+        *(FN(vector) *)p = value;
+    else
+        STORE_FIRST(p, value, count);
+}
+
+/* apart: windows share no pixel, and dx is stored, not added to.
+ * count channels from c on (``real``: those lanes) of the output at element y, whose window is rows x columns pixels from pixel (h, w) on. */
+FNN_ELEMENT void FN(pool_window)(const FN(pool) *q, const int what, const int apart, ptrdiff_t h, ptrdiff_t w,
+                                 ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t y, ptrdiff_t c, ptrdiff_t count, FN(lanes) real)
+{
+    const fnn_pool_shape *s = q->s;
+    const ptrdiff_t C = s->channels, row = s->width * C, at = h * row + w * C + c;
+    const REAL *const x_end = q->x + s->height * row, *const y_end = q->y + s->out_height * s->out_width * C;
+    const REAL n = (REAL)(s->counts_outside ? s->rows * s->columns : rows * columns);
+    if (what == FN(MAX_POOL) || what == FN(MEAN_POOL)) {
+        FN(vector) result = {0};
+        if (what == FN(MAX_POOL))
+            result = result - (REAL)__builtin_inff();
+        for (ptrdiff_t i = 0; i < rows; i++)
+            for (ptrdiff_t j = 0; j < columns; j++) {
+                const FN(vector) seen = FN(pool_load)(q->x + at + i * row + j * C, x_end, count);
+                if (what == FN(MAX_POOL)) {
+                    const FN(lanes) taken = (FN(lanes))((seen > result) | (seen != seen));
+                    result = (FN(vector))(((FN(lanes))seen & taken) | ((FN(lanes))result & ~taken));
+                } else {
+                    result += seen;
                 }
+            }
+        if (what == FN(MEAN_POOL))
+            result /= n;
+        FN(pool_store)(q->out + y, q->out + (y / (s->out_width * C) + 1) * s->out_width * C, result, count);
+        return;
+    }
+    FN(vector) left = FN(pool_load)(q->dy + y, q->dy + (y_end - q->y), count);
+    left = (FN(vector))((FN(lanes))left & real);
+    FN(vector) largest = left / n;
+    if (what == FN(MAX_POOL_BACK))
+        largest = FN(pool_load)(q->y + y, y_end, count);
+    for (ptrdiff_t i = 0; i < rows; i++)
+        for (ptrdiff_t j = 0; j < columns; j++) {
+            const ptrdiff_t pixel = at + i * row + j * C;
+            const REAL *const row_end = C > FN(WIDTH) ? q->out + pixel + count : q->out + (h + i + 1) * row;
+            FN(vector) taken = largest;
+            if (what == FN(MAX_POOL_BACK)) {
+                const FN(vector) seen = FN(pool_load)(q->x + pixel, x_end, count);
+                const FN(lanes) here = (FN(lanes))(seen == largest);
+                taken = (FN(vector))((FN(lanes))left & here);
+                left = (FN(vector))((FN(lanes))left & ~here);
+            }
+            if (!apart)
+                taken += FN(pool_load)(q->out + pixel, row_end, count);
+            FN(pool_store)(q->out + pixel, row_end, taken, count);
         }
 }
 
-static void FN(fnn_max_pool_backward)(const fnn_pool_shape *s, const fnn_real *x_, const fnn_real *y_, const fnn_real *dy_,
-                                      fnn_real *dx_)
+/* The windows of rows first .. last - 1 of y. */
+FNN_ELEMENT void FN(pool_rows)(const FN(pool) *q, const int what, const int apart, ptrdiff_t first, ptrdiff_t last)
 {
-    enum { CHANNELS = 64 }; /* that are looked at together: what is left of their gradient stays near */
+    const fnn_pool_shape *s = q->s;
     const ptrdiff_t C = s->channels;
-    for (ptrdiff_t oh = 0; oh < s->out_height; oh++)
+    UNSIGNED tail[FN(WIDTH)];
+    FN(lanes) every, last_lanes;
+    for (ptrdiff_t c = 0; c < FN(WIDTH); c++)
+        tail[c] = c < (C - 1) % FN(WIDTH) + 1 ? ~(UNSIGNED)0 : 0;
+    memcpy(&last_lanes, tail, sizeof tail);
+    every = ~(last_lanes ^ last_lanes);
+    for (ptrdiff_t oh = first; oh < last; oh++) {
+        ptrdiff_t h = oh * s->row_step - s->top;
+        const ptrdiff_t h_end = h + s->rows < s->height ? h + s->rows : s->height;
+        h = h > 0 ? h : 0;
         for (ptrdiff_t ow = 0; ow < s->out_width; ow++) {
-            ptrdiff_t h, h_end, w, w_end;
-            FN(pool_window)(s, oh, ow, &h, &h_end, &w, &w_end);
-            for (ptrdiff_t from = 0; from < C; from += CHANNELS) {
-                const ptrdiff_t count = C - from < CHANNELS ? C - from : CHANNELS;
-                const REAL *y = (const REAL *)y_ + (oh * s->out_width + ow) * C + from;
-                const REAL *dy = (const REAL *)dy_ + (oh * s->out_width + ow) * C + from;
-                REAL left[CHANNELS];
-                memcpy(left, dy, (size_t)count * sizeof(REAL));
-                for (ptrdiff_t i = h; i < h_end; i++)
-                    for (ptrdiff_t j = w; j < w_end; j++) {
-                        const REAL *in = (const REAL *)x_ + (i * s->width + j) * C + from;
-                        REAL *dx = (REAL *)dx_ + (i * s->width + j) * C + from;
-                        EACH(c, count) {
-                            const REAL taken = in[c] == y[c] ? left[c] : (REAL)0;
-                            dx[c] += taken;
-                            left[c] = in[c] == y[c] ? (REAL)0 : left[c];
-                        }
-                    }
+            ptrdiff_t w = ow * s->column_step - s->left;
+            const ptrdiff_t w_end = w + s->columns < s->width ? w + s->columns : s->width;
+            w = w > 0 ? w : 0;
+            const ptrdiff_t rows = h_end - h, columns = w_end - w, y = (oh * s->out_width + ow) * C;
+            for (ptrdiff_t c = 0; c < C; c += FN(WIDTH)) {
+                const ptrdiff_t count = C - c < FN(WIDTH) ? C - c : FN(WIDTH);
+                const FN(lanes) real = c + FN(WIDTH) < C ? every : last_lanes;
+                if (rows == 2 && columns == 2)
+                    FN(pool_window)(q, what, apart, h, w, 2, 2, y + c, c, count, real);
+                else
+                    FN(pool_window)(q, what, apart, h, w, rows, columns, y + c, c, count, real);
             }
         }
+    }
 }
 
-/* What a window's sum is divided by. */
-static REAL FN(pool_count)(const fnn_pool_shape *s, ptrdiff_t rows, ptrdiff_t columns)
+/* dx = 0 where no window stores, or all of them add; whether they only store. */
+static int FN(pool_begin)(const fnn_pool_shape *s, REAL *dx)
 {
-    return (REAL)(s->counts_outside ? s->rows * s->columns : rows * columns);
+    const int apart = s->row_step >= s->rows && s->column_step >= s->columns;
+    const int whole = s->row_step == s->rows && s->column_step == s->columns && !s->top && !s->left &&
+                      s->out_height * s->rows == s->height && s->out_width * s->columns == s->width;
+    if (!whole)
+        memset(dx, 0, (size_t)(s->height * s->width * s->channels) * sizeof *dx);
+    return apart;
 }
 
-static void FN(fnn_mean_pool_forward)(const fnn_pool_shape *s, ptrdiff_t first, ptrdiff_t last, const fnn_real *x_,
-                                      fnn_real *y_)
+static void FN(fnn_max_pool_forward)(const fnn_pool_shape *s, ptrdiff_t first, ptrdiff_t last, const fnn_real *x, fnn_real *y)
 {
-    const REAL *x = x_;
-    const ptrdiff_t C = s->channels;
-    for (ptrdiff_t oh = first; oh < last; oh++)
-        for (ptrdiff_t ow = 0; ow < s->out_width; ow++) {
-            ptrdiff_t h, h_end, w, w_end;
-            REAL *y = (REAL *)y_ + (oh * s->out_width + ow) * C;
-            FN(pool_window)(s, oh, ow, &h, &h_end, &w, &w_end);
-            const REAL n = FN(pool_count)(s, h_end - h, w_end - w);
-            memset(y, 0, (size_t)C * sizeof(REAL));
-            for (ptrdiff_t i = h; i < h_end; i++)
-                for (ptrdiff_t j = w; j < w_end; j++) {
-                    const REAL *in = x + (i * s->width + j) * C;
-                    EACH(c, C)
-                        y[c] += in[c];
-                }
-            EACH(c, C)
-                y[c] /= n;
-        }
+    const FN(pool) q = {.s = s, .x = x, .y = y, .out = y};
+    FN(pool_rows)(&q, FN(MAX_POOL), 1, first, last);
 }
 
-static void FN(fnn_mean_pool_backward)(const fnn_pool_shape *s, const fnn_real *dy_, fnn_real *dx_)
+static void FN(fnn_mean_pool_forward)(const fnn_pool_shape *s, ptrdiff_t first, ptrdiff_t last, const fnn_real *x, fnn_real *y)
 {
-    const ptrdiff_t C = s->channels;
-    for (ptrdiff_t oh = 0; oh < s->out_height; oh++)
-        for (ptrdiff_t ow = 0; ow < s->out_width; ow++) {
-            ptrdiff_t h, h_end, w, w_end;
-            const REAL *dy = (const REAL *)dy_ + (oh * s->out_width + ow) * C;
-            FN(pool_window)(s, oh, ow, &h, &h_end, &w, &w_end);
-            const REAL n = FN(pool_count)(s, h_end - h, w_end - w);
-            for (ptrdiff_t i = h; i < h_end; i++)
-                for (ptrdiff_t j = w; j < w_end; j++) {
-                    REAL *dx = (REAL *)dx_ + (i * s->width + j) * C;
-                    EACH(c, C)
-                        dx[c] += dy[c] / n;
-                }
-        }
+    const FN(pool) q = {.s = s, .x = x, .y = y, .out = y};
+    FN(pool_rows)(&q, FN(MEAN_POOL), 1, first, last);
 }
+
+static void FN(fnn_max_pool_backward)(const fnn_pool_shape *s, const fnn_real *x, const fnn_real *y, const fnn_real *dy,
+                                      fnn_real *dx)
+{
+    const FN(pool) q = {.s = s, .x = x, .y = y, .dy = dy, .out = dx};
+    if (FN(pool_begin)(s, dx))
+        FN(pool_rows)(&q, FN(MAX_POOL_BACK), 1, 0, s->out_height);
+    else
+        FN(pool_rows)(&q, FN(MAX_POOL_BACK), 0, 0, s->out_height);
+}
+
+static void FN(fnn_mean_pool_backward)(const fnn_pool_shape *s, const fnn_real *dy, fnn_real *dx)
+{
+    const FN(pool) q = {.s = s, .x = dx, .y = dy, .dy = dy, .out = dx};
+    if (FN(pool_begin)(s, dx))
+        FN(pool_rows)(&q, FN(MEAN_POOL_BACK), 1, 0, s->out_height);
+    else
+        FN(pool_rows)(&q, FN(MEAN_POOL_BACK), 0, 0, s->out_height);
+}
+
+#undef VECTOR

@@ -37,9 +37,11 @@
 #pragma GCC push_options
 #pragma GCC optimize("no-schedule-insns")
 #include "fnn_window.tmpl.h"
+#include "fnn_depthwise.tmpl.h"
 #pragma GCC pop_options
 #else
 #include "fnn_window.tmpl.h"
+#include "fnn_depthwise.tmpl.h"
 #endif
 #include "fnn_pooling.tmpl.h"
 #include "fnn_loss_row.tmpl.h"
@@ -78,6 +80,7 @@ const fnn_kernels FN(fnn_kernels) = {
     KERNEL(dropout_forward), KERNEL(dropout_backward), KERNEL(add_masked),
     KERNEL(lstm_forward), KERNEL(lstm_backward), KERNEL(add_products), KERNEL(gru_forward), KERNEL(gru_backward),
     KERNEL(window_forward), KERNEL(window_gradient),
+    KERNEL(depthwise_forward), KERNEL(depthwise_gradient),
     KERNEL(max_pool_forward), KERNEL(max_pool_backward), KERNEL(mean_pool_forward), KERNEL(mean_pool_backward),
     KERNEL(probe_multiply_add), KERNEL(probe_read),
 };

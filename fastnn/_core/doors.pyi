@@ -120,6 +120,21 @@ def window_gradient(
     scale: float = 1.0,
     isa: str | None = None,
 ) -> None: ...
+def depthwise_forward(
+    x: _Array,
+    w: _Array,
+    bias: _Array | None,
+    at: NDArray[np.intp],
+    pixels: int,
+    step: int,
+    gap: int,
+    activation: str = "identity",
+    alpha: float = 0.0,
+    isa: str | None = None,
+) -> _Array: ...
+def depthwise_gradient(
+    x: _Array, dy: _Array, dw: _Array, at: NDArray[np.intp], step: int, gap: int, isa: str | None = None
+) -> None: ...
 def max_pool_forward(
     x: _Array,
     output: tuple[int, int],

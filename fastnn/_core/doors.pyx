@@ -8,7 +8,7 @@ A function is named after its kernel, whose formula stands in ``csrc/fnn_kernels
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 from fastnn._core.table cimport (
-    address, fnn_kernels, fnn_norm, fnn_pool_shape, fnn_random, fnn_shape, fnn_update, fnn_windows, table_for)
+    address, fnn_depthwise, fnn_kernels, fnn_norm, fnn_pool_shape, fnn_random, fnn_shape, fnn_update, fnn_windows, table_for)
 
 import numpy as np
 
@@ -359,6 +359,31 @@ def window_gradient(x, dy, dw, at, run_at, Py_ssize_t run, double scale=1.0, isa
     to = np.arange(len(at), dtype=np.int32) * np.int32(outputs)
     cdef fnn_windows windows = windows_of(c, at, run_at, to, run, outputs)
     c.kernels.window_gradient(&windows, 0, len(dw), scale, c.read(x), c.read(dy, dy.shape), c.write(dw, dw.shape))
+
+
+cdef fnn_depthwise depthwise_of(w, at, Py_ssize_t pixels, Py_ssize_t step, Py_ssize_t gap) except *:
+    return fnn_depthwise(pixels=pixels, step=step, to=w.shape[1], rows=len(at), columns=w.shape[0] // len(at), gap=gap,
+                         size=w.shape[1], w_row=w.shape[1])
+
+
+def depthwise_forward(x, w, bias, at, Py_ssize_t pixels, Py_ssize_t step, Py_ssize_t gap, activation="identity",
+                      double alpha=0.0, isa=None):
+    """y (pixels, C) of a row; at intp, by row of the window, w (rows * columns, C)."""
+    c = Call(x, isa)
+    y = c.new((pixels, w.shape[1]))
+    cdef fnn_depthwise shape = depthwise_of(w, at, pixels, step, gap)
+    c.kernels.depthwise_forward(&shape, <const Py_ssize_t*> address(at, np.intp, (len(at),)), c.read(x),
+                                c.read(w, w.shape), c.read(bias, (w.shape[1],)), ACTIVATIONS[activation], alpha,
+                                c.write(y, y.shape))
+    return y
+
+
+def depthwise_gradient(x, dy, dw, at, Py_ssize_t step, Py_ssize_t gap, isa=None):
+    """Add to dw (rows * columns, C): the sum over a row's outputs of x dy."""
+    c = Call(x, isa)
+    cdef fnn_depthwise shape = depthwise_of(dw, at, len(dy), step, gap)
+    c.kernels.depthwise_gradient(&shape, <const Py_ssize_t*> address(at, np.intp, (len(at),)), c.read(x),
+                                 c.read(dy, dy.shape), c.write(dw, dw.shape))
 
 
 cdef fnn_pool_shape pool_of(x, output, size, strides, before, bint counts_outside) except *:

@@ -42,6 +42,16 @@ cdef extern from "fnn_kernels.h" nogil:
         const int32_t* run_at
         const int32_t* to
 
+    ctypedef struct fnn_depthwise:
+        Py_ssize_t pixels
+        Py_ssize_t step
+        Py_ssize_t to
+        Py_ssize_t rows
+        Py_ssize_t columns
+        Py_ssize_t gap
+        Py_ssize_t size
+        Py_ssize_t w_row
+
     ctypedef struct fnn_pool_shape:
         Py_ssize_t height
         Py_ssize_t width
@@ -101,6 +111,10 @@ cdef extern from "fnn_kernels.h" nogil:
                                double alpha, void* y) noexcept nogil
         void (*window_gradient)(const fnn_windows* windows, Py_ssize_t first, Py_ssize_t last, double scale, const void* x,
                                 const void* dy, void* dw) noexcept nogil
+        void (*depthwise_forward)(const fnn_depthwise* shape, const Py_ssize_t* at, const void* x, const void* w,
+                                  const void* bias, int activation, double alpha, void* y) noexcept nogil
+        void (*depthwise_gradient)(const fnn_depthwise* shape, const Py_ssize_t* at, const void* x, const void* dy,
+                                   void* dw) noexcept nogil
         void (*max_pool_forward)(const fnn_pool_shape* shape, Py_ssize_t first, Py_ssize_t last, const void* x,
                                  void* y) noexcept nogil
         void (*max_pool_backward)(const fnn_pool_shape* shape, const void* x, const void* y, const void* dy,

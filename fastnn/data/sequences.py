@@ -16,13 +16,15 @@ class Padding:
     """How a network takes sequences that are shorter than the shape of an input.
 
     ``fills``: for each input the value of steps that do not count; None where ``reasons`` says why it has none.
-    ``sources``: for each output the input along whose steps it goes, None if along none.
+    ``sources``: for each output the input along whose steps it goes, None if along none.  ``passed``: for each input
+    whether layers pass over steps that hold the value, so that no step of a sequence may.
     """
 
     shapes: tuple[tuple[int, ...], ...]
     fills: tuple[float | None, ...]
     reasons: tuple[str, ...]
     sources: tuple[int | None, ...]
+    passed: tuple[bool, ...]
 
     def are_sequences(self, values: Any, k: int) -> bool:
         """Whether this is a list of sequences (t, ...), not all of T steps, for input ``k`` of shape (T, ...)."""
@@ -50,7 +52,7 @@ class Padding:
                 f"{who}: expected sequences of {self.shapes[k][0]} steps, got shorter ones, but {self.reasons[k]}; "
                 "give recurrent layers a mask_value and embeddings a padding_index, or pad the sequences"
             )
-        return filled_up(who, "X", values, self.shapes[k], fill)
+        return filled_up(who, "X", values, self.shapes[k], fill, self.passed[k])
 
     def lengths(self, X: Any) -> list[Lengths | None]:
         """Return for each input how many steps each of its sequences has, None where they are whole."""
@@ -77,8 +79,11 @@ def counted(lengths: Lengths, steps: int) -> npt.NDArray[np.bool_]:
     return np.arange(steps) < lengths[:, None]
 
 
-def filled_up(who: str, name: str, values: Sequence[Any], shape: tuple[int, ...], fill: float) -> Array:
-    """Return sequences (t, ...) as rows (N, T, ...), their ends at ``fill``; ValueError if one does not fit."""
+def filled_up(who: str, name: str, values: Sequence[Any], shape: tuple[int, ...], fill: float, passed: bool) -> Array:
+    """Return sequences (t, ...) as rows (N, T, ...), their ends at ``fill``; ValueError if one does not fit.
+
+    ``passed``: steps that hold ``fill`` are passed over, so no sequence may have any.
+    """
     rows = [np.asarray(value) for value in values]
     for k, row in enumerate(rows):
         if row.ndim != len(shape) or row.shape[1:] != shape[1:] or not 1 <= len(row) <= shape[0]:
@@ -88,7 +93,7 @@ def filled_up(who: str, name: str, values: Sequence[Any], shape: tuple[int, ...]
                 f"steps, got {row.shape} at {k}; give the network an input_shape of more steps, or cut them"
             )
         same = (row == fill).reshape(len(row), -1).all(axis=1)
-        if same.any():
+        if passed and same.any():
             raise ValueError(
                 f"{who}: expected sequences without steps that consist of {fill:g}, which stands for steps that do not "
                 f"count, got one at {k}, step {int(same.argmax())}; give the layers another mask_value or padding_index"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fastnn.data.sequences import Padding
 from fastnn.graph.structure import Structure
-from fastnn.layers import Activation, Add, Concatenate, Dense, Dropout, Embedding, LayerNorm
+from fastnn.layers import Activation, Add, Concatenate, Conv1D, Dense, Dropout, Embedding, LayerNorm
 from fastnn.layers.base import Layer
 from fastnn.layers.recurrent import _Recurrent
 
@@ -48,7 +48,14 @@ def padding_of(structure: Structure) -> Padding:
                 fill, reason = None, str(error)
         fills.append(fill)
         reasons.append(reason)
-    return Padding(structure.input_shapes, tuple(fills), tuple(reasons), tuple(sources))
+    passed = tuple(
+        any(
+            node.inputs[:1] == (number,) and not isinstance(structure.layers[node.layer], Conv1D)
+            for node in structure.nodes
+        )
+        for number in range(len(fills))
+    )
+    return Padding(structure.input_shapes, tuple(fills), tuple(reasons), tuple(sources), passed)
 
 
 def _fill_of(structure: Structure, number: int) -> tuple[float | None, str]:
@@ -60,6 +67,8 @@ def _fill_of(structure: Structure, number: int) -> tuple[float | None, str]:
             found.add(float(layer.mask_value))
         elif isinstance(layer, Embedding) and layer.padding_index is not None:
             found.add(float(layer.padding_index))
+        elif isinstance(layer, Conv1D) and layer.keeps_steps:
+            found.add(0.0)
         elif isinstance(layer, _Recurrent | Embedding):
             option = "padding_index" if isinstance(layer, Embedding) else "mask_value"
             return None, f"{layer.title} has no {option}, the value of steps that do not count"
@@ -95,6 +104,10 @@ def _after(layer: Layer, inputs: list[_Steps | None], number: int) -> _Steps | N
         return _Steps(number, 0.0) if layer.return_sequences else None
     if isinstance(layer, Embedding):
         return _Steps(number, 0.0 if fill == layer.padding_index else None)
+    if isinstance(layer, Conv1D) and layer.keeps_steps:
+        if layer.padding != "causal" and fill != 0:
+            raise _SeesPadding(f"{layer.title} with padding other than 'causal' would see the padding, which is not 0")
+        return _Steps(number, None)
     if isinstance(layer, Dense | LayerNorm):
         return _Steps(number, None)
     if isinstance(layer, Dropout):

@@ -1,4 +1,4 @@
-"""A recurrent network that answers a sequence step by step."""
+"""A network that answers a sequence step by step: recurrent, or of causal convolutions."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,11 +10,16 @@ from fastnn.data.ports import as_row, check_out
 from fastnn.graph.answers import given
 from fastnn.graph.assembly import Assembly, assemble
 from fastnn.graph.graph import Graph
+from fastnn.layers import AvgPool1D, Conv1D, GlobalAvgPool1D, GlobalMaxPool1D, MaxPool1D
 from fastnn.layers.base import batched
+
+SEE_STEPS = (Conv1D, MaxPool1D, AvgPool1D, GlobalMaxPool1D, GlobalAvgPool1D)  # several at a time
 
 
 class Stream(StreamCore):
-    """A recurrent network that answers one sequence of any length, a time step at a time, in microseconds each.
+    """A network that answers one sequence of any length, a time step at a time, in microseconds each.
+
+    Its layers are recurrent, or a Conv1D with padding "causal", or treat the steps one by one.
 
     Parameters
     ----------
@@ -27,7 +32,8 @@ class Stream(StreamCore):
     TypeError
         If net is not a Network.
     ValueError
-        If a layer needs the whole sequence: one that goes backwards, takes or gives a state, or fixes T.
+        If a layer needs the whole sequence: one that goes backwards, takes or gives a state, fixes T, sees later steps
+        (a Conv1D whose padding is not "causal"), or makes one of several steps (strides, pooling).
 
     Notes
     -----
@@ -58,11 +64,14 @@ class Stream(StreamCore):
         self._layers = {}
         for index, kept in self.states.items():
             applied: Any = assembly.step_applications[index]
-            self._layers[applied.name] = kept.reshape(applied.layer.states, -1)
+            self._layers[applied.name] = kept.reshape(applied.layer.states or applied.layer.past, -1)
 
     @property
     def state(self) -> dict[str, np.ndarray]:
-        """The state of each recurrent layer (S, H), as views: what is written there is where the next step begins."""
+        """The state of each layer that keeps one, as views: what is written there is where the next step begins.
+
+        Of a recurrent layer (S, H); of a causal Conv1D the steps (past, C) that came last.
+        """
         return self._layers
 
     def reset(self) -> None:
@@ -90,17 +99,24 @@ def _one_step(net: Graph) -> Assembly:
             f"{len(structure.outputs)}"
         )
     layers: list[Any] = [structure.layers[node.layer] for node in structure.nodes]
-    cells = [layer for layer in layers if layer.states]
+    cells = [layer for layer in layers if layer.states or layer.past]
     if not cells:
-        raise ValueError("Stream: expected a network with a recurrent layer, got none; use predict_one")
+        raise ValueError(
+            "Stream: expected a network with a recurrent layer or a causal Conv1D, got none; use predict_one"
+        )
     for node, layer in zip(structure.nodes, layers, strict=True):
         if layer.states and (layer.go_backwards or layer.return_state or len(node.inputs) > 1):
             raise ValueError(
                 f"Stream: expected recurrent layers that go forwards and neither take nor give a state, got "
                 f"{layer!r:.200}"
             )
+        if isinstance(layer, SEE_STEPS) and not (isinstance(layer, Conv1D) and layer.one_by_one):
+            raise ValueError(
+                f"Stream: expected layers that take one step at a time, got {layer!r:.200}, which sees several; use "
+                "Conv1D with padding='causal' and strides 1, or predict_one on whole windows"
+            )
     if len({id(layer) for layer in cells}) < len(cells):
-        raise ValueError("Stream: expected each recurrent layer to be applied once, got one that is applied again")
+        raise ValueError("Stream: expected each layer with a state to be applied once, got one that is applied again")
     shape = (1, *net.input_shape[1:])
     try:
         assembly = assemble(replace(structure, input_shapes=(shape,)), net.dtype)

@@ -5,9 +5,11 @@ from fastnn.layers.base import Layer, Tensor
 from fastnn.layers.batch_norm import BatchNorm
 from fastnn.layers.bidirectional import Bidirectional
 from fastnn.layers.composite import Composite as Composite
+from fastnn.layers.conv1d import Conv1D
 from fastnn.layers.conv2d import Conv2D
 from fastnn.layers.custom import Custom
 from fastnn.layers.dense import Dense
+from fastnn.layers.depthwise_conv2d import DepthwiseConv2D
 from fastnn.layers.dropconnect import DropConnect
 from fastnn.layers.dropout import Dropout
 from fastnn.layers.embedding import Embedding
@@ -18,6 +20,7 @@ from fastnn.layers.lstm import LSTM
 from fastnn.layers.merge import Add, Concatenate, Multiply, Slice, add, concatenate, slice
 from fastnn.layers.phase_dense import PhaseDense
 from fastnn.layers.pooling import AvgPool2D, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
+from fastnn.layers.pooling1d import AvgPool1D, GlobalAvgPool1D, GlobalMaxPool1D, MaxPool1D
 from fastnn.layers.reduce import Reduce
 from fastnn.layers.reshape import Flatten, Reshape
 from fastnn.layers.residual import Residual
@@ -29,22 +32,28 @@ __all__ = [
     "LSTM",
     "Activation",
     "Add",
+    "AvgPool1D",
     "AvgPool2D",
     "BatchNorm",
     "Bidirectional",
     "Concatenate",
+    "Conv1D",
     "Conv2D",
     "Custom",
     "Dense",
+    "DepthwiseConv2D",
     "DropConnect",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GlobalAvgPool1D",
     "GlobalAvgPool2D",
+    "GlobalMaxPool1D",
     "GlobalMaxPool2D",
     "Input",
     "Layer",
     "LayerNorm",
+    "MaxPool1D",
     "MaxPool2D",
     "Multiply",
     "PhaseDense",

@@ -165,6 +165,11 @@ class Layer(Spec, family="layer"):
         """Vectors of H numbers that it carries from one time step to the next; 0: it is not recurrent."""
         return 0
 
+    @property
+    def past(self) -> int:
+        """Time steps of its input before the present one that its answer to a step depends on, if on no later ones."""
+        return 0
+
     def __post_init__(self) -> None:
         """Check the name, the fields that are ``checked``, and how parameters start."""
         check_name(type(self).__name__, self.name)

@@ -1,20 +1,18 @@
 """Convolution of images."""
 
 from dataclasses import KW_ONLY, dataclass, field
-from typing import ClassVar
 
-from fastnn._core.ops import ConvolutionOp, Geometry
-from fastnn._spec import checked, checked_by, choose, require_count, require_flag
-from fastnn.initializers import Initializer, as_initializer
-from fastnn.layers.activation import Activation, activation_ops, default_initializer
+from fastnn._core.ops import Geometry
+from fastnn._spec import checked, checked_by, require_count, require_flag
+from fastnn.initializers import Initializer
+from fastnn.layers.activation import activation_ops
 from fastnn.layers.base import Built, Layer, Shape
-from fastnn.layers.images import Pair, image_of, padding_of, pair, require_padding, require_pair
-
-MODES = ("zeros", "reflect", "replicate")
+from fastnn.layers.filters import Filters
+from fastnn.layers.images import Pair, geometry_of, image_of, require_padding, require_pair
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Conv2D(Layer):
+class Conv2D(Filters):
     """Every pixel of the output sees a window of the image, through the same weights wherever the window is.
 
     Parameters
@@ -81,24 +79,11 @@ class Conv2D(Layer):
     bias_initializer: str | Initializer = "zeros"
     name: str | None = None
 
-    matrices: ClassVar[tuple[str, ...]] = ()
-
     def __post_init__(self) -> None:
         super().__post_init__()
-        choose(f"{self.title}: unknown padding_mode", self.padding_mode, MODES)
-        activation_ops(self.title, self.activation, (1, 1, self.filters))
+        self.require_options((1, 1, self.filters))
         if self.filters % self.groups:
             raise ValueError(f"{self.title}: expected filters that {self.groups} groups can share, got {self.filters}")
-
-    @property
-    def activation_layer(self) -> Layer | None:
-        """The activation after the convolution as a layer, if there is one."""
-        return Activation(self.activation) if isinstance(self.activation, str) else self.activation
-
-    @property
-    def activation_function(self) -> Activation | None:
-        """The activation after the convolution, if it is one of those with a name."""
-        return self.activation_layer if isinstance(self.activation_layer, Activation) else None
 
     def geometry(self, image: tuple[int, int, int]) -> Geometry:
         """Return the sizes for an image (H, W, C), or raise ValueError.
@@ -108,36 +93,13 @@ class Conv2D(Layer):
         image : tuple of int
             Height, width and channels.
         """
-        H, W, C = image
-        kernel, strides = pair(self.title, "kernel_size", self.kernel_size), pair(self.title, "strides", self.strides)
-        dilation = pair(self.title, "dilation", self.dilation)
-        if C % self.groups:
-            raise ValueError(f"{self.title}: expected channels that {self.groups} groups can share, got {C}")
-        before, after = padding_of(self, (H, W), kernel, strides, dilation)
-        if self.padding_mode == "reflect" and (max(before[0], after[0]) >= H or max(before[1], after[1]) >= W):
-            raise ValueError(
-                f"{self.title}: expected padding less than the image of {H} x {W}, to reflect it, got {before} and "
-                f"{after}"
-            )
-        result = Geometry(
-            H, W, C, self.filters, kernel, strides, dilation, self.groups, before, after, self.padding_mode
-        )
-        if min(result.output) < 1:
-            least = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
-            raise ValueError(
-                f"{self.title}: expected an image of at least {least} with its padding, got {result.padded}; use "
-                "padding='same', or fewer layers that make images smaller"
-            )
-        return result
+        if image[2] % self.groups:
+            raise ValueError(f"{self.title}: expected channels that {self.groups} groups can share, got {image[2]}")
+        return geometry_of(self, image, self.filters, self.groups)
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return the convolution and the activation."""
         geometry = self.geometry(image_of(self, input_shapes))
         shape = (*geometry.output, self.filters)
-        return Built((ConvolutionOp(geometry, self.bias), *activation_ops(self.title, self.activation, shape)), shape)
-
-    def initializer(self, parameter: str) -> Initializer:
-        """Return how weight or bias starts."""
-        if parameter != "weight":
-            return super().initializer(parameter)
-        return as_initializer(self.title, self.kernel_initializer or default_initializer(self.activation))
+        weight = (*geometry.kernel, geometry.channels // self.groups, self.filters)
+        return Built((self.convolution(geometry, weight), *activation_ops(self.title, self.activation, shape)), shape)

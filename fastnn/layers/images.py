@@ -3,6 +3,7 @@
 from numbers import Integral
 from typing import Any
 
+from fastnn._core.ops import Geometry
 from fastnn._spec import require_count
 from fastnn.layers.base import Layer, Shape, batched
 
@@ -56,6 +57,26 @@ def padding_of(layer: Any, sizes: Pair, kernel: Pair, strides: Pair, dilation: P
         before.append(total // 2)
         after.append(total - total // 2)
     return (before[0], before[1]), (after[0], after[1])
+
+
+def geometry_of(layer: Any, image: tuple[int, int, int], filters: int, groups: int) -> Geometry:
+    """Return the sizes of a convolution of an image (H, W, C), or raise ValueError if no window fits."""
+    H, W, C = image
+    kernel, strides = pair(layer.title, "kernel_size", layer.kernel_size), pair(layer.title, "strides", layer.strides)
+    dilation = pair(layer.title, "dilation", layer.dilation)
+    before, after = padding_of(layer, (H, W), kernel, strides, dilation)
+    if layer.padding_mode == "reflect" and (max(before[0], after[0]) >= H or max(before[1], after[1]) >= W):
+        raise ValueError(
+            f"{layer.title}: expected padding less than the image of {H} x {W}, to reflect it, got {before} and {after}"
+        )
+    result = Geometry(H, W, C, filters, kernel, strides, dilation, groups, before, after, layer.padding_mode)
+    if min(result.output) < 1:
+        least = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
+        raise ValueError(
+            f"{layer.title}: expected an image of at least {least} with its padding, got {result.padded}; use "
+            "padding='same', or fewer layers that make images smaller"
+        )
+    return result
 
 
 def image_of(layer: Layer, shapes: tuple[Shape, ...]) -> tuple[int, int, int]:

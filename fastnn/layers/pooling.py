@@ -32,19 +32,29 @@ class _Pool2D(Layer):
         """Whether a mean counts the padding."""
         return False
 
+    def windows(self, H: int, W: int) -> tuple[Pair, Pair, Pair, Pair]:
+        """Return kernel, strides, and padding before and after an image, each for rows and columns.
+
+        Parameters
+        ----------
+        H, W : int
+            Rows and columns of the image.
+        """
+        kernel = pair(self.title, "pool_size", self.pool_size)
+        strides = kernel if self.strides is None else pair(self.title, "strides", self.strides)
+        return kernel, strides, *padding_of(self, (H, W), kernel, strides)
+
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return one op over all windows."""
         H, W, C = image_of(self, input_shapes)
-        kernel = pair(self.title, "pool_size", self.pool_size)
-        strides = kernel if self.strides is None else pair(self.title, "strides", self.strides)
-        before, after = padding_of(self, (H, W), kernel, strides)
+        kernel, strides, before, after = self.windows(H, W)
         if any(side >= k for side, k in zip((*before, *after), kernel * 2, strict=True)):
             raise ValueError(
                 f"{self.title}: expected padding below pool_size {kernel}, so that each window sees the image, got "
                 f"{before} and {after}"
             )
         output: Pair = tuple(  # type: ignore[assignment]
-            _windows(size, first, last, k, s, self.ceil_mode)
+            windows(size, first, last, k, s, self.ceil_mode)
             for size, first, last, k, s in zip((H, W), before, after, kernel, strides, strict=True)
         )
         if min(output) < 1:
@@ -56,7 +66,15 @@ class _Pool2D(Layer):
         return Built((op,), (*output, C))
 
 
-def _windows(size: int, before: int, after: int, kernel: int, stride: int, ceil: bool) -> int:
+def require_one_padding(layer: Any) -> None:
+    """Raise ValueError if a mean counts padding, and its last window may end beyond it."""
+    if layer.count_padding and layer.ceil_mode:
+        raise ValueError(
+            f"{layer.title}: expected count_padding or ceil_mode, got both: what is beyond the padding is no padding"
+        )
+
+
+def windows(size: int, before: int, after: int, kernel: int, stride: int, ceil: bool) -> int:
     """Return how many windows there are along one axis; ``ceil``: also one that ends beyond the padding."""
     room = size + before + after - kernel
     count = (-(-room // stride) if ceil else room // stride) + 1
@@ -137,10 +155,7 @@ class AvgPool2D(_Pool2D):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.count_padding and self.ceil_mode:
-            raise ValueError(
-                f"{self.title}: expected count_padding or ceil_mode, got both: what is beyond the padding is no padding"
-            )
+        require_one_padding(self)
 
     @property
     def counts_outside(self) -> bool:

@@ -54,7 +54,7 @@ def by_its_nodes(net):
     )
 
 
-IMAGES = (fn.Conv2D, fn.MaxPool2D, fn.AvgPool2D)
+IMAGES = (fn.Conv2D, fn.DepthwiseConv2D, fn.MaxPool2D, fn.AvgPool2D, fn.Conv1D, fn.MaxPool1D, fn.AvgPool1D)
 
 
 def stripped(net):

@@ -281,6 +281,114 @@ def image_cases():
     yield sequential("global-mean-pool", lambda: [fn.GlobalAvgPool2D()], (3, 4, 5), lambda p, x: x.mean(axis=(1, 2)))
 
 
+def depthwise_cases():
+    """Each channel by itself: beside the convolution with a group for each."""
+    one = {"before": (1, 1), "after": (1, 1)}
+    for id, shape, size, options, twin in (
+        ("3x3", (5, 9, 6), 3, {}, one),
+        ("3x3-of-17", (4, 11, 17), 3, {}, one),
+        ("3x3-one-channel", (6, 5, 1), 3, {"depth_multiplier": 2}, one),
+        ("3x3-twice", (5, 4, 3), 3, {"depth_multiplier": 2, "strides": 2}, {"strides": (2, 2), **one}),
+        ("3x3-stride-2-even", (6, 8, 5), 3, {"strides": 2}, {"strides": (2, 2), "after": (1, 1)}),
+        ("2x3-stride-3-valid", (8, 10, 2), (2, 3), {"strides": 3, "padding": "valid"}, {"strides": (3, 3)}),
+        ("3x2-dilated-strides", (9, 8, 3), (3, 2), {"dilation": (2, 3), "strides": (1, 2), "padding": (2, 1)},
+         {"dilation": (2, 3), "strides": (1, 2), "before": (2, 1), "after": (2, 1)}),
+        ("5x5-no-bias", (6, 9, 4), 5, {"bias": False}, {"before": (2, 2), "after": (2, 2)}),
+        ("3x3-reflect", (4, 5, 16), 3, {"padding_mode": "reflect"}, {"mode": "reflect", **one}),
+        ("3x3-replicate-twice", (4, 5, 2), 3, {"padding_mode": "replicate", "padding": ((2, 1), (0, 3)),
+         "depth_multiplier": 2}, {"mode": "replicate", "before": (2, 0), "after": (1, 3)}),
+    ):  # fmt: skip
+        yield sequential(
+            f"depthwise-{id}",
+            lambda size=size, options=options: [fn.DepthwiseConv2D(size, **options)],
+            shape,
+            lambda p, x, twin=twin: depthwise(p, "depthwiseconv2d_1", x, **twin),
+        )
+    yield sequential(
+        "depthwise-separable",
+        lambda: [fn.DepthwiseConv2D(3, "relu"), fn.Conv2D(5, 1, "tanh"), fn.GlobalAvgPool2D(), fn.Dense(2)],
+        (4, 6, 3),
+        lambda p, x: layer(
+            p,
+            "dense_1",
+            np.tanh(convolved(p, "conv2d_1", ref.relu(depthwise(p, "depthwiseconv2d_1", x, **one)))).mean(axis=(1, 2)),
+        ),
+    )
+
+
+def depthwise(p, name, x, **options):
+    """The DepthwiseConv2D layer of that name, before its activation."""
+    w = p[f"{name}.weight"]
+    w = w.reshape(*w.shape[:2], 1, -1)
+    return ref.conv2d(x, w, p.get(f"{name}.bias", 0.0), groups=x.shape[-1], **options)
+
+
+def sequence_cases():
+    """Convolution and pooling of sequences: beside those of images of one column."""
+    C = fn.Conv1D
+    for id, shape, options, twin in (
+        ("same", (7, 3), {}, {"before": 1, "after": 1}),
+        ("one-channel", (9, 1), {"padding": 2}, {"before": 2, "after": 2}),
+        ("valid-stride-2", (8, 2), {"padding": "valid", "strides": 2}, {"strides": 2}),
+        ("same-stride-2", (8, 2), {"strides": 2}, {"strides": 2, "after": 1}),
+        ("causal", (6, 2), {"padding": "causal"}, {"before": 2}),
+        ("causal-dilated-stride", (9, 3), {"padding": "causal", "dilation": 3, "strides": 2},
+         {"before": 6, "dilation": 3, "strides": 2}),
+        ("groups", (5, 4), {"groups": 2, "padding": (0, 3)}, {"groups": 2, "after": 3}),
+        ("depthwise", (5, 6), {"groups": 6}, {"groups": 6, "before": 1, "after": 1}),
+        ("reflect", (5, 2), {"padding_mode": "reflect", "bias": False}, {"mode": "reflect", "before": 1, "after": 1}),
+        ("replicate", (5, 2), {"padding_mode": "replicate", "padding": (4, 1)},
+         {"mode": "replicate", "before": 4, "after": 1}),
+    ):  # fmt: skip
+        yield sequential(
+            f"conv1d-{id}",
+            lambda options=options: [C(6, 3, **options)],
+            shape,
+            lambda p, x, twin=twin: ref.conv1d(x, p["conv1d_1.weight"], p.get("conv1d_1.bias", 0.0), **twin),
+        )
+    yield sequential(
+        "conv1d-causal-of-two",
+        lambda: [C(5, 3, "tanh", padding="causal"), C(17, 2, "relu", padding="causal", dilation=2), fn.Dense(2)],
+        (9, 2),
+        lambda p, x: layer(
+            p,
+            "dense_1",
+            ref.relu(
+                ref.conv1d(
+                    np.tanh(ref.conv1d(x, p["conv1d_1.weight"], p["conv1d_1.bias"], before=2)),
+                    p["conv1d_2.weight"],
+                    p["conv1d_2.bias"],
+                    before=2,
+                    dilation=2,
+                )
+            ),
+        ),
+    )
+    for kind, P in (("max", fn.MaxPool1D), ("mean", fn.AvgPool1D)):
+        for id, shape, options, twin in (
+            ("2", (8, 3), {}, {"size": 2, "strides": 2}),
+            ("3-stride-2", (9, 17), {"pool_size": 3, "strides": 2, "padding": "same"},
+             {"size": 3, "strides": 2, "before": 1, "after": 1}),
+            ("2-ceil", (5, 2), {"pool_size": 2, "ceil_mode": True}, {"size": 2, "strides": 2, "output": 3}),
+            ("4-padded", (6, 5), {"pool_size": 4, "strides": 1, "padding": (3, 1)},
+             {"size": 4, "strides": 1, "before": 3, "after": 1}),
+        ):  # fmt: skip
+            yield sequential(
+                f"{kind}-pool-1d-{id}",
+                lambda P=P, options=options: [P(**options)],
+                shape,
+                lambda p, x, kind=kind, twin=twin: ref.pool1d(x, kind, **twin),
+            )
+    yield sequential(
+        "mean-pool-1d-counting-padding",
+        lambda: [fn.AvgPool1D(3, strides=1, padding=1, count_padding=True)],
+        (4, 2),
+        lambda p, x: ref.pool1d(x, "mean", 3, 1, 1, 1, count_padding=True),
+    )
+    yield sequential("global-max-pool-1d", lambda: [fn.GlobalMaxPool1D()], (6, 5), lambda p, x: x.max(axis=1))
+    yield sequential("global-mean-pool-1d", lambda: [fn.GlobalAvgPool1D()], (6, 5), lambda p, x: x.mean(axis=1))
+
+
 def eight_deep(p, x):
     for i in range(1, 9):
         x = np.tanh(layer(p, f"dense_{i}", x))
@@ -978,6 +1086,8 @@ CASES = [
     *norm_cases(),
     *embedding_cases(),
     *image_cases(),
+    *depthwise_cases(),
+    *sequence_cases(),
     *graph_cases(),
     *phase_cases(),
     *recurrent_cases(),

@@ -195,6 +195,18 @@ def pool2d(x, kind, size, strides, before=(0, 0), after=(0, 0), output=None, cou
     return y
 
 
+def conv1d(x, w, b=0.0, strides=1, before=0, after=0, mode="zeros", dilation=1, groups=1):
+    """A convolution of images of one column: w (K, C / groups, O)."""
+    across = {"strides": (strides, 1), "before": (before, 0), "after": (after, 0), "dilation": (dilation, 1)}
+    return conv2d(x[:, :, None], w[:, None], b, mode=mode, groups=groups, **across)[:, :, 0]
+
+
+def pool1d(x, kind, size, strides, before=0, after=0, output=None, count_padding=False):
+    """Pooling of images of one column."""
+    output = None if output is None else (output, 1)
+    return pool2d(x[:, :, None], kind, (size, 1), (strides, 1), (before, 0), (after, 0), output, count_padding)[:, :, 0]
+
+
 def embedding(x, w, padding=None):
     """The vector of each index: rows of w, 0 for the padding."""
     y = w[x.astype(int)]

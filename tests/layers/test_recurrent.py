@@ -379,7 +379,7 @@ def with_state():
 @pytest.mark.parametrize(
     ("net", "message"),
     [
-        (lambda: fn.Sequential([fn.Dense(2)], 3), "with a recurrent layer, got none"),
+        (lambda: fn.Sequential([fn.Dense(2)], 3), "with a recurrent layer or a causal Conv1D, got none"),
         (both_ways, "go forwards"),
         (with_state, "neither take nor give a state"),
         (lambda: fn.Sequential([SEQUENCE, fn.Flatten(), fn.Dense(2)], (T, I)), "depend on the length"),

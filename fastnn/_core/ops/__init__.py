@@ -6,11 +6,13 @@ from fastnn._core.ops.convolution import ConvolutionOp
 from fastnn._core.ops.convolution_tables import Geometry
 from fastnn._core.ops.custom import CustomOp
 from fastnn._core.ops.dense import DenseOp
+from fastnn._core.ops.depthwise import DepthwiseOp
 from fastnn._core.ops.dropconnect import DropConnectOp
 from fastnn._core.ops.dropout import DropoutOp
 from fastnn._core.ops.embedding import EmbeddingOp
 from fastnn._core.ops.merge import AddOp, ConcatenateOp, FanOutOp, MultiplyOp, SliceOp
 from fastnn._core.ops.norm import BatchNormOp, LayerNormOp, ScaleOp
+from fastnn._core.ops.past import PastOp
 from fastnn._core.ops.phase import COUNTING, PhaseDenseOp, basis
 from fastnn._core.ops.pooling import PoolOp
 from fastnn._core.ops.quantized import BFloat16Weights, Int8Weights, NarrowWeights, QuantizedDenseOp, bfloat16, widened

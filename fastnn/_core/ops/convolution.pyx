@@ -101,12 +101,21 @@ cdef void pad_rows(const Padding* p, Py_ssize_t itemsize, const char* x, Py_ssiz
     cdef Py_ssize_t pixel = p.size * itemsize, h, w, low = p.left, high = p.left + p.width
     cdef const char* row
     cdef char* to
-    for h in range(first, last):
+    h = first
+    while h < last:
         to = out + h * p.columns * pixel
-        if p.row[h] < 0:
+        if p.columns == p.width and 0 <= p.row[h]:      # rows that follow each other at once
+            w = 1
+            while h + w < last and p.row[h + w] == p.row[h] + w:
+                w += 1
+            memcpy(to, x + p.row[h] * p.width * pixel, w * p.width * pixel)
+            h += w
+            continue
+        h += 1
+        if p.row[h - 1] < 0:
             memset(to, 0, p.columns * pixel)
             continue
-        row = x + p.row[h] * p.width * pixel
+        row = x + p.row[h - 1] * p.width * pixel
         memcpy(to + low * pixel, row, p.width * pixel)
         for w in range(p.columns):
             if low <= w < high:
@@ -322,12 +331,12 @@ cdef Padding padding_of(list owner, Py_ssize_t height, Py_ssize_t width, Py_ssiz
 
 
 cdef class ConvolutionOp(Op):
-    """A convolution of the sizes of a ``Geometry``."""
+    """A convolution of the sizes of a ``Geometry``; ``weight``: the shape of its weight, if it has other axes."""
 
     cdef Dims dims
     cdef list memory
 
-    def __init__(self, geometry, bint bias):
+    def __init__(self, geometry, bint bias, tuple weight=None):
         cdef Py_ssize_t group, O, C, n, at = 0
         cdef int f
         cdef Phase* phase
@@ -361,7 +370,7 @@ cdef class ConvolutionOp(Op):
         self.dims.turned = at
         self.input_widths, self.output_widths = (g.height * g.width * g.channels,), (OH * OW * g.filters,)
         self.reads_input, self.activates, self.repeats = True, True, OH * OW
-        self.parameters = (Parameter("weight", (KH, KW, C, g.filters), KH * KW * C, KH * KW * O, True),)
+        self.parameters = (Parameter("weight", weight or (KH, KW, C, g.filters), KH * KW * C, KH * KW * O, True),)
         if bias:
             self.parameters += (Parameter("bias", (g.filters,), KH * KW * C, KH * KW * O, False),)
 

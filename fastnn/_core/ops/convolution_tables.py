@@ -79,10 +79,13 @@ def _offsets(rows: Any, columns: Any, width: int, size: int) -> Table:
 
 def _runs(rows: list[int], columns: list[int], width: int, size: int, group: int) -> tuple[Table, int]:
     """Return where the runs of a window begin and how long they are: as long as its elements are neighbours."""
+    at, run = _offsets(rows, columns, width, size), group
     joined = group == size and all(b - a == 1 for a, b in pairwise(columns))
     if joined and columns:
-        return _offsets(rows, columns[:1], width, size), len(columns) * size
-    return _offsets(rows, columns, width, size), group
+        at, run = _offsets(rows, columns[:1], width, size), len(columns) * size
+        if len(rows) > 1 and all(b - a == run for a, b in pairwise(at.tolist())):
+            at, run = at[:1], len(rows) * run
+    return at, run
 
 
 def forward_windows(g: Geometry, images: int) -> Windows:

@@ -1,7 +1,5 @@
 """Pooling of images (H, W, C): the largest, or the mean, of each window, channel by channel."""
 
-from libc.string cimport memset
-
 from fastnn._core.parts cimport PLAIN, in_parts
 from fastnn._core.step cimport Frame, OK, Op, Step
 from fastnn._core.table cimport fnn_pool_shape
@@ -43,7 +41,6 @@ cdef void backward_images(const void* argument, Py_ssize_t first, Py_ssize_t las
     cdef Py_ssize_t y_bytes = s.out_height * s.out_width * s.channels * itemsize
     cdef char* dx = job.frame.gradients[job.step.inputs[0]]
     cdef const char* dy = job.frame.gradients[job.step.outputs[0]]
-    memset(dx + first * x_bytes, 0, (last - first) * x_bytes)
     for image in range(first, last):
         if job.dims.largest:
             job.step.kernels.max_pool_backward(

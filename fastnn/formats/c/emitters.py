@@ -17,8 +17,7 @@ from fastnn.formats.c.functions import ACTIVATIONS
 from fastnn.formats.c.program import Site, Value
 from fastnn.formats.c.recurrent import gru, lstm, simple_rnn
 from fastnn.layers.activation import DEFAULT_ALPHA, OF_VECTORS
-from fastnn.layers.base import Layer
-from fastnn.layers.images import padding_of, pair
+from fastnn.layers.base import Layer, Shape
 
 Emitted = tuple[Value, str]
 
@@ -158,14 +157,16 @@ def conv2d(site: Site) -> Emitted:
     return activated(site, z, f"{site.reads[0]} * W" + " + b" * ("bias" in site.parameters))
 
 
+def as_image(shape: Shape) -> tuple[int, int, int]:
+    """Return the shape of an image; a sequence (T, C) is one of one column."""
+    return shape[0], shape[1] if len(shape) == 3 else 1, shape[-1]
+
+
 def pooling(site: Site) -> Emitted:
     """The largest or the mean of each window."""
-    (height, width, channels), layer = site.input_shapes[0], site.layer
-    out = site.new()
-    kernel = pair(layer.title, "pool_size", layer.pool_size)
-    strides = kernel if layer.strides is None else pair(layer.title, "strides", layer.strides)
-    before, _ = padding_of(layer, (height, width), kernel, strides)
-    sizes = (height, width, channels, *site.output_shape[:2], *kernel, *strides, *before)
+    shape, layer, out = site.input_shapes[0], site.layer, site.new()
+    kernel, strides, before, _ = layer.windows(*shape[:-1])
+    sizes = (*as_image(shape), *as_image(site.output_shape)[:2], *kernel, *strides, *before)
     if layer.kind == "max":
         site.call("max_pool", *sizes, site.inputs[0], out)
     else:
@@ -175,7 +176,7 @@ def pooling(site: Site) -> Emitted:
 
 def global_pooling(site: Site) -> Emitted:
     """The largest or the mean of each channel."""
-    (height, width, channels), out = site.input_shapes[0], site.new()
+    (height, width, channels), out = as_image(site.input_shapes[0]), site.new()
     sizes = (height, width, channels, 1, 1, height, width, height, width, 0, 0)
     if site.layer.kind == "max":
         site.call("max_pool", *sizes, site.inputs[0], out)
@@ -242,20 +243,26 @@ def slice_(site: Site) -> Emitted:
 EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.Activation: activation,
     layers.Add: merged("add", " + "),
+    layers.AvgPool1D: pooling,
     layers.AvgPool2D: pooling,
     layers.BatchNorm: batch_norm,
+    layers.Conv1D: conv2d,
     layers.Conv2D: conv2d,
     layers.Concatenate: concatenate,
     layers.Dense: dense,
+    layers.DepthwiseConv2D: conv2d,
     layers.DropConnect: dropconnect,
     layers.Dropout: dropout,
     layers.Embedding: embedding,
     layers.Flatten: same_numbers,
     layers.GRU: gru,
+    layers.GlobalAvgPool1D: global_pooling,
     layers.GlobalAvgPool2D: global_pooling,
+    layers.GlobalMaxPool1D: global_pooling,
     layers.GlobalMaxPool2D: global_pooling,
     layers.LSTM: lstm,
     layers.LayerNorm: layer_norm,
+    layers.MaxPool1D: pooling,
     layers.MaxPool2D: pooling,
     layers.Multiply: merged("multiply", " * "),
     layers.PhaseDense: phase_dense,

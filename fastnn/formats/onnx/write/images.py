@@ -1,64 +1,66 @@
-"""Layers of images: ONNX has channels first, so images are turned on the way in and on the way out."""
+"""Layers of images and their like of sequences: ONNX has channels first, so they are turned on the way in and out."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from fastnn import layers
 from fastnn.formats.onnx.write.graph import Applied, Graph
-from fastnn.layers.images import padding_of, pair
 
 PAD_MODES = {"reflect": "reflect", "replicate": "edge"}
 
 
-def channels_first(graph: Graph, x: str) -> str:
-    """Return images (B, C, H, W) for such as we have them."""
-    return graph.node("Transpose", x, perm=[0, 3, 1, 2])
+def channels_first(graph: Graph, x: str, axes: int = 2) -> str:
+    """Return images (B, C, H, W), or sequences (B, C, T), for such as we have them: of two axes, or one."""
+    return graph.node("Transpose", x, perm=[0, axes + 1, *range(1, axes + 1)])
 
 
-def channels_last(graph: Graph, x: str) -> str:
-    """Return images (B, H, W, C)."""
-    return graph.node("Transpose", x, perm=[0, 2, 3, 1])
+def channels_last(graph: Graph, x: str, axes: int = 2) -> str:
+    """Return images (B, H, W, C), or sequences (B, T, C)."""
+    return graph.node("Transpose", x, perm=[0, *range(2, axes + 2), 1])
 
 
 def convolution(graph: Graph, applied: Applied) -> str:
     """Conv before the activation; padding that is not zeros by a Pad before it."""
-    height, width, channels = applied.input_shapes[0]
-    g = applied.layer.geometry((height, width, channels))
-    x, pads = channels_first(graph, applied.inputs[0]), [*g.before, *g.after]
+    shape = applied.input_shapes[0]
+    axes, g = len(shape) - 1, applied.layer.geometry(shape)
+    before, after, kernel = g.before[:axes], g.after[:axes], g.kernel[:axes]
+    x, pads = channels_first(graph, applied.inputs[0], axes), [*before, *after]
     if g.pads and g.mode != "zeros":
-        around = graph.sizes(0, 0, *g.before, 0, 0, *g.after)
-        x, pads = graph.node("Pad", x, around, mode=PAD_MODES[g.mode]), [0, 0, 0, 0]
-    weight = graph.parameter(applied, "weight", np.transpose(applied.parameters["weight"], (3, 2, 0, 1)))
+        around = graph.sizes(0, 0, *before, 0, 0, *after)
+        x, pads = graph.node("Pad", x, around, mode=PAD_MODES[g.mode]), [0] * len(pads)
+    weight = applied.parameters["weight"].reshape(*kernel, g.channels // g.groups, g.filters)
+    weight = graph.parameter(applied, "weight", np.transpose(weight, (axes + 1, axes, *range(axes))))
     bias = [graph.parameter(applied, "bias")] if "bias" in applied.parameters else []
     return channels_last(
         graph,
         graph.node(
-            "Conv", x, weight, *bias, kernel_shape=list(g.kernel), strides=list(g.strides), dilations=list(g.dilation),
-            group=g.groups, pads=pads,
+            "Conv", x, weight, *bias, kernel_shape=list(kernel), strides=list(g.strides[:axes]),
+            dilations=list(g.dilation[:axes]), group=g.groups, pads=pads,
         ),
+        axes,
     )  # fmt: skip
 
 
 def pooling(graph: Graph, applied: Applied) -> str:
     """MaxPool or AveragePool."""
-    layer, (height, width, _) = applied.layer, applied.input_shapes[0]
-    kernel = pair(layer.title, "pool_size", layer.pool_size)
-    strides = kernel if layer.strides is None else pair(layer.title, "strides", layer.strides)
-    before, after = padding_of(layer, (height, width), kernel, strides)
+    layer, size = applied.layer, applied.input_shapes[0][:-1]
+    axes = len(size)
+    kernel, strides, before, after = (each[:axes] for each in layer.windows(*size))
     attributes: dict[str, Any] = {"kernel_shape": list(kernel), "strides": list(strides), "pads": [*before, *after]}
     attributes["ceil_mode"] = int(layer.ceil_mode)
     operator = "MaxPool"
-    if isinstance(layer, layers.AvgPool2D):
-        operator, attributes["count_include_pad"] = "AveragePool", int(layer.count_padding)
-    return channels_last(graph, graph.node(operator, channels_first(graph, applied.inputs[0]), **attributes))
+    if layer.kind == "mean":
+        operator, attributes["count_include_pad"] = "AveragePool", int(layer.counts_outside)
+    x = channels_first(graph, applied.inputs[0], axes)
+    return channels_last(graph, graph.node(operator, x, **attributes), axes)
 
 
 def global_pooling(graph: Graph, applied: Applied) -> str:
-    """The largest, or the mean, over rows and columns."""
-    height, width, channels = applied.input_shapes[0]
-    x = graph.node("Reshape", applied.inputs[0], graph.sizes(-1, height * width, channels))
-    if isinstance(applied.layer, layers.GlobalMaxPool2D):
+    """The largest, or the mean, over rows and columns, or over time."""
+    *size, channels = applied.input_shapes[0]
+    x = graph.node("Reshape", applied.inputs[0], graph.sizes(-1, prod(size), channels))
+    if applied.layer.kind == "max":
         graph.require(18)  # before, axes were an attribute
         return graph.node("ReduceMax", x, graph.sizes(1), keepdims=0)
-    return graph.node("Mul", graph.node("ReduceSum", x, graph.sizes(1), keepdims=0), 1 / (height * width))
+    return graph.node("Mul", graph.node("ReduceSum", x, graph.sizes(1), keepdims=0), 1 / prod(size))
