@@ -21,7 +21,7 @@ import fastnn as fn
 
 GOALS = {"ResNet-20, test accuracy": ">= 0.65", "ResNet-20, minutes of training": "<= 15"}
 CLASSES = "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
-EPOCHS, BATCH = 30, 128
+EPOCHS, BATCH = 30, 64
 
 
 def load(images: int, tests: int) -> tuple[common.Labelled, common.Labelled]:
@@ -89,7 +89,7 @@ def run(quick: bool, output: Path, curves: bool = False) -> common.Figures:
     train, test = load(320, 100) if quick else load(10_000, 2_000)
     net, epochs = network(8 if quick else 20, links=True), 4 if quick else EPOCHS
     began = perf_counter()
-    history = trained(net, train, test, epochs, peak=0.2)
+    history = trained(net, train, test, epochs, peak=0.1)
     minutes = (perf_counter() - began) / 60
     images = augment.scaled(test[0], augment.scaling(train[0]))
     figures = {

@@ -1,7 +1,7 @@
 """MNIST with convolutions: LeNet-5, and a net that errs on fewer than one digit in two hundred.
 
-1. LeNet-5 (LeCun, Bottou, Bengio & Haffner 1998) as it is taught today, ten epochs of Adam: accuracy, and seconds of an
-   epoch.
+1. LeNet-5 (LeCun, Bottou, Bengio & Haffner 1998) as it is taught today, ten epochs of Adam on digits moved by a
+   pixel now and then: accuracy, and seconds of an epoch.
 2. A net of six layers, on digits that are moved, turned and stretched a little each time they are seen: the error of
    three seeds, and how long each took.
 
@@ -47,10 +47,10 @@ def small(seed: int) -> fn.Network:
     layers = [
         fn.Conv2D(16, 5, "relu", padding="valid", name="first"),
         fn.MaxPool2D(2),
-        fn.Conv2D(32, 3, "relu", padding="valid"),
-        fn.Conv2D(32, 3, "relu", padding="valid"),
+        fn.Conv2D(48, 3, "relu", padding="valid"),
+        fn.Conv2D(48, 3, "relu", padding="valid"),
         fn.MaxPool2D(2),
-        fn.Conv2D(64, 3, "relu", padding="valid"),
+        fn.Conv2D(96, 3, "relu", padding="valid"),
         fn.Flatten(),
         fn.Dropout(0.4),
         fn.Dense(128, "relu"),
@@ -86,12 +86,13 @@ def run(quick: bool, output: Path) -> common.Figures:
     X, X_test = (images.reshape(-1, *IMAGE) for images in (X, X_test))
     if quick:
         X, y, X_test, y_test = X[:4000], y[:4000], X_test[:1000], y_test[:1000]
-    figures = {}
+    bytes_of, figures = np.rint(X * 255).astype(np.uint8), {}
 
     epochs = 2 if quick else 10
     net = lenet5(seed=0)
     net.compile("cross_entropy", cosine(2e-3, len(X), epochs), metrics=["accuracy"])
-    history = net.fit(X, y, epochs=epochs, batch_size=128)
+    moved = augment.Augmented(bytes_of, y, shift=1, seed=0)
+    history = net.fit(moved, epochs=epochs, batch_size=128)
     figures["LeNet-5, test accuracy"] = net.evaluate(X_test, y_test)["accuracy"]
     figures["LeNet-5, seconds of an epoch"] = float(np.median(history["seconds"]))
     print(
@@ -100,12 +101,11 @@ def run(quick: bool, output: Path) -> common.Figures:
         flush=True,
     )
 
-    errors, seconds, epochs = [], [], 2 if quick else 20
-    bytes_of = np.rint(X * 255).astype(np.uint8)
+    errors, seconds, epochs = [], [], 2 if quick else 24
     for seed in range(1 if quick else 3):
         net = small(seed)
         net.compile("cross_entropy", cosine(2e-3, len(X), epochs), metrics=["accuracy"])
-        data = augment.Augmented(bytes_of, y, shift=2, turn=0.08, seed=seed)
+        data = augment.Augmented(bytes_of, y, shift=2, turn=0.07, seed=seed)
         began = perf_counter()
         history = net.fit(data, epochs=epochs, batch_size=128, validation_data=(X_test, y_test))
         seconds.append(perf_counter() - began)

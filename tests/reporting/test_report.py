@@ -453,6 +453,6 @@ def test_what_networks_without_small_filters_look_at(tmp_path, undrawn):
     net, X, _ = images_classifier(fn.Conv2D(2, 3, name="maps"), channels=2, outputs=1)
     page = Page(fn.report(net, tmp_path / "r.html", X, X.mean(axis=(1, 2, 3))).path)
     assert "in rows 0, 1, 2, 3, 4, the first ones: saliency" in page.text
-    assert "filters of" not in page.text  # of two channels they are no pictures
+    assert "compares each window" not in page.text  # filters of two channels are no pictures
     net, X, y = classifier()
     assert "What it looks at" not in Page(fn.report(net, tmp_path / "r.html", X, y).path).text
