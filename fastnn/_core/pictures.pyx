@@ -5,7 +5,7 @@ Each row has its own arguments and its own arithmetic, so its bits do not depend
 
 cimport numpy as cnp
 from libc.math cimport llrint
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
 import numpy as np
@@ -48,7 +48,7 @@ cdef cnp.ndarray numbers(values, dtype, shape):
     return array
 
 
-# ---- moved by whole pixels, and mirrored ----
+# ---- moved by whole pixels ----
 
 cdef inline void fill_pixels(real* y, Py_ssize_t n, real value) noexcept nogil:
     cdef Py_ssize_t i
@@ -56,43 +56,30 @@ cdef inline void fill_pixels(real* y, Py_ssize_t n, real value) noexcept nogil:
         y[i] = value
 
 
-cdef void move_picture(const Shape* s, const real* x, real* y, Py_ssize_t down, Py_ssize_t right, bint mirrored,
+cdef void move_picture(const Shape* s, const real* x, real* y, Py_ssize_t down, Py_ssize_t right,
                        real value) noexcept nogil:
-    """One picture; mirrored after it was moved."""
-    cdef Py_ssize_t i, j, c, line = s.W * s.C, first = max(right, 0), last = s.W + min(right, 0)
+    cdef Py_ssize_t i, line = s.W * s.C, first = max(right, 0), last = s.W + min(right, 0)
     cdef real* to
-    cdef const real* of
     for i in range(s.H):
         to = y + i * line
         if i < down or i >= s.H + down or first >= last:
             fill_pixels(to, line, value)
             continue
-        of = x + (i - down) * line
-        if not mirrored:
-            fill_pixels(to, first * s.C, value)
-            memcpy(to + first * s.C, of + (first - right) * s.C, (last - first) * s.C * sizeof(real))
-            fill_pixels(to + last * s.C, (s.W - last) * s.C, value)
-            continue
-        fill_pixels(to, (s.W - last) * s.C, value)
-        for j in range(first, last):
-            for c in range(s.C):
-                to[(s.W - 1 - j) * s.C + c] = of[(j - right) * s.C + c]
-        fill_pixels(to + (s.W - first) * s.C, first * s.C, value)
+        fill_pixels(to, first * s.C, value)
+        memcpy(to + first * s.C, x + (i - down) * line + (first - right) * s.C, (last - first) * s.C * sizeof(real))
+        fill_pixels(to + last * s.C, (s.W - last) * s.C, value)
 
 
 cdef void move_all(const Shape* s, const real* x, real* y, const int64_t* by, double value) noexcept nogil:
     cdef Py_ssize_t b, size = s.H * s.W * s.C
     for b in range(s.B):
-        move_picture(s, x + b * size, y + b * size, by[3 * b], by[3 * b + 1], by[3 * b + 2] != 0, <real> value)
+        move_picture(s, x + b * size, y + b * size, by[2 * b], by[2 * b + 1], <real> value)
 
 
 def move(cnp.ndarray x, by, double value=0.0):
-    """Return pictures moved and perhaps mirrored: ``by`` (B, 3) has pixels down, to the right, and 1 to mirror them.
-
-    What comes in from outside is ``value``.
-    """
+    """Return pictures moved: ``by`` (B, 2) has pixels down and to the right.  What comes in from outside is ``value``."""
     cdef Shape s = shape_of(x)
-    cdef cnp.ndarray how = numbers(by, np.int64, (s.B, 3)), y = np.empty_like(x)
+    cdef cnp.ndarray how = numbers(by, np.int64, (s.B, 2)), y = np.empty_like(x)
     cdef const int64_t* moves = <const int64_t*> cnp.PyArray_DATA(how)
     if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT:
         with nogil:
@@ -101,6 +88,41 @@ def move(cnp.ndarray x, by, double value=0.0):
         with nogil:
             move_all(&s, <const double*> cnp.PyArray_DATA(x), <double*> cnp.PyArray_DATA(y), moves, value)
     return y
+
+
+# ---- mirrored ----
+
+cdef void mirror_all(const Shape* s, real* x, const uint8_t* which) noexcept nogil:
+    cdef Py_ssize_t b, i, c, line = s.W * s.C
+    cdef real* left
+    cdef real* right
+    cdef real held
+    for b in range(s.B):
+        if not which[b]:
+            continue
+        for i in range(s.H):
+            left = x + (b * s.H + i) * line
+            right = left + line - s.C
+            while left < right:
+                for c in range(s.C):
+                    held = left[c]
+                    left[c] = right[c]
+                    right[c] = held
+                left += s.C
+                right -= s.C
+
+
+def mirror(cnp.ndarray x, which):
+    """Turn left and right of some pictures round, in place: ``which`` (B,) says of which."""
+    cdef Shape s = shape_of(x)
+    cdef cnp.ndarray chosen = numbers(which, np.bool_, (s.B,))
+    cdef const uint8_t* of = <const uint8_t*> cnp.PyArray_DATA(chosen)
+    if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT:
+        with nogil:
+            mirror_all(&s, <float*> cnp.PyArray_DATA(x), of)
+    else:
+        with nogil:
+            mirror_all(&s, <double*> cnp.PyArray_DATA(x), of)
 
 
 # ---- seen through a map of the plane, bilinear ----

@@ -102,8 +102,7 @@ class PadCrop(Augmentation):
 
     def apply(self, images: Array, numbers: Array) -> Array:
         """Move each picture by whole pixels, each number of them equally likely."""
-        by = np.zeros((len(images), 3), np.int64)
-        by[:, :2] = np.floor(numbers * (2 * self.pad + 1)).astype(np.int64) - self.pad
+        by = np.floor(numbers * (2 * self.pad + 1)).astype(np.int64) - self.pad
         return pictures.move(images, by, self.fill)
 
 
@@ -136,10 +135,9 @@ class HorizontalFlip(Augmentation):
     draws: ClassVar[int] = 1
 
     def apply(self, images: Array, numbers: Array) -> Array:
-        """Mirror those whose number is below the probability."""
-        by = np.zeros((len(images), 3), np.int64)
-        by[:, 2] = numbers[:, 0] < self.probability
-        return pictures.move(images, by)
+        """Mirror those whose number is below the probability, in place."""
+        pictures.mirror(images, numbers[:, 0] < self.probability)
+        return images
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -15,14 +15,14 @@ def images(shape, dtype, seed=0):
     return np.random.default_rng(seed).uniform(0, 255, shape).astype(dtype)
 
 
-def moved(image, down, right, mirrored, value):
+def moved(image, down, right, value):
     H, W, _ = image.shape
     result = np.full_like(image, value)
     for i in range(H):
         for j in range(W):
             if 0 <= i - down < H and 0 <= j - right < W:
                 result[i, j] = image[i - down, j - right]
-    return result[:, ::-1] if mirrored else result
+    return result
 
 
 def warped(image, m, value):
@@ -47,12 +47,19 @@ def warped(image, m, value):
 def test_move(shape, dtype):
     x, random = images(shape, dtype), np.random.default_rng(1)
     for _ in range(6):
-        by = np.stack(
-            [random.integers(-9, 10, len(x)), random.integers(-9, 10, len(x)), random.integers(0, 2, len(x))], 1
-        )
+        by = random.integers(-9, 10, (len(x), 2))
         expected = [moved(one, *how, 7) for one, how in zip(x, by.tolist(), strict=True)]
         np.testing.assert_array_equal(pictures.move(x, by, 7), expected)
     assert np.shares_memory(x, pictures.move(x, by)) is False
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_mirror(shape, dtype):
+    x, which = images(shape, dtype), np.arange(shape[0]) % 3 != 1
+    expected = np.where(which[:, None, None, None], x[:, :, ::-1], x)
+    pictures.mirror(x, which)
+    np.testing.assert_array_equal(x, expected)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -132,13 +139,14 @@ def test_the_bits_of_a_picture_do_not_depend_on_the_others(shape, dtype):
 
 
 @pytest.mark.parametrize("call", [
-    lambda x: pictures.move(x, np.zeros((2, 2), int)),
+    lambda x: pictures.move(x, np.zeros((2, 3), int)),
+    lambda x: pictures.mirror(x, [True]),
     lambda x: pictures.warp(x, np.zeros((3, 6))),
     lambda x: pictures.cover(x, np.zeros((2, 3), int)),
     lambda x: pictures.mix(x, x[:1].copy(), [1, 1]),
     lambda x: pictures.mix(x, x.astype(np.float64), [1, 1]),
-    lambda x: pictures.move(x.astype(np.uint8), np.zeros((2, 3), int)),
-    lambda x: pictures.move(x[:, ::2], np.zeros((2, 3), int)),
+    lambda x: pictures.move(x.astype(np.uint8), np.zeros((2, 2), int)),
+    lambda x: pictures.move(x[:, ::2], np.zeros((2, 2), int)),
     lambda x: pictures.stretch(x[0], [[1, 1]]),
 ])  # fmt: skip
 def test_what_does_not_fit_is_refused(call):
