@@ -54,10 +54,12 @@ C_FLAGS = ["-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping
 
 # Compiled for speed: the kernels, and the way that one row takes through Cython, where nanoseconds show.  The loops of
 # the kernels say themselves what is to be unrolled; -O3 unrolls the rest too, which gains nothing and takes half as
-# much room again.  Everything else is loops over steps and rows, and doors: compiled for size it is as fast.
+# much room again.  Everything else is loops over steps and rows, and doors: compiled for size it is as fast, but where
+# many short rows are copied, for which GCC then takes an instruction that is slow to begin.
 FAST = {
     Path("csrc"),
-    *(CORE / f"{name}.c" for name in ("engine", "plan", "trainer", "workspace", "panels", "products", "ops/dense")),
+    *(CORE / f"{name}.c" for name in ("engine", "plan", "trainer", "workspace", "panels", "products")),
+    *(CORE / f"ops/{name}.c" for name in ("dense", "depthwise")),
 }
 FOR_SPEED = ["-O2", "-ftree-vectorize"]
 GCC_FOR_SPEED = [*FOR_SPEED, "-fvect-cost-model=dynamic"]
