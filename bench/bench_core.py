@@ -34,20 +34,25 @@ LAYERS = {  # by name: a function of the tensor (B, 128) before it
     # Dense gives zeros and learns nothing: indices from real numbers.
     "Embedding": lambda x: fn.Embedding(1000, 16)(fn.Dense(8, kernel_initializer="zeros", bias=False)(x)),
     "Flatten": fn.Flatten(),
+    "GaussianNoise": fn.GaussianNoise(0.1),
     "GlobalAvgPool2D": lambda x: fn.GlobalAvgPool2D()(fn.Reshape((4, 4, 8))(x)),
     "GlobalMaxPool2D": lambda x: fn.GlobalMaxPool2D()(fn.Reshape((4, 4, 8))(x)),
+    "GroupNorm": lambda x: fn.GroupNorm(4)(fn.Reshape((4, 4, 8))(x)),
     "GRU": lambda x: fn.GRU(32)(fn.Reshape((8, 16))(x)),
+    "InstanceNorm": lambda x: fn.InstanceNorm()(fn.Reshape((4, 4, 8))(x)),
     "LSTM": lambda x: fn.LSTM(32)(fn.Reshape((8, 16))(x)),
     "LayerNorm": fn.LayerNorm(),
     "MaxPool2D": lambda x: fn.MaxPool2D(2)(fn.Reshape((4, 4, 8))(x)),
     "Multiply": lambda x: fn.Multiply()(x, fn.Dense(WIDTH)(x)),
     "PhaseDense": lambda x: fn.PhaseDense(WIDTH, "relu")(x, fn.Dense(1)(x)),
+    "PixelNorm": lambda x: fn.PixelNorm()(fn.Reshape((4, 4, 8))(x)),
     "Reduce": lambda x: fn.Reduce("mean")(fn.Reshape((8, 16))(x)),
     "Reshape": fn.Reshape((8, 16)),
     "Residual": fn.Residual([fn.Dense(WIDTH, "relu")]),
     "Scale": fn.Scale(),
     "SimpleRNN": lambda x: fn.SimpleRNN(32)(fn.Reshape((8, 16))(x)),
     "Slice": fn.Slice(0, 64),
+    "SpatialDropout": lambda x: fn.SpatialDropout(0.2)(fn.Reshape((4, 4, 8))(x)),
 }
 
 

@@ -6,7 +6,18 @@ from dataclasses import dataclass
 
 from fastnn.data.sequences import Padding
 from fastnn.graph.structure import Structure
-from fastnn.layers import Activation, Add, Concatenate, Dense, Dropout, Embedding, LayerNorm
+from fastnn.layers import (
+    Activation,
+    Add,
+    Concatenate,
+    Dense,
+    Dropout,
+    Embedding,
+    GaussianNoise,
+    LayerNorm,
+    PixelNorm,
+    SpatialDropout,
+)
 from fastnn.layers.base import Layer
 from fastnn.layers.recurrent import _Recurrent
 
@@ -95,9 +106,9 @@ def _after(layer: Layer, inputs: list[_Steps | None], number: int) -> _Steps | N
         return _Steps(number, 0.0) if layer.return_sequences else None
     if isinstance(layer, Embedding):
         return _Steps(number, 0.0 if fill == layer.padding_index else None)
-    if isinstance(layer, Dense | LayerNorm):
+    if isinstance(layer, Dense | LayerNorm | GaussianNoise):
         return _Steps(number, None)
-    if isinstance(layer, Dropout):
+    if isinstance(layer, Dropout | SpatialDropout | PixelNorm):
         return _Steps(number, 0.0 if fill == 0 else None)
     if isinstance(layer, Activation):
         return _Steps(number, 0.0 if fill == 0 and layer.function in KEEPS_ZERO else None)

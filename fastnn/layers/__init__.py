@@ -11,12 +11,15 @@ from fastnn.layers.dense import Dense
 from fastnn.layers.dropconnect import DropConnect
 from fastnn.layers.dropout import Dropout
 from fastnn.layers.embedding import Embedding
+from fastnn.layers.group_norm import GroupNorm, InstanceNorm
 from fastnn.layers.gru import GRU
 from fastnn.layers.input import Input
 from fastnn.layers.layer_norm import LayerNorm
 from fastnn.layers.lstm import LSTM
 from fastnn.layers.merge import Add, Concatenate, Multiply, Slice, add, concatenate, slice
+from fastnn.layers.noise import GaussianNoise, SpatialDropout
 from fastnn.layers.phase_dense import PhaseDense
+from fastnn.layers.pixel_norm import PixelNorm
 from fastnn.layers.pooling import AvgPool2D, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
 from fastnn.layers.reduce import Reduce
 from fastnn.layers.reshape import Flatten, Reshape
@@ -40,20 +43,25 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GaussianNoise",
     "GlobalAvgPool2D",
     "GlobalMaxPool2D",
+    "GroupNorm",
     "Input",
+    "InstanceNorm",
     "Layer",
     "LayerNorm",
     "MaxPool2D",
     "Multiply",
     "PhaseDense",
+    "PixelNorm",
     "Reduce",
     "Reshape",
     "Residual",
     "Scale",
     "SimpleRNN",
     "Slice",
+    "SpatialDropout",
     "Tensor",
     "add",
     "concatenate",

@@ -9,7 +9,9 @@ from fastnn._core.ops.dense import DenseOp
 from fastnn._core.ops.dropconnect import DropConnectOp
 from fastnn._core.ops.dropout import DropoutOp
 from fastnn._core.ops.embedding import EmbeddingOp
+from fastnn._core.ops.image_norm import GroupNormOp, PixelNormOp
 from fastnn._core.ops.merge import AddOp, ConcatenateOp, FanOutOp, MultiplyOp, SliceOp
+from fastnn._core.ops.noise import ChannelDropoutOp, NoiseOp
 from fastnn._core.ops.norm import BatchNormOp, LayerNormOp, ScaleOp
 from fastnn._core.ops.phase import COUNTING, PhaseDenseOp, basis
 from fastnn._core.ops.pooling import PoolOp
