@@ -39,10 +39,13 @@ LAYERS = {  # by name: a function of the tensor (B, 128) before it
     "Embedding": lambda x: fn.Embedding(1000, 16)(fn.Dense(8, kernel_initializer="zeros", bias=False)(x)),
     "Flatten": fn.Flatten(),
     "GlobalAvgPool1D": lambda x: fn.GlobalAvgPool1D()(fn.Reshape((16, 8))(x)),
+    "GaussianNoise": fn.GaussianNoise(0.1),
     "GlobalAvgPool2D": lambda x: fn.GlobalAvgPool2D()(fn.Reshape((4, 4, 8))(x)),
     "GlobalMaxPool1D": lambda x: fn.GlobalMaxPool1D()(fn.Reshape((16, 8))(x)),
     "GlobalMaxPool2D": lambda x: fn.GlobalMaxPool2D()(fn.Reshape((4, 4, 8))(x)),
+    "GroupNorm": lambda x: fn.GroupNorm(4)(fn.Reshape((4, 4, 8))(x)),
     "GRU": lambda x: fn.GRU(32)(fn.Reshape((8, 16))(x)),
+    "InstanceNorm": lambda x: fn.InstanceNorm()(fn.Reshape((4, 4, 8))(x)),
     "LSTM": lambda x: fn.LSTM(32)(fn.Reshape((8, 16))(x)),
     "LayerNorm": fn.LayerNorm(),
     "MaxPool1D": lambda x: fn.MaxPool1D(2)(fn.Reshape((16, 8))(x)),
@@ -50,6 +53,7 @@ LAYERS = {  # by name: a function of the tensor (B, 128) before it
     "Multiply": lambda x: fn.Multiply()(x, fn.Dense(WIDTH)(x)),
     "Permute": lambda x: fn.Permute((2, 0, 1))(fn.Reshape((4, 4, 8))(x)),
     "PhaseDense": lambda x: fn.PhaseDense(WIDTH, "relu")(x, fn.Dense(1)(x)),
+    "PixelNorm": lambda x: fn.PixelNorm()(fn.Reshape((4, 4, 8))(x)),
     "Reduce": lambda x: fn.Reduce("mean")(fn.Reshape((8, 16))(x)),
     "Reshape": fn.Reshape((8, 16)),
     "Residual": fn.Residual([fn.Dense(WIDTH, "relu")]),
@@ -57,6 +61,7 @@ LAYERS = {  # by name: a function of the tensor (B, 128) before it
     "SimpleRNN": lambda x: fn.SimpleRNN(32)(fn.Reshape((8, 16))(x)),
     "Slice": fn.Slice(0, 64),
     "Standardize": fn.Standardize(127.5, 73.9),
+    "SpatialDropout": lambda x: fn.SpatialDropout(0.2)(fn.Reshape((4, 4, 8))(x)),
 }
 
 

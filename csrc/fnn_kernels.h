@@ -88,6 +88,15 @@ typedef struct fnn_pool_shape {
     int counts_outside;                  /* a mean is over the whole window, else over what of it lies in the image */
 } fnn_pool_shape;
 
+/* y = activation((x - center) gain + shift) for each row of a matrix, (C,) each; NULL: 0, 1, 0.  activation: FNN_IDENTITY,
+ * FNN_RELU or FNN_LEAKY_RELU with slope alpha. */
+typedef struct fnn_columns {
+    ptrdiff_t columns;
+    const fnn_real *center, *gain, *shift;
+    int activation;
+    double alpha;
+} fnn_columns;
+
 /* A normalisation of x (R, C) = (rows, columns), or of some of the columns of a matrix: rows of x, y, dy and dx lie
  * x_row apart.  gamma, beta (C,) or NULL: all 1, all 0. */
 typedef struct fnn_norm {
@@ -224,20 +233,42 @@ typedef struct fnn_kernels {
      * [Srebro 2005]; work (columns,). */
     void (*limit_columns)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t w_row, double limit, fnn_real *w, fnn_real *work);
 
+    /* ---- columns (fnn_columns.tmpl.h) of x (R, C): batch, instance and group normalisation are made of these -----------
+     * Sums run in double, in an order that depends on R and C alone; y may be x, dx may be dy.  A whole that is cut into
+     * blocks of rows has the moments or slopes of each block side by side, and joins them in their order. */
+    /* moments (2, C): mean_c = sum_r x_rc / R; sum_r (x_rc - mean_c)^2. */
+    void (*column_moments)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, double *moments);
+    /* parts (blocks, 2, C), of R rows in blocks of ``block``: the first becomes the moments of all. */
+    void (*join_moments)(ptrdiff_t R, ptrdiff_t block, ptrdiff_t C, double *parts);
+    /* Mean and variance (C,) of moments, first made those of each ``group`` of neighbouring columns (1: left as they are). */
+    void (*group_moments)(ptrdiff_t R, ptrdiff_t C, ptrdiff_t group, double *moments, fnn_real *mean, fnn_real *variance);
+    /* inverse = 1 / sqrt(variance + epsilon). */
+    void (*inverse_deviations)(ptrdiff_t C, double epsilon, const fnn_real *variance, fnn_real *inverse);
+    /* y = activation((x - center) gain + shift). */
+    void (*map_columns)(const fnn_columns *map, ptrdiff_t R, const fnn_real *x, fnn_real *y);
+    /* With dz = dy activation'(.), sums (2, C): sum_r dz; sum_r dz (x - center). */
+    void (*column_slopes)(const fnn_columns *map, ptrdiff_t R, const fnn_real *x, const fnn_real *dy, double *sums);
+    /* Blocks ``apart`` doubles apart: the first becomes the sum of all. */
+    void (*join_slopes)(ptrdiff_t parts, ptrdiff_t C, ptrdiff_t apart, double *sums);
+    /* With p = inverse: level = p mean(gamma dz), tilt = p^3 mean(gamma dz (x - center)) over R rows and ``group`` columns. */
+    void (*norm_levels)(ptrdiff_t R, ptrdiff_t C, ptrdiff_t group, const fnn_real *gamma, const fnn_real *inverse,
+                        const double *sums, fnn_real *level, fnn_real *tilt);
+    /* dx = gain dz - level - (x - center) tilt; level NULL: gain dz.                       [Ioffe & Szegedy 2015, sec. 3] */
+    void (*column_gradient)(const fnn_columns *map, ptrdiff_t R, const fnn_real *level, const fnn_real *tilt,
+                            const fnn_real *x, const fnn_real *dy, fnn_real *dx);
+    /* The second of the sums times inverse. */
+    void (*scale_slopes)(ptrdiff_t C, const fnn_real *inverse, double *sums);
+    /* ADDS: dgamma += scale times the second of the sums, dbeta += scale times the first; each may be NULL. */
+    void (*add_slopes)(ptrdiff_t C, double scale, const double *sums, fnn_real *dgamma, fnn_real *dbeta);
+    /* y = p x with p = 1 / sqrt(mean_c x_c^2 + epsilon) of each row; inverse (R,) or NULL: p.          [Karras et al. 2018] */
+    void (*pixel_norm_forward)(ptrdiff_t R, ptrdiff_t C, double epsilon, const fnn_real *x, fnn_real *y, fnn_real *inverse);
+    /* dx = p dy - p^3 x mean_c(x dy). */
+    void (*pixel_norm_backward)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, const fnn_real *inverse, const fnn_real *dy,
+                                fnn_real *dx);
+
     /* ---- normalisation (fnn_norm.tmpl.h), n = (x - mean) / sqrt(variance + epsilon) --------------------------
      * x, y, dy, dx (R, C) with rows x_row apart.  No two arrays overlap, but y may be x; dgamma may be gamma and dbeta beta: dx is of gamma as
      * it was.  dx, dgamma and dbeta may be NULL: not wanted.  Sums run in double. */
-    /* mean_c = sum_r x_rc / R; variance_c = sum_r (x_rc - mean_c)^2 / R, in two passes; mean and variance (C,). */
-    void (*column_moments)(ptrdiff_t R, ptrdiff_t C, ptrdiff_t x_row, const fnn_real *x, fnn_real *mean,
-                           fnn_real *variance);
-    /* y = gamma n + beta with mean and variance (C,) of the columns.                 [Ioffe & Szegedy 2015, alg. 1] */
-    void (*batch_norm_forward)(const fnn_norm *norm, const fnn_real *x, const fnn_real *mean, const fnn_real *variance,
-                               fnn_real *y);
-    /* dgamma += scale sum_r dy n; dbeta += scale sum_r dy (ADDS both); p = gamma / sqrt(variance + epsilon);
-     * dx = p dy, or if coupled (mean and variance are those of x) dx = p (dy - mean_r dy - n mean_r (dy n)). */
-    void (*batch_norm_backward)(const fnn_norm *norm, int coupled, double scale, const fnn_real *x, const fnn_real *mean,
-                                const fnn_real *variance, const fnn_real *dy, fnn_real *dx, fnn_real *dgamma,
-                                fnn_real *dbeta);
     /* y = gamma n + beta with the mean and variance of each row; moments (R, 2) or NULL: mean, 1 / sqrt(variance +
      * epsilon).  The bits of a row depend on the row alone.                               [Ba, Kiros & Hinton 2016] */
     void (*layer_norm_forward)(const fnn_norm *norm, const fnn_real *x, fnn_real *y, fnn_real *moments);
@@ -252,6 +283,11 @@ typedef struct fnn_kernels {
                             const fnn_real *x, fnn_real *y, uint8_t *mask);
     /* dx = mask * scale * dy; dx may be dy. */
     void (*dropout_backward)(ptrdiff_t N, double scale, const uint8_t *mask, const fnn_real *dy, fnn_real *dx);
+    /* y = x + deviation * normal, the normal at index first + n of the stream; y may be x.  Of each FNN_SPAN numbers of 32
+     * bits the first half give radii, r = sqrt(-2 log((u + 1/2) / 2^32)), the second half angles, 2 pi u / 2^32: r cos, then
+     * r sin.                                                                                       [Box & Muller 1958] */
+    void (*add_noise)(ptrdiff_t N, const fnn_random *random, uint64_t first, double deviation, const fnn_real *x,
+                      fnn_real *y);
     /* ADDS: y += mask * scale * x. */
     void (*add_masked)(ptrdiff_t N, double scale, const uint8_t *mask, const fnn_real *x, fnn_real *y);
 

@@ -51,8 +51,10 @@
 #include "fnn_loss.tmpl.h"
 #include "fnn_optimizer.tmpl.h"
 #include "fnn_vector.tmpl.h"
+#include "fnn_columns.tmpl.h"
 #include "fnn_norm.tmpl.h"
 #include "fnn_dropout.tmpl.h"
+#include "fnn_noise.tmpl.h"
 #include "fnn_recurrent.tmpl.h"
 #include "fnn_probe.tmpl.h"
 
@@ -78,9 +80,11 @@ const fnn_kernels FN(fnn_kernels) = {
     KERNEL(add_row_sum),
     KERNEL(add), KERNEL(multiply), KERNEL(column_maxima), KERNEL(column_maxima_backward), KERNEL(add_scaled), KERNEL(scale), KERNEL(clip), KERNEL(sum), KERNEL(sum_squares),
     KERNEL(all_finite), KERNEL(add_penalty), KERNEL(limit_columns),
-    KERNEL(column_moments), KERNEL(batch_norm_forward), KERNEL(batch_norm_backward),
+    KERNEL(column_moments), KERNEL(join_moments), KERNEL(group_moments), KERNEL(inverse_deviations), KERNEL(map_columns),
+    KERNEL(column_slopes), KERNEL(join_slopes), KERNEL(norm_levels), KERNEL(column_gradient), KERNEL(scale_slopes), KERNEL(add_slopes),
+    KERNEL(pixel_norm_forward), KERNEL(pixel_norm_backward),
     KERNEL(layer_norm_forward), KERNEL(layer_norm_backward),
-    KERNEL(dropout_forward), KERNEL(dropout_backward), KERNEL(add_masked),
+    KERNEL(dropout_forward), KERNEL(dropout_backward), KERNEL(add_noise), KERNEL(add_masked),
     KERNEL(lstm_forward), KERNEL(lstm_backward), KERNEL(add_products), KERNEL(gru_forward), KERNEL(gru_backward),
     KERNEL(window_forward), KERNEL(window_gradient), KERNEL(scatter_size), KERNEL(scatter_turn), KERNEL(scatter),
     KERNEL(depthwise_forward), KERNEL(depthwise_gradient),

@@ -98,7 +98,36 @@ def sum(x: _Array, isa: str | None = None) -> float: ...
 def sum_squares(x: _Array, isa: str | None = None) -> float: ...
 def add_penalty(w: _Array, g: _Array, l1: float = 0.0, l2: float = 0.0, isa: str | None = None) -> None: ...
 def limit_columns(w: _Array, limit: float, isa: str | None = None) -> None: ...
-def column_moments(x: _Array, isa: str | None = None) -> tuple[_Array, _Array]: ...
+def column_moments(x: _Array, block: int | None = None, isa: str | None = None) -> tuple[_Array, _Array]: ...
+def group_moments(x: _Array, group: int, isa: str | None = None) -> tuple[_Array, _Array]: ...
+def map_columns(
+    x: _Array,
+    center: _Array | None = None,
+    gain: _Array | None = None,
+    shift: _Array | None = None,
+    activation: str = "identity",
+    alpha: float = 0.0,
+    isa: str | None = None,
+    out: _Array | None = None,
+) -> _Array: ...
+def pixel_norm_forward(
+    x: _Array,
+    epsilon: float = 1e-8,
+    isa: str | None = None,
+    out: _Array | None = None,
+    inverse: _Array | None = None,
+) -> _Array: ...
+def pixel_norm_backward(x: _Array, inverse: _Array, dy: _Array, isa: str | None = None) -> _Array: ...
+def add_noise(
+    x: _Array,
+    seed: int,
+    step: int,
+    stream: int,
+    first: int,
+    deviation: float,
+    isa: str | None = None,
+    out: _Array | None = None,
+) -> _Array: ...
 def window_forward(
     x: _Array,
     w: _Array,
@@ -189,6 +218,8 @@ def batch_norm_forward(
     gamma: _Array | None = None,
     beta: _Array | None = None,
     epsilon: float = 1e-5,
+    activation: str = "identity",
+    alpha: float = 0.0,
     isa: str | None = None,
     out: _Array | None = None,
 ) -> _Array: ...
@@ -205,6 +236,11 @@ def batch_norm_backward(
     scale: float = 1.0,
     isa: str | None = None,
     gradient: bool = True,
+    beta: _Array | None = None,
+    activation: str = "identity",
+    alpha: float = 0.0,
+    group: int = 1,
+    block: int | None = None,
 ) -> _Array | None: ...
 def layer_norm_forward(
     x: _Array,

@@ -8,7 +8,8 @@ A function is named after its kernel, whose formula stands in ``csrc/fnn_kernels
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 from fastnn._core.table cimport (
-    address, fnn_depthwise, fnn_kernels, fnn_norm, fnn_pool_shape, fnn_random, fnn_shape, fnn_update, fnn_windows, table_for)
+    address, fnn_columns, fnn_depthwise, fnn_kernels, fnn_norm, fnn_pool_shape, fnn_random, fnn_shape, fnn_update, fnn_windows,
+    table_for)
 
 import numpy as np
 
@@ -462,32 +463,94 @@ cdef fnn_norm norm_of(Call c, gamma, beta, double epsilon) except *:
                     beta=c.read(beta, columns))
 
 
-def column_moments(x, isa=None):
-    """Return mean and variance of each column."""
+def column_moments(x, block=None, isa=None):
+    """Return mean and variance of each column, from moments of blocks of so many rows."""
     c = Call(x, isa, True)
-    mean, variance = c.new(x.shape[1:]), c.new(x.shape[1:])
-    c.kernels.column_moments(c.rows, c.columns, c.columns, c.read(x), c.write(mean, mean.shape), c.write(variance, mean.shape))
+    cdef Py_ssize_t rows = c.rows if block is None else block, r
+    mean, variance, parts = c.new(x.shape[1:]), c.new(x.shape[1:]), np.empty(((c.rows + rows - 1) // rows, 2, c.columns))
+    cdef double* moments = <double*> address(parts, np.float64, parts.shape, True)
+    for r in range(0, c.rows, rows):
+        c.kernels.column_moments(min(rows, c.rows - r), c.columns, c.read(x, None, r * c.columns),
+                                 moments + r // rows * 2 * c.columns)
+    c.kernels.join_moments(c.rows, rows, c.columns, moments)
+    c.kernels.group_moments(c.rows, c.columns, 1, moments, c.write(mean, mean.shape), c.write(variance, mean.shape))
     return mean, variance
 
 
-def batch_norm_forward(x, mean, variance, gamma=None, beta=None, double epsilon=1e-5, isa=None, out=None):
-    """gamma (x - mean) / sqrt(variance + epsilon) + beta, by column."""
+def group_moments(x, Py_ssize_t group, isa=None):
+    """Return mean and variance of each group of columns, for each column."""
+    c = Call(x, isa, True)
+    mean, variance, parts = c.new(x.shape[1:]), c.new(x.shape[1:]), np.empty((2, c.columns))
+    cdef double* moments = <double*> address(parts, np.float64, parts.shape, True)
+    c.kernels.column_moments(c.rows, c.columns, c.read(x), moments)
+    c.kernels.group_moments(c.rows, c.columns, group, moments, c.write(mean, mean.shape), c.write(variance, mean.shape))
+    return mean, variance
+
+
+cdef fnn_columns map_of(Call c, center, gain, shift, activation, double alpha) except *:
+    cdef tuple columns = (c.columns,)
+    return fnn_columns(columns=c.columns, center=c.read(center, columns), gain=c.read(gain, columns),
+                       shift=c.read(shift, columns), activation=ACTIVATIONS[activation], alpha=alpha)
+
+
+cdef object inverse_of(Call c, variance, double epsilon):
+    inverse = c.new((c.columns,))
+    c.kernels.inverse_deviations(c.columns, epsilon, c.read(variance, inverse.shape), c.write(inverse, inverse.shape))
+    return inverse
+
+
+def map_columns(x, center=None, gain=None, shift=None, activation="identity", double alpha=0.0, isa=None, out=None):
+    """activation((x - center) gain + shift), by column."""
     c = Call(x, isa, True, out)
-    cdef fnn_norm norm = norm_of(c, gamma, beta, epsilon)
-    columns = x.shape[1:]
-    c.kernels.batch_norm_forward(&norm, c.read(x), c.read(mean, columns), c.read(variance, columns), c.result())
+    cdef fnn_columns columns = map_of(c, center, gain, shift, activation, alpha)
+    c.kernels.map_columns(&columns, c.rows, c.read(x), c.result())
     return c.out
 
 
+def batch_norm_forward(x, mean, variance, gamma=None, beta=None, double epsilon=1e-5, activation="identity",
+                       double alpha=0.0, isa=None, out=None):
+    """activation(gamma (x - mean) / sqrt(variance + epsilon) + beta), by column."""
+    gain = inverse_of(Call(x, isa, True), variance, epsilon)
+    return map_columns(x, mean, gain if gamma is None else gain * gamma, beta, activation, alpha, isa, out)
+
+
 def batch_norm_backward(x, mean, variance, dy, gamma=None, dgamma=None, dbeta=None, double epsilon=1e-5,
-                        bint coupled=True, double scale=1.0, isa=None, bint gradient=True):
+                        bint coupled=True, double scale=1.0, isa=None, bint gradient=True, beta=None,
+                        activation="identity", double alpha=0.0, Py_ssize_t group=1, block=None):
     """Return dx, None where ``gradient`` is false; adds to dgamma and dbeta where they are given."""
     c = Call(x, isa, True)
-    cdef fnn_norm norm = norm_of(c, gamma, None, epsilon)
-    dx, columns = c.new() if gradient else None, x.shape[1:]
-    c.kernels.batch_norm_backward(
-        &norm, coupled, scale, c.read(x), c.read(mean, columns), c.read(variance, columns), c.read(dy), c.write(dx),
-        c.write(dgamma, columns), c.write(dbeta, columns))
+    inverse = inverse_of(c, variance, epsilon)
+    gain, level, tilt = inverse if gamma is None else inverse * gamma, c.new(x.shape[1:]), c.new(x.shape[1:])
+    cdef fnn_columns columns = map_of(c, mean, gain, beta, activation, alpha)
+    cdef Py_ssize_t rows = c.rows if block is None else block, r
+    dx, parts = c.new() if gradient else None, np.empty(((c.rows + rows - 1) // rows, 2, c.columns))
+    cdef double* sums = <double*> address(parts, np.float64, parts.shape, True)
+    for r in range(0, c.rows, rows):
+        c.kernels.column_slopes(&columns, min(rows, c.rows - r), c.read(x, None, r * c.columns),
+                                c.read(dy, None, r * c.columns), sums + r // rows * 2 * c.columns)
+    c.kernels.join_slopes(len(parts), c.columns, 2 * c.columns, sums)
+    c.kernels.norm_levels(c.rows, c.columns, group, c.read(gamma, mean.shape), c.read(inverse, mean.shape), sums,
+                          c.write(level, mean.shape), c.write(tilt, mean.shape))
+    if gradient:
+        c.kernels.column_gradient(&columns, c.rows, c.read(level, mean.shape) if coupled else NULL,
+                                  c.read(tilt, mean.shape), c.read(x), c.read(dy), c.write(dx))
+    c.kernels.scale_slopes(c.columns, c.read(inverse, mean.shape), sums)
+    c.kernels.add_slopes(c.columns, scale, sums, c.write(dgamma, mean.shape), c.write(dbeta, mean.shape))
+    return dx
+
+
+def pixel_norm_forward(x, double epsilon=1e-8, isa=None, out=None, inverse=None):
+    """x / sqrt(mean of its squares + epsilon), by row; ``inverse`` (R,) takes what backward reads."""
+    c = Call(x, isa, True, out)
+    c.kernels.pixel_norm_forward(c.rows, c.columns, epsilon, c.read(x), c.result(), c.write(inverse, (c.rows,)))
+    return c.out
+
+
+def pixel_norm_backward(x, inverse, dy, isa=None):
+    """Return dx."""
+    c = Call(x, isa, True)
+    dx = c.new()
+    c.kernels.pixel_norm_backward(c.rows, c.columns, c.read(x), c.read(inverse, (c.rows,)), c.read(dy), c.write(dx))
     return dx
 
 
@@ -522,6 +585,14 @@ def dropout_forward(x, uint64_t seed, uint64_t step, uint32_t stream, uint64_t f
     c.kernels.dropout_forward(c.N, &random, first, keep, scale, c.read(x), c.result(),
                               <uint8_t*> address(mask, np.uint8, x.shape, True))
     return c.out, mask
+
+
+def add_noise(x, uint64_t seed, uint64_t step, uint32_t stream, uint64_t first, double deviation, isa=None, out=None):
+    """x + deviation * normal."""
+    c = Call(x, isa, False, out)
+    cdef fnn_random random = fnn_random(seed, step, stream)
+    c.kernels.add_noise(c.N, &random, first, deviation, c.read(x), c.result())
+    return c.out
 
 
 def dropout_backward(mask, dy, double scale, isa=None, out=None):

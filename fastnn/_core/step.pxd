@@ -102,6 +102,7 @@ cdef class Op:
     cdef readonly bint copies               # outside training, outputs hold the inputs' values, perhaps rearranged
     cdef readonly bint activates            # can apply an activation to what it writes
     cdef readonly bint shares_value
+    cdef readonly bint shares_gradient      # the inputs' gradients are the output's
     cdef readonly bint may_fail
     cdef readonly bint backward_may_fail
     cdef readonly bint couples_rows

@@ -24,9 +24,10 @@ cdef class Op:
     """One operation on rows: its widths (elements per row), its parameters and how it uses memory.
 
     It allocates nothing.  ``forward``, ``backward``, ``commit`` and ``config`` go into its step as they are.
-    ``in_place``: output and input may be one array.  ``reads_input`` / ``reads_output``: the
+    ``in_place``: the output and the input, or one of the first two, may be one array.  ``reads_input`` / ``reads_output``: the
     backward pass reads those values, so nobody may overwrite them before.  ``shares_value``: the outputs are the
-    input, under other names.  ``copies``: outside training the outputs hold the inputs' values, or some of them, as
+    input, under other names; ``shares_gradient``: the gradient of every input is that of the output, so that they may be one
+    array.  ``copies``: outside training the outputs hold the inputs' values, or some of them, as
     they are.  ``activation``: the name of the activation that the op computes; ``activates``: a cheap one after it can
     be fused into its step.  ``product_size``: weights of its largest matmul, which decides who computes it;
     ``repeats``: how often a row meets each parameter.  ``may_fail``: forward can raise, so it must run in the caller's

@@ -68,6 +68,14 @@ cdef extern from "fnn_kernels.h" nogil:
         Py_ssize_t left
         int counts_outside
 
+    ctypedef struct fnn_columns:
+        Py_ssize_t columns
+        const void* center
+        const void* gain
+        const void* shift
+        int activation
+        double alpha
+
     ctypedef struct fnn_norm:
         Py_ssize_t rows
         Py_ssize_t columns
@@ -148,13 +156,25 @@ cdef extern from "fnn_kernels.h" nogil:
         void (*add_penalty)(Py_ssize_t N, double l1, double l2, const void* w, void* g) noexcept nogil
         void (*limit_columns)(Py_ssize_t I, Py_ssize_t O, Py_ssize_t w_row, double limit, void* w,
                               void* work) noexcept nogil
-        void (*column_moments)(Py_ssize_t R, Py_ssize_t C, Py_ssize_t x_row, const void* x, void* mean,
-                               void* variance) noexcept nogil
-        void (*batch_norm_forward)(const fnn_norm* norm, const void* x, const void* mean, const void* variance,
-                                   void* y) noexcept nogil
-        void (*batch_norm_backward)(const fnn_norm* norm, int coupled, double scale, const void* x, const void* mean,
-                                    const void* variance, const void* dy, void* dx, void* dgamma,
-                                    void* dbeta) noexcept nogil
+        void (*column_moments)(Py_ssize_t R, Py_ssize_t C, const void* x, double* moments) noexcept nogil
+        void (*join_moments)(Py_ssize_t R, Py_ssize_t block, Py_ssize_t C, double* parts) noexcept nogil
+        void (*group_moments)(Py_ssize_t R, Py_ssize_t C, Py_ssize_t group, double* moments, void* mean,
+                              void* variance) noexcept nogil
+        void (*inverse_deviations)(Py_ssize_t C, double epsilon, const void* variance, void* inverse) noexcept nogil
+        void (*map_columns)(const fnn_columns* map, Py_ssize_t R, const void* x, void* y) noexcept nogil
+        void (*column_slopes)(const fnn_columns* map, Py_ssize_t R, const void* x, const void* dy,
+                              double* sums) noexcept nogil
+        void (*join_slopes)(Py_ssize_t parts, Py_ssize_t C, Py_ssize_t apart, double* sums) noexcept nogil
+        void (*norm_levels)(Py_ssize_t R, Py_ssize_t C, Py_ssize_t group, const void* gamma, const void* inverse,
+                            const double* sums, void* level, void* tilt) noexcept nogil
+        void (*column_gradient)(const fnn_columns* map, Py_ssize_t R, const void* level, const void* tilt, const void* x,
+                                const void* dy, void* dx) noexcept nogil
+        void (*scale_slopes)(Py_ssize_t C, const void* inverse, double* sums) noexcept nogil
+        void (*add_slopes)(Py_ssize_t C, double scale, const double* sums, void* dgamma, void* dbeta) noexcept nogil
+        void (*pixel_norm_forward)(Py_ssize_t R, Py_ssize_t C, double epsilon, const void* x, void* y,
+                                   void* inverse) noexcept nogil
+        void (*pixel_norm_backward)(Py_ssize_t R, Py_ssize_t C, const void* x, const void* inverse, const void* dy,
+                                    void* dx) noexcept nogil
         void (*layer_norm_forward)(const fnn_norm* norm, const void* x, void* y, void* moments) noexcept nogil
         void (*layer_norm_backward)(const fnn_norm* norm, double scale, const void* x, const void* moments,
                                     const void* dy, void* dx, void* dgamma, void* dbeta) noexcept nogil
@@ -162,6 +182,8 @@ cdef extern from "fnn_kernels.h" nogil:
                                 const void* x, void* y, uint8_t* mask) noexcept nogil
         void (*dropout_backward)(Py_ssize_t N, double scale, const uint8_t* mask, const void* dy,
                                  void* dx) noexcept nogil
+        void (*add_noise)(Py_ssize_t N, const fnn_random* random, uint64_t first, double deviation, const void* x,
+                          void* y) noexcept nogil
         void (*add_masked)(Py_ssize_t N, double scale, const uint8_t* mask, const void* x, void* y) noexcept nogil
         void (*lstm_forward)(Py_ssize_t B, Py_ssize_t H, int forgets, const void* peephole, const void* c_before,
                              void* z, void* c, void* s, void* h) noexcept nogil

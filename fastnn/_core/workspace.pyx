@@ -45,67 +45,156 @@ def value_roots(Plan plan, bint training, bint share):
     roots = list(range(len(plan.widths)))
     for index, operation in enumerate(plan.ops):
         op = operation
-        source = plan.step_inputs(index)[0]
         if op.shares_value:
             for tensor in plan.step_outputs(index):
-                roots[tensor] = roots[source]
-        elif share and op.in_place and plan.producers[source] is not None:
+                roots[tensor] = roots[plan.step_inputs(index)[0]]
+        for source in plan.step_inputs(index)[:2] if share and op.in_place else ():
+            if plan.producers[source] is None:
+                continue
             before = plan.ops[plan.producers[source][0]]
             if not before.shares_value and not (training and (before.reads_output or op.reads_input)):
                 roots[plan.step_outputs(index)[0]] = roots[source]
+                break
+    return roots
+
+
+def gradient_roots(Plan plan, bint share):
+    """Likewise for gradients: those that an op passes on as they are lie where they are; none without ``share``."""
+    roots = list(range(len(plan.widths)))
+    for index in range(len(plan.ops) - 1, -1, -1):
+        if share and plan.ops[index].shares_gradient:
+            for tensor in plan.step_inputs(index):
+                roots[tensor] = roots[plan.step_outputs(index)[0]]
     return roots
 
 
 def pack(lifetimes, widths):
-    """Places (offset, in elements per row) for tensors that live from step to step, and the total.
+    """Places (offset, in elements per row) for arrays that live from time to time, and the total.
 
-    ``lifetimes``: {tensor: (first step, last step)}.  A place is free again once its tensor's last step is over.
-    Widths are rounded up to whole cache lines of the larger dtype.
+    ``lifetimes``: {name: (first, last)}, ``widths``: {name: elements per row}, rounded up to whole cache lines of the
+    larger dtype.  A place is free again once the last time of what lies there is over; the tightest gap is taken.
     """
-    places, free_places, busy, total = {}, [], [], 0
-    for tensor in sorted(lifetimes, key=lambda t: lifetimes[t][0]):
-        first, last = lifetimes[tensor]
-        free_places += [(size, offset) for end, size, offset in busy if end < first]
-        busy = [entry for entry in busy if entry[0] >= first]
-        width = (widths[tensor] + 15) // 16 * 16
-        fitting = sorted(place for place in free_places if place[0] >= width)
-        if fitting:
-            size, offset = fitting[0]
-            free_places.remove(fitting[0])
+    places, gaps, busy, total = {}, [], [], 0
+    for name in sorted(lifetimes, key=lambda name: lifetimes[name]):
+        first, last = lifetimes[name]
+        ended = [(offset, size) for end, offset, size in busy if end < first]
+        if ended:
+            busy = [entry for entry in busy if entry[0] >= first]
+            gaps = joined(gaps + ended)
+        width = (widths[name] + 15) // 16 * 16
+        fitting = min((gap for gap in gaps if gap[1] >= width), key=lambda gap: gap[1], default=None)
+        if fitting is not None:
+            gaps.remove(fitting)
+            offset = fitting[0]
+            if fitting[1] > width:
+                gaps.append((offset + width, fitting[1] - width))
         else:
-            size, offset, total = width, total, total + width
-        places[tensor] = offset
-        busy.append((last, size, offset))
+            at_end = next((gap for gap in gaps if sum(gap) == total), (total, 0))
+            gaps = [gap for gap in gaps if gap is not at_end]
+            offset, total = at_end[0], at_end[0] + width
+        places[name] = offset
+        busy.append((last, offset, width))
     return places, total
 
 
-def value_lifetimes(Plan plan, roots, bint keep):
-    """From the step that writes a root to the last that reads it; with ``keep`` to the end of the backward pass."""
-    end = len(plan.ops) + 1
+def joined(gaps):
+    """Gaps (offset, size) in order, neighbours made one."""
+    sizes, begins = {}, {}  # by where a gap begins; by where it ends
+    for offset, size in sorted(gaps):
+        begin = begins.pop(offset, offset)
+        sizes[begin] = offset + size - begin
+        begins[offset + size] = begin
+    return list(sizes.items())
+
+
+def value_lifetimes(Plan plan, roots, bint backward, bint keep, sources=()):
+    """From the step that writes a root to the last that reads it, at time i for step i.
+
+    ``backward``: a backward pass follows, step i at time 2 n - i, which reads the inputs and outputs that its op says; the
+    output of an activation one time longer, since it may be fused into the step before.  Those of ``sources``, which a loss
+    reads in between, stay to the end; ``keep``: all do.
+    """
+    cdef Op op
+    n = len(plan.ops)
+    end = 2 * n + 2
     lifetimes = {roots[tensor]: [-1, end] for tensor in plan.inputs}
-    for index in range(len(plan.ops)):
+
+    def read(tensor, time):
+        lifetimes[roots[tensor]][1] = max(lifetimes[roots[tensor]][1], end if keep else time)
+
+    for index, operation in enumerate(plan.ops):
+        op = operation
         for tensor in plan.step_inputs(index):
-            lifetimes[roots[tensor]][1] = end if keep else max(index, lifetimes[roots[tensor]][1])
+            read(tensor, 2 * n - index if backward and op.reads_input else index)
         for tensor in plan.step_outputs(index):
-            lifetimes.setdefault(roots[tensor], [index, end if keep else index])
-    for tensor in (*plan.inputs, *plan.outputs):
+            lifetimes.setdefault(roots[tensor], [index, index])
+            read(tensor, 2 * n - index + 1 if backward and op.reads_output else index)
+    for tensor in (*plan.inputs, *plan.outputs, *sources):
         lifetimes[roots[tensor]][1] = end
-    return lifetimes
+    return {("value", root): tuple(lifetime) for root, lifetime in lifetimes.items()}
 
 
-def gradient_lifetimes(Plan plan, wanted, sources):
-    """Backward time: step i runs at time n - i; a gradient lives from its reader's step to its producer's.
+def gradient_lifetimes(Plan plan, roots, wanted, sources):
+    """From its reader's step to its producer's, or that before, into which an activation may be fused.
 
-    Those of ``sources`` are there from the start.
+    Those of ``sources`` are there from the start of the backward pass, those of the inputs to its end.
     """
     n = len(plan.ops)
-    lifetimes = {tensor: [0, n - plan.producers[tensor][0] if plan.producers[tensor] else n + 1]
-                 for tensor in range(len(plan.widths)) if wanted[tensor]}
+    lifetimes = {}
+    for tensor in range(len(plan.widths)):
+        if wanted[tensor]:
+            last = 2 * n - plan.producers[tensor][0] + 1 if plan.producers[tensor] else 2 * n + 2
+            lifetimes[tensor] = [n, last]
     for index in range(n):
         for tensor in plan.step_inputs(index):
             if wanted[tensor] and tensor not in sources:
-                lifetimes[tensor][0] = n - index
-    return lifetimes
+                lifetimes[tensor][0] = 2 * n - index
+    result = {}
+    for tensor, (first, last) in lifetimes.items():
+        before = result.get(("gradient", roots[tensor]), (first, last))
+        result["gradient", roots[tensor]] = (min(first, before[0]), max(last, before[1]))
+    return result
+
+
+class Layout:
+    """Where everything of a call lies in a workspace: what takes memory by the row, what by the batch.
+
+    ``gradients``, ``share`` and ``sources`` as for Workspace.
+    """
+
+    def __init__(self, Plan plan, gradients=None, bint share=True, sources=None):
+        training = gradients is not None
+        self.plan, self.training = plan, training
+        self.value_roots = value_roots(plan, training, share)
+        starts = plan.outputs if sources is None else sources
+        lifetimes = value_lifetimes(plan, self.value_roots, training, not share, starts)
+        self.gradient_roots = gradient_roots(plan, share)
+        if training:
+            lifetimes |= gradient_lifetimes(plan, self.gradient_roots, gradients, starts)
+        self.places, self.row_width = pack(lifetimes, {name: plan.widths[name[1]] for name in lifetimes})
+
+    def saved_bytes(self, Py_ssize_t rows):
+        """Of each step."""
+        cdef Op op
+        cdef Py_ssize_t itemsize = self.plan.dtype.itemsize
+        sizes = []
+        for operation in self.plan.ops:
+            op = operation
+            sizes.append(whole_lines(op.saved_bytes(rows, itemsize)) if self.training else 0)
+        return sizes
+
+    def scratch_bytes(self, Py_ssize_t rows):
+        """Of the step that needs most of it."""
+        cdef Op op
+        cdef Py_ssize_t itemsize = self.plan.dtype.itemsize, scratch = 0
+        for operation in self.plan.ops:
+            op = operation
+            scratch = max(scratch, op.scratch_parts * whole_lines(op.scratch_bytes(rows, itemsize, self.training)))
+        return scratch
+
+    def nbytes(self, Py_ssize_t rows):
+        """Bytes of (values and gradients, saved, scratch) for so many rows."""
+        return self.row_width * rows * self.plan.dtype.itemsize, sum(self.saved_bytes(rows)), self.scratch_bytes(rows)
 
 
 cdef class Workspace:
@@ -118,50 +207,40 @@ cdef class Workspace:
     """
 
     def __init__(self, Plan plan, Py_ssize_t capacity, gradients=None, bint share=True, sources=None):
-        cdef Op op
-        cdef Py_ssize_t itemsize = plan.dtype.itemsize, n_tensors = len(plan.widths), scratch = 0, at, place
+        cdef Py_ssize_t itemsize = plan.dtype.itemsize, n_tensors = len(plan.widths), at
+        layout = Layout(plan, gradients, share, sources)
         self.plan, self.capacity, self.memory = plan, capacity, []
-        training = gradients is not None
-        roots = value_roots(plan, training, share)
-        value_places, n_values = pack(value_lifetimes(plan, roots, training or not share), plan.widths)
-        gradient_places, n_gradients = {}, 0
-        if training:
-            lifetimes = gradient_lifetimes(plan, gradients, plan.outputs if sources is None else sources)
-            gradient_places, n_gradients = pack(lifetimes, plan.widths)
-        saved = []
-        for op in plan.ops:
-            saved.append(whole_lines(op.saved_bytes(capacity, itemsize)) if training else 0)
-            scratch = max(scratch, op.scratch_parts * whole_lines(op.scratch_bytes(capacity, itemsize, training)))
-        cdef Py_ssize_t values_size = n_values * capacity * itemsize, gradients_size = n_gradients * capacity * itemsize
-        self.block = memory(values_size + gradients_size + sum(saved) + scratch)
+        roots, saved = layout.value_roots, layout.saved_bytes(capacity)
+        cdef Py_ssize_t row_bytes = capacity * itemsize
+        self.block = memory(sum(layout.nbytes(capacity)))
         cdef char* base = <char*> cnp.PyArray_DATA(self.block)
         self.frame.values = <char**> zeros(self.memory, n_tensors, sizeof(char*))
         self.frame.gradients = <char**> zeros(self.memory, n_tensors, sizeof(char*))
         self.frame.saved = <char**> zeros(self.memory, plan.n_steps, sizeof(char*))
         for tensor in range(n_tensors):
-            if roots[tensor] not in value_places:   # no step writes it
+            name = ("value", roots[tensor])
+            if name not in layout.places:   # no step writes it
                 continue
-            place = value_places[roots[tensor]]
-            self.frame.values[tensor] = base + place * capacity * itemsize
-            if tensor in gradient_places:
-                place = gradient_places[tensor]
-                self.frame.gradients[tensor] = base + values_size + place * capacity * itemsize
-        at = values_size + gradients_size
+            self.frame.values[tensor] = base + <Py_ssize_t> layout.places[name] * row_bytes
+            name = ("gradient", layout.gradient_roots[tensor])
+            if gradients is not None and gradients[tensor]:
+                self.frame.gradients[tensor] = base + <Py_ssize_t> layout.places[name] * row_bytes
+        at = <Py_ssize_t> layout.row_width * row_bytes
         for index, size in enumerate(saved):
             self.frame.saved[index] = base + at if size else NULL
             at += size
         self.frame.scratch = base + at
         cdef InputSlot* slot
-        cdef int* name = <int*> zeros(self.memory, n_tensors, sizeof(int))
+        cdef int* alias_names = <int*> zeros(self.memory, n_tensors, sizeof(int))
         self.slots = <InputSlot*> zeros(self.memory, len(plan.inputs), sizeof(InputSlot))
         for i, tensor in enumerate(plan.inputs):
             slot = &self.slots[i]
-            slot.own, slot.row_bytes, slot.tensors = self.frame.values[<int> tensor], plan.widths[tensor] * itemsize, name
+            slot.own, slot.row_bytes, slot.tensors = self.frame.values[<int> tensor], plan.widths[tensor] * itemsize, alias_names
             for alias in range(n_tensors):
                 if roots[alias] == tensor:
-                    name[0] = alias
-                    name += 1
-            slot.n_tensors = <int> (name - slot.tensors)
+                    alias_names[0] = alias
+                    alias_names += 1
+            slot.n_tensors = <int> (alias_names - slot.tensors)
 
     cdef void open(self, const void* params, bint training, unsigned long long seed, unsigned long long step) noexcept:
         """Say what the next call runs on."""

@@ -6,7 +6,19 @@ from dataclasses import dataclass
 
 from fastnn.data.sequences import Padding
 from fastnn.graph.structure import Structure
-from fastnn.layers import Activation, Add, Concatenate, Conv1D, Dense, Dropout, Embedding, LayerNorm
+from fastnn.layers import (
+    Activation,
+    Add,
+    Concatenate,
+    Conv1D,
+    Dense,
+    Dropout,
+    Embedding,
+    GaussianNoise,
+    LayerNorm,
+    PixelNorm,
+    SpatialDropout,
+)
 from fastnn.layers.base import Layer
 from fastnn.layers.recurrent import _Recurrent
 
@@ -108,9 +120,9 @@ def _after(layer: Layer, inputs: list[_Steps | None], number: int) -> _Steps | N
         if layer.padding != "causal" and fill != 0:
             raise _SeesPadding(f"{layer.title} with padding other than 'causal' would see the padding, which is not 0")
         return _Steps(number, None)
-    if isinstance(layer, Dense | LayerNorm):
+    if isinstance(layer, Dense | LayerNorm | GaussianNoise):
         return _Steps(number, None)
-    if isinstance(layer, Dropout):
+    if isinstance(layer, Dropout | SpatialDropout | PixelNorm):
         return _Steps(number, 0.0 if fill == 0 else None)
     if isinstance(layer, Activation):
         return _Steps(number, 0.0 if fill == 0 and layer.function in KEEPS_ZERO else None)

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 from fastnn.graph.graph import Graph
+from fastnn.graph.memory import memory_of, sized
 from fastnn.graph.quantized import QuantizedGraph
 from fastnn.layers.base import batched
 from fastnn.markup.html import table
 from fastnn.markup.notebook import shown
 
+ROWS = 32  # of a mini-batch, where fit is not told
 HEAD = ("layer", "type", "reads", "output", "parameters")
 QUANTIZED_HEAD = ("layer", "type", "reads", "output", "weights", "parameters", "bytes")
 
@@ -16,7 +18,7 @@ def describe(net: Graph) -> str:
     """Return the table as text."""
     rows: list[tuple[str, ...]] = [HEAD, *rows_of(net)]
     rows.insert(1, tuple("-" * max(map(len, column)) for column in zip(*rows, strict=True)))
-    return "\n".join([f"{type(net).__name__}, {net.dtype}, seed {net.seed}", *aligned(rows, 4), total(net)])
+    return "\n".join([f"{type(net).__name__}, {net.dtype}, seed {net.seed}", *aligned(rows, 4), total(net), needs(net)])
 
 
 def describe_html(net: Graph) -> str:
@@ -53,6 +55,12 @@ def total(net: Graph) -> str:
     """Return how many parameters there are, and their bytes."""
     kept = sum(place.size for place in net.places if not place.learned)
     return f"{net.n_params:,} parameters{f' ({kept:,} not learned)' if kept else ''}, {net.params.nbytes:,} bytes"
+
+
+def needs(net: Graph) -> str:
+    """Return how much memory rows need, as ``net.memory`` counts it."""
+    train, answer = (sized(memory_of(net, ROWS, training).total) for training in (True, False))
+    return f"with {ROWS} rows: {train} in training, {answer} in inference"
 
 
 def describe_quantized(net: QuantizedGraph) -> str:

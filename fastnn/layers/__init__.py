@@ -14,13 +14,16 @@ from fastnn.layers.depthwise_conv2d import DepthwiseConv2D
 from fastnn.layers.dropconnect import DropConnect
 from fastnn.layers.dropout import Dropout
 from fastnn.layers.embedding import Embedding
+from fastnn.layers.group_norm import GroupNorm, InstanceNorm
 from fastnn.layers.gru import GRU
 from fastnn.layers.input import Input
 from fastnn.layers.layer_norm import LayerNorm
 from fastnn.layers.lstm import LSTM
 from fastnn.layers.merge import Add, Concatenate, Multiply, Slice, add, concatenate, slice
+from fastnn.layers.noise import GaussianNoise, SpatialDropout
 from fastnn.layers.permute import Permute
 from fastnn.layers.phase_dense import PhaseDense
+from fastnn.layers.pixel_norm import PixelNorm
 from fastnn.layers.pooling import AvgPool2D, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
 from fastnn.layers.pooling1d import AvgPool1D, GlobalAvgPool1D, GlobalMaxPool1D, MaxPool1D
 from fastnn.layers.reduce import Reduce
@@ -50,11 +53,14 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GaussianNoise",
     "GlobalAvgPool1D",
     "GlobalAvgPool2D",
     "GlobalMaxPool1D",
     "GlobalMaxPool2D",
+    "GroupNorm",
     "Input",
+    "InstanceNorm",
     "Layer",
     "LayerNorm",
     "MaxPool1D",
@@ -62,12 +68,14 @@ __all__ = [
     "Multiply",
     "Permute",
     "PhaseDense",
+    "PixelNorm",
     "Reduce",
     "Reshape",
     "Residual",
     "Scale",
     "SimpleRNN",
     "Slice",
+    "SpatialDropout",
     "Standardize",
     "Tensor",
     "add",

@@ -190,14 +190,36 @@ static void norms(void)
     void *mean = array(COLUMNS, 0, 0), *variance = array(COLUMNS, 0, 0), *moments = array(2 * ROWS, 0, 0);
     void *gamma = array(COLUMNS, 1, 0), *beta = array(COLUMNS, 1, 0);
     const fnn_norm norm = {ROWS, COLUMNS, COLUMNS, 1e-5, gamma, beta};
-    k->column_moments(ROWS, COLUMNS, COLUMNS, x, mean, variance);
+    void *inverse = array(COLUMNS, 0, 0), *level = array(COLUMNS, 0, 0), *tilt = array(COLUMNS, 0, 0);
+    double *sums = malloc(4 * COLUMNS * sizeof *sums);
+    k->column_moments(10, COLUMNS, x, sums);
+    k->column_moments(ROWS - 10, COLUMNS, (const char *)x + 10 * COLUMNS * k->itemsize, sums + 2 * COLUMNS);
+    k->join_moments(ROWS, 10, COLUMNS, sums);
+    k->group_moments(ROWS, COLUMNS, 7, sums, mean, variance);
     report("norm_moments", 0, digest(digest(0, mean, COLUMNS), variance, COLUMNS));
-    k->batch_norm_forward(&norm, x, mean, variance, y);
-    report("norm_batch_forward", 0, digest(0, y, N));
-    for (int coupled = 0; coupled < 2; coupled++) {
-        k->batch_norm_backward(&norm, coupled, 0.3, x, mean, variance, dy, dx, gamma, beta);
-        report("norm_batch_backward", coupled, digest(digest(digest(0, dx, N), gamma, COLUMNS), beta, COLUMNS));
+    k->inverse_deviations(COLUMNS, 1e-5, variance, inverse);
+    for (int activation = FNN_IDENTITY; activation <= FNN_LEAKY_RELU; activation++) {
+        if (activation != FNN_IDENTITY && activation != FNN_RELU && activation != FNN_LEAKY_RELU)
+            continue;
+        const fnn_columns map = {COLUMNS, mean, inverse, beta, activation, 0.2};
+        k->map_columns(&map, ROWS, x, y);
+        k->column_slopes(&map, 10, x, dy, sums);
+        k->column_slopes(&map, ROWS - 10, (const char *)x + 10 * COLUMNS * k->itemsize,
+                         (const char *)dy + 10 * COLUMNS * k->itemsize, sums + 2 * COLUMNS);
+        k->join_slopes(2, COLUMNS, 2 * COLUMNS, sums);
+        k->norm_levels(ROWS, COLUMNS, 7, gamma, inverse, sums, level, tilt);
+        k->column_gradient(&map, ROWS, level, tilt, x, dy, dx);
+        k->scale_slopes(COLUMNS, inverse, sums);
+        k->add_slopes(COLUMNS, 0.3, sums, gamma, NULL);
+        report("norm_columns", activation, digest(digest(digest(0, y, N), dx, N), gamma, COLUMNS));
     }
+    k->pixel_norm_forward(ROWS, COLUMNS, 1e-8, x, y, moments);
+    k->pixel_norm_backward(ROWS, COLUMNS, x, moments, dy, dx);
+    report("norm_pixels", 0, digest(digest(0, y, N), dx, N));
+    const fnn_random random = {3, 4, 5};
+    k->add_noise(N, &random, 7, 0.5, x, y);
+    report("noise", 0, digest(0, y, N));
+    free(sums);
     k->layer_norm_forward(&norm, x, y, moments);
     report("norm_layer_forward", 0, digest(digest(0, y, N), moments, 2 * ROWS));
     k->layer_norm_backward(&norm, 0.3, x, moments, dy, dx, gamma, beta);

@@ -551,6 +551,59 @@ def normed(p, name, x):
     return ref.batch_norm(x, p.get(f"{name}.gamma", 1), p.get(f"{name}.beta", 0), mean, variance)
 
 
+def image_norm_cases():
+    C = fn.Conv2D
+    for name, layer, groups, shape in (
+        ("instancenorm", fn.InstanceNorm, 5, (3, 4, 5)),
+        ("instancenorm-of-sequences", fn.InstanceNorm, 3, (6, 3)),
+        ("groupnorm-2", lambda **o: fn.GroupNorm(2, **o), 2, (3, 2, 6)),
+        ("groupnorm-1-of-vectors", lambda **o: fn.GroupNorm(1, **o), 1, (9,)),
+        ("groupnorm-wide", lambda **o: fn.GroupNorm(3, **o), 3, (2, 1, 150)),
+    ):
+        yield sequential(
+            name,
+            lambda layer=layer: [layer(name="norm")],
+            shape,
+            lambda p, x, groups=groups: ref.group_norm(x, groups, p["norm.gamma"], p["norm.beta"]),
+        )
+        yield sequential(
+            f"{name}-relu-without-gamma",
+            lambda layer=layer: [layer(name="norm", scale=False), fn.Activation("relu"), fn.Activation("tanh")],
+            shape,
+            lambda p, x, groups=groups: np.tanh(ref.relu(ref.group_norm(x, groups, 1, p["norm.beta"]))),
+        )
+    yield sequential(
+        "pixelnorm",
+        lambda: [C(17, 3, "tanh"), fn.PixelNorm(), C(2, 1)],
+        (3, 4, 2),
+        lambda p, x: convolved(
+            p,
+            "conv2d_2",
+            ref.pixel_norm(np.tanh(convolved(p, "conv2d_1", x, before=(1, 1), after=(1, 1)))),
+        ),
+    )
+    yield sequential(
+        "spatial-dropout",
+        lambda: [fn.SpatialDropout(0.4), C(3, 1, "tanh"), fn.SpatialDropout(0.3)],
+        (3, 2, 5),
+        lambda p, x: np.tanh(convolved(p, "conv2d_1", x)),
+        random=True,
+    )
+    yield sequential(
+        "gaussian-noise",
+        lambda: [fn.GaussianNoise(0.3), fn.Dense(4, "tanh"), fn.GaussianNoise(0.2)],
+        5,
+        lambda p, x: np.tanh(layer(p, "dense_1", x)),
+        random=True,
+    )
+
+
+def residual_images(p, x):
+    x = ref.relu(normed(p, "batchnorm_1", x))
+    z = x + normed(p, "batchnorm_2", convolved(p, "conv2d_1", x, before=(1, 1), after=(1, 1)))
+    return np.where(z > 0, z, 0.3 * z)
+
+
 def norm_cases():
     D, N, L = fn.Dense, fn.BatchNorm, fn.LayerNorm
     yield sequential(
@@ -593,6 +646,18 @@ def norm_cases():
         least=2,
     )
     yield graph("multiply", gates, gates_twin)
+    yield sequential(
+        "batchnorm-relu-add-relu-of-images",
+        lambda: [
+            N(),
+            fn.Activation("relu"),
+            fn.Residual([fn.Conv2D(3, 3, bias=False), N(scale=False)]),
+            fn.Activation("leaky_relu", alpha=0.3),
+        ],
+        (5, 4, 3),
+        lambda p, x: residual_images(p, x),
+        coupled=True,
+    )
     yield graph("batchnorm-shared", shared_batch_norm, shared_batch_norm_twin, coupled=True, least=2)
     S = fn.Scale
     yield sequential(
@@ -1160,6 +1225,7 @@ CASES = [
     *chain_cases(),
     *random_cases(),
     *norm_cases(),
+    *image_norm_cases(),
     *embedding_cases(),
     *image_cases(),
     *depthwise_cases(),

@@ -150,6 +150,18 @@ def layer_norm(x, gamma, beta, epsilon=1e-5):
     return gamma * (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + epsilon) + beta
 
 
+def group_norm(x, groups, gamma=1, beta=0, epsilon=1e-5):
+    """Wu & He 2018; groups = C: instance normalisation [Ulyanov et al. 2016]."""
+    wide = x.reshape(len(x), -1, groups, x.shape[-1] // groups)
+    mean, variance = wide.mean(axis=(1, 3), keepdims=True), wide.var(axis=(1, 3), keepdims=True)
+    return gamma * ((wide - mean) / np.sqrt(variance + epsilon)).reshape(x.shape) + beta
+
+
+def pixel_norm(x, epsilon=1e-8):
+    """Karras et al. 2018."""
+    return x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + epsilon)
+
+
 def padded(x, before, after, mode="zeros", value=0.0):
     """Images (B, H, W, C) with rows and columns around them."""
     pads = [(0, 0), (before[0], after[0]), (before[1], after[1]), (0, 0)]

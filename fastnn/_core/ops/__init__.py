@@ -10,8 +10,10 @@ from fastnn._core.ops.depthwise import DepthwiseOp
 from fastnn._core.ops.dropconnect import DropConnectOp
 from fastnn._core.ops.dropout import DropoutOp
 from fastnn._core.ops.embedding import EmbeddingOp
+from fastnn._core.ops.image_norm import GroupNormOp, PixelNormOp
 from fastnn._core.ops.merge import AddOp, ConcatenateOp, FanOutOp, MultiplyOp, SliceOp
-from fastnn._core.ops.norm import BatchNormOp, LayerNormOp, ScaleOp, StandardizeOp
+from fastnn._core.ops.noise import ChannelDropoutOp, NoiseOp
+from fastnn._core.ops.norm import BatchNormOp, LayerNormOp, ScaleOp
 from fastnn._core.ops.past import PastOp
 from fastnn._core.ops.permute import PermuteOp
 from fastnn._core.ops.phase import COUNTING, PhaseDenseOp, basis
@@ -19,4 +21,5 @@ from fastnn._core.ops.pooling import PoolOp
 from fastnn._core.ops.quantized import BFloat16Weights, Int8Weights, NarrowWeights, QuantizedDenseOp, bfloat16, widened
 from fastnn._core.ops.recurrent import RecurrentOp
 from fastnn._core.ops.reduce import ReduceOp
+from fastnn._core.ops.standardize import StandardizeOp
 from fastnn._core.ops.transposed import TransposedConvolutionOp

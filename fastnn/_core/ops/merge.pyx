@@ -3,8 +3,13 @@
 from libc.string cimport memset
 
 from fastnn._core.memory cimport copy_rows, zeros
+from fastnn._core.ops.fused cimport preactivation_gradient
 from fastnn._core.parts cimport LINE, PLAIN, copy, step_in_parts
 from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.table cimport FNN_IDENTITY
+
+cdef enum:
+    NEAR = 1 << 12          # elements that are activated right after they were added
 
 
 cdef inline void add_all(const Step* step, Py_ssize_t first, Py_ssize_t last, char** arrays, const int* names, int count,
@@ -18,23 +23,35 @@ cdef inline void add_all(const Step* step, Py_ssize_t first, Py_ssize_t last, ch
 
 
 cdef void add_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    add_all(step, first, last, frame.values, step.inputs, step.n_inputs, frame.values[step.outputs[0]])
+    """An activation follows while the sums are in the cache."""
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, end
+    cdef char* y = frame.values[step.outputs[0]]
+    while first < last:
+        end = last if step.activation == FNN_IDENTITY else min(last, first + NEAR)
+        add_all(step, first, end, frame.values, step.inputs, step.n_inputs, y)
+        if step.activation != FNN_IDENTITY:
+            step.kernels.activation_forward[step.activation](end - first, step.alpha, y + first * itemsize,
+                                                             y + first * itemsize)
+        first = end
 
 
 cdef int add_forward(const Step* step, const Frame* frame) noexcept nogil:
-    """y = x_0 + x_1 + ..."""
+    """y = activation(x_0 + x_1 + ...)."""
     cdef Py_ssize_t N = frame.batch * (<const Py_ssize_t*> step.config)[0]
     step_in_parts(add_part, step, frame, N, LINE, N * step.n_inputs * step.kernels.itemsize, PLAIN)
     return OK
 
 
 cdef int add_backward(const Step* step, const Frame* frame) noexcept nogil:
-    """dx_i = dy."""
-    cdef Py_ssize_t size = frame.batch * (<const Py_ssize_t*> step.config)[0] * step.kernels.itemsize
+    """dx_i = dz = dy * activation'(z): in the Plan's memory they are one array."""
+    cdef Py_ssize_t N = frame.batch * (<const Py_ssize_t*> step.config)[0]
+    cdef const char* dz = preactivation_gradient(step, frame, N)
+    cdef char* dx
     cdef int i
     for i in range(step.n_inputs):
-        if frame.gradients[step.inputs[i]] != NULL:
-            copy(frame.gradients[step.outputs[0]], size, frame.gradients[step.inputs[i]])
+        dx = frame.gradients[step.inputs[i]]
+        if dx != NULL and dx != dz:
+            copy(dz, N * step.kernels.itemsize, dx)
     return OK
 
 
@@ -47,6 +64,7 @@ cdef class AddOp(Op):
         self.forward, self.backward, self.config = add_forward, add_backward, &self.width
         self.width = width
         self.input_widths, self.output_widths = (width,) * count, (width,)
+        self.in_place = self.shares_gradient = self.activates = True
 
 
 cdef void multiply_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:

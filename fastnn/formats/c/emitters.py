@@ -123,6 +123,30 @@ def layer_norm(site: Site) -> Emitted:
     return out, "gamma " * ("gamma" in site.parameters) + formula + " + beta" * ("beta" in site.parameters)
 
 
+def group_norm(site: Site) -> Emitted:
+    """By mean and variance of each group of channels, over all pixels."""
+    *leading, columns = site.output_shape
+    out = site.new()
+    sizes = prod(leading), columns, site.layer.channels_of(site.output_shape)
+    arguments = float(site.layer.epsilon), site.inputs[0], site.constant("gamma"), site.constant("beta"), out
+    site.call("group_norm", *sizes, *arguments)
+    formula = f"({site.reads[0]} - mean) / sqrt(variance + {site.layer.epsilon:g})"
+    return out, "gamma " * ("gamma" in site.parameters) + formula + " + beta" * ("beta" in site.parameters)
+
+
+def pixel_norm(site: Site) -> Emitted:
+    """By the root mean square of each pixel."""
+    *leading, columns = site.output_shape
+    out = site.in_place()
+    site.call("pixel_norm", prod(leading), columns, float(site.layer.epsilon), site.inputs[0], out)
+    return out, f"{site.reads[0]} / sqrt(mean of squares + {site.layer.epsilon:g})"
+
+
+def unchanged(site: Site) -> Emitted:
+    """Nothing, after training."""
+    return site.inputs[0], site.reads[0]
+
+
 def embedding(site: Site) -> Emitted:
     """The vector of each index; the function of the network gives 1 for what is no index."""
     out, table = site.new(), site.parameters["weight"]
@@ -278,9 +302,12 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.Flatten: same_numbers,
     layers.GRU: gru,
     layers.GlobalAvgPool1D: global_pooling,
+    layers.GaussianNoise: unchanged,
     layers.GlobalAvgPool2D: global_pooling,
     layers.GlobalMaxPool1D: global_pooling,
     layers.GlobalMaxPool2D: global_pooling,
+    layers.GroupNorm: group_norm,
+    layers.InstanceNorm: group_norm,
     layers.LSTM: lstm,
     layers.LayerNorm: layer_norm,
     layers.MaxPool1D: pooling,
@@ -288,12 +315,14 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.Multiply: merged("multiply", " * "),
     layers.Permute: permute,
     layers.PhaseDense: phase_dense,
+    layers.PixelNorm: pixel_norm,
     layers.Reduce: reduce,
     layers.Reshape: same_numbers,
     layers.Scale: scale,
     layers.SimpleRNN: simple_rnn,
     layers.Slice: slice_,
     layers.Standardize: standardize,
+    layers.SpatialDropout: unchanged,
 }
 WITHOUT: dict[type[Layer], str] = {
     layers.Custom: "its functions are Python; build it of other layers, or export the parts before and after it",

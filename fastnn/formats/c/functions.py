@@ -275,6 +275,8 @@ FUNCTIONS: dict[str, str] = {
     "embedding": EMBEDDING,
     "batch_norm": BATCH_NORM,
     "layer_norm": LAYER_NORM,
+    "group_norm": images.GROUP_NORM,
+    "pixel_norm": images.PIXEL_NORM,
     "softmax": SOFTMAX,
     "log_softmax": LOG_SOFTMAX,
     "sum_of": SUM,

@@ -74,6 +74,46 @@ static void self_conv_transpose2d(int height, int width, int channels, int filte
 }
 """
 
+GROUP_NORM = """\
+/* y = gamma (x - mean) / sqrt(variance + epsilon) + beta, of groups of channels over rows; gamma, beta: 0 for none. */
+static void self_group_norm(int rows, int columns, int group, real epsilon, const real *x, const real *gamma,
+                            const real *beta, real *y)
+{
+    const real count = (real)rows * (real)group;
+    int first, r, j;
+    for (first = 0; first < columns; first += group) {
+        real mean = 0.0, variance = 0.0, inverse;
+        for (r = 0; r < rows; r++)
+            for (j = first; j < first + group; j++)
+                mean += x[r * columns + j] / count;
+        for (r = 0; r < rows; r++)
+            for (j = first; j < first + group; j++)
+                variance += (x[r * columns + j] - mean) * (x[r * columns + j] - mean) / count;
+        inverse = 1.0 / sqrt(variance + epsilon);
+        for (r = 0; r < rows; r++)
+            for (j = first; j < first + group; j++)
+                y[r * columns + j] = (x[r * columns + j] - mean) * inverse * (gamma ? gamma[j] : 1.0)
+                                     + (beta ? beta[j] : 0.0);
+    }
+}
+"""
+
+PIXEL_NORM = """\
+/* y = x / sqrt(mean of squares + epsilon) of each row, in place. */
+static void self_pixel_norm(int rows, int columns, real epsilon, const real *x, real *y)
+{
+    int r, j;
+    for (r = 0; r < rows; r++, x += columns, y += columns) {
+        real square = 0.0, inverse;
+        for (j = 0; j < columns; j++)
+            square += x[j] * x[j];
+        inverse = 1.0 / sqrt(square / (real)columns + epsilon);
+        for (j = 0; j < columns; j++)
+            y[j] = x[j] * inverse;
+    }
+}
+"""
+
 
 def pool(name: str, about: str, options: str, begin: str, take: str, end: str) -> str:
     """Return a function that goes through all windows of an image."""

@@ -13,7 +13,7 @@ from fastnn.formats.onnx.write.activations import activation
 from fastnn.formats.onnx.write.graph import Applied, Graph
 from fastnn.formats.onnx.write.images import convolution, global_pooling, pooling, transposed_convolution
 from fastnn.formats.onnx.write.layout import permute
-from fastnn.formats.onnx.write.norms import batch_norm, layer_norm, standardize
+from fastnn.formats.onnx.write.norms import affine, batch_norm, group_norm, layer_norm, pixel_norm, standardize
 from fastnn.formats.onnx.write.phase import phase_coefficients
 from fastnn.formats.onnx.write.recurrent import recurrent
 from fastnn.layers.base import Layer
@@ -113,12 +113,9 @@ def reduced(graph: Graph, applied: Applied) -> str:
     return graph.node("Mul", total, 1 / shape[at]) if layer.function == "mean" else total
 
 
-def scale(graph: Graph, applied: Applied) -> str:
-    """``gamma x + beta``."""
-    (y,) = applied.inputs
-    if "gamma" in applied.parameters:
-        y = graph.node("Mul", y, graph.parameter(applied, "gamma"))
-    return graph.node("Add", y, graph.parameter(applied, "beta")) if "beta" in applied.parameters else y
+def unchanged(graph: Graph, applied: Applied) -> str:
+    """What is random in training alone."""
+    return graph.node("Identity", *applied.inputs)
 
 
 LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
@@ -139,9 +136,12 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.Flatten: lambda graph, applied: graph.node("Flatten", *applied.inputs, axis=1),
     layers.GRU: recurrent,
     layers.GlobalAvgPool1D: global_pooling,
+    layers.GaussianNoise: unchanged,
     layers.GlobalAvgPool2D: global_pooling,
     layers.GlobalMaxPool1D: global_pooling,
     layers.GlobalMaxPool2D: global_pooling,
+    layers.GroupNorm: group_norm,
+    layers.InstanceNorm: group_norm,
     layers.LayerNorm: layer_norm,
     layers.LSTM: recurrent,
     layers.MaxPool1D: pooling,
@@ -149,12 +149,14 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.Multiply: multiply,
     layers.Permute: permute,
     layers.PhaseDense: phase_dense,
+    layers.PixelNorm: pixel_norm,
     layers.Reduce: reduced,
     layers.Reshape: lambda graph, applied: graph.rows(applied.inputs[0], applied.output_shape),
-    layers.Scale: scale,
+    layers.Scale: lambda graph, applied: affine(graph, applied, *applied.inputs),
     layers.SimpleRNN: recurrent,
     layers.Slice: part,
     layers.Standardize: standardize,
+    layers.SpatialDropout: unchanged,
 }
 REFUSED: dict[type[Layer], str] = {
     layers.Custom: "it is code in Python, which ONNX cannot hold; put layers of fastnn in its place",

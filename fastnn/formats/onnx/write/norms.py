@@ -1,5 +1,7 @@
 """Normalisation as ONNX nodes: the operators in float32; in float64 written out, for ONNX keeps epsilon in float32."""
 
+from math import prod
+
 import numpy as np
 
 from fastnn.formats.onnx.write.graph import Applied, Graph
@@ -38,6 +40,25 @@ def standardize(graph: Graph, applied: Applied) -> str:
     return graph.node("Div", graph.node("Sub", applied.inputs[0], mean), scale)
 
 
+def group_norm(graph: Graph, applied: Applied) -> str:
+    """Written out: the pixels, their groups and the channels of these as axes of their own; ONNX has channels first."""
+    (*leading, channels), size = applied.output_shape, applied.layer.channels_of(applied.output_shape)
+    pixels, axes = prod(leading), graph.sizes(1, 3)
+    x = graph.node("Reshape", applied.inputs[0], graph.sizes(-1, pixels, channels // size, size))
+    total = graph.node("Mul", graph.node("ReduceSum", x, axes, keepdims=1), 1 / (pixels * size))
+    centred = graph.node("Sub", x, total)
+    squares = graph.node("ReduceSum", graph.node("Mul", centred, centred), axes, keepdims=1)
+    spread = deviation(graph, graph.node("Mul", squares, 1 / (pixels * size)), applied.layer.epsilon)
+    return affine(graph, applied, graph.rows(graph.node("Div", centred, spread), applied.output_shape))
+
+
+def pixel_norm(graph: Graph, applied: Applied) -> str:
+    """``x / sqrt(mean(x^2) + epsilon)``."""
+    x = applied.inputs[0]
+    square = mean(graph, graph.node("Mul", x, x), applied.output_shape[-1])
+    return graph.node("Div", x, deviation(graph, square, applied.layer.epsilon))
+
+
 def mean(graph: Graph, x: str, columns: int) -> str:
     """The mean along the last axis; ReduceMean has its axes in another place from opset 18 on."""
     return graph.node("Div", graph.node("ReduceSum", x, graph.sizes(-1), keepdims=1), columns)
@@ -50,7 +71,11 @@ def deviation(graph: Graph, variance: str, epsilon: float) -> str:
 
 def scaled(graph: Graph, applied: Applied, centred: str, divisor: str) -> str:
     """``gamma centred / divisor + beta``."""
-    y = graph.node("Div", centred, divisor)
+    return affine(graph, applied, graph.node("Div", centred, divisor))
+
+
+def affine(graph: Graph, applied: Applied, y: str) -> str:
+    """``gamma y + beta``, of those that there are."""
     if "gamma" in applied.parameters:
         y = graph.node("Mul", y, graph.parameter(applied, "gamma"))
     return graph.node("Add", y, graph.parameter(applied, "beta")) if "beta" in applied.parameters else y
