@@ -1,12 +1,13 @@
 """Pictures changed row by row: moved, turned, covered, their contrast changed.  Packed (B, H, W, C), float32 or float64.
 
+All of it is in place: further arrays of pictures would cost more than what is done to them.
 Each row has its own arguments and its own arithmetic, so its bits do not depend on the rows beside it.
 """
 
 cimport numpy as cnp
 from libc.math cimport llrint
 from libc.stdint cimport int64_t, uint8_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memmove
 
 import numpy as np
 
@@ -56,38 +57,38 @@ cdef inline void fill_pixels(real* y, Py_ssize_t n, real value) noexcept nogil:
         y[i] = value
 
 
-cdef void move_picture(const Shape* s, const real* x, real* y, Py_ssize_t down, Py_ssize_t right,
-                       real value) noexcept nogil:
-    cdef Py_ssize_t i, line = s.W * s.C, first = max(right, 0), last = s.W + min(right, 0)
+cdef void move_picture(const Shape* s, real* x, Py_ssize_t down, Py_ssize_t right, real value) noexcept nogil:
+    """One picture, line by line: none is written before it was read."""
+    cdef Py_ssize_t k, i, line = s.W * s.C, first = max(right, 0), last = s.W + min(right, 0)
     cdef real* to
-    for i in range(s.H):
-        to = y + i * line
+    for k in range(s.H):
+        i = s.H - 1 - k if down > 0 else k
+        to = x + i * line
         if i < down or i >= s.H + down or first >= last:
             fill_pixels(to, line, value)
             continue
+        memmove(to + first * s.C, x + (i - down) * line + (first - right) * s.C, (last - first) * s.C * sizeof(real))
         fill_pixels(to, first * s.C, value)
-        memcpy(to + first * s.C, x + (i - down) * line + (first - right) * s.C, (last - first) * s.C * sizeof(real))
         fill_pixels(to + last * s.C, (s.W - last) * s.C, value)
 
 
-cdef void move_all(const Shape* s, const real* x, real* y, const int64_t* by, double value) noexcept nogil:
+cdef void move_all(const Shape* s, real* x, const int64_t* by, double value) noexcept nogil:
     cdef Py_ssize_t b, size = s.H * s.W * s.C
     for b in range(s.B):
-        move_picture(s, x + b * size, y + b * size, by[2 * b], by[2 * b + 1], <real> value)
+        move_picture(s, x + b * size, by[2 * b], by[2 * b + 1], <real> value)
 
 
 def move(cnp.ndarray x, by, double value=0.0):
-    """Return pictures moved: ``by`` (B, 2) has pixels down and to the right.  What comes in from outside is ``value``."""
+    """Move pictures, in place: ``by`` (B, 2) has pixels down and to the right.  What comes in from outside is ``value``."""
     cdef Shape s = shape_of(x)
-    cdef cnp.ndarray how = numbers(by, np.int64, (s.B, 2)), y = np.empty_like(x)
+    cdef cnp.ndarray how = numbers(by, np.int64, (s.B, 2))
     cdef const int64_t* moves = <const int64_t*> cnp.PyArray_DATA(how)
     if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT:
         with nogil:
-            move_all(&s, <const float*> cnp.PyArray_DATA(x), <float*> cnp.PyArray_DATA(y), moves, value)
+            move_all(&s, <float*> cnp.PyArray_DATA(x), moves, value)
     else:
         with nogil:
-            move_all(&s, <const double*> cnp.PyArray_DATA(x), <double*> cnp.PyArray_DATA(y), moves, value)
-    return y
+            move_all(&s, <double*> cnp.PyArray_DATA(x), moves, value)
 
 
 # ---- mirrored ----
@@ -184,27 +185,27 @@ cdef void warp_picture(const Shape* s, const real* x, real* y, const double* m, 
             y += s.C
 
 
-cdef void warp_all(const Shape* s, const real* x, real* y, const double* maps, double value) noexcept nogil:
+cdef void warp_all(const Shape* s, real* x, real* before, const double* maps, double value) noexcept nogil:
     cdef Py_ssize_t b, size = s.H * s.W * s.C
     for b in range(s.B):
-        warp_picture(s, x + b * size, y + b * size, maps + 6 * b, <real> value)
+        memcpy(before, x + b * size, size * sizeof(real))
+        warp_picture(s, before, x + b * size, maps + 6 * b, <real> value)
 
 
 def warp(cnp.ndarray x, maps, double value=0.0):
-    """Return pictures seen through affine maps (B, 6), bilinear between the pixels; outside there is ``value``.
+    """See pictures through affine maps (B, 6), bilinear between the pixels, in place; outside there is ``value``.
 
-    The pixel at (i, j) is that of x at ``(m0 i + m1 j + m2, m3 i + m4 j + m5)``.
+    The pixel at (i, j) becomes what was at ``(m0 i + m1 j + m2, m3 i + m4 j + m5)``.
     """
     cdef Shape s = shape_of(x)
-    cdef cnp.ndarray how = numbers(maps, np.float64, (s.B, 6)), y = np.empty_like(x)
+    cdef cnp.ndarray how = numbers(maps, np.float64, (s.B, 6)), before = np.empty(s.H * s.W * s.C, x.dtype)
     cdef const double* m = <const double*> cnp.PyArray_DATA(how)
     if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT:
         with nogil:
-            warp_all(&s, <const float*> cnp.PyArray_DATA(x), <float*> cnp.PyArray_DATA(y), m, value)
+            warp_all(&s, <float*> cnp.PyArray_DATA(x), <float*> cnp.PyArray_DATA(before), m, value)
     else:
         with nogil:
-            warp_all(&s, <const double*> cnp.PyArray_DATA(x), <double*> cnp.PyArray_DATA(y), m, value)
-    return y
+            warp_all(&s, <double*> cnp.PyArray_DATA(x), <double*> cnp.PyArray_DATA(before), m, value)
 
 
 # ---- a rectangle covered ----

@@ -103,7 +103,8 @@ class PadCrop(Augmentation):
     def apply(self, images: Array, numbers: Array) -> Array:
         """Move each picture by whole pixels, each number of them equally likely."""
         by = np.floor(numbers * (2 * self.pad + 1)).astype(np.int64) - self.pad
-        return pictures.move(images, by, self.fill)
+        pictures.move(images, by, self.fill)
+        return images
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -188,7 +189,8 @@ class Affine(Augmentation):
         maps = np.empty((len(images), 6))
         maps[:, 0], maps[:, 1], maps[:, 2] = cos, sin, i - cos * (i + down) - sin * (j + right)
         maps[:, 3], maps[:, 4], maps[:, 5] = -sin, cos, j + sin * (i + down) - cos * (j + right)
-        return pictures.warp(images, maps, self.fill)
+        pictures.warp(images, maps, self.fill)
+        return images
 
 
 @dataclass(frozen=True, eq=False, repr=False)

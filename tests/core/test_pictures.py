@@ -7,6 +7,21 @@ from fastnn._core import pictures
 from fastnn._core.rng import AUGMENT, RandomStream
 from fastnn._core.table import philox, uniform_of_rows
 
+
+def moved_by(x, *how):
+    """A copy, moved."""
+    result = x.copy()
+    pictures.move(result, *how)
+    return result
+
+
+def seen_through(x, *how):
+    """A copy, seen through maps."""
+    result = x.copy()
+    pictures.warp(result, *how)
+    return result
+
+
 SHAPES = [(5, 7, 6, 3), (4, 6, 9, 1), (3, 5, 5, 4), (2, 1, 8, 3), (2, 8, 1, 3)]
 DTYPES = ["float32", "float64"]
 
@@ -49,8 +64,7 @@ def test_move(shape, dtype):
     for _ in range(6):
         by = random.integers(-9, 10, (len(x), 2))
         expected = [moved(one, *how, 7) for one, how in zip(x, by.tolist(), strict=True)]
-        np.testing.assert_array_equal(pictures.move(x, by, 7), expected)
-    assert np.shares_memory(x, pictures.move(x, by)) is False
+        np.testing.assert_array_equal(moved_by(x, by, 7), expected)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -72,14 +86,14 @@ def test_warp(shape, dtype):
         maps = np.tile([1.0, 0, 0, 0, 1, 0], (len(x), 1)) + random.normal(0, 0.4, (len(x), 6))
         maps[:, [2, 5]] += random.normal(0, 2, (len(x), 2))
         expected = [warped(one, m, 40) for one, m in zip(x, maps, strict=True)]
-        np.testing.assert_allclose(pictures.warp(x, maps, 40), expected, rtol=0, atol=tolerance)
+        np.testing.assert_allclose(seen_through(x, maps, 40), expected, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_warp_changes_nothing_where_the_map_changes_nothing_and_turns_by_right_angles(dtype):
     x = images((3, 6, 6, 3), dtype)
-    np.testing.assert_array_equal(pictures.warp(x, np.tile([1.0, 0, 0, 0, 1, 0], (3, 1))), x)
-    turned = pictures.warp(x, np.tile([0.0, 1, 0, -1, 0, 5], (3, 1)))  # what is at (i, j) was at (j, 5 - i)
+    np.testing.assert_array_equal(seen_through(x, np.tile([1.0, 0, 0, 0, 1, 0], (3, 1))), x)
+    turned = seen_through(x, np.tile([0.0, 1, 0, -1, 0, 5], (3, 1)))  # what is at (i, j) was at (j, 5 - i)
     np.testing.assert_array_equal(turned, np.rot90(x, axes=(1, 2)))
 
 
@@ -128,11 +142,11 @@ def test_the_bits_of_a_picture_do_not_depend_on_the_others(shape, dtype):
     x, random = images(shape, dtype), np.random.default_rng(5)
     maps = random.normal(0, 1, (len(x), 6))
     how = random.uniform(0, 2, (len(x), 2))
-    warped_all = pictures.warp(x, maps)
+    warped_all = seen_through(x, maps)
     stretched = x.copy()
     pictures.stretch(stretched, how)
     for k in range(len(x)):
-        np.testing.assert_array_equal(pictures.warp(x[k : k + 1].copy(), maps[k : k + 1])[0], warped_all[k])
+        np.testing.assert_array_equal(seen_through(x[k : k + 1], maps[k : k + 1])[0], warped_all[k])
         one = x[k : k + 1].copy()
         pictures.stretch(one, how[k : k + 1])
         np.testing.assert_array_equal(one[0], stretched[k])
