@@ -8,6 +8,7 @@ from fastnn.layers.composite import Composite as Composite
 from fastnn.layers.conv2d import Conv2D
 from fastnn.layers.custom import Custom
 from fastnn.layers.dense import Dense
+from fastnn.layers.depth_to_space import DepthToSpace, SpaceToDepth
 from fastnn.layers.dropconnect import DropConnect
 from fastnn.layers.dropout import Dropout
 from fastnn.layers.embedding import Embedding
@@ -16,6 +17,7 @@ from fastnn.layers.input import Input
 from fastnn.layers.layer_norm import LayerNorm
 from fastnn.layers.lstm import LSTM
 from fastnn.layers.merge import Add, Concatenate, Multiply, Slice, add, concatenate, slice
+from fastnn.layers.padding import Crop2D, Pad2D
 from fastnn.layers.permute import Permute
 from fastnn.layers.phase_dense import PhaseDense
 from fastnn.layers.pooling import AvgPool2D, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
@@ -35,8 +37,10 @@ __all__ = [
     "Bidirectional",
     "Concatenate",
     "Conv2D",
+    "Crop2D",
     "Custom",
     "Dense",
+    "DepthToSpace",
     "DropConnect",
     "Dropout",
     "Embedding",
@@ -48,6 +52,7 @@ __all__ = [
     "LayerNorm",
     "MaxPool2D",
     "Multiply",
+    "Pad2D",
     "Permute",
     "PhaseDense",
     "Reduce",
@@ -56,6 +61,7 @@ __all__ = [
     "Scale",
     "SimpleRNN",
     "Slice",
+    "SpaceToDepth",
     "Tensor",
     "add",
     "concatenate",

@@ -16,7 +16,8 @@ def _require_axes(who: str, name: str, value: Any) -> None:
         require_count(who, name, axis, low=0)
     if sorted(value) != list(range(len(value))):
         raise ValueError(
-            f"{who}: expected {name} to be each of 0 to {len(value) - 1} once, counted without the batch, got {value!r:.60}"
+            f"{who}: expected {name} to be each of 0 to {len(value) - 1} once, counted without the batch, got "
+            f"{value!r:.60}"
         )
 
 

@@ -195,6 +195,18 @@ def pool2d(x, kind, size, strides, before=(0, 0), after=(0, 0), output=None, cou
     return y
 
 
+def depth_to_space(x, block, mode):
+    """A pixel of the output at a time."""
+    B, H, W, C = x.shape
+    y = np.empty((B, H * block, W * block, C // block**2))
+    for k in range(block):
+        for m in range(block):
+            at = k * block + m
+            first, step = (at * y.shape[3], 1) if mode == "DCR" else (at, block**2)
+            y[:, k::block, m::block] = x[..., first::step][..., : y.shape[3]]
+    return y
+
+
 def embedding(x, w, padding=None):
     """The vector of each index: rows of w, 0 for the padding."""
     y = w[x.astype(int)]

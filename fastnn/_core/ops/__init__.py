@@ -11,6 +11,7 @@ from fastnn._core.ops.dropout import DropoutOp
 from fastnn._core.ops.embedding import EmbeddingOp
 from fastnn._core.ops.merge import AddOp, ConcatenateOp, FanOutOp, MultiplyOp, SliceOp
 from fastnn._core.ops.norm import BatchNormOp, LayerNormOp, ScaleOp
+from fastnn._core.ops.padding import CropOp, PadOp
 from fastnn._core.ops.permute import PermuteOp
 from fastnn._core.ops.phase import COUNTING, PhaseDenseOp, basis
 from fastnn._core.ops.pooling import PoolOp

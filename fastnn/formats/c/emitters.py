@@ -14,7 +14,7 @@ import numpy as np
 from fastnn import layers
 from fastnn.formats.activations import alpha_of, without
 from fastnn.formats.c.functions import ACTIVATIONS
-from fastnn.formats.c.layout import permute
+from fastnn.formats.c.layout import blocks, crop, pad, permute
 from fastnn.formats.c.program import Site, Value
 from fastnn.formats.c.recurrent import gru, lstm, simple_rnn
 from fastnn.layers.activation import DEFAULT_ALPHA, OF_VECTORS
@@ -247,7 +247,9 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.BatchNorm: batch_norm,
     layers.Conv2D: conv2d,
     layers.Concatenate: concatenate,
+    layers.Crop2D: crop,
     layers.Dense: dense,
+    layers.DepthToSpace: blocks,
     layers.DropConnect: dropconnect,
     layers.Dropout: dropout,
     layers.Embedding: embedding,
@@ -259,6 +261,7 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.LayerNorm: layer_norm,
     layers.MaxPool2D: pooling,
     layers.Multiply: merged("multiply", " * "),
+    layers.Pad2D: pad,
     layers.Permute: permute,
     layers.PhaseDense: phase_dense,
     layers.Reduce: reduce,
@@ -266,6 +269,7 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.Scale: scale,
     layers.SimpleRNN: simple_rnn,
     layers.Slice: slice_,
+    layers.SpaceToDepth: blocks,
 }
 WITHOUT: dict[type[Layer], str] = {
     layers.Custom: "its functions are Python; build it of other layers, or export the parts before and after it",

@@ -12,7 +12,7 @@ from fastnn import layers
 from fastnn.formats.onnx.write.activations import activation
 from fastnn.formats.onnx.write.graph import Applied, Graph
 from fastnn.formats.onnx.write.images import convolution, global_pooling, pooling
-from fastnn.formats.onnx.write.layout import permute
+from fastnn.formats.onnx.write.layout import blocks, crop, pad, permute
 from fastnn.formats.onnx.write.norms import batch_norm, layer_norm
 from fastnn.formats.onnx.write.phase import phase_coefficients
 from fastnn.formats.onnx.write.recurrent import recurrent
@@ -128,7 +128,9 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.BatchNorm: batch_norm,
     layers.Conv2D: lambda graph, applied: activated(graph, applied, convolution(graph, applied)),
     layers.Concatenate: lambda graph, applied: graph.node("Concat", *applied.inputs, axis=-1),
+    layers.Crop2D: crop,
     layers.Dense: dense,
+    layers.DepthToSpace: blocks,
     layers.DropConnect: dropconnect,
     layers.Dropout: dropout,
     layers.Embedding: embedding,
@@ -140,6 +142,7 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.LSTM: recurrent,
     layers.MaxPool2D: pooling,
     layers.Multiply: multiply,
+    layers.Pad2D: pad,
     layers.Permute: permute,
     layers.PhaseDense: phase_dense,
     layers.Reduce: reduced,
@@ -147,6 +150,7 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.Scale: scale,
     layers.SimpleRNN: recurrent,
     layers.Slice: part,
+    layers.SpaceToDepth: blocks,
 }
 REFUSED: dict[type[Layer], str] = {
     layers.Custom: "it is code in Python, which ONNX cannot hold; put layers of fastnn in its place",
