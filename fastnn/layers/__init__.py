@@ -10,6 +10,7 @@ from fastnn.layers.conv2d import Conv2D
 from fastnn.layers.conv_transpose2d import ConvTranspose2D
 from fastnn.layers.custom import Custom
 from fastnn.layers.dense import Dense
+from fastnn.layers.depth_to_space import DepthToSpace, SpaceToDepth
 from fastnn.layers.depthwise_conv2d import DepthwiseConv2D
 from fastnn.layers.dropconnect import DropConnect
 from fastnn.layers.dropout import Dropout
@@ -21,6 +22,7 @@ from fastnn.layers.layer_norm import LayerNorm
 from fastnn.layers.lstm import LSTM
 from fastnn.layers.merge import Add, Concatenate, Multiply, Slice, add, concatenate, slice
 from fastnn.layers.noise import GaussianNoise, SpatialDropout
+from fastnn.layers.padding import Crop2D, Pad2D
 from fastnn.layers.permute import Permute
 from fastnn.layers.phase_dense import PhaseDense
 from fastnn.layers.pixel_norm import PixelNorm
@@ -46,8 +48,10 @@ __all__ = [
     "Conv1D",
     "Conv2D",
     "ConvTranspose2D",
+    "Crop2D",
     "Custom",
     "Dense",
+    "DepthToSpace",
     "DepthwiseConv2D",
     "DropConnect",
     "Dropout",
@@ -66,6 +70,7 @@ __all__ = [
     "MaxPool1D",
     "MaxPool2D",
     "Multiply",
+    "Pad2D",
     "Permute",
     "PhaseDense",
     "PixelNorm",
@@ -75,6 +80,7 @@ __all__ = [
     "Scale",
     "SimpleRNN",
     "Slice",
+    "SpaceToDepth",
     "SpatialDropout",
     "Standardize",
     "Tensor",

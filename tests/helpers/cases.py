@@ -430,9 +430,25 @@ def sequence_cases():
     yield sequential("global-mean-pool-1d", lambda: [fn.GlobalAvgPool1D()], (6, 5), lambda p, x: x.mean(axis=1))
 
 
+def images_side_by_side():
+    """As in SqueezeNet and residual networks: images joined along their channels, and added."""
+    x = fn.Input((3, 4, 2))
+    h = fn.Conv2D(3, 1, "tanh")(x)
+    joined = fn.concatenate(fn.Conv2D(2, 1)(h), fn.Conv2D(4, 3)(h), x)
+    return x, [joined, fn.add(h, fn.Conv2D(3, 3)(h)), fn.Multiply()(h, fn.Conv2D(3, 1, "sigmoid")(x))]
+
+
+def images_side_by_side_twin(p, x):
+    one = {"before": (1, 1), "after": (1, 1)}
+    h = np.tanh(convolved(p, "conv2d_1", x))
+    joined = [convolved(p, "conv2d_2", h), convolved(p, "conv2d_3", h, **one), x]
+    gate = ref.sigmoid(convolved(p, "conv2d_5", x))
+    return [np.concatenate(joined, axis=3), h + convolved(p, "conv2d_4", h, **one), h * gate]
+
+
 def layout_cases():
     """Layers that give numbers other places."""
-    D = fn.Dense
+    D, A = fn.Dense, fn.Activation
     for axes, shape in (
         ((1, 0), (17, 3)),
         ((2, 0, 1), (9, 8, 5)),
@@ -447,6 +463,39 @@ def layout_cases():
             shape,
             lambda p, x, axes=axes: x.transpose(0, *(axis + 1 for axis in axes)),
         )
+    for mode in ("zeros", "reflect", "replicate", "constant"):
+        options = {"value": -1.5} if mode == "constant" else {}
+        for padding, before, after in ((1, (1, 1), (1, 1)), (((2, 1), (0, 3)), (2, 0), (1, 3))):
+            yield sequential(
+                f"pad-{mode}-{before[0]}{before[1]}",
+                lambda padding=padding, mode=mode, options=options: [fn.Pad2D(padding, mode, **options)],
+                (3, 4, 5),
+                lambda p, x, b=before, a=after, mode=mode, options=options: ref.padded(
+                    x, b, a, "zeros" if mode == "constant" else mode, **options
+                ),
+            )
+    yield sequential("crop", lambda: [fn.Crop2D(1)], (4, 3, 5), lambda p, x: x[:, 1:-1, 1:-1])
+    yield sequential("crop-three-sides", lambda: [fn.Crop2D(((0, 1), (2, 1)))], (3, 5, 2), lambda p, x: x[:, :-1, 2:-1])
+    for mode in ("DCR", "CRD"):
+        yield sequential(
+            f"depth-to-space-{mode}",
+            lambda mode=mode: [D(12, "tanh"), fn.DepthToSpace(2, mode), D(2)],
+            (2, 3, 4),
+            lambda p, x, mode=mode: layer(p, "dense_2", ref.depth_to_space(np.tanh(layer(p, "dense_1", x)), 2, mode)),
+        )
+        yield sequential(
+            f"depth-to-space-and-back-{mode}",
+            lambda mode=mode: [fn.DepthToSpace(3, mode), A("tanh"), fn.SpaceToDepth(3, mode)],
+            (2, 3, 18),
+            lambda p, x: np.tanh(x),
+        )
+    yield sequential(
+        "space-to-depth",
+        lambda: [fn.SpaceToDepth(2)],
+        (4, 6, 3),
+        lambda p, x: np.concatenate([x[:, k::2, m::2] for k in (0, 1) for m in (0, 1)], axis=3),
+    )
+    yield graph("images-side-by-side", images_side_by_side, images_side_by_side_twin)
     yield sequential(
         "channel-shuffle",
         lambda: [D(6, "tanh"), fn.Reshape((2, 3, 3, 2)), fn.Permute((0, 1, 3, 2)), fn.Reshape((2, 3, 6)), D(2)],

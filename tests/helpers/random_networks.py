@@ -13,6 +13,8 @@ NOT_DRAWN = {
     fn.Conv1D,
     fn.Conv2D,
     fn.ConvTranspose2D,
+    fn.Crop2D,
+    fn.DepthToSpace,
     fn.DepthwiseConv2D,
     fn.GlobalAvgPool1D,
     fn.GlobalAvgPool2D,
@@ -20,7 +22,9 @@ NOT_DRAWN = {
     fn.GlobalMaxPool2D,
     fn.MaxPool1D,
     fn.MaxPool2D,
+    fn.Pad2D,
     fn.Permute,
+    fn.SpaceToDepth,
 }
 
 

@@ -238,6 +238,18 @@ def pool1d(x, kind, size, strides, before=0, after=0, output=None, count_padding
     return pool2d(x[:, :, None], kind, (size, 1), (strides, 1), (before, 0), (after, 0), output, count_padding)[:, :, 0]
 
 
+def depth_to_space(x, block, mode):
+    """A pixel of the output at a time."""
+    B, H, W, C = x.shape
+    y = np.empty((B, H * block, W * block, C // block**2))
+    for k in range(block):
+        for m in range(block):
+            at = k * block + m
+            first, step = (at * y.shape[3], 1) if mode == "DCR" else (at, block**2)
+            y[:, k::block, m::block] = x[..., first::step][..., : y.shape[3]]
+    return y
+
+
 def embedding(x, w, padding=None):
     """The vector of each index: rows of w, 0 for the padding."""
     y = w[x.astype(int)]

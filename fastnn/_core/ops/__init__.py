@@ -14,6 +14,7 @@ from fastnn._core.ops.image_norm import GroupNormOp, PixelNormOp
 from fastnn._core.ops.merge import AddOp, ConcatenateOp, FanOutOp, MultiplyOp, SliceOp
 from fastnn._core.ops.noise import ChannelDropoutOp, NoiseOp
 from fastnn._core.ops.norm import BatchNormOp, LayerNormOp, ScaleOp
+from fastnn._core.ops.pad import CropOp, PadOp
 from fastnn._core.ops.past import PastOp
 from fastnn._core.ops.permute import PermuteOp
 from fastnn._core.ops.phase import COUNTING, PhaseDenseOp, basis

@@ -39,6 +39,19 @@ class PoolOp(Op):
         counts_outside: bool,
     ) -> None: ...
 
+class PadOp(Op):
+    def __init__(
+        self,
+        image: tuple[int, int, int],
+        before: tuple[int, int],
+        rows: Sequence[int],
+        columns: Sequence[int],
+        value: float = 0.0,
+    ) -> None: ...
+
+class CropOp(Op):
+    def __init__(self, image: tuple[int, int, int], before: tuple[int, int], size: tuple[int, int]) -> None: ...
+
 class PermuteOp(Op):
     def __init__(self, shape: Sequence[int], axes: Sequence[int]) -> None: ...
 

@@ -43,12 +43,15 @@ cdef void pad_rows(const Padding* p, Py_ssize_t itemsize, const char* x, Py_ssiz
 cdef void fold(const Step* step, const Padding* p, const char* padded, char* dx) noexcept nogil:
     """dx = the gradients of all places of the padded image that show its pixel."""
     cdef Py_ssize_t pixel = p.size * step.kernels.itemsize, h, w
-    cdef char* to
+    cdef char* row
     memset(dx, 0, p.height * p.width * pixel)
     for h in range(p.rows):
+        row = dx + p.row[h] * p.width * pixel
+        step.kernels.add(p.width * p.size, row, padded + p.left * pixel, row)
         for w in range(p.columns):
-            to = dx + (p.row[h] * p.width + p.column[w]) * pixel
-            step.kernels.add(p.size, to, padded + (h * p.columns + w) * pixel, to)
+            if w < p.left or w >= p.left + p.width:
+                step.kernels.add(p.size, row + p.column[w] * pixel, padded + w * pixel, row + p.column[w] * pixel)
+        padded += p.columns * pixel
 
 
 cdef const int32_t* keep(list owner, table) except NULL:

@@ -14,7 +14,7 @@ import numpy as np
 from fastnn import layers
 from fastnn.formats.activations import alpha_of, without
 from fastnn.formats.c.functions import ACTIVATIONS
-from fastnn.formats.c.layout import permute
+from fastnn.formats.c.layout import blocks, crop, pad, permute
 from fastnn.formats.c.program import Site, Value
 from fastnn.formats.c.recurrent import gru, lstm, simple_rnn
 from fastnn.layers.activation import DEFAULT_ALPHA, OF_VECTORS
@@ -294,8 +294,10 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.Conv2D: conv2d,
     layers.ConvTranspose2D: conv_transpose2d,
     layers.Concatenate: concatenate,
+    layers.Crop2D: crop,
     layers.Dense: dense,
     layers.DepthwiseConv2D: conv2d,
+    layers.DepthToSpace: blocks,
     layers.DropConnect: dropconnect,
     layers.Dropout: dropout,
     layers.Embedding: embedding,
@@ -313,6 +315,7 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.MaxPool1D: pooling,
     layers.MaxPool2D: pooling,
     layers.Multiply: merged("multiply", " * "),
+    layers.Pad2D: pad,
     layers.Permute: permute,
     layers.PhaseDense: phase_dense,
     layers.PixelNorm: pixel_norm,
@@ -323,6 +326,7 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.Slice: slice_,
     layers.Standardize: standardize,
     layers.SpatialDropout: unchanged,
+    layers.SpaceToDepth: blocks,
 }
 WITHOUT: dict[type[Layer], str] = {
     layers.Custom: "its functions are Python; build it of other layers, or export the parts before and after it",

@@ -272,6 +272,8 @@ FUNCTIONS: dict[str, str] = {
     "max_pool": images.MAX_POOL,
     "mean_pool": images.MEAN_POOL,
     "permute": layout.PERMUTE,
+    "pad": layout.PAD,
+    "crop": layout.CROP,
     "embedding": EMBEDDING,
     "batch_norm": BATCH_NORM,
     "layer_norm": LAYER_NORM,

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from fastnn._core.ops.permutation import merged, steps
 from fastnn.formats.c.program import Site, Value
+from fastnn.layers.images import sides
 
 PERMUTE = """\
-/* y = x with its axes in another order: count of each axis of y, the last first, and how far apart it lies in x. */
+/* y = x with its axes in another order: how many places each axis of y has, the last first, and how far apart in x. */
 static void self_permute(int axes, const int *count, const int *step, int size, const real *x, real *y)
 {
     int n, i, j;
@@ -20,6 +21,32 @@ static void self_permute(int axes, const int *count, const int *step, int size, 
         for (j = 0; j < count[0]; j++)
             y[n + j] = from[j * step[0]];
     }
+}
+"""
+
+PAD = """\
+/* y (rows, columns) shows x from (top, left) on; around it zeros or value (mode 0), x mirrored (1), or its edge (2). */
+static void self_pad(int height, int width, int channels, int rows, int columns, int top, int left, int mode,
+                     real value, const real *x, real *y)
+{
+    int i, j, c;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < columns; j++, y += channels) {
+            const int h = self_place(i - top, height, mode), w = self_place(j - left, width, mode);
+            for (c = 0; c < channels; c++)
+                y[c] = h < 0 || w < 0 ? value : x[(h * width + w) * channels + c];
+        }
+}
+"""
+
+CROP = """\
+/* y: rows and columns of x, from (top, left) on. */
+static void self_crop(int width, int channels, int rows, int columns, int top, int left, const real *x, real *y)
+{
+    int i, j;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < columns * channels; j++)
+            *y++ = x[((top + i) * width + left) * channels + j];
 }
 """
 
@@ -43,3 +70,30 @@ def permute(site: Site) -> tuple[Value, str]:
     """The axes in another order."""
     axes = site.layer.axes
     return permuted(site, site.input_shapes[0], axes), f"{site.reads[0]}, axes {', '.join(map(str, axes))}"
+
+
+def blocks(site: Site) -> tuple[Value, str]:
+    """Channels that become blocks of pixels, or the other way."""
+    layer = site.layer
+    words = f"{type(layer).__name__} of blocks of {layer.block} x {layer.block}, {layer.mode}"
+    if layer.block == 1:
+        return site.inputs[0], site.reads[0]
+    return permuted(site, *layer.moves(site.input_shapes[0])), f"{site.reads[0]}, {words}"
+
+
+def pad(site: Site) -> tuple[Value, str]:
+    """Rows and columns around the image."""
+    layer, out = site.layer, site.new()
+    (top, _), (left, _) = sides(layer.title, "padding", layer.padding)
+    mode = {"reflect": 1, "replicate": 2}.get(layer.mode, 0)
+    sizes = (*site.input_shapes[0], *site.output_shape[:2], top, left)
+    site.call("pad", *sizes, mode, float(layer.value), site.inputs[0], out)
+    return out, f"{site.reads[0]} in {site.output_shape[0]} x {site.output_shape[1]}, around it {layer.mode}"
+
+
+def crop(site: Site) -> tuple[Value, str]:
+    """Some rows and columns of the image."""
+    layer, out, (_, width, channels) = site.layer, site.new(), site.input_shapes[0]
+    (top, bottom), (left, right) = sides(layer.title, "cropping", layer.cropping)
+    site.call("crop", width, channels, *site.output_shape[:2], top, left, site.inputs[0], out)
+    return out, f"{site.reads[0]} without {top}, {bottom}, {left} and {right} at its top, bottom, left and right"

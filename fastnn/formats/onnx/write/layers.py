@@ -12,7 +12,7 @@ from fastnn import layers
 from fastnn.formats.onnx.write.activations import activation
 from fastnn.formats.onnx.write.graph import Applied, Graph
 from fastnn.formats.onnx.write.images import convolution, global_pooling, pooling, transposed_convolution
-from fastnn.formats.onnx.write.layout import permute
+from fastnn.formats.onnx.write.layout import blocks, crop, pad, permute
 from fastnn.formats.onnx.write.norms import affine, batch_norm, group_norm, layer_norm, pixel_norm, standardize
 from fastnn.formats.onnx.write.phase import phase_coefficients
 from fastnn.formats.onnx.write.recurrent import recurrent
@@ -128,8 +128,10 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.Conv2D: lambda graph, applied: activated(graph, applied, convolution(graph, applied)),
     layers.ConvTranspose2D: lambda graph, applied: activated(graph, applied, transposed_convolution(graph, applied)),
     layers.Concatenate: lambda graph, applied: graph.node("Concat", *applied.inputs, axis=-1),
+    layers.Crop2D: crop,
     layers.Dense: dense,
     layers.DepthwiseConv2D: lambda graph, applied: activated(graph, applied, convolution(graph, applied)),
+    layers.DepthToSpace: blocks,
     layers.DropConnect: dropconnect,
     layers.Dropout: dropout,
     layers.Embedding: embedding,
@@ -147,6 +149,7 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.MaxPool1D: pooling,
     layers.MaxPool2D: pooling,
     layers.Multiply: multiply,
+    layers.Pad2D: pad,
     layers.Permute: permute,
     layers.PhaseDense: phase_dense,
     layers.PixelNorm: pixel_norm,
@@ -157,6 +160,7 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.Slice: part,
     layers.Standardize: standardize,
     layers.SpatialDropout: unchanged,
+    layers.SpaceToDepth: blocks,
 }
 REFUSED: dict[type[Layer], str] = {
     layers.Custom: "it is code in Python, which ONNX cannot hold; put layers of fastnn in its place",
