@@ -318,8 +318,8 @@ cdef void weight_gradient_part(void* argument, Py_ssize_t part) noexcept nogil:
                     taken = take_rows(dims, itemsize, x, h, taken, ring)
                 windows_of_row(dims, &dims.x, itemsize, h, rows)
                 seen = x
-            if dims.copies:
-                seen = ring
+                if dims.copies:
+                    seen = ring
                 dy = job.dy + (image * H + h) * dims.out_width * dims.size * itemsize
                 job.step.kernels.depthwise_gradient(&dims.row, rows, seen, dy, sums)
                 if dims.row_end.size:
