@@ -377,7 +377,7 @@ def normed(p, name, x):
 
 def image_norm_cases():
     C = fn.Conv2D
-    for name, layer, groups, shape in (
+    for name, make, groups, shape in (
         ("instancenorm", fn.InstanceNorm, 5, (3, 4, 5)),
         ("instancenorm-of-sequences", fn.InstanceNorm, 3, (6, 3)),
         ("groupnorm-2", lambda **o: fn.GroupNorm(2, **o), 2, (3, 2, 6)),
@@ -386,13 +386,13 @@ def image_norm_cases():
     ):
         yield sequential(
             name,
-            lambda layer=layer: [layer(name="norm")],
+            lambda make=make: [make(name="norm")],
             shape,
             lambda p, x, groups=groups: ref.group_norm(x, groups, p["norm.gamma"], p["norm.beta"]),
         )
         yield sequential(
             f"{name}-relu-without-gamma",
-            lambda layer=layer: [layer(name="norm", scale=False), fn.Activation("relu"), fn.Activation("tanh")],
+            lambda make=make: [make(name="norm", scale=False), fn.Activation("relu"), fn.Activation("tanh")],
             shape,
             lambda p, x, groups=groups: np.tanh(ref.relu(ref.group_norm(x, groups, 1, p["norm.beta"]))),
         )
