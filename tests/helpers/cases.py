@@ -602,7 +602,7 @@ def normed(p, name, x):
 
 def image_norm_cases():
     C = fn.Conv2D
-    for name, layer, groups, shape in (
+    for name, make, groups, shape in (
         ("instancenorm", fn.InstanceNorm, 5, (3, 4, 5)),
         ("instancenorm-of-sequences", fn.InstanceNorm, 3, (6, 3)),
         ("groupnorm-2", lambda **o: fn.GroupNorm(2, **o), 2, (3, 2, 6)),
@@ -611,13 +611,13 @@ def image_norm_cases():
     ):
         yield sequential(
             name,
-            lambda layer=layer: [layer(name="norm")],
+            lambda make=make: [make(name="norm")],
             shape,
             lambda p, x, groups=groups: ref.group_norm(x, groups, p["norm.gamma"], p["norm.beta"]),
         )
         yield sequential(
             f"{name}-relu-without-gamma",
-            lambda layer=layer: [layer(name="norm", scale=False), fn.Activation("relu"), fn.Activation("tanh")],
+            lambda make=make: [make(name="norm", scale=False), fn.Activation("relu"), fn.Activation("tanh")],
             shape,
             lambda p, x, groups=groups: np.tanh(ref.relu(ref.group_norm(x, groups, 1, p["norm.beta"]))),
         )
@@ -648,9 +648,8 @@ def image_norm_cases():
 
 
 def residual_images(p, x):
-    x = ref.relu(normed(p, "batchnorm_1", x))
-    z = x + normed(p, "batchnorm_2", convolved(p, "conv2d_1", x, before=(1, 1), after=(1, 1)))
-    return np.where(z > 0, z, 0.3 * z)
+    x = ref.softplus(normed(p, "batchnorm_1", x))
+    return ref.softplus(x + normed(p, "batchnorm_2", convolved(p, "conv2d_1", x, before=(1, 1), after=(1, 1))))
 
 
 def norm_cases():
@@ -696,12 +695,12 @@ def norm_cases():
     )
     yield graph("multiply", gates, gates_twin)
     yield sequential(
-        "batchnorm-relu-add-relu-of-images",
+        "batchnorm-add-of-images",
         lambda: [
             N(),
-            fn.Activation("relu"),
+            fn.Activation("softplus"),
             fn.Residual([fn.Conv2D(3, 3, bias=False), N(scale=False)]),
-            fn.Activation("leaky_relu", alpha=0.3),
+            fn.Activation("softplus"),
         ],
         (5, 4, 3),
         lambda p, x: residual_images(p, x),

@@ -81,6 +81,22 @@ def test_batch_norm_of_many_pixels_far_from_zero():
     assert ref.relative(y, ref.batch_norm_training(x.astype(np.float64), 1, 0)) <= 1e-4  # 1,000 has 6e-5 of an ulp
 
 
+def test_steps_with_their_activation_have_the_gradient_of_steps_by_themselves():
+    """BatchNorm, Add, GroupNorm and a scale with a relu after each: fused in training, apart by hand."""
+    body = [fn.Conv2D(4, 3, bias=False), fn.BatchNorm(), fn.Activation("relu"), fn.Conv2D(4, 3), fn.BatchNorm()]
+    layers = [fn.Conv2D(4, 1), fn.BatchNorm(), fn.Activation("leaky_relu"), fn.Residual(body), fn.Activation("relu")]
+    layers += [fn.GroupNorm(2), fn.Activation("relu"), fn.Scale(), fn.Activation("relu"), fn.GlobalAvgPool2D()]
+    net = fn.Sequential(layers, (5, 6, 3), seed=0, dtype="float64")
+    net.compile("squared_error", fn.SGD(0.1, momentum=0.9))
+    x, t = rng.normal(size=(7, 5, 6, 3)), rng.normal(size=(7, 4))
+    net.trainer.step_on([x], [t], None, 7, 0.1, update=False)
+    fused = net.grads.copy()
+    y = net.forward(x, training=True)
+    net.backward(2 * (y - t) / y.size)
+    assert np.abs(fused).max() > 0.01
+    np.testing.assert_allclose(fused, net.grads, rtol=1e-10, atol=1e-14)
+
+
 def test_a_step_of_group_norm_is_that_of_numpy():
     """Loss, gradients of gamma and beta, and the update, written out."""
     x, t = rng.normal(size=(6, 3, 4, 8)), rng.normal(size=(6, 3, 4, 8))
