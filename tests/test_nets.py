@@ -53,6 +53,10 @@ def test_squeezenets_have_the_published_sizes():
     net = fn.nets.squeezenet(seed=0)
     shapes = [view.output_shape for view in net.layers if isinstance(view.spec, fn.MaxPool2D)]
     assert shapes == [(55, 55, 96), (27, 27, 256), (13, 13, 512)]
+    assert net.layers[-2].output_shape == (15, 15, 1000)  # a border of 1 around the last convolution
+    net = fn.nets.squeezenet(input_shape=(224, 224, 3), seed=0)
+    shapes = [view.output_shape for view in net.layers if isinstance(view.spec, fn.MaxPool2D)]
+    assert shapes == [(54, 54, 96), (27, 27, 256), (13, 13, 512)]  # the second begins within the image and ends beyond
     assert fn.nets.squeezenet("1.1", classes=5, input_shape=(64, 48, 1), seed=0).output_shape == (5,)
 
 

@@ -12,6 +12,8 @@ from fastnn.formats.onnx.write.export import KEY, to_onnx
 from fastnn.formats.safetensors import FIELDS, FORMAT, OPTIONAL, bound_parameters, take_up_names
 from fastnn.graph.graph import Graph
 from fastnn.graph.structure import Structure
+from fastnn.layers.base import Layer, Shape
+from fastnn.layers.conv2d import Conv2D
 
 
 def own_network(model: Any, seed: int | None) -> Any | None:
@@ -59,8 +61,17 @@ def own_parameters(net: Graph, constants: dict[str, Any]) -> dict[str, np.ndarra
         else:
             rows = [arrays[key] for i in range(3) if (key := f"{view.name}.peephole.{i}") in arrays]
             found = {
-                name: np.stack(rows) if name == "peephole" else arrays[f"{view.name}.{name}"].reshape(own.shape)
+                name: np.stack(rows)
+                if name == "peephole"
+                else as_here(view.spec, arrays[f"{view.name}.{name}"], own.shape)
                 for name, own in view.parameters.items()
             }
         values |= {f"{view.name}.{name}": array for name, array in found.items()}
     return values
+
+
+def as_here(layer: Layer, array: np.ndarray, shape: Shape) -> np.ndarray:
+    """Return a parameter in its shape here: filters (O, C, KH, KW) turned, others lie alike."""
+    if isinstance(layer, Conv2D) and array.ndim == len(shape) == 4:
+        return array.transpose(2, 3, 1, 0)
+    return array.reshape(shape)
