@@ -15,6 +15,7 @@ from fastnn.layers.embedding import Embedding
 from fastnn.layers.gru import GRU
 from fastnn.layers.input import Input
 from fastnn.layers.layer_norm import LayerNorm
+from fastnn.layers.local_response_norm import LocalResponseNorm
 from fastnn.layers.lstm import LSTM
 from fastnn.layers.merge import Add, Concatenate, Multiply, Slice, add, concatenate, slice
 from fastnn.layers.padding import Crop2D, Pad2D
@@ -26,6 +27,7 @@ from fastnn.layers.reshape import Flatten, Reshape
 from fastnn.layers.residual import Residual
 from fastnn.layers.scale import Scale
 from fastnn.layers.simple_rnn import SimpleRNN
+from fastnn.layers.upsample import Upsample2D
 
 __all__ = [
     "GRU",
@@ -50,6 +52,7 @@ __all__ = [
     "Input",
     "Layer",
     "LayerNorm",
+    "LocalResponseNorm",
     "MaxPool2D",
     "Multiply",
     "Pad2D",
@@ -63,6 +66,7 @@ __all__ = [
     "Slice",
     "SpaceToDepth",
     "Tensor",
+    "Upsample2D",
     "add",
     "concatenate",
     "slice",

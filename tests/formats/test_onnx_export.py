@@ -19,7 +19,7 @@ from helpers.onnx_runtime import run  # noqa: E402
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 RANDOM = 200
-LAYOUT = {fn.Permute, fn.DepthToSpace, fn.SpaceToDepth, fn.Pad2D, fn.Crop2D}
+LAYOUT = {fn.Permute, fn.DepthToSpace, fn.SpaceToDepth, fn.Pad2D, fn.Crop2D, fn.Upsample2D, fn.LocalResponseNorm}
 IMAGES = {fn.Conv2D, fn.MaxPool2D, fn.AvgPool2D, fn.GlobalMaxPool2D, fn.GlobalAvgPool2D}
 
 

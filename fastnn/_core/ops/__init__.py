@@ -9,6 +9,7 @@ from fastnn._core.ops.dense import DenseOp
 from fastnn._core.ops.dropconnect import DropConnectOp
 from fastnn._core.ops.dropout import DropoutOp
 from fastnn._core.ops.embedding import EmbeddingOp
+from fastnn._core.ops.local_response import LocalResponseOp
 from fastnn._core.ops.merge import AddOp, ConcatenateOp, FanOutOp, MultiplyOp, SliceOp
 from fastnn._core.ops.norm import BatchNormOp, LayerNormOp, ScaleOp
 from fastnn._core.ops.padding import CropOp, PadOp
@@ -18,3 +19,4 @@ from fastnn._core.ops.pooling import PoolOp
 from fastnn._core.ops.quantized import BFloat16Weights, Int8Weights, NarrowWeights, QuantizedDenseOp, bfloat16, widened
 from fastnn._core.ops.recurrent import RecurrentOp
 from fastnn._core.ops.reduce import ReduceOp
+from fastnn._core.ops.upsample import UpsampleOp

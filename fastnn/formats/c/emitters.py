@@ -14,7 +14,7 @@ import numpy as np
 from fastnn import layers
 from fastnn.formats.activations import alpha_of, without
 from fastnn.formats.c.functions import ACTIVATIONS
-from fastnn.formats.c.layout import blocks, crop, pad, permute
+from fastnn.formats.c.layout import blocks, crop, pad, permute, upsample
 from fastnn.formats.c.program import Site, Value
 from fastnn.formats.c.recurrent import gru, lstm, simple_rnn
 from fastnn.layers.activation import DEFAULT_ALPHA, OF_VECTORS
@@ -122,6 +122,16 @@ def layer_norm(site: Site) -> Emitted:
     site.call("layer_norm", prod(leading), columns, *arguments)
     formula = f"({site.reads[0]} - mean) / sqrt(variance + {site.layer.epsilon:g})"
     return out, "gamma " * ("gamma" in site.parameters) + formula + " + beta" * ("beta" in site.parameters)
+
+
+def local_response_norm(site: Site) -> Emitted:
+    """By the squares of the channels beside."""
+    *leading, columns = site.output_shape
+    layer, out = site.layer, site.new()
+    numbers = float(layer.alpha / layer.size), float(layer.beta), float(layer.k)
+    site.call("local_response", prod(leading), columns, layer.size // 2, *numbers, site.inputs[0], out)
+    scale = f"({layer.k:g} + {layer.alpha:g} mean of the squares of {layer.size} channels)"
+    return out, f"{site.reads[0]} / {scale}^{layer.beta:g}"
 
 
 def embedding(site: Site) -> Emitted:
@@ -259,6 +269,7 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.GlobalMaxPool2D: global_pooling,
     layers.LSTM: lstm,
     layers.LayerNorm: layer_norm,
+    layers.LocalResponseNorm: local_response_norm,
     layers.MaxPool2D: pooling,
     layers.Multiply: merged("multiply", " * "),
     layers.Pad2D: pad,
@@ -270,6 +281,7 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.SimpleRNN: simple_rnn,
     layers.Slice: slice_,
     layers.SpaceToDepth: blocks,
+    layers.Upsample2D: upsample,
 }
 WITHOUT: dict[type[Layer], str] = {
     layers.Custom: "its functions are Python; build it of other layers, or export the parts before and after it",

@@ -58,6 +58,6 @@ def test_more_random_networks(first, tmp_path):
 
 def test_the_random_networks_have_every_layer():
     kinds = set().union(*(layers_of(random_network(seed)) for seed in range(40)))
-    layout = {fn.Permute, fn.DepthToSpace, fn.SpaceToDepth, fn.Pad2D, fn.Crop2D}
+    layout = {fn.Permute, fn.DepthToSpace, fn.SpaceToDepth, fn.Pad2D, fn.Crop2D, fn.Upsample2D, fn.LocalResponseNorm}
     images = {fn.Conv2D, fn.MaxPool2D, fn.AvgPool2D, fn.GlobalMaxPool2D, fn.GlobalAvgPool2D}
     assert kinds == set(EMITTERS) - images - layout  # which have a case for every option

@@ -11,8 +11,8 @@ import numpy as np
 from fastnn import layers
 from fastnn.formats.onnx.write.activations import activation
 from fastnn.formats.onnx.write.graph import Applied, Graph
-from fastnn.formats.onnx.write.images import convolution, global_pooling, pooling
-from fastnn.formats.onnx.write.layout import blocks, crop, pad, permute
+from fastnn.formats.onnx.write.images import convolution, global_pooling, local_response_norm, pooling
+from fastnn.formats.onnx.write.layout import blocks, crop, pad, permute, upsample
 from fastnn.formats.onnx.write.norms import batch_norm, layer_norm
 from fastnn.formats.onnx.write.phase import phase_coefficients
 from fastnn.formats.onnx.write.recurrent import recurrent
@@ -139,6 +139,7 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.GlobalAvgPool2D: global_pooling,
     layers.GlobalMaxPool2D: global_pooling,
     layers.LayerNorm: layer_norm,
+    layers.LocalResponseNorm: local_response_norm,
     layers.LSTM: recurrent,
     layers.MaxPool2D: pooling,
     layers.Multiply: multiply,
@@ -151,6 +152,7 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.SimpleRNN: recurrent,
     layers.Slice: part,
     layers.SpaceToDepth: blocks,
+    layers.Upsample2D: upsample,
 }
 REFUSED: dict[type[Layer], str] = {
     layers.Custom: "it is code in Python, which ONNX cannot hold; put layers of fastnn in its place",
