@@ -335,6 +335,17 @@ def bench_depthwise(benchmark, kind, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("beta", [0.75, 0.6])
+def bench_local_response(benchmark, beta, dtype):
+    benchmark(doors.local_response_forward, draw(1024, 64, dtype=dtype), beta=beta)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_local_response_gradient(benchmark, dtype):
+    benchmark(doors.local_response_backward, draw(1024, 64, dtype=dtype), draw(1024, 64, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(1024, 64), (1024, 3), (3, 1024)])
 def bench_turn_over(benchmark, shape, dtype):
     benchmark(doors.turn_over, draw(*shape, dtype=dtype), repeats=16)

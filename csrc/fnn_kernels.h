@@ -97,6 +97,18 @@ typedef struct fnn_columns {
     double alpha;
 } fnn_columns;
 
+/* An image (H, W, C), made so many times as high and as wide. */
+typedef struct fnn_upsample {
+    ptrdiff_t height, width, channels;
+    ptrdiff_t row_factor, column_factor;
+} fnn_upsample;
+
+/* A normalisation of x (R, C) = (rows, columns) by the 2 reach + 1 columns around each; alpha: factor of their sum. */
+typedef struct fnn_local_response {
+    ptrdiff_t rows, columns, reach;
+    double alpha, beta, k;
+} fnn_local_response;
+
 /* A normalisation of x (R, C) = (rows, columns), or of some of the columns of a matrix: rows of x, y, dy and dx lie
  * x_row apart.  gamma, beta (C,) or NULL: all 1, all 0. */
 typedef struct fnn_norm {
@@ -203,6 +215,20 @@ typedef struct fnn_kernels {
      * y_cr = x_rc for R rows and C columns: rows of x lie x_row apart, those of y y_row. */
     void (*turn_over)(ptrdiff_t R, ptrdiff_t C, const fnn_real *x, ptrdiff_t x_row, fnn_real *y, ptrdiff_t y_row);
 
+    /* ---- larger images (fnn_upsample.tmpl.h), one at a time ----------------------------------------------------
+     * y_ij = x at i / row_factor, j / column_factor: rows first .. last - 1 of x, and what is made of them. */
+    void (*upsample_nearest_forward)(const fnn_upsample *u, ptrdiff_t first, ptrdiff_t last, const fnn_real *x,
+                                     fnn_real *y);
+    /* dx = the sum of dy over the block of a pixel. */
+    void (*upsample_nearest_backward)(const fnn_upsample *u, ptrdiff_t first, ptrdiff_t last, const fnn_real *dy,
+                                      fnn_real *dx);
+    /* y_ij = sum over the four pixels of x around (i + 1/2) / row_factor - 1/2, (j + 1/2) / column_factor - 1/2, moved into
+     * the image, each weighted by how near it is: rows first .. last - 1 of y. */
+    void (*upsample_bilinear_forward)(const fnn_upsample *u, ptrdiff_t first, ptrdiff_t last, const fnn_real *x,
+                                      fnn_real *y);
+    /* dx = the sum of dy over what a pixel went to, weighted alike. */
+    void (*upsample_bilinear_backward)(const fnn_upsample *u, const fnn_real *dy, fnn_real *dx);
+
     /* ---- losses and optimisers (fnn_families.def, fnn_loss.tmpl.h, fnn_optimizer.tmpl.h) */
     fnn_loss_value loss[FNN_LOSSES];
     fnn_optimizer_update update[FNN_OPTIMIZERS];
@@ -275,6 +301,15 @@ typedef struct fnn_kernels {
     /* g = gamma dy; dx = (g - mean_c g - n mean_c (g n)) / sqrt(variance + epsilon); dgamma and dbeta as above, ADDS. */
     void (*layer_norm_backward)(const fnn_norm *norm, double scale, const fnn_real *x, const fnn_real *moments,
                                 const fnn_real *dy, fnn_real *dx, fnn_real *dgamma, fnn_real *dbeta);
+
+    /* ---- normalisation by the columns beside (fnn_local_response.tmpl.h): x, y, dy and dx (R, C); no two arrays overlap.
+     * s_c = k + alpha sum_{|i - c| <= reach} x_i^2 > 0; y_c = x_c s_c^-beta.  The bits of a row depend on the row alone.
+     * Without roots (beta not 1/2 or 3/4) the relative error of s^-beta grows as beta |log s| / 2 ulp.
+     *                                                                                    [Krizhevsky et al. 2012] */
+    void (*local_response_forward)(const fnn_local_response *p, const fnn_real *x, fnn_real *y);
+    /* dx_c = dy_c s_c^-beta - 2 alpha beta x_c sum_{|i - c| <= reach} dy_i x_i s_i^(-beta - 1); work (C,) holds garbage. */
+    void (*local_response_backward)(const fnn_local_response *p, const fnn_real *x, const fnn_real *dy, fnn_real *work,
+                                    fnn_real *dx);
 
     /* ---- dropout (fnn_dropout.tmpl.h) ------------------------------------------------------------------------
      * mask_n = 1 with probability keep: the uniform at index first + n of the stream is below keep.

@@ -47,12 +47,14 @@
 #endif
 #include "fnn_pooling.tmpl.h"
 #include "fnn_permute.tmpl.h"
+#include "fnn_upsample.tmpl.h"
 #include "fnn_loss_row.tmpl.h"
 #include "fnn_loss.tmpl.h"
 #include "fnn_optimizer.tmpl.h"
 #include "fnn_vector.tmpl.h"
 #include "fnn_columns.tmpl.h"
 #include "fnn_norm.tmpl.h"
+#include "fnn_local_response.tmpl.h"
 #include "fnn_dropout.tmpl.h"
 #include "fnn_noise.tmpl.h"
 #include "fnn_recurrent.tmpl.h"
@@ -91,5 +93,8 @@ const fnn_kernels FN(fnn_kernels) = {
     KERNEL(gru_reset), KERNEL(gru_update), KERNEL(gru_update_backward), KERNEL(gru_reset_backward),
     KERNEL(max_pool_forward), KERNEL(max_pool_backward), KERNEL(mean_pool_forward), KERNEL(mean_pool_backward),
     KERNEL(turn_over),
+    KERNEL(upsample_nearest_forward), KERNEL(upsample_nearest_backward),
+    KERNEL(upsample_bilinear_forward), KERNEL(upsample_bilinear_backward),
+    KERNEL(local_response_forward), KERNEL(local_response_backward),
     KERNEL(probe_multiply_add), KERNEL(probe_read),
 };

@@ -210,7 +210,28 @@ def mean_pool_backward(
     counts_outside: bool = False,
     isa: str | None = None,
 ) -> _Array: ...
+def upsample_forward(x: _Array, factor: tuple[int, int], mode: str = "nearest", isa: str | None = None) -> _Array: ...
+def upsample_backward(dy: _Array, factor: tuple[int, int], mode: str = "nearest", isa: str | None = None) -> _Array: ...
 def turn_over(x: _Array, isa: str | None = None, out: _Array | None = None, repeats: int = 1) -> _Array: ...
+def local_response_forward(
+    x: _Array,
+    size: int = 5,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+    k: float = 1.0,
+    isa: str | None = None,
+    out: _Array | None = None,
+) -> _Array: ...
+def local_response_backward(
+    x: _Array,
+    dy: _Array,
+    size: int = 5,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+    k: float = 1.0,
+    isa: str | None = None,
+    out: _Array | None = None,
+) -> _Array: ...
 def batch_norm_forward(
     x: _Array,
     mean: _Array,

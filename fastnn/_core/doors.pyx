@@ -8,8 +8,8 @@ A function is named after its kernel, whose formula stands in ``csrc/fnn_kernels
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 from fastnn._core.table cimport (
-    address, fnn_columns, fnn_depthwise, fnn_kernels, fnn_norm, fnn_pool_shape, fnn_random, fnn_shape, fnn_update, fnn_windows,
-    table_for)
+    address, fnn_columns, fnn_depthwise, fnn_kernels, fnn_local_response, fnn_norm, fnn_pool_shape, fnn_random, fnn_shape,
+    fnn_update, fnn_upsample, fnn_windows, table_for)
 
 import numpy as np
 
@@ -441,6 +441,35 @@ def mean_pool_backward(x, dy, size, strides, before=(0, 0), bint counts_outside=
     return dx
 
 
+# ---- larger images ----
+
+def upsample_forward(x, factor, mode="nearest", isa=None):
+    """An image (H, W, C) so many times as high and as wide."""
+    c = Call(x, isa)
+    (H, W, C), (rows, columns) = x.shape, factor
+    cdef fnn_upsample u = fnn_upsample(height=H, width=W, channels=C, row_factor=rows, column_factor=columns)
+    y = c.new((H * rows, W * columns, C))
+    if mode == "nearest":
+        c.kernels.upsample_nearest_forward(&u, 0, H, c.read(x), c.write(y, y.shape))
+    else:
+        c.kernels.upsample_bilinear_forward(&u, 0, H * rows, c.read(x), c.write(y, y.shape))
+    return y
+
+
+def upsample_backward(dy, factor, mode="nearest", isa=None):
+    """dx of the same."""
+    c = Call(dy, isa)
+    (rows, columns), (OH, OW, C) = factor, dy.shape
+    H, W = OH // rows, OW // columns
+    cdef fnn_upsample u = fnn_upsample(height=H, width=W, channels=C, row_factor=rows, column_factor=columns)
+    dx = c.new((H, W, C))
+    if mode == "nearest":
+        c.kernels.upsample_nearest_backward(&u, 0, H, c.read(dy), c.write(dx, dx.shape))
+    else:
+        c.kernels.upsample_bilinear_backward(&u, c.read(dy), c.write(dx, dx.shape))
+    return dx
+
+
 # ---- axes in another order ----
 
 def turn_over(x, isa=None, out=None, Py_ssize_t repeats=1):
@@ -452,6 +481,30 @@ def turn_over(x, isa=None, out=None, Py_ssize_t repeats=1):
     cdef Py_ssize_t i
     for i in range(repeats):
         c.kernels.turn_over(c.rows, c.columns, start, c.columns, end, c.rows)
+    return c.out
+
+
+# ---- normalisation by the columns beside ----
+
+cdef fnn_local_response local_response_of(Call c, Py_ssize_t size, double alpha, double beta, double k):
+    return fnn_local_response(rows=c.rows, columns=c.columns, reach=size // 2, alpha=alpha / size, beta=beta, k=k)
+
+
+def local_response_forward(x, Py_ssize_t size=5, double alpha=1e-4, double beta=0.75, double k=1.0, isa=None, out=None):
+    """y = x / (k + alpha / size sum of the squares of size columns)^beta."""
+    c = Call(x, isa, True, out)
+    cdef fnn_local_response p = local_response_of(c, size, alpha, beta, k)
+    c.kernels.local_response_forward(&p, c.read(x), c.result())
+    return c.out
+
+
+def local_response_backward(x, dy, Py_ssize_t size=5, double alpha=1e-4, double beta=0.75, double k=1.0, isa=None,
+                            out=None):
+    """dx of the same."""
+    c = Call(x, isa, True, out)
+    cdef fnn_local_response p = local_response_of(c, size, alpha, beta, k)
+    work = c.new((c.columns,))
+    c.kernels.local_response_backward(&p, c.read(x), c.read(dy), c.write(work, work.shape), c.result())
     return c.out
 
 

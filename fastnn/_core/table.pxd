@@ -76,6 +76,21 @@ cdef extern from "fnn_kernels.h" nogil:
         int activation
         double alpha
 
+    ctypedef struct fnn_upsample:
+        Py_ssize_t height
+        Py_ssize_t width
+        Py_ssize_t channels
+        Py_ssize_t row_factor
+        Py_ssize_t column_factor
+
+    ctypedef struct fnn_local_response:
+        Py_ssize_t rows
+        Py_ssize_t columns
+        Py_ssize_t reach
+        double alpha
+        double beta
+        double k
+
     ctypedef struct fnn_norm:
         Py_ssize_t rows
         Py_ssize_t columns
@@ -136,6 +151,13 @@ cdef extern from "fnn_kernels.h" nogil:
         void (*mean_pool_forward)(const fnn_pool_shape* shape, Py_ssize_t first, Py_ssize_t last, const void* x,
                                   void* y) noexcept nogil
         void (*mean_pool_backward)(const fnn_pool_shape* shape, const void* dy, void* dx) noexcept nogil
+        void (*upsample_nearest_forward)(const fnn_upsample* u, Py_ssize_t first, Py_ssize_t last, const void* x,
+                                         void* y) noexcept nogil
+        void (*upsample_nearest_backward)(const fnn_upsample* u, Py_ssize_t first, Py_ssize_t last, const void* dy,
+                                          void* dx) noexcept nogil
+        void (*upsample_bilinear_forward)(const fnn_upsample* u, Py_ssize_t first, Py_ssize_t last, const void* x,
+                                          void* y) noexcept nogil
+        void (*upsample_bilinear_backward)(const fnn_upsample* u, const void* dy, void* dx) noexcept nogil
         void (*turn_over)(Py_ssize_t R, Py_ssize_t C, const void* x, Py_ssize_t x_row, void* y,
                           Py_ssize_t y_row) noexcept nogil
         fnn_loss_value* loss
@@ -178,6 +200,9 @@ cdef extern from "fnn_kernels.h" nogil:
         void (*layer_norm_forward)(const fnn_norm* norm, const void* x, void* y, void* moments) noexcept nogil
         void (*layer_norm_backward)(const fnn_norm* norm, double scale, const void* x, const void* moments,
                                     const void* dy, void* dx, void* dgamma, void* dbeta) noexcept nogil
+        void (*local_response_forward)(const fnn_local_response* p, const void* x, void* y) noexcept nogil
+        void (*local_response_backward)(const fnn_local_response* p, const void* x, const void* dy, void* work,
+                                        void* dx) noexcept nogil
         void (*dropout_forward)(Py_ssize_t N, const fnn_random* random, uint64_t first, double keep, double scale,
                                 const void* x, void* y, uint8_t* mask) noexcept nogil
         void (*dropout_backward)(Py_ssize_t N, double scale, const uint8_t* mask, const void* dy,

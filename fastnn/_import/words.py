@@ -9,7 +9,7 @@ FUNCTIONS = {
 WORDS = {word: f'fn.Activation("{name}")' for word, name in FUNCTIONS.items()} | {
     "Linear": "fn.Dense", "Lambda": "fn.Custom", "Model": "fn.Network", "Module": "fn.Network",
     "BatchNormalization": "fn.BatchNorm", "BatchNorm1d": "fn.BatchNorm", "LayerNormalization": "fn.LayerNorm",
-    "ZeroPadding2D": "fn.Pad2D", "ZeroPad2d": "fn.Pad2D",
+    "UpSampling2D": "fn.Upsample2D", "Upsample": "fn.Upsample2D", "ZeroPadding2D": "fn.Pad2D", "ZeroPad2d": "fn.Pad2D",
     "ReflectionPad2d": 'fn.Pad2D(1, "reflect")', "ReplicationPad2d": 'fn.Pad2D(1, "replicate")',
     "ConstantPad2d": 'fn.Pad2D(1, "constant", value=0.5)', "Cropping2D": "fn.Crop2D",
     "PixelShuffle": 'fn.DepthToSpace(2, "CRD")', "PixelUnshuffle": 'fn.SpaceToDepth(2, "CRD")',

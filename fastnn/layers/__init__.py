@@ -19,6 +19,7 @@ from fastnn.layers.group_norm import GroupNorm, InstanceNorm
 from fastnn.layers.gru import GRU
 from fastnn.layers.input import Input
 from fastnn.layers.layer_norm import LayerNorm
+from fastnn.layers.local_response_norm import LocalResponseNorm
 from fastnn.layers.lstm import LSTM
 from fastnn.layers.merge import Add, Concatenate, Multiply, Slice, add, concatenate, slice
 from fastnn.layers.noise import GaussianNoise, SpatialDropout
@@ -34,6 +35,7 @@ from fastnn.layers.residual import Residual
 from fastnn.layers.scale import Scale
 from fastnn.layers.simple_rnn import SimpleRNN
 from fastnn.layers.standardize import Standardize
+from fastnn.layers.upsample import Upsample2D
 
 __all__ = [
     "GRU",
@@ -67,6 +69,7 @@ __all__ = [
     "InstanceNorm",
     "Layer",
     "LayerNorm",
+    "LocalResponseNorm",
     "MaxPool1D",
     "MaxPool2D",
     "Multiply",
@@ -84,6 +87,7 @@ __all__ = [
     "SpatialDropout",
     "Standardize",
     "Tensor",
+    "Upsample2D",
     "add",
     "concatenate",
     "slice",

@@ -430,6 +430,21 @@ def sequence_cases():
     yield sequential("global-mean-pool-1d", lambda: [fn.GlobalAvgPool1D()], (6, 5), lambda p, x: x.mean(axis=1))
 
 
+def local_response_cases():
+    for shape, options in (
+        ((3, 2, 7), {"alpha": 0.8}),
+        ((2, 2, 6), {"size": 3, "alpha": 2.0, "beta": 0.5, "k": 0.7}),
+        ((17,), {"size": 9, "alpha": 0.5, "beta": 1.3}),
+        ((2, 3), {"size": 7, "alpha": 1.5, "beta": 1.0, "k": 2.0}),
+    ):
+        yield sequential(
+            f"local-response-of-{'x'.join(map(str, shape))}",
+            lambda options=options: [fn.LocalResponseNorm(**options)],
+            shape,
+            lambda p, x, options=options: ref.local_response_norm(x, **options),
+        )
+
+
 def images_side_by_side():
     """As in SqueezeNet and residual networks: images joined along their channels, and added."""
     x = fn.Input((3, 4, 2))
@@ -476,6 +491,15 @@ def layout_cases():
             )
     yield sequential("crop", lambda: [fn.Crop2D(1)], (4, 3, 5), lambda p, x: x[:, 1:-1, 1:-1])
     yield sequential("crop-three-sides", lambda: [fn.Crop2D(((0, 1), (2, 1)))], (3, 5, 2), lambda p, x: x[:, :-1, 2:-1])
+    for mode in ("nearest", "bilinear"):
+        for factor, shape in ((2, (3, 4, 5)), ((1, 3), (2, 3, 1)), ((3, 2), (1, 2, 17)), ((4, 5), (2, 2, 2))):
+            both = factor if isinstance(factor, tuple) else (factor, factor)
+            yield sequential(
+                f"upsample-{mode}-{both[0]}-{both[1]}",
+                lambda factor=factor, mode=mode: [fn.Upsample2D(factor, mode)],
+                shape,
+                lambda p, x, both=both, mode=mode: ref.upsample2d(x, both, mode),
+            )
     for mode in ("DCR", "CRD"):
         yield sequential(
             f"depth-to-space-{mode}",
@@ -1278,6 +1302,7 @@ CASES = [
     *image_cases(),
     *depthwise_cases(),
     *sequence_cases(),
+    *local_response_cases(),
     *layout_cases(),
     *graph_cases(),
     *phase_cases(),

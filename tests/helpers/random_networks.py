@@ -20,11 +20,13 @@ NOT_DRAWN = {
     fn.GlobalAvgPool2D,
     fn.GlobalMaxPool1D,
     fn.GlobalMaxPool2D,
+    fn.LocalResponseNorm,
     fn.MaxPool1D,
     fn.MaxPool2D,
     fn.Pad2D,
     fn.Permute,
     fn.SpaceToDepth,
+    fn.Upsample2D,
 }
 
 

@@ -238,6 +238,20 @@ def pool1d(x, kind, size, strides, before=0, after=0, output=None, count_padding
     return pool2d(x[:, :, None], kind, (size, 1), (strides, 1), (before, 0), (after, 0), output, count_padding)[:, :, 0]
 
 
+def upsample2d(x, factor, mode):
+    """A row at a time, then a column."""
+    for axis, f in zip((1, 2), factor, strict=True):
+        size = x.shape[axis]
+        places = (np.arange(size * f) + 0.5) / f - 0.5
+        if mode == "nearest":
+            x = np.take(x, np.rint(places).clip(0, size - 1).astype(int), axis)
+            continue
+        low = np.floor(places.clip(0, size - 1)).astype(int)
+        share = (places.clip(0, size - 1) - low).reshape([-1 if a == axis else 1 for a in range(4)])
+        x = (1 - share) * np.take(x, low, axis) + share * np.take(x, np.minimum(low + 1, size - 1), axis)
+    return x
+
+
 def depth_to_space(x, block, mode):
     """A pixel of the output at a time."""
     B, H, W, C = x.shape
@@ -247,6 +261,15 @@ def depth_to_space(x, block, mode):
             at = k * block + m
             first, step = (at * y.shape[3], 1) if mode == "DCR" else (at, block**2)
             y[:, k::block, m::block] = x[..., first::step][..., : y.shape[3]]
+    return y
+
+
+def local_response_norm(x, size=5, alpha=1e-4, beta=0.75, k=1.0):
+    """A channel at a time, by the squares of those around it."""
+    y = np.empty_like(x)
+    for c in range(x.shape[-1]):
+        window = x[..., max(c - size // 2, 0) : c + size // 2 + 1]
+        y[..., c] = x[..., c] / (k + alpha / size * (window**2).sum(axis=-1)) ** beta
     return y
 
 

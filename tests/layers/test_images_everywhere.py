@@ -23,6 +23,7 @@ WORKS = {
     "Dropout": (lambda x: fn.Dropout(0.3)(x), lambda p, x: x),
     "Flatten": (lambda x: fn.Flatten()(x), lambda p, x: x.reshape(len(x), -1)),
     "LayerNorm": (lambda x: fn.LayerNorm()(x), lambda p, x: ref.layer_norm(x, p["gamma"], p["beta"])),
+    "LocalResponseNorm": (lambda x: fn.LocalResponseNorm()(x), lambda p, x: ref.local_response_norm(x)),
     "Multiply": (lambda x: fn.Multiply()(x, x), lambda p, x: x * x),
     "Permute": (lambda x: fn.Permute((1, 2, 0))(x), lambda p, x: x.transpose(0, 2, 3, 1)),
     "Reduce": (lambda x: fn.Reduce("mean", axis=1)(x), lambda p, x: x.mean(axis=2)),

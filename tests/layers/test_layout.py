@@ -18,6 +18,14 @@ def drawn(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape)
 
 
+def test_a_line_between_two_pixels():
+    """Keras, PyTorch and ONNX print the same: quarters inside, the edge outside."""
+    x = np.array([0.0, 4.0]).reshape(1, 1, 2, 1)
+    assert run(fn.Upsample2D((1, 2), "bilinear"), x).ravel().tolist() == [0, 1, 3, 4]
+    assert run(fn.Upsample2D((1, 4), "bilinear"), x).ravel().tolist() == [0, 0, 0.5, 1.5, 2.5, 3.5, 4, 4]
+    assert run(fn.Upsample2D((2, 2)), x)[0, :, :, 0].tolist() == [[0, 0, 4, 4], [0, 0, 4, 4]]
+
+
 def test_blocks_of_pixels():
     """The example of ONNX's DepthToSpace: eight channels of one pixel."""
     x = np.arange(8.0).reshape(1, 1, 1, 8)
@@ -54,11 +62,13 @@ def test_cropping_takes_off_what_padding_put_around():
 
 
 def test_what_changes_nothing_costs_nothing():
-    for layer in (fn.Pad2D(0), fn.Crop2D(0), fn.DepthToSpace(1), fn.SpaceToDepth(1)):
+    for layer in (fn.Pad2D(0), fn.Crop2D(0), fn.Upsample2D(1), fn.DepthToSpace(1), fn.SpaceToDepth(1)):
         assert len(fn.Sequential([layer], (4, 5, 3), seed=0).plan.ops) == 0
 
 
 LARGE = [
+    (fn.Upsample2D(2), (24, 24, 16)),
+    (fn.Upsample2D(2, "bilinear"), (24, 24, 16)),
     (fn.Pad2D(3, "reflect"), (40, 40, 16)),
     (fn.Pad2D(3), (40, 40, 16)),
     (fn.Crop2D(3), (48, 48, 16)),
@@ -87,6 +97,9 @@ def torch_twins():
 
     nn, F = torch.nn, torch.nn.functional
     return [
+        (fn.Upsample2D(2), nn.Upsample(scale_factor=2), 1),
+        (fn.Upsample2D(3, "bilinear"), nn.Upsample(scale_factor=3, mode="bilinear"), 1),
+        (fn.Upsample2D((2, 5), "bilinear"), nn.Upsample(scale_factor=(2, 5), mode="bilinear"), 1),
         (fn.Pad2D(((1, 2), (0, 3)), "reflect"), lambda x: F.pad(x, (0, 3, 1, 2), mode="reflect"), 1),
         (fn.Pad2D(((1, 2), (0, 3)), "replicate"), nn.ReplicationPad2d((0, 3, 1, 2)), 1),
         (fn.Pad2D(2, "constant", value=0.7), nn.ConstantPad2d(2, 0.7), 1),
@@ -96,7 +109,7 @@ def torch_twins():
     ]
 
 
-@pytest.mark.parametrize("case", range(6))
+@pytest.mark.parametrize("case", range(9))
 def test_as_pytorch(case):
     torch = pytest.importorskip("torch", reason="needs PyTorch")
     layer, twin, factor = torch_twins()[case]
@@ -119,6 +132,8 @@ def test_as_pytorch(case):
     (lambda: fn.Pad2D(1)(fn.Input((5, 5))), ValueError, r"Pad2D: expected images \(B, H, W, C\), channels last"),
     (lambda: fn.Crop2D(2)(fn.Input((4, 9, 1))), ValueError, "Crop2D: expected cropping that leaves something of 4 x 9"),
     (lambda: fn.Crop2D(1.5), TypeError, "expected cropping"),
+    (lambda: fn.Upsample2D(0), ValueError, "expected factor of at least 1"),
+    (lambda: fn.Upsample2D(2, "cubic"), ValueError, "Upsample2D: unknown mode 'cubic'"),
     (lambda: fn.DepthToSpace(2)(fn.Input((4, 4, 6))), ValueError, "channels that blocks of 2 x 2 can be made of"),
     (lambda: fn.SpaceToDepth(2)(fn.Input((4, 5, 3))), ValueError, "an image that blocks of 2 x 2 fill, got 4 x 5; add"),
     (lambda: fn.DepthToSpace(2, "RCD"), ValueError, "DepthToSpace: unknown mode 'RCD'"),

@@ -11,6 +11,7 @@ from fastnn._core.ops.dropconnect import DropConnectOp
 from fastnn._core.ops.dropout import DropoutOp
 from fastnn._core.ops.embedding import EmbeddingOp
 from fastnn._core.ops.image_norm import GroupNormOp, PixelNormOp
+from fastnn._core.ops.local_response import LocalResponseOp
 from fastnn._core.ops.merge import AddOp, ConcatenateOp, FanOutOp, MultiplyOp, SliceOp
 from fastnn._core.ops.noise import ChannelDropoutOp, NoiseOp
 from fastnn._core.ops.norm import BatchNormOp, LayerNormOp, ScaleOp
@@ -24,3 +25,4 @@ from fastnn._core.ops.recurrent import RecurrentOp
 from fastnn._core.ops.reduce import ReduceOp
 from fastnn._core.ops.standardize import StandardizeOp
 from fastnn._core.ops.transposed import TransposedConvolutionOp
+from fastnn._core.ops.upsample import UpsampleOp

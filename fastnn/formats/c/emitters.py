@@ -14,7 +14,7 @@ import numpy as np
 from fastnn import layers
 from fastnn.formats.activations import alpha_of, without
 from fastnn.formats.c.functions import ACTIVATIONS
-from fastnn.formats.c.layout import blocks, crop, pad, permute
+from fastnn.formats.c.layout import blocks, crop, pad, permute, upsample
 from fastnn.formats.c.program import Site, Value
 from fastnn.formats.c.recurrent import gru, lstm, simple_rnn
 from fastnn.layers.activation import DEFAULT_ALPHA, OF_VECTORS
@@ -145,6 +145,16 @@ def pixel_norm(site: Site) -> Emitted:
 def unchanged(site: Site) -> Emitted:
     """Nothing, after training."""
     return site.inputs[0], site.reads[0]
+
+
+def local_response_norm(site: Site) -> Emitted:
+    """By the squares of the channels beside."""
+    *leading, columns = site.output_shape
+    layer, out = site.layer, site.new()
+    numbers = float(layer.alpha / layer.size), float(layer.beta), float(layer.k)
+    site.call("local_response", prod(leading), columns, layer.size // 2, *numbers, site.inputs[0], out)
+    scale = f"({layer.k:g} + {layer.alpha:g} mean of the squares of {layer.size} channels)"
+    return out, f"{site.reads[0]} / {scale}^{layer.beta:g}"
 
 
 def embedding(site: Site) -> Emitted:
@@ -313,6 +323,7 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.LSTM: lstm,
     layers.LayerNorm: layer_norm,
     layers.MaxPool1D: pooling,
+    layers.LocalResponseNorm: local_response_norm,
     layers.MaxPool2D: pooling,
     layers.Multiply: merged("multiply", " * "),
     layers.Pad2D: pad,
@@ -327,6 +338,7 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.Standardize: standardize,
     layers.SpatialDropout: unchanged,
     layers.SpaceToDepth: blocks,
+    layers.Upsample2D: upsample,
 }
 WITHOUT: dict[type[Layer], str] = {
     layers.Custom: "its functions are Python; build it of other layers, or export the parts before and after it",

@@ -59,6 +59,21 @@ static void self_layer_norm(int rows, int columns, real epsilon, const real *x, 
 }
 """
 
+LOCAL_RESPONSE = """\
+/* y_j = x_j / (k + alpha sum of the squares of columns j - reach .. j + reach)^beta of each row. */
+static void self_local_response(int rows, int columns, int reach, real alpha, real beta, real k, const real *x, real *y)
+{
+    int r, j, i;
+    for (r = 0; r < rows; r++, x += columns, y += columns)
+        for (j = 0; j < columns; j++) {
+            real sum = 0.0;
+            for (i = j > reach ? j - reach : 0; i <= j + reach && i < columns; i++)
+                sum += x[i] * x[i];
+            y[j] = x[j] * pow(k + alpha * sum, -beta);
+        }
+}
+"""
+
 SOFTMAX = """\
 /* exp(x_j) / sum_k exp(x_k) of each row, in place. */
 static void self_softmax(int rows, int columns, const real *x, real *y)
@@ -274,11 +289,14 @@ FUNCTIONS: dict[str, str] = {
     "permute": layout.PERMUTE,
     "pad": layout.PAD,
     "crop": layout.CROP,
+    "upsample_nearest": layout.UPSAMPLE_NEAREST,
+    "upsample_bilinear": layout.UPSAMPLE_BILINEAR,
     "embedding": EMBEDDING,
     "batch_norm": BATCH_NORM,
     "layer_norm": LAYER_NORM,
     "group_norm": images.GROUP_NORM,
     "pixel_norm": images.PIXEL_NORM,
+    "local_response": LOCAL_RESPONSE,
     "softmax": SOFTMAX,
     "log_softmax": LOG_SOFTMAX,
     "sum_of": SUM,

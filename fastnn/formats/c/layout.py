@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fastnn._core.ops.permutation import merged, steps
 from fastnn.formats.c.program import Site, Value
-from fastnn.layers.images import sides
+from fastnn.layers.images import pair, sides
 
 PERMUTE = """\
 /* y = x with its axes in another order: how many places each axis of y has, the last first, and how far apart in x. */
@@ -47,6 +47,40 @@ static void self_crop(int width, int channels, int rows, int columns, int top, i
     for (i = 0; i < rows; i++)
         for (j = 0; j < columns * channels; j++)
             *y++ = x[((top + i) * width + left) * channels + j];
+}
+"""
+
+UPSAMPLE_NEAREST = """\
+/* Each pixel of x as a block of y. */
+static void self_upsample_nearest(int height, int width, int channels, int row_factor, int column_factor, const real *x,
+                                  real *y)
+{
+    int i, j, c;
+    for (i = 0; i < height * row_factor; i++)
+        for (j = 0; j < width * column_factor; j++)
+            for (c = 0; c < channels; c++)
+                *y++ = x[(i / row_factor * width + j / column_factor) * channels + c];
+}
+"""
+
+UPSAMPLE_BILINEAR = """\
+/* Each pixel of y from the four of x around its centre. */
+static void self_upsample_bilinear(int height, int width, int channels, int row_factor, int column_factor,
+                                   const real *x, real *y)
+{
+    int i, j, c;
+    for (i = 0; i < height * row_factor; i++)
+        for (j = 0; j < width * column_factor; j++) {
+            const int down = 2 * i + 1 - row_factor, across = 2 * j + 1 - column_factor;
+            const int h = down > 0 ? down / (2 * row_factor) : 0, w = across > 0 ? across / (2 * column_factor) : 0;
+            const int below = h + 1 < height ? width * channels : 0, beside = w + 1 < width ? channels : 0;
+            const real u = down > 0 ? (real)(down - 2 * row_factor * h) / (real)(2 * row_factor) : 0.0;
+            const real v = across > 0 ? (real)(across - 2 * column_factor * w) / (real)(2 * column_factor) : 0.0;
+            const real *p = x + (h * width + w) * channels;
+            for (c = 0; c < channels; c++, p++)
+                *y++ = (1.0 - u) * ((1.0 - v) * p[0] + v * p[beside])
+                       + u * ((1.0 - v) * p[below] + v * p[below + beside]);
+        }
 }
 """
 
@@ -97,3 +131,11 @@ def crop(site: Site) -> tuple[Value, str]:
     (top, bottom), (left, right) = sides(layer.title, "cropping", layer.cropping)
     site.call("crop", width, channels, *site.output_shape[:2], top, left, site.inputs[0], out)
     return out, f"{site.reads[0]} without {top}, {bottom}, {left} and {right} at its top, bottom, left and right"
+
+
+def upsample(site: Site) -> tuple[Value, str]:
+    """A larger image."""
+    layer, out = site.layer, site.new()
+    factor = pair(layer.title, "factor", layer.factor)
+    site.call(f"upsample_{layer.mode}", *site.input_shapes[0], *factor, site.inputs[0], out)
+    return out, f"{site.reads[0]}, {factor[0]} x {factor[1]} times as large, {layer.mode}"

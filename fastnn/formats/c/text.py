@@ -100,5 +100,5 @@ def written_for(code: str, name: str, dtype: np.dtype, matrix: str) -> str:
     code = re.sub(r"\bmatrix\b", matrix, code)
     if dtype == np.float32:
         code = re.sub(r"(?<![\w.])(\d+\.\d+(?:e[+-]?\d+)?)", r"\1f", code)
-        code = re.sub(r"\b(erfc|exp|expm1|log|log1p|tanh|sqrt|floor|fabs)\(", r"\1f(", code)
+        code = re.sub(r"\b(erfc|exp|expm1|log|log1p|pow|tanh|sqrt|floor|fabs)\(", r"\1f(", code)
     return re.sub(r"\breal\b", "float" if dtype == np.float32 else "double", code)

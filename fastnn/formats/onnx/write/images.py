@@ -83,3 +83,17 @@ def global_pooling(graph: Graph, applied: Applied) -> str:
         graph.require(18)  # before, axes were an attribute
         return graph.node("ReduceMax", x, graph.sizes(1), keepdims=0)
     return graph.node("Mul", graph.node("ReduceSum", x, graph.sizes(1), keepdims=0), 1 / prod(size))
+
+
+def local_response_norm(graph: Graph, applied: Applied) -> str:
+    """LRN; in float64, which its attributes and ONNX Runtime do not have, sums by a product with a band of ones."""
+    x, layer, shape = applied.inputs[0], applied.layer, applied.output_shape
+    if graph.is_double:
+        places = np.arange(shape[-1])
+        band = np.abs(places[:, None] - places) <= layer.size // 2
+        sums = graph.node("MatMul", graph.node("Mul", x, x), graph.constant(band * (layer.alpha / layer.size)))
+        return graph.node("Mul", x, graph.node("Pow", graph.node("Add", sums, layer.k), -layer.beta))
+    first = channels_first(graph, x if len(shape) == 3 else graph.rows(x, (1, 1, shape[-1])))
+    numbers = {"alpha": float(layer.alpha), "beta": float(layer.beta), "bias": float(layer.k)}
+    y = channels_last(graph, graph.node("LRN", first, size=layer.size, **numbers))
+    return y if len(shape) == 3 else graph.rows(y, shape)

@@ -11,8 +11,14 @@ import numpy as np
 from fastnn import layers
 from fastnn.formats.onnx.write.activations import activation
 from fastnn.formats.onnx.write.graph import Applied, Graph
-from fastnn.formats.onnx.write.images import convolution, global_pooling, pooling, transposed_convolution
-from fastnn.formats.onnx.write.layout import blocks, crop, pad, permute
+from fastnn.formats.onnx.write.images import (
+    convolution,
+    global_pooling,
+    local_response_norm,
+    pooling,
+    transposed_convolution,
+)
+from fastnn.formats.onnx.write.layout import blocks, crop, pad, permute, upsample
 from fastnn.formats.onnx.write.norms import affine, batch_norm, group_norm, layer_norm, pixel_norm, standardize
 from fastnn.formats.onnx.write.phase import phase_coefficients
 from fastnn.formats.onnx.write.recurrent import recurrent
@@ -145,6 +151,7 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.GroupNorm: group_norm,
     layers.InstanceNorm: group_norm,
     layers.LayerNorm: layer_norm,
+    layers.LocalResponseNorm: local_response_norm,
     layers.LSTM: recurrent,
     layers.MaxPool1D: pooling,
     layers.MaxPool2D: pooling,
@@ -161,6 +168,7 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.Standardize: standardize,
     layers.SpatialDropout: unchanged,
     layers.SpaceToDepth: blocks,
+    layers.Upsample2D: upsample,
 }
 REFUSED: dict[type[Layer], str] = {
     layers.Custom: "it is code in Python, which ONNX cannot hold; put layers of fastnn in its place",
