@@ -263,10 +263,10 @@ def bench_gru_backward(benchmark, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("half", ["reset", "update"])
+@pytest.mark.parametrize("half", ["gru_reset", "gru_update"])
 def bench_gru_reset_first_forward(benchmark, half, dtype):
     z, h = draw(32, 384, dtype=dtype), draw(32, 128, dtype=dtype)
-    benchmark(getattr(doors, f"gru_{half}"), z, h)
+    benchmark(getattr(doors, half), z, h)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -357,3 +357,56 @@ def bench_pools(benchmark, kind, dtype):
     x, y = draw(*IMAGE, dtype=dtype), draw(16, 16, 16, dtype=dtype)
     given = {"max_pool_backward": (y, y), "mean_pool_backward": (y,)}.get(kind, ((16, 16),))
     benchmark(getattr(doors, kind), x, *given, (2, 2), (2, 2))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_map_columns(benchmark, dtype):
+    x, gain = draw(*MATRIX, dtype=dtype), draw(MATRIX[1], dtype=dtype)
+    benchmark(doors.map_columns, x, gain, gain, gain, out=np.empty_like(x))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_group_moments(benchmark, dtype):
+    benchmark(doors.group_moments, draw(*MATRIX, dtype=dtype), 8)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_pixel_norm_forward(benchmark, dtype):
+    x = draw(*MATRIX, dtype=dtype)
+    benchmark(doors.pixel_norm_forward, x, out=np.empty_like(x))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_pixel_norm_backward(benchmark, dtype):
+    x = draw(*MATRIX, dtype=dtype)
+    benchmark(doors.pixel_norm_backward, x, np.ones(MATRIX[0], dtype), x)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def bench_add_noise(benchmark, dtype):
+    x = draw(N, dtype=dtype)
+    benchmark(doors.add_noise, x, 1, 2, 3, 0, 0.1, out=np.empty_like(x))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def bench_upsample(benchmark, direction, mode, dtype):
+    """By 2, to 32 x 32 pixels of 16 channels."""
+    if direction == "forward":
+        benchmark(doors.upsample_forward, draw(16, 16, 16, dtype=dtype), (2, 2), mode)
+    else:
+        benchmark(doors.upsample_backward, draw(*IMAGE, dtype=dtype), (2, 2), mode)
+
+
+# Kernels that are timed within the doors of others, which call them one after the other.
+WITHIN = {
+    "batch_norm_forward": ("inverse_deviations",),
+    "batch_norm_backward": (
+        "column_slopes", "join_slopes", "norm_levels", "column_gradient", "scale_slopes", "add_slopes",
+    ),
+    "column_moments": ("join_moments",),
+    "scatter": ("scatter_size", "scatter_turn"),
+    "upsample_forward": ("upsample_nearest_forward", "upsample_bilinear_forward"),
+    "upsample_backward": ("upsample_nearest_backward", "upsample_bilinear_backward"),
+}  # fmt: skip

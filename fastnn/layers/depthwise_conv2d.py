@@ -18,6 +18,8 @@ class DepthwiseConv2D(Filters):
     Before a ``Conv2D`` of kernel_size 1, which mixes them, it is a depthwise separable convolution [Chollet 2017], with
     a fraction of the weights of one that does both.
 
+    Other parameters are those of Conv2D.
+
     Parameters
     ----------
     kernel_size : int or (int, int)
@@ -26,8 +28,6 @@ class DepthwiseConv2D(Filters):
         As for Dense.
     depth_multiplier : int
         Filters of each channel, M.
-
-    Other parameters are those of ``Conv2D``.
 
     Raises
     ------

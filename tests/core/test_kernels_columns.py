@@ -1,4 +1,8 @@
-"""Columns in blocks and groups, pixels, and noise, against NumPy in float64."""
+"""Columns in blocks and groups, pixels, and noise, against NumPy in float64.
+
+The doors call several kernels: column_moments also join_moments; batch_norm_forward inverse_deviations and map_columns;
+batch_norm_backward column_slopes, join_slopes, norm_levels, column_gradient, scale_slopes and add_slopes.
+"""
 
 import numpy as np
 import pytest

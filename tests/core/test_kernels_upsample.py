@@ -1,4 +1,7 @@
-"""Kernels that make images larger, against NumPy; gradients as the transposed map; bits."""
+"""Kernels that make images larger, against NumPy; gradients as the transposed map; bits.
+
+upsample_nearest_forward, upsample_bilinear_forward, upsample_nearest_backward and upsample_bilinear_backward, by the mode.
+"""
 
 import numpy as np
 import pytest

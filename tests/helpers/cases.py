@@ -639,6 +639,8 @@ def image_norm_cases():
             shape,
             lambda p, x, groups=groups: ref.group_norm(x, groups, p["norm.gamma"], p["norm.beta"]),
         )
+        if shape[-1] > 100:  # one of so many numbers is always near the kink
+            continue
         yield sequential(
             f"{name}-relu-without-gamma",
             lambda make=make: [make(name="norm", scale=False), fn.Activation("relu"), fn.Activation("tanh")],
