@@ -54,8 +54,8 @@ C_FLAGS = ["-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping
 
 # Compiled for speed: the kernels, and the way that one row takes through Cython, where nanoseconds show.  The loops of
 # the kernels say themselves what is to be unrolled; -O3 unrolls the rest too, which gains nothing and takes half as
-# much room again; and what copies many short rows, for which GCC compiling for size takes an instruction that is slow to
-# begin.  Everything else is loops over steps and rows, and doors: compiled for size it is as fast.
+# much room again; and what copies many short rows, for which GCC compiling for size takes an instruction that is slow
+# to begin.  Everything else is loops over steps and rows, and doors: compiled for size it is as fast.
 FAST = {
     Path("csrc"),
     *(CORE / f"{name}.c" for name in ("engine", "plan", "trainer", "workspace", "panels", "products")),

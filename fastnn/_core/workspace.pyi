@@ -4,7 +4,7 @@ from typing import Any
 from fastnn._core.aligned import aligned_zeros as aligned_zeros
 from fastnn._core.plan import Plan
 
-Name = tuple[str, int]
+_Name = tuple[str, int]
 
 def value_roots(plan: Plan, training: bool, share: bool) -> list[int]: ...
 def gradient_roots(plan: Plan, share: bool) -> list[int]: ...
@@ -12,17 +12,17 @@ def pack(lifetimes: Mapping[Any, tuple[int, int]], widths: Mapping[Any, int]) ->
 def joined(gaps: Sequence[tuple[int, int]]) -> list[tuple[int, int]]: ...
 def value_lifetimes(
     plan: Plan, roots: Sequence[int], backward: bool, keep: bool, sources: Sequence[int] = ()
-) -> dict[Name, tuple[int, int]]: ...
+) -> dict[_Name, tuple[int, int]]: ...
 def gradient_lifetimes(
     plan: Plan, roots: Sequence[int], wanted: Sequence[bool], sources: Sequence[int]
-) -> dict[Name, tuple[int, int]]: ...
+) -> dict[_Name, tuple[int, int]]: ...
 
 class Layout:
     plan: Plan
     training: bool
     value_roots: list[int]
     gradient_roots: list[int]
-    places: dict[Name, int]
+    places: dict[_Name, int]
     row_width: int
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """Kernels that make images larger, against NumPy; gradients as the transposed map; bits.
 
-upsample_nearest_forward, upsample_bilinear_forward, upsample_nearest_backward and upsample_bilinear_backward, by the mode.
+By the mode: upsample_nearest_forward and upsample_nearest_backward, upsample_bilinear_forward and
+upsample_bilinear_backward.
 """
 
 import numpy as np
