@@ -327,7 +327,7 @@ class Network(Graph):
     def fold(self) -> Self:
         """Return a network for inference in which batch normalisation is part of the layer before it.
 
-        Where a ``BatchNorm`` comes right after a ``Dense`` or a ``Conv2D``, the weights and the bias of that layer do
+        Where a ``BatchNorm`` comes right after a ``Dense`` or a convolution, the weights and the bias of that layer do
         its work by the running statistics: ``W' = W gain`` and ``b' = (b - mean) gain + beta`` with
         ``gain = gamma / sqrt(variance + epsilon)``.  What cannot be folded stays: a BatchNorm after anything else, or
         after an activation; layers that are applied twice; and where something else reads what is between the two.

@@ -1,7 +1,7 @@
 """Networks for inference in which a batch normalisation is part of the layer before it."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +10,33 @@ import numpy as np
 from fastnn.graph.assembly import layer_names
 from fastnn.graph.graph import Graph
 from fastnn.graph.structure import Node, Structure
-from fastnn.layers import BatchNorm, Conv2D, Dense
+from fastnn.layers import BatchNorm, Conv1D, Conv2D, ConvTranspose2D, Dense, DepthwiseConv2D
 from fastnn.layers.base import Layer
 
-# Layers that are affine in their input before the activation, with ``weight`` (..., O) and ``bias`` (O,).
-FOLDS: tuple[type[Layer], ...] = (Conv2D, Dense)
+
+def by_output(gain: np.ndarray, shape: tuple[int, ...], groups: int) -> np.ndarray:
+    """Return the gain of each element of weights (..., O)."""
+    return gain
+
+
+def by_channel(gain: np.ndarray, shape: tuple[int, ...], groups: int) -> np.ndarray:
+    """Return it for weights (KH, KW, C, M), whose output is c M + m."""
+    return gain.reshape(shape[-2:])
+
+
+def by_filter(gain: np.ndarray, shape: tuple[int, ...], groups: int) -> np.ndarray:
+    """Return it for weights (KH, KW, O / groups, C): a channel sees the outputs of its group."""
+    return np.repeat(gain.reshape(groups, -1).T, shape[-1] // groups, axis=1)
+
+
+# Layers that are affine in their input before the activation, with a ``weight`` and a ``bias`` (O,).
+FOLDS: dict[type[Layer], Callable[[np.ndarray, tuple[int, ...], int], np.ndarray]] = {
+    Conv1D: by_output,
+    Conv2D: by_output,
+    ConvTranspose2D: by_filter,
+    Dense: by_output,
+    DepthwiseConv2D: by_channel,
+}
 
 
 def folded(net: Graph) -> Graph:
@@ -30,7 +52,7 @@ def folded(net: Graph) -> Graph:
         source = given[net.structure.layers[i]]
         if i in norms:
             norm = net.structure.layers[norms[i]]
-            source = merged(source, given[norm], norm.epsilon)  # type: ignore[attr-defined]
+            source = merged(net.structure.layers[i], source, given[norm], norm.epsilon)  # type: ignore[attr-defined]
         for name, array in parameters.items():
             array[...] = source[name]
     result.metadata = dict(net.metadata)
@@ -83,12 +105,15 @@ def without(structure: Structure, found: dict[int, int]) -> tuple[Structure, dic
     return Structure(structure.input_shapes, structure.input_names, layers, tuple(nodes), outputs), replaced
 
 
-def merged(layer: dict[str, np.ndarray], norm: dict[str, np.ndarray], epsilon: float) -> dict[str, np.ndarray]:
+def merged(
+    spec: Layer, layer: dict[str, np.ndarray], norm: dict[str, np.ndarray], epsilon: float
+) -> dict[str, np.ndarray]:
     """Return weight and bias that do both: ``(x W + b - mean) gain + beta``, computed in float64."""
     wide = {name: array.astype(np.float64) for name, array in norm.items()}
     gain = wide.get("gamma", 1.0) / np.sqrt(wide["running_variance"] + epsilon)
     bias = (layer.get("bias", 0.0) - wide["running_mean"]) * gain + wide.get("beta", 0.0)
-    return {"weight": layer["weight"] * gain, "bias": bias}
+    weight = layer["weight"]
+    return {"weight": weight * FOLDS[type(spec)](gain, weight.shape, getattr(spec, "groups", 1)), "bias": bias}
 
 
 def named(net: Graph, layers: Iterable[Layer]) -> dict[Layer, dict[str, np.ndarray]]:

@@ -53,6 +53,25 @@ def test_folded_answers_are_equal_but_for_rounding(dtype, bound):
     np.testing.assert_array_equal(net.predict(x), before)
 
 
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (fn.Conv1D(6, 3, groups=2), (7, 4)),
+        (fn.DepthwiseConv2D(3, depth_multiplier=2), (5, 4, 3)),
+        (fn.ConvTranspose2D(6, 4, strides=2), (3, 4, 5)),
+        (fn.ConvTranspose2D(6, 3, groups=3, bias=False), (4, 3, 6)),
+    ],
+    ids=lambda value: getattr(value, "title", None),
+)
+def test_every_kind_of_convolution(layer, shape):
+    """Each channel of the output has its gain, wherever its weights lie."""
+    net = randomize(fn.Sequential([layer, fn.BatchNorm()], shape, seed=0, dtype="float64"))
+    x = rng.normal(size=(3, *shape))
+    small = net.fold()
+    assert kinds(small) == [type(layer).__name__]
+    assert ref.relative(small.predict(x), net.predict(x)) <= 1e-13
+
+
 def test_weights_are_those_of_the_formula():
     net = randomize(fn.Sequential([fn.Dense(3, name="d"), fn.BatchNorm(name="n")], 2, seed=0, dtype="float64"))
     p = {name: array.copy() for name, array in net.named_parameters()}
