@@ -17,7 +17,7 @@ from onnx import numpy_helper  # noqa: E402
 F4 = np.float32
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 NETWORKS = [
-    "densenet121", "inception_v2", "resnet50", "shufflenet", "squeezenet", "vgg19",
+    "bvlc_alexnet", "densenet121", "inception_v1", "inception_v2", "resnet50", "shufflenet", "squeezenet", "vgg19", "zfnet512",
 ]  # fmt: skip
 LARGEST = 25088 * 4096  # of the constants that they make of a shape
 
@@ -151,6 +151,7 @@ CASES = {
     "average-pool-counting": ([("y = AveragePool(x)", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1})], {}),
     "average-pool-counting-nothing": ([("y = AveragePool(x)", {"kernel_shape": [3, 3], "strides": [2, 2], "count_include_pad": 1, "ceil_mode": 1})], {}),
     "average-pool-exact": ([("y = AveragePool(x)", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [2, 1], "count_include_pad": 1, "ceil_mode": 1})], {}),
+    "lrn": ([("y = LRN(x)", {"size": 3, "alpha": 0.3, "beta": 0.6, "bias": 1.5})], {}),
     "global-average": (["y = GlobalAveragePool(x)"], {}),
     "global-max": (["y = GlobalMaxPool(x)"], {}),
     "reduce-mean": ([("r = ReduceMean(x, a)", {"keepdims": 0}), "c = Conv(x, w)", "g = GlobalMaxPool(c)", "f = Flatten(g)", ("y = Concat(r, f)", {"axis": 1})], {"a": np.array([2, 3]), "w": W}),

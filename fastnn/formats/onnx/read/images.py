@@ -99,6 +99,15 @@ def global_pooling(operator: Operator) -> list[Value]:
     return [image(reshaped(y, (1, 1, *y.shape)))]
 
 
+def local_response_norm(operator: Operator) -> list[Value]:
+    """LRN."""
+    number = operator.number
+    layer = layers.LocalResponseNorm(
+        operator.whole("size", 1), alpha=number("alpha", 1e-4), beta=number("beta", 0.75), k=number("bias", 1.0)
+    )
+    return [image(layer(images_of(operator.value(0))))]
+
+
 def images_of(value: Value, axes: int | None = None) -> Tensor:
     """Return a value as images (H, W, C); raises Unsupported if it, or what reads it, has another number of axes."""
     if len(value.axes) != 4 or axes not in (2, None):

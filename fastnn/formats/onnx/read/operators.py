@@ -227,6 +227,7 @@ OPERATORS: dict[str, Callable[[Operator], list[Value]]] = {
     "HardSigmoid": arithmetic.hard_sigmoid,
     "HardSwish": arithmetic.hard_sigmoid,
     "Identity": lambda operator: [operator.value(0)],
+    "LRN": images.local_response_norm,
     "LSTM": recurrent,
     "LayerNormalization": layer_norm,
     "LogSoftmax": of_vectors("log_softmax"),
