@@ -11,9 +11,16 @@ from fastnn.formats.onnx.read.reader import Operator
 from fastnn.formats.onnx.read.reductions import reduction
 from fastnn.formats.onnx.read.values import Value, as_image, as_tensor, image, reshaped, rows, written
 from fastnn.layers.base import Tensor
+from fastnn.layers.images import pair
 
 PADDING_MODES = {"constant": "zeros", "edge": "replicate", "reflect": "reflect"}
 Sides = tuple[tuple[int, int], ...]  # before and after, for each axis of an image
+ROUNDING: dict[str, Callable[[np.ndarray], np.ndarray]] = {  # of a place between pixels to the nearest
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round_prefer_floor": lambda x: np.ceil(x - 0.5),
+    "round_prefer_ceil": lambda x: np.floor(x + 0.5),
+}
 
 
 def convolution(operator: Operator) -> list[Value]:
@@ -57,10 +64,14 @@ def transposed_convolution(operator: Operator) -> list[Value]:
     weight = operator.constant(1)
     x = images_of(operator.value(0), weight.ndim - 2)
     groups = operator.whole("group", 1)
-    kernel = tuple(map(int, operator.attributes.get("kernel_shape", weight.shape[2:])))
-    strides, dilation, more = (
-        tuple(map(int, operator.attributes.get(name, (default, default))))
-        for name, default in (("strides", 1), ("dilations", 1), ("output_padding", 0))
+    kernel, strides, dilation, more = (
+        pair(operator.title, name, tuple(map(int, operator.attributes.get(name, default))), low=0)
+        for name, default in (
+            ("kernel_shape", weight.shape[2:]),
+            ("strides", (1, 1)),
+            ("dilations", (1, 1)),
+            ("output_padding", (0, 0)),
+        )
     )
     full = tuple(
         (n - 1) * s + (k - 1) * d + 1 + m
@@ -89,7 +100,7 @@ def cut_off(operator: Operator, shape: tuple[int, ...], strides: tuple[int, ...]
         totals = [n - int(w) for n, w in zip(full, wanted, strict=True)]
         less = [(total // 2, total - total // 2) for total in totals]
         found = tuple(less if automatic == "SAME_UPPER" else [(b, a) for a, b in less])
-    if min(min(pair) for pair in found) < 0:
+    if min(min(ends) for ends in found) < 0:
         raise Unsupported(f"its pads are {found}, and add something; give a larger output_padding, or a Pad behind it")
     return found
 
@@ -114,21 +125,21 @@ def pad(operator: Operator) -> list[Value]:
     known, number = PADDING_MODES[mode], float(filling.sum()) if mode == "constant" else 0.0
     following = operator.only_reader("Conv")
     if following is not None and count in (3, 4) and not any(around[0]) and not any(around[1]) and not number:
-        own = operator_pads(following)
+        own = pads_itself(following)
         if known == "zeros" or not own:
             operator.absorb(following)
             return [convolved(following, value, tuple(around[i] for i in range(2, count)), known)]
     padded = {place for place in range(count) if any(around[place])}
     x, back = on_pixels(value, padded)
-    sides = tuple(around[place] for place in (range(2, count) if back is image else range(1, count - 1)))
+    first = 2 if back is image else 1
     constant: dict[str, Any] = {"mode": "constant", "value": number} if number else {"mode": known}
     if count == 3:  # a sequence is an image of one column
-        y = layers.Pad2D((*sides, (0, 0)), **constant)(reshaped(x, (x.shape[0], 1, x.shape[1])))
+        y = layers.Pad2D((around[first], (0, 0)), **constant)(reshaped(x, (x.shape[0], 1, x.shape[1])))
         return [back(reshaped(y, (y.shape[0], y.shape[2])))]
-    return [back(layers.Pad2D(sides, **constant)(x))]
+    return [back(layers.Pad2D((around[first], around[first + 1]), **constant)(x))]
 
 
-def operator_pads(operator: Operator) -> bool:
+def pads_itself(operator: Operator) -> bool:
     """Return whether a Conv puts something around its input itself."""
     if operator.text("auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER"):
         return True
@@ -157,7 +168,7 @@ def resize(operator: Operator) -> list[Value]:
     factors = factors_of(operator, value.shape)
     changed = {place for place, factor in enumerate(factors) if factor != 1}
     x, back = on_pixels(value, changed)
-    sizes, factor = x.shape[:2], tuple(factors[2:] if back is image else factors[1:3])
+    sizes, factor = x.shape[:2], (factors[2], factors[3]) if back is image else (factors[1], factors[2])
     if mode not in ("nearest", "linear") or not all(
         n == 1 or f == 1 or same_pixels(operator, n, f, mode) for n, f in zip(sizes, factor, strict=True)
     ):
@@ -212,12 +223,9 @@ def same_pixels(operator: Operator, size: int, factor: int, mode: str) -> bool:
         return False
     if mode == "linear":
         return np.array_equal(known[way], centres)
-    rounding = {
-        "floor": np.floor,
-        "ceil": np.ceil,
-        "round_prefer_floor": lambda x: np.ceil(x - 0.5),
-        "round_prefer_ceil": lambda x: np.floor(x + 0.5),
-    }[operator.text("nearest_mode", default[1])]
+    rounding = ROUNDING.get(operator.text("nearest_mode", default[1]))
+    if rounding is None:
+        return False
     return np.array_equal(np.clip(rounding(known[way]), 0, size - 1), out // factor)
 
 

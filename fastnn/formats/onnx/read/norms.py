@@ -42,16 +42,14 @@ def instance_norm(operator: Operator) -> list[Value]:
 
 
 def group_norm(operator: Operator) -> list[Value]:
-    """GroupNormalization; before opset 21 its scales are those of groups."""
+    """GroupNormalization as from opset 21 on; the one before it, with scales of groups, ONNX itself refuses."""
     value, groups = operator.value(0), operator.whole("num_groups", 1)
     if len(value.axes) < 3:
         raise Unsupported(
             f"its input has the shape {written(value)}; images and sequences, channels second, can be read"
         )
     x = as_image(value)
-    gamma, beta = (operator.constant(i) for i in (1, 2))
-    if len(gamma) == groups != x.shape[-1]:
-        gamma, beta = (np.repeat(array, x.shape[-1] // groups) for array in (gamma, beta))
+    gamma, beta = operator.constant(1), operator.constant(2)
     return [image(scaled(operator, layers.GroupNorm(groups, epsilon=operator.number("epsilon", 1e-5)), x, gamma, beta))]
 
 

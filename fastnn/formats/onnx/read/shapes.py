@@ -105,7 +105,7 @@ def cropped(value: Value, parts: dict[int, tuple[int, int]]) -> Value:
         if first >= last:
             raise Unsupported(f"it takes the empty part {first}:{last} of {values.written(value)}")
         cropping.append((first, size - last))
-    return Value(Crop2D(tuple(cropping))(value.tensor), value.axes)
+    return Value(Crop2D((cropping[0], cropping[1]))(value.tensor), value.axes)
 
 
 def split(operator: Operator) -> list[Value]:

@@ -215,7 +215,21 @@ def cut_and_merged(value: Value, wanted: list[int], batch: int | None) -> Value 
     order = [(i, k) for i in sorted(pieces) for k in range(len(pieces[i]))]
     shape = tuple(pieces[i][k] for i, k in order)
     axes = [tuple(order.index(piece) for piece in axis) for axis in merged]
-    return Value(reshaped(value.tensor, shape), ((BATCH,), *axes))
+    return joined(Value(reshaped(value.tensor, shape), ((BATCH,), *axes)))
+
+
+def joined(value: Value) -> Value:
+    """Return a value whose axes run over one axis of the tensor each, where those of the tensor are neighbours."""
+    starts, shape = {}, []
+    owners = {axis[0]: axis for axis in value.axes[1:] if axis and axis == tuple(range(axis[0], axis[0] + len(axis)))}
+    at = 0
+    while at < len(value.tensor.shape):
+        axis = owners.get(at, (at,))
+        starts.update(dict.fromkeys(axis, len(shape)))
+        shape.append(prod(value.tensor.shape[i] for i in axis))
+        at += len(axis)
+    axes = (tuple(dict.fromkeys(starts[i] for i in axis)) for axis in value.axes[1:])
+    return Value(reshaped(value.tensor, tuple(shape)), (value.axes[0], *axes))
 
 
 def reshaped_rows(value: Value, wanted: list[int], batch: int | None) -> Value:

@@ -29,8 +29,8 @@ def convolution(graph: Graph, applied: Applied) -> str:
     if g.pads and g.mode != "zeros":
         around = graph.sizes(0, 0, *before, 0, 0, *after)
         x, pads = graph.node("Pad", x, around, mode=PAD_MODES[g.mode]), [0] * len(pads)
-    weight = applied.parameters["weight"].reshape(*kernel, g.channels // g.groups, g.filters)
-    weight = graph.parameter(applied, "weight", np.transpose(weight, (axes + 1, axes, *range(axes))))
+    filters = applied.parameters["weight"].reshape(*kernel, g.channels // g.groups, g.filters)
+    weight = graph.parameter(applied, "weight", np.transpose(filters, (axes + 1, axes, *range(axes))))
     bias = [graph.parameter(applied, "bias")] if "bias" in applied.parameters else []
     return channels_last(
         graph,
