@@ -183,6 +183,7 @@ CASES = {
     "transposed-same-upper": ([("y = ConvTranspose(x, w)", {"auto_pad": "SAME_UPPER", "strides": [2, 1]})], {"w": kernel(3, 4, 3, 2)}),
     "transposed-same-lower": ([("y = ConvTranspose(x, w)", {"auto_pad": "SAME_LOWER", "strides": [2, 1]})], {"w": kernel(3, 4, 3, 2)}),
     "transposed-output-shape": ([("y = ConvTranspose(x, w)", {"output_shape": [12, 18], "strides": [2, 2]})], {"w": kernel(3, 4, 3, 3)}),
+    "transposed-output-shape-more": ([("y = ConvTranspose(x, w)", {"output_shape": [12, 18], "strides": [2, 2], "output_padding": [1, 1]})], {"w": kernel(3, 4, 3, 3)}),
     "pad-edge-padded-conv": ([("p = Pad(x, s)", {"mode": "edge"}), ("y = Conv(p, w)", {"pads": [1, 1, 1, 1]})], {"w": W, "s": np.array([0, 0, 1, 1, 0, 0, 1, 2])}),
     "pad-ones-conv": (["p = Pad(x, s, v)", "y = Conv(p, w)"], {"w": W, "s": np.array([0, 0, 1, 0, 0, 0, 2, 3]), "v": F4(1)}),
     "pad-conv-pad": (["c = Conv(x, w)", ("p = Pad(c, s)", {"mode": "reflect"}), "y = Relu(p)"], {"w": W, "s": np.array([0, 0, 1, 0, 0, 0, 2, 3])}),
@@ -193,6 +194,9 @@ CASES = {
     "resize-nearest": (["y = Resize(x, , s)"], {"s": np.array([1, 1, 3, 2], F4)}),
     "resize-linear": ([("y = Resize(x, , s)", {"mode": "linear"})], {"s": np.array([1, 1, 2, 3], F4)}),
     "resize-sizes": ([("y = Resize(x, , , s)", {"mode": "linear", "axes": [2, 3], "coordinate_transformation_mode": "pytorch_half_pixel"})], {"s": np.array([14, 9])}),
+    "depth-to-space": (["c = Conv(x, w)", ("y = DepthToSpace(c)", {"blocksize": 2})], {"w": kernel(12, 3, 3, 3)}),
+    "depth-to-space-crd": (["c = Conv(x, w)", ("y = DepthToSpace(c)", {"blocksize": 2, "mode": "CRD"})], {"w": kernel(12, 3, 3, 3)}),
+    "space-to-depth": (["c = Conv(x, w)", ("y = SpaceToDepth(c)", {"blocksize": 2})], {"w": kernel(5, 3, 2, 2)}),
     "instance-norm": (["y = InstanceNormalization(x, g, b)"], {"g": drawn(3, 3), "b": drawn(4, 3)}),
     "group-norm-by-reshape": (["c = Conv(x, w)", "r = Reshape(c, s)", "n = InstanceNormalization(r, o, z)", "q = Reshape(n, t)", "m = Mul(q, g)", "y = Add(m, b)"], {"w": W, "s": np.array([0, 2, -1]), "o": np.array([1, 2], F4), "z": np.array([0, 1], F4), "t": np.array([-1, 4, 5, 7]), "g": drawn(3, 4, 1, 1), "b": drawn(4, 4, 1, 1)}),
     "norm-written-out": ([("c = Conv(x, w)"), ("m = ReduceMean(c)", {"axes": [2, 3]}), "d = Sub(c, m)", "q = Pow(d, k)", ("v = ReduceMean(q)", {"axes": [2, 3]}), "e = Add(v, eps)", "r = Sqrt(e)", "y = Div(d, r)"], {"w": W, "k": F4(2), "eps": F4(1e-3)}),
@@ -260,6 +264,51 @@ def test_layers_are_those_that_one_would_write():
         assert [type(view.spec) for view in net.layers] == expected
         if expected == [fn.Conv1D]:
             assert net.layers[0].padding == "causal"
+
+
+@pytest.mark.parametrize(("operator", "opset"), [("Upsample", 9), ("Resize", 10)])
+def test_earlier_opsets_of_resize(operator, opset):
+    nodes = ["c = Conv(x, w)", f"y = {operator}(c, s)"]
+    net = fn.from_onnx(graph(nodes, (None, 3, 7, 9), opset=opset, w=W, s=np.array([1, 1, 2, 3], F4)))
+    x = drawn(0, 2, 7, 9, 3)
+    plain = fn.from_onnx(graph(["y = Conv(x, w)"], (None, 3, 7, 9), w=W)).predict(x)
+    np.testing.assert_array_equal(net.predict(x), plain.repeat(2, 1).repeat(3, 2))
+    nodes[1] = (nodes[1], {"mode": "linear"})
+    with pytest.raises(ValueError, match=rf"\({operator}\): its mode is 'linear' with 'asymmetric'"):
+        fn.from_onnx(graph(nodes, (None, 3, 7, 9), opset=opset, w=W, s=np.array([1, 1, 2, 3], F4)))
+
+
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect"])
+def test_pads_and_parts_of_channels_that_come_last(mode):
+    nodes = [("p = Pad(x, s)", {"mode": mode}), "y = Slice(p, a, b, i)"]
+    constants = {
+        "s": np.array([0, 1, 2, 0, 0, 0, 1, 0]),
+        "a": np.array([0, 1]),
+        "b": np.array([99, 3]),
+        "i": np.array([1, 3]),
+    }
+    net = fn.from_onnx(graph(nodes, (None, 3, 7, 4), **constants))
+    x = drawn(0, 2, 3, 7, 4)
+    expected = np.pad(x, ((0, 0), (1, 0), (2, 1), (0, 0)), mode=mode)[..., 1:3]
+    np.testing.assert_array_equal(net.predict(x), expected)
+
+
+@pytest.mark.parametrize(
+    ("axes", "count", "message"),
+    [
+        ([1, 2], 20, r"it normalises the axes \[1, 2\] of \(batch, 4, 5, 7\)"),
+        ([2, 3], 34, "its mean is of 35 numbers, and divided by 34"),
+        ([0, 2, 3], 35, "it is taken over the batch"),
+    ],
+)
+def test_norms_that_are_refused(axes, count, message):
+    nodes = [
+        "c = Conv(x, w)", ("m = ReduceSum(c, a)"), "n = Div(m, k)", "d = Sub(c, n)", "q = Mul(d, d)", "v = ReduceSum(q, a)",
+        "u = Div(v, k)", "e = Add(u, eps)", "r = Sqrt(e)", "y = Div(d, r)",
+    ]  # fmt: skip
+    model = graph(nodes, (None, 3, 7, 9), w=W, a=np.array(axes), k=F4(count), eps=F4(1e-3))
+    with pytest.raises(ValueError, match=f"from_onnx: node 'y' .*{message}"):
+        fn.from_onnx(model)
 
 
 def test_group_normalization_by_its_formula():

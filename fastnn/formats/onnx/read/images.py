@@ -160,6 +160,13 @@ def on_pixels(value: Value, places: set[int]) -> tuple[Tensor, Callable[[Tensor]
     return as_tensor(value), rows
 
 
+def blocks(operator: Operator) -> list[Value]:
+    """DepthToSpace or SpaceToDepth."""
+    block, mode = operator.whole("blocksize", 1), operator.text("mode", "DCR")
+    layer = layers.DepthToSpace if operator.kind == "DepthToSpace" else layers.SpaceToDepth
+    return [image(layer(block, mode=mode)(images_of(operator.value(0))))]
+
+
 def resize(operator: Operator) -> list[Value]:
     """Resize or Upsample by whole factors: the nearest pixel, or bilinear between the centres of pixels."""
     value, mode = operator.value(0), operator.text("mode", "nearest")
@@ -173,8 +180,7 @@ def resize(operator: Operator) -> list[Value]:
         n == 1 or f == 1 or same_pixels(operator, n, f, mode) for n, f in zip(sizes, factor, strict=True)
     ):
         raise Unsupported(
-            f"its mode is {mode!r:.40} with {operator.text('coordinate_transformation_mode', 'half_pixel')!r:.40} and "
-            f"{operator.text('nearest_mode', 'round_prefer_floor')!r:.40}; export it as nearest with asymmetric and "
+            f"its mode is {mode!r:.40} with {' and '.join(map(repr, ways(operator)))}; export it as nearest with asymmetric and "
             "floor, or as linear with half_pixel"
         )
     if not changed:
@@ -184,7 +190,7 @@ def resize(operator: Operator) -> list[Value]:
 
 def factors_of(operator: Operator, shape: tuple[int, ...]) -> list[int]:
     """Return by how much each axis grows, the batch by 1; raises Unsupported if by no whole number."""
-    old = operator.reader.opset < 11 or operator.kind == "Upsample"
+    old = is_early(operator)
     axes = [axis % len(shape) for axis in operator.attributes.get("axes", range(len(shape)))]
     scales = operator.constant(1 if old else 2).ravel() if operator.has(1 if old else 2) else np.zeros(0)
     if scales.size:
@@ -205,11 +211,20 @@ def factors_of(operator: Operator, shape: tuple[int, ...]) -> list[int]:
     return [int(found[i]) for i in range(len(shape))]
 
 
+def is_early(operator: Operator) -> bool:
+    """Return whether it is of a form before opset 11: scales come second, and places are counted from corners."""
+    return operator.reader.opset < 11 or operator.kind == "Upsample"
+
+
+def ways(operator: Operator) -> tuple[str, str]:
+    """Return how a Resize finds the place that a pixel comes from, and how the nearest pixel to that."""
+    default = ("asymmetric", "floor") if is_early(operator) else ("half_pixel", "round_prefer_floor")
+    return operator.text("coordinate_transformation_mode", default[0]), operator.text("nearest_mode", default[1])
+
+
 def same_pixels(operator: Operator, size: int, factor: int, mode: str) -> bool:
     """Return whether the pixels that it reads along an axis are those that Upsample2D reads."""
-    old = operator.reader.opset < 11 or operator.kind == "Upsample"
-    default = ("asymmetric", "floor") if old else ("half_pixel", "round_prefer_floor")
-    way = operator.text("coordinate_transformation_mode", default[0])
+    way, nearest = ways(operator)
     out = np.arange(size * factor)
     centres = (out + 0.5) / factor - 0.5
     known = {
@@ -223,7 +238,7 @@ def same_pixels(operator: Operator, size: int, factor: int, mode: str) -> bool:
         return False
     if mode == "linear":
         return np.array_equal(known[way], centres)
-    rounding = ROUNDING.get(operator.text("nearest_mode", default[1]))
+    rounding = ROUNDING.get(nearest)
     if rounding is None:
         return False
     return np.array_equal(np.clip(rounding(known[way]), 0, size - 1), out // factor)

@@ -220,7 +220,8 @@ def cut_and_merged(value: Value, wanted: list[int], batch: int | None) -> Value 
 
 def joined(value: Value) -> Value:
     """Return a value whose axes run over one axis of the tensor each, where those of the tensor are neighbours."""
-    starts, shape = {}, []
+    starts: dict[int, int] = {}
+    shape: list[int] = []
     owners = {axis[0]: axis for axis in value.axes[1:] if axis and axis == tuple(range(axis[0], axis[0] + len(axis)))}
     at = 0
     while at < len(value.tensor.shape):
