@@ -17,7 +17,7 @@ from onnx import numpy_helper  # noqa: E402
 F4 = np.float32
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 NETWORKS = [
-    "densenet121", "inception_v2", "resnet50", "shufflenet", "squeezenet", "vgg19",
+    "bvlc_alexnet", "densenet121", "inception_v1", "inception_v2", "resnet50", "shufflenet", "squeezenet", "vgg19", "zfnet512",
 ]  # fmt: skip
 LARGEST = 25088 * 4096  # of the constants that they make of a shape
 
@@ -151,6 +151,7 @@ CASES = {
     "average-pool-counting": ([("y = AveragePool(x)", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1})], {}),
     "average-pool-counting-nothing": ([("y = AveragePool(x)", {"kernel_shape": [3, 3], "strides": [2, 2], "count_include_pad": 1, "ceil_mode": 1})], {}),
     "average-pool-exact": ([("y = AveragePool(x)", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [2, 1], "count_include_pad": 1, "ceil_mode": 1})], {}),
+    "lrn": ([("y = LRN(x)", {"size": 3, "alpha": 0.3, "beta": 0.6, "bias": 1.5})], {}),
     "global-average": (["y = GlobalAveragePool(x)"], {}),
     "global-max": (["y = GlobalMaxPool(x)"], {}),
     "reduce-mean": ([("r = ReduceMean(x, a)", {"keepdims": 0}), "c = Conv(x, w)", "g = GlobalMaxPool(c)", "f = Flatten(g)", ("y = Concat(r, f)", {"axis": 1})], {"a": np.array([2, 3]), "w": W}),
@@ -175,6 +176,31 @@ CASES = {
     "clip": (["c = Conv(x, w)", "y = Clip(c, l, h)"], {"w": W, "l": F4(-0.3), "h": F4(0.4)}),
     "dropout-leaky": (["c = Conv(x, w)", "d = Dropout(c)", ("y = LeakyRelu(d)", {"alpha": 0.1})], {"w": W}),
     "to-image": (["f = Flatten(x)", "z = MatMul(f, v)", "r = Reshape(z, s)", "y = Conv(r, w)"], {"v": drawn(3, 189, 60) / 10, "s": np.array([-1, 3, 4, 5]), "w": W}),
+    "conv-depthwise-twice": ([("y = Conv(x, w, b)", {"group": 3, "strides": [2, 1]})], {"w": kernel(6, 1, 3, 2), "b": drawn(2, 6)}),
+    "transposed": (["y = ConvTranspose(x, w, b)"], {"w": kernel(3, 4, 3, 2), "b": drawn(2, 4)}),
+    "transposed-options": ([("y = ConvTranspose(x, w)", {"strides": [2, 3], "pads": [1, 0, 0, 2], "output_padding": [1, 0], "dilations": [1, 2]})], {"w": kernel(3, 4, 3, 2)}),
+    "transposed-groups": ([("y = ConvTranspose(x, w)", {"group": 3, "strides": [2, 2]})], {"w": kernel(3, 2, 3, 2)}),
+    "transposed-same-upper": ([("y = ConvTranspose(x, w)", {"auto_pad": "SAME_UPPER", "strides": [2, 1]})], {"w": kernel(3, 4, 3, 2)}),
+    "transposed-same-lower": ([("y = ConvTranspose(x, w)", {"auto_pad": "SAME_LOWER", "strides": [2, 1]})], {"w": kernel(3, 4, 3, 2)}),
+    "transposed-output-shape": ([("y = ConvTranspose(x, w)", {"output_shape": [12, 18], "strides": [2, 2]})], {"w": kernel(3, 4, 3, 3)}),
+    "transposed-output-shape-more": ([("y = ConvTranspose(x, w)", {"output_shape": [12, 18], "strides": [2, 2], "output_padding": [1, 1]})], {"w": kernel(3, 4, 3, 3)}),
+    "pad-edge-padded-conv": ([("p = Pad(x, s)", {"mode": "edge"}), ("y = Conv(p, w)", {"pads": [1, 1, 1, 1]})], {"w": W, "s": np.array([0, 0, 1, 1, 0, 0, 1, 2])}),
+    "pad-ones-conv": (["p = Pad(x, s, v)", "y = Conv(p, w)"], {"w": W, "s": np.array([0, 0, 1, 0, 0, 0, 2, 3]), "v": F4(1)}),
+    "pad-conv-pad": (["c = Conv(x, w)", ("p = Pad(c, s)", {"mode": "reflect"}), "y = Relu(p)"], {"w": W, "s": np.array([0, 0, 1, 0, 0, 0, 2, 3])}),
+    "crop": (["c = Conv(x, w)", "y = Slice(c, a, b, i)"], {"w": W, "a": np.array([1, 2]), "b": np.array([-1, 6]), "i": np.array([2, 3])}),
+    "crop-channels": (["c = Conv(x, w)", "y = Slice(c, a, b, i)"], {"w": W, "a": np.array([1, 2]), "b": np.array([3, 99]), "i": np.array([1, 3])}),
+    "split-channels": (["c = Conv(x, w)", ("d, e = Split(c)", {"axis": 1}), "f = Relu(e)", "y = Add(d, f)"], {"w": W}),
+    "resize-asymmetric": ([("y = Resize(x, , s)", {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"})], {"s": np.array([1, 1, 2, 3], F4)}),
+    "resize-nearest": (["y = Resize(x, , s)"], {"s": np.array([1, 1, 3, 2], F4)}),
+    "resize-linear": ([("y = Resize(x, , s)", {"mode": "linear"})], {"s": np.array([1, 1, 2, 3], F4)}),
+    "resize-sizes": ([("y = Resize(x, , , s)", {"mode": "linear", "axes": [2, 3], "coordinate_transformation_mode": "pytorch_half_pixel"})], {"s": np.array([14, 9])}),
+    "depth-to-space": (["c = Conv(x, w)", ("y = DepthToSpace(c)", {"blocksize": 2})], {"w": kernel(12, 3, 3, 3)}),
+    "depth-to-space-crd": (["c = Conv(x, w)", ("y = DepthToSpace(c)", {"blocksize": 2, "mode": "CRD"})], {"w": kernel(12, 3, 3, 3)}),
+    "space-to-depth": (["c = Conv(x, w)", ("y = SpaceToDepth(c)", {"blocksize": 2})], {"w": kernel(5, 3, 2, 2)}),
+    "instance-norm": (["y = InstanceNormalization(x, g, b)"], {"g": drawn(3, 3), "b": drawn(4, 3)}),
+    "group-norm-by-reshape": (["c = Conv(x, w)", "r = Reshape(c, s)", "n = InstanceNormalization(r, o, z)", "q = Reshape(n, t)", "m = Mul(q, g)", "y = Add(m, b)"], {"w": W, "s": np.array([0, 2, -1]), "o": np.array([1, 2], F4), "z": np.array([0, 1], F4), "t": np.array([-1, 4, 5, 7]), "g": drawn(3, 4, 1, 1), "b": drawn(4, 4, 1, 1)}),
+    "norm-written-out": ([("c = Conv(x, w)"), ("m = ReduceMean(c)", {"axes": [2, 3]}), "d = Sub(c, m)", "q = Pow(d, k)", ("v = ReduceMean(q)", {"axes": [2, 3]}), "e = Add(v, eps)", "r = Sqrt(e)", "y = Div(d, r)"], {"w": W, "k": F4(2), "eps": F4(1e-3)}),
+    "pixel-norm-written-out": ([("c = Conv(x, w)"), "q = Mul(c, c)", ("v = ReduceMean(q)", {"axes": [1]}), "e = Add(v, eps)", "r = Sqrt(e)", "y = Div(c, r)"], {"w": W, "eps": F4(1e-3)}),
     "first-transposed": ([("t = Transpose(x)", {"perm": [0, 1, 3, 2]}), "y = Conv(t, w)"], {"w": W}),
 }  # fmt: skip
 
@@ -182,7 +208,9 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_operators(name):
     nodes, constants = CASES[name]
-    model = graph(nodes, shape=(None, 3, 7, 9), opset=18 if name == "reduce-mean" else 17, **constants)
+    model = graph(
+        nodes, shape=(None, 3, 7, 9), opset=18 if name in ("reduce-mean", "resize-sizes") else 17, **constants
+    )
     net = fn.from_onnx(model)
     as_it_is = name in ("to-image", "first-transposed")  # no operator on images reads the input itself
     assert net.input_shape == ((3, 7, 9) if as_it_is else (7, 9, 3))
@@ -195,6 +223,103 @@ def test_operators(name):
     assert own.structure.to_config() == net.structure.to_config()
     np.testing.assert_array_equal(own.params, net.params)
     assert largest_error([fn.from_onnx(stripped(net)).predict(x)], [found]) < 1e-5
+
+
+SEQUENCES = {
+    "conv": ([("y = Conv(x, w, b)", {"pads": [1, 2]})], {"w": kernel(4, 3, 3), "b": drawn(2, 4)}),
+    "conv-options": ([("y = Conv(x, w)", {"strides": [2], "dilations": [2], "group": 3})], {"w": kernel(6, 1, 3)}),
+    "conv-same": ([("y = Conv(x, w)", {"auto_pad": "SAME_LOWER", "strides": [2]})], {"w": kernel(4, 3, 4)}),
+    "pad-causal": (["p = Pad(x, s)", ("y = Conv(p, w)", {"dilations": [2]})], {"w": kernel(4, 3, 3), "s": np.array([0, 0, 4, 0, 0, 0])}),
+    "pad-reflect": ([("p = Pad(x, s)", {"mode": "reflect"}), "y = Conv(p, w)"], {"w": kernel(4, 3, 3), "s": np.array([0, 0, 2, 0, 0, 1])}),
+    "pad-behind": (["c = Conv(x, w)", "p = Pad(c, s, v)", "y = Relu(p)"], {"w": kernel(4, 3, 3), "s": np.array([0, 0, 2, 0, 0, 1]), "v": F4(0.5)}),
+    "max-pool": ([("y = MaxPool(x)", {"kernel_shape": [3], "strides": [2], "pads": [1, 0]})], {}),
+    "average-pool": ([("y = AveragePool(x)", {"kernel_shape": [3], "strides": [2], "pads": [1, 1], "count_include_pad": 1})], {}),
+    "slice": (["c = Conv(x, w)", "y = Slice(c, a, b, i)"], {"w": kernel(4, 3, 3), "a": np.array([1]), "b": np.array([-2]), "i": np.array([2])}),
+    "instance-norm": (["y = InstanceNormalization(x, g, b)"], {"g": drawn(3, 3), "b": drawn(4, 3)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_operators_on_sequences(name):
+    from helpers.onnx_runtime import run
+
+    nodes, constants = SEQUENCES[name]
+    model = graph(nodes, shape=(None, 3, 11), **constants)
+    net = fn.from_onnx(model)
+    assert net.input_shape == (11, 3)
+    x = drawn(0, 4, 11, 3)
+    expected = run(model, [first(x)])[0]
+    assert largest_error([net.predict(x)], [last(expected)]) < 1e-5
+    assert largest_error([fn.from_onnx(stripped(net)).predict(x)], [net.predict(x)]) < 1e-5
+
+
+def test_layers_are_those_that_one_would_write():
+    for nodes, shape, expected, constants in (
+        ([("y = Conv(x, w)", {"group": 3})], (None, 3, 7, 9), [fn.DepthwiseConv2D], {"w": kernel(6, 1, 3, 2)}),
+        (SEQUENCES["pad-causal"][0], (None, 3, 11), [fn.Conv1D], SEQUENCES["pad-causal"][1]),
+        (CASES["crop"][0], (None, 3, 7, 9), [fn.Conv2D, fn.Crop2D], CASES["crop"][1]),
+        (CASES["norm-written-out"][0], (None, 3, 7, 9), [fn.Conv2D, fn.InstanceNorm], CASES["norm-written-out"][1]),
+    ):
+        net = fn.from_onnx(graph(nodes, shape=shape, **constants))
+        assert [type(view.spec) for view in net.layers] == expected
+        if expected == [fn.Conv1D]:
+            assert net.layers[0].padding == "causal"
+
+
+@pytest.mark.parametrize(("operator", "opset"), [("Upsample", 9), ("Resize", 10)])
+def test_earlier_opsets_of_resize(operator, opset):
+    nodes = ["c = Conv(x, w)", f"y = {operator}(c, s)"]
+    net = fn.from_onnx(graph(nodes, (None, 3, 7, 9), opset=opset, w=W, s=np.array([1, 1, 2, 3], F4)))
+    x = drawn(0, 2, 7, 9, 3)
+    plain = fn.from_onnx(graph(["y = Conv(x, w)"], (None, 3, 7, 9), w=W)).predict(x)
+    np.testing.assert_array_equal(net.predict(x), plain.repeat(2, 1).repeat(3, 2))
+    nodes[1] = (nodes[1], {"mode": "linear"})
+    with pytest.raises(ValueError, match=rf"\({operator}\): its mode is 'linear' with 'asymmetric'"):
+        fn.from_onnx(graph(nodes, (None, 3, 7, 9), opset=opset, w=W, s=np.array([1, 1, 2, 3], F4)))
+
+
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect"])
+def test_pads_and_parts_of_channels_that_come_last(mode):
+    nodes = [("p = Pad(x, s)", {"mode": mode}), "y = Slice(p, a, b, i)"]
+    constants = {
+        "s": np.array([0, 1, 2, 0, 0, 0, 1, 0]),
+        "a": np.array([0, 1]),
+        "b": np.array([99, 3]),
+        "i": np.array([1, 3]),
+    }
+    net = fn.from_onnx(graph(nodes, (None, 3, 7, 4), **constants))
+    x = drawn(0, 2, 3, 7, 4)
+    expected = np.pad(x, ((0, 0), (1, 0), (2, 1), (0, 0)), mode=mode)[..., 1:3]
+    np.testing.assert_array_equal(net.predict(x), expected)
+
+
+@pytest.mark.parametrize(
+    ("axes", "count", "message"),
+    [
+        ([1, 2], 20, r"it normalises the axes \[1, 2\] of \(batch, 4, 5, 7\)"),
+        ([2, 3], 34, "its mean is of 35 numbers, and divided by 34"),
+        ([0, 2, 3], 35, "it is taken over the batch"),
+    ],
+)
+def test_norms_that_are_refused(axes, count, message):
+    nodes = [
+        "c = Conv(x, w)", ("m = ReduceSum(c, a)"), "n = Div(m, k)", "d = Sub(c, n)", "q = Mul(d, d)", "v = ReduceSum(q, a)",
+        "u = Div(v, k)", "e = Add(u, eps)", "r = Sqrt(e)", "y = Div(d, r)",
+    ]  # fmt: skip
+    model = graph(nodes, (None, 3, 7, 9), w=W, a=np.array(axes), k=F4(count), eps=F4(1e-3))
+    with pytest.raises(ValueError, match=f"from_onnx: node 'y' .*{message}"):
+        fn.from_onnx(model)
+
+
+def test_group_normalization_by_its_formula():
+    gamma, beta = drawn(3, 6), drawn(4, 6)
+    nodes = [("y = GroupNormalization(x, g, b)", {"num_groups": 2, "epsilon": 1e-3})]
+    net = fn.from_onnx(graph(nodes, shape=(None, 6, 3, 4), opset=21, g=gamma, b=beta))
+    x = drawn(0, 5, 3, 4, 6)
+    rows = first(x).astype(float).reshape(5, 2, -1)
+    normed = (rows - rows.mean(2, keepdims=True)) / np.sqrt(rows.var(2, keepdims=True) + 1e-3)
+    expected = last(normed.reshape(5, 6, 3, 4)) * gamma + beta
+    np.testing.assert_allclose(net.predict(x), expected, atol=1e-5)
 
 
 def stripped(net):
@@ -230,14 +355,22 @@ def test_nothing_is_turned_over_on_the_way():
 
 
 REFUSED = [
-    (["y = ConvTranspose(x, w)"], {"w": kernel(3, 4, 3, 3)}, r"\(ConvTranspose\): fastnn has no transposed convolution yet"),
     ([("y = MaxPool(x)", {"kernel_shape": [2, 2], "dilations": [2, 1]})], {}, r"\(MaxPool\): its windows have gaps, dilations=\[2, 1\]"),
     (["c = Conv(x, w)", "y = Conv(c, c)"], {"w": W}, r"\(Conv\): its input 1 is not a constant"),
     ([("y = Conv(x, w)", {"pads": [0, -1, 0, 0]})], {"w": W}, r"\(Conv\): its pads are \[0, -1, 0, 0\], and take something away"),
-    ([("p = Pad(x, s)", {"mode": "edge"}), ("y = Conv(p, w)", {"pads": [1, 1, 1, 1]})], {"w": W, "s": np.array([0, 0, 1, 1, 0, 0, 1, 1])}, r"it puts zeros around what a Pad of mode 'replicate'"),
-    (["p = Pad(x, s, v)", "y = Conv(p, w)"], {"w": W, "s": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "v": F4(1)}, r"\(Pad\): its mode is 'constant' with \[1.0\]"),
     ([("y = AveragePool(x)", {"kernel_shape": [2, 2], "pads": [1, 1, 1, 1], "strides": [2, 2], "count_include_pad": 1, "ceil_mode": 1})], {}, r"\(AveragePool\): it counts padding and has windows beyond it"),
     (["c = ConstantOfShape(s)", "d = Add(c, c)", "y = Mul(x, d)"], {"s": np.array([5000, 5000])}, r"\(ConstantOfShape\): cannot be worked out: it would have the shape \(5000, 5000\); max_constant=25000000 allows it"),
+    ([("y = ConvTranspose(x, w)", {"pads": [0, -1, 0, 0]})], {"w": kernel(3, 4, 3, 3)}, r"\(ConvTranspose\): its pads are \(\(0, 0\), \(-1, 0\)\), and add something; give a larger output_padding"),
+    (["y = ConvTranspose(x, w)"], {"w": kernel(3, 4, 3)}, r"\(ConvTranspose\): its input has the shape \(batch, 3, 7, 9\); images"),
+    (["y = Pad(x, s)"], {"s": np.array([0, 1, 0, 1, 0, 0, 0, 0])}, r"\(Pad\): it changes the axes \[1, 3\] of"),
+    (["y = Pad(x, s)"], {"s": np.array([0, 0, -1, 0, 0, 0, 0, 0])}, r"\(Pad\): its pads are .*; to take something away, use Slice"),
+    ([("y = Pad(x, s)", {"mode": "wrap"})], {"s": np.array([0, 0, 1, 0, 0, 0, 0, 0])}, r"\(Pad\): its mode is 'wrap'; known: constant, edge, reflect"),
+    (["y = Resize(x, , s)"], {"s": np.array([1, 1, 1.5, 2], F4)}, r"\(Resize\): it resizes by \[1.0, 1.0, 1.5, 2.0\]; whole factors"),
+    (["y = Resize(x, , s)"], {"s": np.array([1, 2, 2, 2], F4)}, r"\(Resize\): it changes the axes \[1, 2, 3\] of"),
+    ([("y = Resize(x, , s)", {"mode": "cubic"})], {"s": np.array([1, 1, 2, 2], F4)}, r"\(Resize\): its mode is 'cubic' with 'half_pixel'"),
+    ([("y = Resize(x, , s)", {"mode": "linear", "coordinate_transformation_mode": "align_corners"})], {"s": np.array([1, 1, 2, 2], F4)}, r"its mode is 'linear' with 'align_corners' .* export it as nearest"),
+    ([("y = Resize(x, , s)", {"nearest_mode": "floor"})], {"s": np.array([1, 1, 2, 2], F4)}, r"its mode is 'nearest' with 'half_pixel' and 'floor'"),
+    (["y = Resize(x)"], {}, r"\(Resize\): it has neither scales nor sizes"),
 ]  # fmt: skip
 
 

@@ -54,10 +54,11 @@ def from_onnx(
     Known are Gemm, MatMul with a constant, Add, Sub, Mul and Sum of tensors and constants, Div by constants, Neg, Abs,
     Pow with a whole number, Clip, Min and Max with a number; the activations Relu, LeakyRelu, PRelu, Elu, Celu, Selu,
     Sigmoid, HardSigmoid, HardSwish, Tanh, Softplus, Mish, Gelu, Softmax and LogSoftmax; ReduceMean, ReduceMax,
-    ReduceSum and global pooling; Conv, MaxPool and AveragePool of images, Pad before Conv; Flatten, Reshape, Transpose,
-    Squeeze, Unsqueeze, Concat, Slice, Split, Gather, Identity, Cast, Dropout, BatchNormalization, LayerNormalization,
-    LSTM, GRU and RNN in one or both directions, and
-    constants however they are put together.  gelu, silu, softplus and the normalisation of rows are found too where
+    ReduceSum and global pooling; Conv, MaxPool and AveragePool of images and of sequences, ConvTranspose and LRN of
+    images, Pad, Resize and Upsample by whole factors (nearest, or linear with half_pixel), DepthToSpace,
+    SpaceToDepth; Flatten, Reshape, Transpose, Squeeze, Unsqueeze, Concat, Slice, Split, Gather, Identity, Cast, Dropout,
+    BatchNormalization, LayerNormalization, InstanceNormalization, GroupNormalization, LSTM, GRU and RNN in one or both
+    directions, and constants however they are put together.  gelu, silu, softplus and norms are found too where
     elementary nodes write them out.  The first axis of every input is the batch, the sizes of the others must be known.
     An answer of one number per row, (batch,), becomes (batch, 1).
 

@@ -11,7 +11,7 @@ import numpy as np
 from fastnn import layers
 from fastnn.formats.activations import BY_ONNX
 from fastnn.formats.foreign import Unsupported
-from fastnn.formats.onnx.read import arithmetic, images, reductions, shapes, tables
+from fastnn.formats.onnx.read import arithmetic, images, norms, reductions, shapes, tables
 from fastnn.formats.onnx.read.reader import Operator
 from fastnn.formats.onnx.read.sequences import recurrent
 from fastnn.formats.onnx.read.values import (
@@ -215,6 +215,7 @@ OPERATORS: dict[str, Callable[[Operator], list[Value]]] = {
     "Concat": shapes.concat,
     "Conv": images.convolution,
     "ConvTranspose": images.transposed_convolution,
+    "DepthToSpace": images.blocks,
     "Div": arithmetic.elementwise,
     "Dropout": dropout,
     "Flatten": shapes.flatten,
@@ -226,7 +227,10 @@ OPERATORS: dict[str, Callable[[Operator], list[Value]]] = {
     "GlobalMaxPool": images.global_pooling,
     "HardSigmoid": arithmetic.hard_sigmoid,
     "HardSwish": arithmetic.hard_sigmoid,
+    "GroupNormalization": norms.group_norm,
     "Identity": lambda operator: [operator.value(0)],
+    "InstanceNormalization": norms.instance_norm,
+    "LRN": images.local_response_norm,
     "LSTM": recurrent,
     "LayerNormalization": layer_norm,
     "LogSoftmax": of_vectors("log_softmax"),
@@ -245,10 +249,12 @@ OPERATORS: dict[str, Callable[[Operator], list[Value]]] = {
     "ReduceMean": reductions.reduction("mean"),
     "ReduceSum": reductions.reduction("sum"),
     "Reshape": shapes.reshape,
+    "Resize": images.resize,
     "Selu": selu,
     "Sigmoid": sigmoid,
     "Slice": shapes.slice_,
     "Softmax": of_vectors("softmax"),
+    "SpaceToDepth": images.blocks,
     "Split": shapes.split,
     "Squeeze": lambda operator: [squeezed(operator.value(0), operator.integers(1, "axes"))],
     "Sub": arithmetic.elementwise,
@@ -262,5 +268,7 @@ OPERATORS: dict[str, Callable[[Operator], list[Value]]] = {
     "fastnn.Activation": found_activation,
     "fastnn.Indices": lambda operator: [operator.value(0)],
     "fastnn.LayerNorm": layer_norm,
+    "fastnn.Norm": norms.found_norm,
     "Unsqueeze": lambda operator: [unsqueezed(operator.value(0), operator.integers(1, "axes") or [])],
+    "Upsample": images.resize,
 }

@@ -13,7 +13,7 @@ from fastnn.formats.safetensors import FIELDS, FORMAT, OPTIONAL, bound_parameter
 from fastnn.graph.graph import Graph
 from fastnn.graph.structure import Structure
 from fastnn.layers.base import Layer, Shape
-from fastnn.layers.conv2d import Conv2D
+from fastnn.layers.filters import Filters
 
 
 def own_network(model: Any, seed: int | None) -> Any | None:
@@ -72,6 +72,6 @@ def own_parameters(net: Graph, constants: dict[str, Any]) -> dict[str, np.ndarra
 
 def as_here(layer: Layer, array: np.ndarray, shape: Shape) -> np.ndarray:
     """Return a parameter in its shape here: filters (O, C, KH, KW) turned, others lie alike."""
-    if isinstance(layer, Conv2D) and array.ndim == len(shape) == 4:
-        return array.transpose(2, 3, 1, 0)
+    if isinstance(layer, Filters) and array.ndim > 2:
+        array = array.transpose(*range(2, array.ndim), 1, 0)
     return array.reshape(shape)

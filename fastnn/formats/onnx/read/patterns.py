@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnn.formats.files import REASONS
+from fastnn.formats.onnx.read.written import with_norms
 from fastnn.graph.graph import Graph
 from fastnn.graph.structure import chain
 from fastnn.layers.activation import Activation
@@ -60,7 +61,7 @@ def simplified(graph: Any, opset: int) -> list[Any]:
                     inner.update(node.output[0] for node in region.nodes)
                     nodes[i] = made
                     break
-    return with_plain_indices(nodes, constants, opset)
+    return with_norms(with_plain_indices(nodes, constants, opset), constants, own_node)
 
 
 def with_plain_indices(nodes: list[Any], constants: Constants, opset: int) -> list[Any]:

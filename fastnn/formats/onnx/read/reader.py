@@ -17,9 +17,11 @@ from fastnn.layers.input import Input
 
 OF_IMAGES = frozenset(
     ("AveragePool", "Conv", "ConvTranspose", "DepthToSpace", "GlobalAveragePool", "GlobalMaxPool",
-     "InstanceNormalization", "LRN", "MaxPool", "Resize", "SpaceToDepth", "Upsample")
+     "GroupNormalization", "InstanceNormalization", "LRN", "MaxPool", "Resize", "SpaceToDepth", "Upsample")
 )  # fmt: skip
-OF_SEQUENCES = frozenset(("AveragePool", "Conv", "ConvTranspose", "MaxPool"))  # with three axes, too
+OF_SEQUENCES = frozenset(
+    ("AveragePool", "Conv", "ConvTranspose", "GroupNormalization", "InstanceNormalization", "MaxPool")
+)  # with three axes, too
 TURNING = frozenset(
     ("Flatten", "GRU", "Gather", "Gemm", "LSTM", "MatMul", "RNN", "ReduceMax", "ReduceMean", "ReduceSum", "Reshape",
      "Shape", "Squeeze", "Transpose", "Unsqueeze")

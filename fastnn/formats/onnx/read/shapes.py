@@ -7,9 +7,10 @@ import numpy as np
 from fastnn.formats.foreign import Unsupported
 from fastnn.formats.onnx.read import values
 from fastnn.formats.onnx.read.reader import Operator
-from fastnn.formats.onnx.read.values import Value, part, reshaped, rows, squeezed, transposed
+from fastnn.formats.onnx.read.values import BATCH, Value, part, reshaped, rows, squeezed, transposed
 from fastnn.layers.embedding import Embedding
 from fastnn.layers.merge import Concatenate
+from fastnn.layers.padding import Crop2D
 
 
 def cast(operator: Operator) -> list[Value]:
@@ -83,11 +84,28 @@ def slice_(operator: Operator) -> list[Value]:
     axes = operator.integers(3, "axes") or list(range(len(starts)))
     if any(step != 1 for step in operator.integers(4, "steps") or []):
         raise Unsupported("it takes steps other than 1")
+    parts = {}
     for axis, start, stop in zip(axes, starts, stops, strict=True):
-        if start == 0 and stop >= 1 << 31 - 1:
+        place = axis % len(value.axes)
+        if start == 0 and stop >= (value.shape[place] if value.axes[place] != (BATCH,) else 1 << 31 - 1):
             continue
-        value = part(value, axis % len(value.axes), start, stop)
+        parts[place] = (start, stop)
+    if len(value.tensor.shape) == 3 and {value.axes[place] for place in parts} == {(0,), (1,)}:
+        return [cropped(value, {value.axes[place][0]: ends for place, ends in parts.items()})]
+    for place, (start, stop) in parts.items():
+        value = part(value, place, start, stop)
     return [value]
+
+
+def cropped(value: Value, parts: dict[int, tuple[int, int]]) -> Value:
+    """Return a part of the rows and of the columns of images."""
+    cropping = []
+    for size, axis in zip(value.tensor.shape[:2], range(2), strict=True):
+        first, last, _ = slice(*parts[axis]).indices(size)
+        if first >= last:
+            raise Unsupported(f"it takes the empty part {first}:{last} of {values.written(value)}")
+        cropping.append((first, size - last))
+    return Value(Crop2D((cropping[0], cropping[1]))(value.tensor), value.axes)
 
 
 def split(operator: Operator) -> list[Value]:

@@ -15,6 +15,7 @@ import numpy as np
 from fastnn.formats.foreign import Unsupported
 from fastnn.layers.base import Shape, Tensor
 from fastnn.layers.merge import Slice
+from fastnn.layers.padding import Crop2D
 from fastnn.layers.permute import Permute
 from fastnn.layers.reshape import Flatten, Reshape
 
@@ -214,7 +215,22 @@ def cut_and_merged(value: Value, wanted: list[int], batch: int | None) -> Value 
     order = [(i, k) for i in sorted(pieces) for k in range(len(pieces[i]))]
     shape = tuple(pieces[i][k] for i, k in order)
     axes = [tuple(order.index(piece) for piece in axis) for axis in merged]
-    return Value(reshaped(value.tensor, shape), ((BATCH,), *axes))
+    return joined(Value(reshaped(value.tensor, shape), ((BATCH,), *axes)))
+
+
+def joined(value: Value) -> Value:
+    """Return a value whose axes run over one axis of the tensor each, where those of the tensor are neighbours."""
+    starts: dict[int, int] = {}
+    shape: list[int] = []
+    owners = {axis[0]: axis for axis in value.axes[1:] if axis and axis == tuple(range(axis[0], axis[0] + len(axis)))}
+    at = 0
+    while at < len(value.tensor.shape):
+        axis = owners.get(at, (at,))
+        starts.update(dict.fromkeys(axis, len(shape)))
+        shape.append(prod(value.tensor.shape[i] for i in axis))
+        at += len(axis)
+    axes = (tuple(dict.fromkeys(starts[i] for i in axis)) for axis in value.axes[1:])
+    return Value(reshaped(value.tensor, tuple(shape)), (value.axes[0], *axes))
 
 
 def reshaped_rows(value: Value, wanted: list[int], batch: int | None) -> Value:
@@ -231,28 +247,35 @@ def reshaped_rows(value: Value, wanted: list[int], batch: int | None) -> Value:
             return unsqueezed(result, list(range(place)))
         if size != 1:
             break
+    ones = next((place for place, size in enumerate(wanted[1:]) if size != 1), 0)  # between the batch and the others
     for count in range(1, len(tensor.shape)):
-        if wanted[0] == -1 and tuple(wanted[1:]) == tensor.shape[count:]:
-            return Value(tensor, ((BATCH, *range(count)), *((i,) for i in range(count, len(tensor.shape)))))
+        if wanted[0] == -1 and tuple(wanted[1 + ones :]) == tensor.shape[count:]:
+            own = ((i,) for i in range(count, len(tensor.shape)))
+            return Value(tensor, ((BATCH, *range(count)), *[()] * ones, *own))
     raise Unsupported(f"it reshapes {written(value)} to {wanted}, which is not one row to one row")
 
 
 def part(value: Value, place: int, start: int | None, stop: int | None) -> Value:
-    """Return elements start to stop of one axis: the first beside the batch, or any of a vector."""
+    """Return elements start to stop of one axis that is an axis of the tensor."""
     axis = value.axes[place]
-    if axis != (0,):
+    if len(axis) != 1 or axis == (BATCH,):
         raise Unsupported(
-            f"it takes a part of axis {place} of {written(value)}, and can of the first beside the batch alone"
+            f"it takes a part of axis {place} of {written(value)}, which is the batch, or several axes that were merged"
         )
-    size, *rest = value.tensor.shape
-    first, last, _ = slice(start, stop).indices(size)
+    (at,) = axis
+    shape = value.tensor.shape
+    first, last, _ = slice(start, stop).indices(shape[at])
     if first >= last:
         raise Unsupported(f"it takes the empty part {start}:{stop} of {written(value)}")
-    if (first, last) == (0, size):
+    if (first, last) == (0, shape[at]):
         return value
-    step = prod(rest)
-    flat = Slice(first * step, last * step)(reshaped(value.tensor, (size * step,)))
-    return Value(reshaped(flat, (last - first, *rest)), value.axes)
+    step = prod(shape[at + 1 :])
+    if at == 0:
+        cut = Slice(first * step, last * step)(reshaped(value.tensor, (shape[0] * step,)))
+    else:  # an image whose columns are that axis
+        cropping = ((0, 0), (first, shape[at] - last))
+        cut = Crop2D(cropping)(reshaped(value.tensor, (prod(shape[:at]), shape[at], step)))
+    return Value(reshaped(cut, (*shape[:at], last - first, *shape[at + 1 :])), value.axes)
 
 
 def written(value: Value) -> str:
