@@ -180,8 +180,8 @@ def resize(operator: Operator) -> list[Value]:
         n == 1 or f == 1 or same_pixels(operator, n, f, mode) for n, f in zip(sizes, factor, strict=True)
     ):
         raise Unsupported(
-            f"its mode is {mode!r:.40} with {' and '.join(map(repr, ways(operator)))}; export it as nearest with asymmetric and "
-            "floor, or as linear with half_pixel"
+            f"its mode is {mode!r:.40} with {' and '.join(map(repr, ways(operator)))}; export it as nearest "
+            "with asymmetric and floor, or as linear with half_pixel"
         )
     if not changed:
         return [value]

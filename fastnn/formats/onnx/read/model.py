@@ -56,9 +56,9 @@ def from_onnx(
     Sigmoid, HardSigmoid, HardSwish, Tanh, Softplus, Mish, Gelu, Softmax and LogSoftmax; ReduceMean, ReduceMax,
     ReduceSum and global pooling; Conv, MaxPool and AveragePool of images and of sequences, ConvTranspose and LRN of
     images, Pad, Resize and Upsample by whole factors (nearest, or linear with half_pixel), DepthToSpace,
-    SpaceToDepth; Flatten, Reshape, Transpose, Squeeze, Unsqueeze, Concat, Slice, Split, Gather, Identity, Cast, Dropout,
-    BatchNormalization, LayerNormalization, InstanceNormalization, GroupNormalization, LSTM, GRU and RNN in one or both
-    directions, and constants however they are put together.  gelu, silu, softplus and norms are found too where
+    SpaceToDepth; Flatten, Reshape, Transpose, Squeeze, Unsqueeze, Concat, Slice, Split, Gather, Identity, Cast,
+    Dropout, BatchNormalization, LayerNormalization, InstanceNormalization, GroupNormalization, LSTM, GRU and RNN in one
+    or both directions, and constants however they are put together.  gelu, silu, softplus and norms are found too where
     elementary nodes write them out.  The first axis of every input is the batch, the sizes of the others must be known.
     An answer of one number per row, (batch,), becomes (batch, 1).
 
