@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
-import augment
 import common
 import numpy as np
 import pictures
@@ -39,10 +38,13 @@ def convolved(x: fn.Tensor, filters: int, stride: int = 1, kernel: int = 3) -> f
     return fn.BatchNorm()(convolution(x))
 
 
-def network(depth: int, links: bool, seed: int = 0) -> fn.Network:
-    """Three stages of (depth - 2) / 6 blocks, with 16, 32 and 64 filters, on maps of 32, 16 and 8 pixels a side."""
+def network(depth: int, links: bool, images: np.ndarray, seed: int = 0) -> fn.Network:
+    """Three stages of (depth - 2) / 6 blocks, with 16, 32 and 64 filters, on maps of 32, 16 and 8 pixels a side.
+
+    The first layer standardises each channel by the mean and deviation of ``images``, so that bytes go in.
+    """
     image = fn.Input((32, 32, 3))
-    x = fn.Activation("relu")(convolved(image, 16))
+    x = fn.Activation("relu")(convolved(fn.Standardize.of(images)(image), 16))
     for filters in (16, 32, 64):
         for block in range((depth - 2) // 6):
             stride = 2 if filters > 16 and block == 0 else 1
@@ -55,12 +57,11 @@ def network(depth: int, links: bool, seed: int = 0) -> fn.Network:
 
 def trained(net: fn.Network, train: common.Labelled, test: common.Labelled, epochs: int, peak: float) -> fn.History:
     """Train with momentum, weight decay and one cycle of the learning rate."""
-    scaling = augment.scaling(train[0])
-    data = augment.Augmented(*train, shift=4, flip=True, scaling=scaling, seed=0)
+    data = fn.Augmented(*train, [fn.PadCrop(4), fn.HorizontalFlip()], seed=0)
     steps = epochs * -(-len(data) // BATCH)
     optimizer = fn.SGD(fn.OneCycle(peak, total_steps=steps), momentum=0.9, nesterov=True, l2=5e-4)
     net.compile("cross_entropy", optimizer, metrics=["accuracy"])
-    return net.fit(data, epochs=epochs, batch_size=BATCH, validation_data=(augment.scaled(test[0], scaling), test[1]))
+    return net.fit(data, epochs=epochs, batch_size=BATCH, validation_data=test)
 
 
 def compared(
@@ -71,7 +72,7 @@ def compared(
     panels, figures = figure.subplots(1, 2, sharey=True), {}
     for axes, links in zip(panels, (False, True), strict=True):
         for depth, color in zip(depths, ("#d1541f", "#1f5fa8"), strict=True):
-            history = trained(network(depth, links), train, test, epochs, peak=0.1)
+            history = trained(network(depth, links, train[0]), train, test, epochs, peak=0.1)
             name = f"{'residual' if links else 'plain'}-{depth}"
             figures[f"{name}, training error"] = 1 - history["accuracy"][-1]
             figures[f"{name}, test error"] = 1 - history["val_accuracy"][-1]
@@ -87,11 +88,11 @@ def compared(
 def run(quick: bool, output: Path, curves: bool = False) -> common.Figures:
     """Train, say how good it is, and draw what it looks at."""
     train, test = load(320, 100) if quick else load(10_000, 2_000)
-    net, epochs = network(8 if quick else 20, links=True), 4 if quick else EPOCHS
+    net, epochs = network(8 if quick else 20, True, train[0]), 4 if quick else EPOCHS
     began = perf_counter()
     history = trained(net, train, test, epochs, peak=0.1)
     minutes = (perf_counter() - began) / 60
-    images = augment.scaled(test[0], augment.scaling(train[0]))
+    images = test[0].astype(np.float32)
     figures = {
         "ResNet-20, test accuracy": net.evaluate(images, test[1])["accuracy"],
         "ResNet-20, minutes of training": minutes,

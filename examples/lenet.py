@@ -2,7 +2,7 @@
 
 1. LeNet-5 (LeCun, Bottou, Bengio & Haffner 1998) as it is taught today, ten epochs of Adam on digits moved by a
    pixel now and then: accuracy, and seconds of an epoch.
-2. A net of six layers, on digits that are moved, turned and stretched a little each time they are seen: the error of
+2. A net of six layers, on digits that are moved, turned and resized a little each time they are seen: the error of
    three seeds, and how long each took.
 
 Draws the learning curves, the first filters, and the digits that the second net gets wrong.
@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
-import augment
 import common
 import numpy as np
 import pictures
@@ -86,12 +85,12 @@ def run(quick: bool, output: Path) -> common.Figures:
     X, X_test = (images.reshape(-1, *IMAGE) for images in (X, X_test))
     if quick:
         X, y, X_test, y_test = X[:4000], y[:4000], X_test[:1000], y_test[:1000]
-    bytes_of, figures = np.rint(X * 255).astype(np.uint8), {}
+    figures = {}
 
     epochs = 2 if quick else 10
     net = lenet5(seed=0)
     net.compile("cross_entropy", cosine(2e-3, len(X), epochs), metrics=["accuracy"])
-    moved = augment.Augmented(bytes_of, y, shift=1, seed=0)
+    moved = fn.Augmented(X, y, [fn.PadCrop(1)], seed=0)
     history = net.fit(moved, epochs=epochs, batch_size=128)
     figures["LeNet-5, test accuracy"] = net.evaluate(X_test, y_test)["accuracy"]
     figures["LeNet-5, seconds of an epoch"] = float(np.median(history["seconds"]))
@@ -105,7 +104,7 @@ def run(quick: bool, output: Path) -> common.Figures:
     for seed in range(1 if quick else 3):
         net = small(seed)
         net.compile("cross_entropy", cosine(2e-3, len(X), epochs), metrics=["accuracy"])
-        data = augment.Augmented(bytes_of, y, shift=2, turn=0.07, seed=seed)
+        data = fn.Augmented(X, y, [fn.PadCrop(2), fn.Affine(rotate=10, scale=0.1, shift=0)], seed=seed)
         began = perf_counter()
         history = net.fit(data, epochs=epochs, batch_size=128, validation_data=(X_test, y_test))
         seconds.append(perf_counter() - began)
