@@ -66,7 +66,7 @@ def stripped(net):
 
 @pytest.mark.parametrize("case", [case for case in CASES if not case.custom], ids=lambda case: case.id)
 def test_every_case_by_its_nodes(case):
-    net, xs = ready(case, "float32", 3)[:2]
+    net, xs = ready(case, "float32", 5)[:2]
     if by_its_nodes(net):
         assert largest_error(answers(fn.from_onnx(stripped(net)), xs), answers(net, xs)) < 1e-5
     else:
