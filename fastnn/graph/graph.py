@@ -26,7 +26,7 @@ from fastnn.graph.outputs import Output, read_outputs
 from fastnn.graph.padding import padding_of
 from fastnn.graph.passes import backward, forward
 from fastnn.graph.structure import Structure
-from fastnn.graph.weights import fill, set_weights, vector_of
+from fastnn.graph.weights import fill, set_weights, take_weights, vector_of
 from fastnn.layers.base import Layer, Shape, Tensor, batched
 from fastnn.optimizers import Optimizer, as_optimizer
 from fastnn.schedules import Constant, Schedule
@@ -679,6 +679,41 @@ class Graph(Engine):
         array([5.], dtype=float32)
         """
         set_weights("set_weights", self.places, self.params, weights)
+
+    def take_weights(self, other: Graph) -> list[str]:
+        """Take from another network the parameters of the layers that have the same name here, as they are there now.
+
+        So a network grows, or becomes another one around layers that stay: build the new one, with the same names for
+        what is to be kept, and let it take the weights of the old one.
+
+        Parameters
+        ----------
+        other : Network
+            It is left as it is; its dtype may be another.
+
+        Returns
+        -------
+        list of str
+            What was taken, as ``named_parameters`` calls it; all other parameters keep their values, and what an
+            optimiser remembers stays.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no network, no name is in both, or one of them means parameters of another shape; nothing is taken
+            then.
+
+        Examples
+        --------
+        >>> import fastnn as fn
+        >>> small = fn.Sequential([fn.Dense(8, "tanh", name="first"), fn.Dense(1, name="last")], 4, seed=0)
+        >>> x = fn.Input(4)
+        >>> h = fn.Dense(8, "tanh", name="first")(x)
+        >>> large = fn.Network(x, fn.Dense(1, name="last")(h + fn.Dense(8, "tanh", name="new")(h)), seed=1)
+        >>> large.take_weights(small)
+        ['first.weight', 'first.bias', 'last.weight', 'last.bias']
+        """
+        return take_weights(self, other)
 
     def _fill(self, name: str, vector: np.ndarray, value: Any) -> None:
         fill(name, vector, value)

@@ -53,3 +53,29 @@ def set_weights(who: str, places: list[Place], params: np.ndarray, weights: Any)
     ready = [packed(who, name, array, params.dtype) for name, array in zip(names, arrays, strict=True)]
     for place, array in zip(places, ready, strict=True):
         place.of(params)[...] = array
+
+
+def take_weights(net: Any, other: Any) -> list[str]:
+    """Set the parameters that another network has by the same name; all are checked before any is set.
+
+    Raises TypeError or ValueError if that is no network, or none of its parameters or one of another shape.
+    """
+    if not hasattr(other, "places"):
+        raise TypeError(f"take_weights: expected another network, got {type(other).__name__}")
+    given = {(place.layer, place.name): place for place in other.places}
+    shared = [place for place in net.places if (place.layer, place.name) in given]
+    if not shared:
+        raise ValueError(
+            "take_weights: expected layers of the same names in both networks, got none; give those that are to keep "
+            "their weights a name: Dense(8, name='hidden')"
+        )
+    for place in shared:
+        shape = given[place.layer, place.name].shape
+        if place.shape != shape:
+            raise ValueError(
+                f"take_weights: expected {place.layer}.{place.name} of shape {place.shape}, got {shape}; layers that "
+                "are not the same must not have the same name"
+            )
+    for place in shared:
+        place.of(net.params)[...] = given[place.layer, place.name].of(other.params)
+    return [f"{place.layer}.{place.name}" for place in shared]

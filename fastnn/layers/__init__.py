@@ -21,7 +21,8 @@ from fastnn.layers.input import Input
 from fastnn.layers.layer_norm import LayerNorm
 from fastnn.layers.local_response_norm import LocalResponseNorm
 from fastnn.layers.lstm import LSTM
-from fastnn.layers.merge import Add, Concatenate, Multiply, Slice, add, concatenate, slice
+from fastnn.layers.merge import Add, Blend, Concatenate, Multiply, Slice, add, concatenate, slice
+from fastnn.layers.minibatch_std_dev import MinibatchStdDev
 from fastnn.layers.noise import GaussianNoise, SpatialDropout
 from fastnn.layers.padding import Crop2D, Pad2D
 from fastnn.layers.permute import Permute
@@ -46,6 +47,7 @@ __all__ = [
     "AvgPool2D",
     "BatchNorm",
     "Bidirectional",
+    "Blend",
     "Concatenate",
     "Conv1D",
     "Conv2D",
@@ -72,6 +74,7 @@ __all__ = [
     "LocalResponseNorm",
     "MaxPool1D",
     "MaxPool2D",
+    "MinibatchStdDev",
     "Multiply",
     "Pad2D",
     "Permute",

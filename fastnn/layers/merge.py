@@ -1,11 +1,13 @@
-"""Where several tensors meet: add, multiply, concatenate; and where a part of one goes on: slice."""
+"""Where several tensors meet: add, multiply, blend, concatenate; and where a part of one goes on: slice."""
 
 import builtins
 from dataclasses import KW_ONLY, dataclass
 from math import prod
 from numbers import Integral
 
-from fastnn._core.ops import AddOp, ConcatenateOp, MultiplyOp, SliceOp
+from fastnn._core.ops import AddOp, BlendOp, ConcatenateOp, MultiplyOp, SliceOp
+from fastnn._spec import checked, require_number
+from fastnn.initializers import Constant, Initializer
 from fastnn.layers.base import Built, Layer, Shape, Tensor, batched
 
 
@@ -71,6 +73,59 @@ class Multiply(Layer):
                 f"{', '.join(map(batched, input_shapes))}; bring them to one shape with Dense"
             )
         return Built((MultiplyOp(prod(input_shapes[0]), len(input_shapes)),), input_shapes[0])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Blend(Layer):
+    """Two tensors of one shape, one fading into the other: ``y = (1 - alpha) x_0 + alpha x_1``, elsewhere called lerp.
+
+    Alpha is set while the network learns, as a part that is new comes in step by step; it is not learned.
+
+    Parameters
+    ----------
+    alpha : float
+        What the second counts at the start.
+    name : str, optional
+        Name of the layer.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If alpha is no finite number, or there are not two inputs of one shape.
+
+    Notes
+    -----
+    ``alpha`` (1,) stands among the parameters, is saved with them and has no gradient: ``layer.alpha[...] = 0.5`` sets
+    it.  At 0 the output has the bits of the first input, at 1 those of the second, if both are finite.
+
+    Examples
+    --------
+    >>> import numpy as np, fastnn as fn
+    >>> x = fn.Input(2)
+    >>> net = fn.Network(x, fn.Blend(name="fade")(x, fn.Activation("relu")(x)), seed=0)
+    >>> fade = next(layer for layer in net.layers if layer.name == "fade")
+    >>> for fade.alpha[...] in (0, 0.5, 1):
+    ...     net.predict_one([-4, 4])
+    array([-4.,  4.], dtype=float32)
+    array([-2.,  4.], dtype=float32)
+    array([0., 4.], dtype=float32)
+    """
+
+    alpha: float = checked(0.0, require_number)
+    _: KW_ONLY
+    name: str | None = None
+
+    def build(self, input_shapes: tuple[Shape, ...]) -> Built:
+        """Return the mixture."""
+        if len(input_shapes) != 2 or input_shapes[0] != input_shapes[1]:
+            raise ValueError(
+                f"{self.title}: expected two inputs of one shape, got {', '.join(map(batched, input_shapes))}"
+            )
+        return Built((BlendOp(prod(input_shapes[0])),), input_shapes[0])
+
+    def initializer(self, parameter: str) -> Initializer:
+        """Return how alpha starts."""
+        return Constant(float(self.alpha))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -168,6 +168,49 @@ def test_what_does_not_fit_is_refused(name):
         written()
 
 
+def picture(size, names, seed, dtype="float32"):
+    """Images of one size made by layers of these names."""
+    x = h = fn.Input((4, 4, 2))
+    if size > 4:
+        h = fn.Upsample2D(size // 4)(h)
+    for name in names:
+        h = fn.Conv2D(3 if name == "out" else 2, 3, name=name)(h)
+    return fn.Network(x, h, seed=seed, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_larger_network_takes_the_weights_of_the_same_names(dtype):
+    old, new = picture(4, ["in", "out"], 0), picture(8, ["in", "new", "out"], 1, dtype)
+    before = {name: view.copy() for name, view in new.named_parameters()}
+    kept = old.params.copy()
+    assert new.take_weights(old) == ["in.weight", "in.bias", "out.weight", "out.bias"]
+    values = dict(old.named_parameters())
+    for name, view in new.named_parameters():
+        assert np.array_equal(view, values.get(name, before[name]))
+    new.params += 1
+    assert np.array_equal(old.params, kept)
+
+
+@pytest.mark.parametrize(
+    ("other", "kind", "said"),
+    [
+        (
+            lambda: picture(4, ["in", "out", "new"], 0),
+            ValueError,
+            r"new.weight of shape \(3, 3, 2, 2\), got \(3, 3, 3, 2\)",
+        ),
+        (lambda: picture(4, ["other"], 0), ValueError, "expected layers of the same names in both networks, got none"),
+        (lambda: Z, TypeError, "expected another network, got ndarray"),
+    ],
+)
+def test_weights_that_cannot_be_taken_change_nothing(other, kind, said):
+    net = picture(8, ["in", "new", "out"], 1)
+    before = net.params.copy()
+    with pytest.raises(kind, match=said):
+        net.take_weights(other())
+    assert np.array_equal(net.params, before)
+
+
 def test_sums_of_tensors():
     x = fn.Input(3)
     h = fn.Dense(3, "tanh")(x)

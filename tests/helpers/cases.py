@@ -658,6 +658,27 @@ def image_norm_cases():
         ),
     )
     yield sequential(
+        "minibatchstddev",
+        lambda: [C(3, 3, "tanh"), fn.MinibatchStdDev(3, name="m"), C(2, 3), fn.Flatten(), fn.MinibatchStdDev(name="n")],
+        (3, 4, 2),
+        lambda p, x: ref.with_channel(
+            ref.flatten(
+                convolved(
+                    p,
+                    "conv2d_2",
+                    ref.with_channel(
+                        np.tanh(convolved(p, "conv2d_1", x, before=(1, 1), after=(1, 1))), p["m.running_deviation"][0]
+                    ),
+                    before=(1, 1),
+                    after=(1, 1),
+                )
+            ),
+            p["n.running_deviation"][0],
+        ),
+        coupled=True,
+        least=2,
+    )
+    yield sequential(
         "spatial-dropout",
         lambda: [fn.SpatialDropout(0.4), C(3, 1, "tanh"), fn.SpatialDropout(0.3)],
         (3, 2, 5),
@@ -720,6 +741,7 @@ def norm_cases():
         least=2,
     )
     yield graph("multiply", gates, gates_twin)
+    yield graph("blend", faded, faded_twin)
     yield sequential(
         "batchnorm-add-of-images",
         lambda: [
@@ -845,6 +867,18 @@ def gates():
 def gates_twin(p, x):
     a, b, c = layer(p, "dense_1", x), ref.sigmoid(layer(p, "dense_2", x)), np.tanh(layer(p, "dense_3", x))
     return [a * b * c * b, x * x]
+
+
+def faded():
+    """One part coming in for another, a tensor blended with itself, and what both are made of beside."""
+    x = fn.Input(5)
+    a, b = fn.Dense(4, "tanh")(x), fn.Dense(4)(x)
+    return x, [fn.Dense(2)(fn.Blend(0.3, name="fade")(a, b)), fn.Blend(name="same")(x, x), a]
+
+
+def faded_twin(p, x):
+    a, b, c = np.tanh(layer(p, "dense_1", x)), layer(p, "dense_2", x), p["fade.alpha"][0]
+    return [layer(p, "dense_3", (1 - c) * a + c * b), x, a]
 
 
 def shared_batch_norm():

@@ -157,6 +157,21 @@ def group_norm(x, groups, gamma=1, beta=0, epsilon=1e-5):
     return gamma * ((wide - mean) / np.sqrt(variance + epsilon)).reshape(x.shape) + beta
 
 
+def minibatch_std_dev(x, group=4, epsilon=1e-8):
+    """Groups of neighbours, the rest with the last: the deviation of each number over the rows, and their mean."""
+    parts, groups = [], max(1, len(x) // group)
+    for g in range(groups):
+        rows = x[g * group : (g + 1) * group if g < groups - 1 else None]
+        s = np.sqrt(((rows - rows.mean(axis=0)) ** 2).mean(axis=0) + epsilon).mean()
+        parts.append(with_channel(rows, s))
+    return np.concatenate(parts)
+
+
+def with_channel(x, value):
+    """One more channel of one value."""
+    return np.concatenate([x, np.full_like(x[..., :1], value)], axis=-1)
+
+
 def pixel_norm(x, epsilon=1e-8):
     """Karras et al. 2018."""
     return x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + epsilon)

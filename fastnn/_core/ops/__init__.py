@@ -12,7 +12,8 @@ from fastnn._core.ops.dropout import DropoutOp
 from fastnn._core.ops.embedding import EmbeddingOp
 from fastnn._core.ops.image_norm import GroupNormOp, PixelNormOp
 from fastnn._core.ops.local_response import LocalResponseOp
-from fastnn._core.ops.merge import AddOp, ConcatenateOp, FanOutOp, MultiplyOp, SliceOp
+from fastnn._core.ops.merge import AddOp, BlendOp, ConcatenateOp, FanOutOp, MultiplyOp, SliceOp
+from fastnn._core.ops.minibatch import MinibatchStdDevOp
 from fastnn._core.ops.noise import ChannelDropoutOp, NoiseOp
 from fastnn._core.ops.norm import BatchNormOp, LayerNormOp, ScaleOp
 from fastnn._core.ops.pad import CropOp, PadOp

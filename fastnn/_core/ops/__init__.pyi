@@ -80,6 +80,9 @@ class AddOp(Op):
 class MultiplyOp(Op):
     def __init__(self, width: int, count: int) -> None: ...
 
+class BlendOp(Op):
+    def __init__(self, width: int) -> None: ...
+
 class ConcatenateOp(Op):
     def __init__(self, widths: Sequence[int], count: int = 1) -> None: ...
 
@@ -124,6 +127,9 @@ class BatchNormOp(Op):
     def __init__(
         self, who: str, rows: int, columns: int, momentum: float, epsilon: float, scale: bool, shift: bool
     ) -> None: ...
+
+class MinibatchStdDevOp(Op):
+    def __init__(self, who: str, pixels: int, channels: int, group: int, momentum: float, epsilon: float) -> None: ...
 
 class LayerNormOp(Op):
     def __init__(self, rows: int, columns: int, epsilon: float, scale: bool, shift: bool) -> None: ...

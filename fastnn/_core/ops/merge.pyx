@@ -1,4 +1,4 @@
-"""Where several tensors meet or one parts: add, concatenate, slice and fan-out."""
+"""Where several tensors meet or one parts: add, multiply, blend, concatenate, slice and fan-out."""
 
 from libc.string cimport memset
 
@@ -7,6 +7,8 @@ from fastnn._core.ops.fused cimport preactivation_gradient
 from fastnn._core.parts cimport LINE, PLAIN, copy, step_in_parts
 from fastnn._core.step cimport Frame, OK, Op, Step
 from fastnn._core.table cimport FNN_IDENTITY
+
+from fastnn._core.step import Parameter
 
 cdef enum:
     NEAR = 1 << 12          # elements that are activated right after they were added
@@ -117,6 +119,56 @@ cdef class MultiplyOp(Op):
         self.width = width
         self.input_widths, self.output_widths = (width,) * count, (width,)
         self.reads_input = True
+
+
+cdef inline double share_of(const Step* step, const Frame* frame) noexcept nogil:
+    """What the second of the two counts: alpha."""
+    cdef const char* alpha = frame.params + step.params
+    return (<const float*> alpha)[0] if step.kernels.itemsize == sizeof(float) else (<const double*> alpha)[0]
+
+
+cdef void blend_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef Py_ssize_t at = first * step.kernels.itemsize
+    cdef double alpha = share_of(step, frame)
+    cdef char* y = frame.values[step.outputs[0]] + at
+    step.kernels.scale(last - first, 1.0 - alpha, frame.values[step.inputs[0]] + at, y)
+    step.kernels.add_scaled(last - first, alpha, frame.values[step.inputs[1]] + at, y)
+
+
+cdef int blend_forward(const Step* step, const Frame* frame) noexcept nogil:
+    """y = (1 - alpha) x_0 + alpha x_1."""
+    cdef Py_ssize_t N = frame.batch * (<const Py_ssize_t*> step.config)[0]
+    step_in_parts(blend_part, step, frame, N, LINE, 2 * N * step.kernels.itemsize, 2 * PLAIN)
+    return OK
+
+
+cdef void blend_backward_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef Py_ssize_t at = first * step.kernels.itemsize
+    cdef double alpha = share_of(step, frame)
+    cdef const char* dy = frame.gradients[step.outputs[0]] + at
+    if frame.gradients[step.inputs[0]] != NULL:
+        step.kernels.scale(last - first, 1.0 - alpha, dy, frame.gradients[step.inputs[0]] + at)
+    if frame.gradients[step.inputs[1]] != NULL:
+        step.kernels.scale(last - first, alpha, dy, frame.gradients[step.inputs[1]] + at)
+
+
+cdef int blend_backward(const Step* step, const Frame* frame) noexcept nogil:
+    """dx_0 = (1 - alpha) dy, dx_1 = alpha dy."""
+    cdef Py_ssize_t N = frame.batch * (<const Py_ssize_t*> step.config)[0]
+    step_in_parts(blend_backward_part, step, frame, N, LINE, 2 * N * step.kernels.itemsize, 2 * PLAIN)
+    return OK
+
+
+cdef class BlendOp(Op):
+    """Two tensors of one ``width``, mixed by a share that is kept among the parameters and not learned."""
+
+    cdef Py_ssize_t width
+
+    def __init__(self, Py_ssize_t width):
+        self.forward, self.backward, self.config = blend_forward, blend_backward, &self.width
+        self.width = width
+        self.input_widths, self.output_widths = (width, width), (width,)
+        self.parameters = (Parameter("alpha", (1,), 1, 1, False, False),)
 
 
 cdef void concatenate_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:

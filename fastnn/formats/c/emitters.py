@@ -278,6 +278,26 @@ def merged(function: str, sign: str) -> Callable[[Site], Emitted]:
     return emit_merged
 
 
+def blend(site: Site) -> Emitted:
+    """Two parts of one whole."""
+    alpha = float(site.parameters["alpha"][0])
+    first, second = site.new(), site.new()
+    site.call("scale", first.size, 1 - alpha, site.inputs[0], first)
+    site.call("scale", second.size, alpha, site.inputs[1], second)
+    site.call("add", first.size, first, second, first)
+    return first, f"{1 - alpha:g} {site.reads[0]} + {alpha:g} {site.reads[1]}"
+
+
+def minibatch_std_dev(site: Site) -> Emitted:
+    """One more channel, which training left a number for."""
+    *leading, channels = site.input_shapes[0]
+    out, pixels = site.new(), prod(leading)
+    deviation = site.constant("running_deviation", np.repeat(site.parameters["running_deviation"], pixels))
+    site.call("put_columns", pixels, channels, channels + 1, site.inputs[0], out)
+    site.call("put_columns", pixels, 1, channels + 1, deviation, out.part(channels, out.size - channels))
+    return out, f"[{site.reads[0]}, deviation]"
+
+
 def concatenate(site: Site) -> Emitted:
     """Side by side along the last axis."""
     out, column = site.new(), 0
@@ -300,6 +320,7 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.AvgPool1D: pooling,
     layers.AvgPool2D: pooling,
     layers.BatchNorm: batch_norm,
+    layers.Blend: blend,
     layers.Conv1D: conv2d,
     layers.Conv2D: conv2d,
     layers.ConvTranspose2D: conv_transpose2d,
@@ -325,6 +346,7 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.MaxPool1D: pooling,
     layers.LocalResponseNorm: local_response_norm,
     layers.MaxPool2D: pooling,
+    layers.MinibatchStdDev: minibatch_std_dev,
     layers.Multiply: merged("multiply", " * "),
     layers.Pad2D: pad,
     layers.Permute: permute,

@@ -107,6 +107,20 @@ def multiply(graph: Graph, applied: Applied) -> str:
     return reduce(partial(graph.node, "Mul"), applied.inputs)
 
 
+def blend(graph: Graph, applied: Applied) -> str:
+    """``(1 - alpha) x_0 + alpha x_1``."""
+    alpha = float(applied.parameters["alpha"][0])
+    first, second = (graph.node("Mul", x, c) for x, c in zip(applied.inputs, (1 - alpha, alpha), strict=True))
+    return graph.node("Add", first, second)
+
+
+def minibatch_std_dev(graph: Graph, applied: Applied) -> str:
+    """Pad: one more channel, which training left a number for."""
+    axes = len(applied.output_shape) + 1
+    around = graph.sizes(*[0] * (2 * axes - 1), 1)
+    return graph.node("Pad", applied.inputs[0], around, float(applied.parameters["running_deviation"][0]))
+
+
 def reduced(graph: Graph, applied: Applied) -> str:
     """The sum, the mean or the largest along an axis; a vector keeps an axis of one."""
     (x,), shape, layer = applied.inputs, applied.input_shapes[0], applied.layer
@@ -130,6 +144,7 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.AvgPool1D: pooling,
     layers.AvgPool2D: pooling,
     layers.BatchNorm: batch_norm,
+    layers.Blend: blend,
     layers.Conv1D: lambda graph, applied: activated(graph, applied, convolution(graph, applied)),
     layers.Conv2D: lambda graph, applied: activated(graph, applied, convolution(graph, applied)),
     layers.ConvTranspose2D: lambda graph, applied: activated(graph, applied, transposed_convolution(graph, applied)),
@@ -155,6 +170,7 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.LSTM: recurrent,
     layers.MaxPool1D: pooling,
     layers.MaxPool2D: pooling,
+    layers.MinibatchStdDev: minibatch_std_dev,
     layers.Multiply: multiply,
     layers.Pad2D: pad,
     layers.Permute: permute,
