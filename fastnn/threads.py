@@ -7,7 +7,6 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Event, local
 
 from fastnn._core.pool import MAX_THREADS, get_threads, limit_threads, set_threads
@@ -113,13 +112,18 @@ def _default_threads() -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     processors = len(affinity(0)) if affinity else os.cpu_count() or 1
     try:
-        memberships = Path("/proc/self/cgroup").read_text()
+        memberships = _text("/proc/self/cgroup")
     except OSError:  # not Linux
         memberships = ""
-    return math.ceil(min(processors, _cpu_quota(memberships, Path("/sys/fs/cgroup")), MAX_THREADS))
+    return math.ceil(min(processors, _cpu_quota(memberships, "/sys/fs/cgroup"), MAX_THREADS))
 
 
-def _cpu_quota(memberships: str, mount: Path) -> float:
+def _text(path: str) -> str:
+    with open(path) as file:  # pathlib would be most of what this module loads
+        return file.read()
+
+
+def _cpu_quota(memberships: str, mount: str) -> float:
     """Return the processors that control groups grant to a process, inf without a limit.
 
     ``memberships`` is the text of its ``/proc/PID/cgroup``, ``mount`` where the groups are mounted.  A group obeys the
@@ -132,29 +136,29 @@ def _cpu_quota(memberships: str, mount: Path) -> float:
         if ".." in names:  # a group outside of what this mount shows
             names = []
         if controllers == "":
-            hierarchies, read = [mount, mount / "unified"], _quota_v2
+            hierarchies, read = [mount, f"{mount}/unified"], _quota_v2
         elif "cpu" in controllers.split(","):
-            hierarchies, read = [mount / controllers, mount / "cpu"], _quota_v1
+            hierarchies, read = [f"{mount}/{controllers}", f"{mount}/cpu"], _quota_v1
         else:
             continue
         for depth in range(len(names) + 1):
-            quotas += [read(hierarchy.joinpath(*names[:depth])) for hierarchy in hierarchies]
+            quotas += [read("/".join([hierarchy, *names[:depth]])) for hierarchy in hierarchies]
     return min(quotas)
 
 
-def _quota_v2(group: Path) -> float:
+def _quota_v2(group: str) -> float:
     """Return the limit of one group of version 2, inf if none can be read: "quota period" or "max period"."""
     try:
-        quota, period = (group / "cpu.max").read_text().split()
+        quota, period = _text(f"{group}/cpu.max").split()
         return math.inf if quota == "max" else int(quota) / int(period)
     except (OSError, ValueError):
         return math.inf
 
 
-def _quota_v1(group: Path) -> float:
+def _quota_v1(group: str) -> float:
     """Return the limit of one group of version 1, inf if none can be read or the quota is -1."""
     try:
-        quota, period = (int((group / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+        quota, period = (int(_text(f"{group}/cpu.cfs_{name}_us")) for name in ("quota", "period"))
     except (OSError, ValueError):
         return math.inf
     return quota / period if quota > 0 else math.inf

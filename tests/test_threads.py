@@ -65,6 +65,14 @@ def test_the_environment_sets_the_default():
         assert str(imported(FASTNN_NUM_THREADS=bad)).startswith(expected), bad
 
 
+def test_a_network_that_is_never_fitted_has_the_default():
+    """Nor does anyone ask for fastnn.threads: the pool itself says what its runs may use."""
+    code = "import fastnn as fn\nfrom fastnn._core import pool\n{}fn.get_num_threads = pool.get_threads"
+    one = "fn.Sequential([fn.Dense(3)], input_shape=2).predict(numpy.zeros((5, 2), 'f'))\n"
+    assert imported(code.format(one), FASTNN_NUM_THREADS="3") == 3
+    assert imported(code.format(""), FASTNN_NUM_THREADS="3") == 1, "the check above would pass without a network"
+
+
 @pytest.mark.skipif("not hasattr(os, 'sched_setaffinity')", reason="needs processor affinity")
 def test_one_allowed_processor_is_one_thread():
     assert imported("os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])") == 1
@@ -116,7 +124,7 @@ def test_quota_of_control_groups(case, tmp_path):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    assert threads._cpu_quota(memberships, tmp_path) == expected
+    assert threads._cpu_quota(memberships, str(tmp_path)) == expected
 
 
 @pytest.mark.skipif("not os.path.isdir('/proc/self/task')", reason="needs /proc to count threads")

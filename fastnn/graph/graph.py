@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+import fastnn.threads  # noqa: F401  a network that is never fitted, too, has the default number of threads
 from fastnn._core.engine import Engine
 from fastnn._core.rng import PARAMETERS, RandomStream, fresh_seed
 from fastnn._spec import at_least_0, choose, float_dtype, require_seed
