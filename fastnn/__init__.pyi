@@ -40,6 +40,7 @@ from fastnn.formats import from_sklearn as _from_sklearn
 from fastnn.formats import from_torch as _from_torch
 from fastnn.formats.safetensors import load as _load
 from fastnn.graph import layer_view as layer_view
+from fastnn.graph.penalty import gradient_penalty as gradient_penalty
 from fastnn.graph.resampling import resample_phase as resample_phase
 from fastnn.graph.stream import Stream as Stream
 from fastnn.initializers import Orthogonal as Orthogonal
@@ -115,6 +116,7 @@ from fastnn.threads import get_num_threads as get_num_threads
 from fastnn.threads import set_num_threads as set_num_threads
 from fastnn.training import callbacks as callbacks
 from fastnn.training import history as history
+from fastnn.training.average import WeightAverage as WeightAverage
 from fastnn.training.callbacks import Callback as Callback
 from fastnn.training.callbacks import Checkpoint as Checkpoint
 from fastnn.training.callbacks import EarlyStopping as EarlyStopping

@@ -1,6 +1,7 @@
 """Initial values of weights: scaled so that signals keep their size from layer to layer."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,10 @@ class Initializer(Spec, family="initializer"):
 
     def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, random: RandomStream) -> np.ndarray:
         """Return float64 values of ``shape`` for a neuron of ``fan_in`` inputs that feeds ``fan_out`` outputs."""
+        raise NotImplementedError
+
+    def deviation(self, shape: tuple[int, ...], fan_in: int, fan_out: int) -> float:
+        """Return the root of the mean square of the values that are drawn for such a parameter."""
         raise NotImplementedError
 
 
@@ -57,11 +62,17 @@ class VarianceScaling(Initializer):
 
     def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, random: RandomStream) -> np.ndarray:
         """Return float64 values of ``shape``."""
-        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.fan]
-        variance = self.scale / fan
+        variance = self._variance(fan_in, fan_out)
         if self.distribution == "normal":
             return np.sqrt(variance) * random.normal(shape)
         return np.sqrt(3 * variance) * (2 * random.uniform(shape) - 1)
+
+    def deviation(self, shape: tuple[int, ...], fan_in: int, fan_out: int) -> float:
+        """Return ``sqrt(scale / fan)``."""
+        return float(np.sqrt(self._variance(fan_in, fan_out)))
+
+    def _variance(self, fan_in: int, fan_out: int) -> float:
+        return self.scale / {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.fan]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -96,6 +107,10 @@ class Orthogonal(Initializer):
         q = q * np.sign(np.diag(r))  # else the distribution depends on LAPACK's choice of signs
         return self.gain * (q if rows >= columns else q.T).reshape(shape)
 
+    def deviation(self, shape: tuple[int, ...], fan_in: int, fan_out: int) -> float:
+        """Return the gain, shared among the numbers of a column, or of a row of fewer."""
+        return float(self.gain / np.sqrt(max(prod(shape[:-1]), shape[-1])))
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Constant(Initializer):
@@ -117,6 +132,10 @@ class Constant(Initializer):
     def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, random: RandomStream) -> np.ndarray:
         """Return float64 values of ``shape``."""
         return np.full(shape, float(self.value))
+
+    def deviation(self, shape: tuple[int, ...], fan_in: int, fan_out: int) -> float:
+        """Return the size of the value."""
+        return abs(float(self.value))
 
 
 NAMES: dict[str, Initializer] = {

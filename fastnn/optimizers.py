@@ -260,11 +260,19 @@ class Adam(Optimizer):
     epsilon_hat : bool
         Add epsilon to the root of v before v is corrected, as scikit-learn and Keras do: ``h sqrt(1-b2^t) / (1-b1^t)
         m / (sqrt(v) + epsilon)`` [Kingma & Ba 2015, end of section 2].
+    equalized : bool
+        The equalised learning rate of Karras et al. 2018, section 4.1: weights learn in proportion to the deviation c
+        that their initializer draws them with, so that all layers change at the same pace relative to their size.
 
     Notes
     -----
     ``m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; w -= h (m / (1-b1^t)) / (sqrt(v / (1-b2^t)) + epsilon)``
     [Kingma & Ba 2015, algorithm 1].
+
+    Equalised, h is c h and epsilon is epsilon / c for weights; for biases, and where c is 0, they stay.  That is the
+    same as to keep u, drawn with deviation 1, and to multiply by w = c u at every pass, as the paper does: the gradient
+    by u is c g, so the step of u is that of Adam with m and sqrt(v) c times as large, and w moves c times as far.  He's
+    initialization, c = sqrt(2 / fan_in), is the paper's; ``VarianceScaling(gain**2, "fan_in", "normal")`` any other.
 
     Examples
     --------
@@ -278,6 +286,7 @@ class Adam(Optimizer):
     beta2: float = checked(0.999, require_fraction, scalar="beta2")
     epsilon: float = checked(1e-8, above_0, scalar="epsilon")
     epsilon_hat: bool = checked(False, require_flag, scalar="epsilon_hat")
+    equalized: bool = checked(False, require_flag)
     rule = "adam"
 
 

@@ -24,14 +24,14 @@ FLOORS = [
      "layers.dropconnect", "layers.phase_dense", "layers.dropout", "layers.reshape", "layers.merge", "layers.composite", "layers.residual", "layers.input",
      "layers.recurrent", "layers.simple_rnn", "layers.lstm", "layers.gru", "layers.bidirectional", "layers.custom", "layers.images", "layers.filters", "layers.series", "layers.conv1d", "layers.conv2d", "layers.depthwise_conv2d", "layers.conv_transpose2d", "layers.pooling", "layers.depth_to_space", "layers.padding", "layers.upsample", "layers.permute", "layers.local_response_norm", "layers.pooling1d",
      "layers.batch_norm", "layers.layer_norm", "layers.group_norm", "layers.pixel_norm", "layers.minibatch_std_dev", "layers.noise", "layers.scale", "layers.standardize", "layers.reduce", "layers.embedding", "layers", "losses.link", "losses", "metrics.base", "metrics.labels", "metrics.classification",
-     "metrics.regression", "metrics.calibration", "metrics", "schedules", "optimizers"],
+     "metrics.regression", "metrics.calibration", "metrics.samples", "metrics", "schedules", "optimizers"],
     # user data
     ["data.class_weights", "data.sparse", "data.containers", "data.shuffle", "data.sequences", "data.numbers", "data.targets", "data.ports", "data.digits", "data.readers", "data.converters", "data.sets", "data.fetch", "data.split", "data.standardize", "data.running", "data.texts", "data.values", "data.columns", "data.categories", "data.row_numbers", "data.rules", "data.study", "data.learning", "data.frames", "data.encoder", "data.table_files", "data.table", "data.batches",
      "data.examples", "data.ahead", "data.augment", "data.augmented", "data.pictures", "data.folders", "data.images", "data.series", "data.timeline", "data.fill", "data.inputs", "data.roll_out", "data.windows", "data.feed", "data"],
     # F3: graphs of layers
-    ["graph.kinds", "graph.structure", "graph.padding", "graph.layer_view", "graph.assembly", "graph.composition", "graph.outputs", "graph.binding", "graph.answers", "graph.passes", "graph.weights", "graph.graph", "graph.memory", "graph.folding", "graph.quantize", "graph.quantized", "graph.summary", "graph.stream", "graph.resampling", "graph"],
+    ["graph.kinds", "graph.structure", "graph.padding", "graph.layer_view", "graph.assembly", "graph.composition", "graph.outputs", "graph.binding", "graph.answers", "graph.passes", "graph.weights", "graph.graph", "graph.memory", "graph.folding", "graph.quantize", "graph.quantized", "graph.summary", "graph.stream", "graph.resampling", "graph.penalty", "graph"],
     # F4: learning
-    ["training.progress", "training.history", "training.callbacks", "training.csv_logger", "training.tensorboard", "training.mlflow", "training.loop", "training.many", "training"],
+    ["training.progress", "training.history", "training.callbacks", "training.average", "training.csv_logger", "training.tensorboard", "training.mlflow", "training.loop", "training.many", "training"],
     # files, and what other programs read and write; the header of the interface for C
     ["formats.files", "formats.earlier", "formats.arrays", "formats.safetensors", "formats.weights", "formats.activations", "formats.gates", "formats.foreign", "formats.sklearn",
      "formats.c.text", "formats.c.products", "formats.c.images", "formats.c.program", "formats.c.layout", "formats.c.functions", "formats.c.recurrent", "formats.c.emitters",

@@ -10,11 +10,11 @@ cimport numpy as cnp
 from cpython.object cimport PyObject_GenericSetAttr
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.math cimport isfinite
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from fastnn._core.claim cimport let_go
 from fastnn._core.loss cimport NO_REALS, labels_allowed, reals_allowed
-from fastnn._core.plan cimport GIL_WORK, require_ok, require_rows, run_backward, run_commit, run_forward
+from fastnn._core.plan cimport GIL_WORK, require_ok, require_rows, run_backward, run_commit, run_forward, run_tangent
 from fastnn._core.parts cimport all_finite, copy
 from fastnn._core.pool cimport expect
 from fastnn._core.products cimport multiply_add_work
@@ -347,14 +347,15 @@ cdef class Engine:
             answers[i] = data_of(outputs[i])
         run(self, self.many, rows, answers, n, False)
 
-    def _forward_rows(self, inputs, Py_ssize_t n, bint training, unsigned long long seed, unsigned long long step):
-        """Run ``n`` rows forward and keep every tensor for ``_backward_rows`` and ``_value``."""
+    def _forward_rows(self, inputs, Py_ssize_t n, bint training, unsigned long long seed, unsigned long long step,
+                      bint tangents=False):
+        """Run ``n`` rows forward and keep every tensor for ``_backward_rows`` and ``_value``, and for ``_tangent_rows``."""
         cdef int i, status
         if training and n < self.plan.least_rows:
             require_rows(self.plan, self.plan.steps, self.plan.n_steps, n)
-        if self.manual is None or self.manual.capacity < n:
+        if self.manual is None or self.manual.capacity < n or (tangents and self.manual.frame.tangents == NULL):
             self.manual = None
-            self.manual = Workspace(self.plan, n, [True] * len(self.plan.widths), share=False)
+            self.manual = Workspace(self.plan, n, [True] * len(self.plan.widths), share=False, tangents=tangents)
         cdef Workspace work = self.manual
         self._rows_kept = 0
         work.open(cnp.PyArray_DATA(self.params), training, seed, step)
@@ -404,6 +405,29 @@ cdef class Engine:
             status = run_backward(self.plan.steps, self.plan.n_steps, &frame)
         require_ok(status)
         return [self._copy(frame.gradients[<int> tensor], tensor) for tensor in self.plan.inputs] if inputs else None
+
+    def _tangent_rows(self, directions):
+        """ADDS to ``grads`` how the gradient of the parameters changes where the inputs move along ``directions``.
+
+        After ``_forward_rows`` with ``tangents`` and ``_backward_rows``, whose ``dys`` do not change.
+        """
+        cdef Frame frame = self.manual.frame
+        cdef Py_ssize_t row
+        cdef int status, tensor
+        cdef cnp.ndarray changes = np.zeros(len(self.plan.widths), np.uintp)
+        frame.dparams, frame.scale = <char*> cnp.PyArray_DATA(self.grads), 1.0
+        frame.changes = <char**> cnp.PyArray_DATA(changes)
+        for tensor, wants in enumerate(self.plan.wanted_gradients([True] * self.plan.n_steps)):
+            row = self.plan.widths[tensor] * self.plan.kernels.itemsize
+            if wants and row:
+                frame.changes[tensor] = self.manual.frame.changes[tensor]
+                memset(frame.changes[tensor], 0, self._rows_kept * row)
+        for tensor, direction in zip(self.plan.inputs, directions):
+            memcpy(frame.tangents[tensor], cnp.PyArray_DATA(direction), direction.nbytes)
+        with nogil:
+            expect(2 * self._rows_kept * self.row_work)
+            status = run_tangent(self.plan.steps, self.plan.n_steps, &frame)
+        require_ok(status)
 
     def _commit_rows(self):
         """Let the steps keep what the last ``_forward_rows`` told them, if it was one of training: once."""

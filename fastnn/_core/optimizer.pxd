@@ -8,6 +8,7 @@ cdef struct Segment:
     Py_ssize_t size
     Py_ssize_t columns      # of the weight matrix, for max_norm
     double rate             # factor on the learning rate
+    double epsilon          # likewise on epsilon
     double l1
     double l2
     double weight_decay

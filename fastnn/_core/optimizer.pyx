@@ -53,7 +53,7 @@ cdef void update_segments(OptimizerState self, const Update* update, Py_ssize_t 
             s[k] = NULL
             if k < cnp.PyArray_DIM(self.state, 0):
                 s[k] = <char*> cnp.PyArray_DATA(self.state) + (k * cnp.PyArray_DIM(self.state, 1) + start) * itemsize
-        scalars.learning_rate = update.learning_rate * segment.rate
+        scalars.learning_rate, scalars.epsilon = update.learning_rate * segment.rate, self.scalars.epsilon * segment.epsilon
         if segment.l1 != 0.0 or segment.l2 != 0.0:
             kernels.add_penalty(n, segment.l1 * self.share, segment.l2 * self.share, w, g)
         if segment.weight_decay != 0.0:

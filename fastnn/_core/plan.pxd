@@ -26,6 +26,7 @@ cdef class Plan:
 
 cdef int run_forward(const Step* steps, int n_steps, const Frame* frame) noexcept nogil
 cdef int run_backward(const Step* steps, int n_steps, const Frame* frame) noexcept nogil
+cdef int run_tangent(const Step* steps, int n_steps, const Frame* frame) noexcept nogil
 cdef void run_commit(const Step* steps, int n_steps, const Frame* frame, char* params) noexcept nogil
 cdef int require_rows(Plan plan, const Step* steps, int n_steps, Py_ssize_t batch) except -1
 

@@ -89,7 +89,7 @@ cdef class Plan:
         for index, (node, ins, outs, _) in enumerate(nodes):
             op, step = node, &self.steps[index]
             step.forward, step.backward, step.commit, step.config = op.forward, op.backward, op.commit, op.config
-            step.kernels = self.kernels
+            step.tangent, step.curve, step.kernels = op.tangent, op.curve, self.kernels
             step.products = &self.kernels.products
             if uses_blas(op.product_size):
                 step.products = &self.blas
@@ -186,6 +186,29 @@ cdef int run_backward(const Step* steps, int n_steps, const Frame* frame) noexce
         if frame.gradients[steps[i].outputs[0]] == NULL:
             continue
         status = steps[i].backward(&steps[i], frame)
+        if status != OK:
+            return status
+    return OK
+
+
+cdef int run_tangent(const Step* steps, int n_steps, const Frame* frame) noexcept nogil:
+    """Send tangents of the inputs forward, past gradients that a backward pass left; then back how these change.
+
+    All changes are 0 at first.  They are 0 behind the last step that has a curve, too: the way back begins there.
+    """
+    cdef Frame back = frame[0]
+    cdef int i, status, last = -1
+    for i in range(n_steps):
+        status = steps[i].tangent(&steps[i], frame)
+        if status != OK:
+            return status
+        if steps[i].curve != NULL:
+            last = i
+    back.gradients = frame.changes
+    for i in range(last, -1, -1):
+        if frame.changes[steps[i].outputs[0]] == NULL:
+            continue
+        status = steps[i].curve(&steps[i], frame) if steps[i].curve != NULL else steps[i].backward(&steps[i], &back)
         if status != OK:
             return status
     return OK

@@ -12,6 +12,13 @@ backward  reads gradients[outputs]; OVERWRITES gradients[inputs] where that poin
 commit    (NULL: there is nothing to do) runs once a whole training step has succeeded, backward too, and writes the
           parameters that are not learned (running statistics) from saved[index].  Other than through dparams, forward
           and backward never write parameters: a step that diverges or fails, or a call for gradients, changes nothing.
+tangent   (NULL: the op has none) reads values, gradients[outputs] and tangents[inputs], how the inputs change along some
+          direction; writes tangents[outputs]; then ADDS to dparams what backward would of the sum of gradients[outputs]
+          times tangents[outputs]: how the gradient of the parameters changes along that direction, while that of the
+          output does not.
+curve     (NULL: the tangent does not depend on where the inputs are) as backward with changes, of the gradients along that
+          direction, in place of gradients; to changes[inputs] comes the derivative of gradients[outputs] times
+          tangents[outputs] by the inputs.
 Forward and backward accept any batch in 1..capacity (training: from least_rows), never read memory that was not written
 (scratch holds garbage), never write to their inputs (an in_place op may share one array between input and output), and
 return a status.  Where there is a state (a Stream), forward begins with state[index] and leaves its last state there.
@@ -40,6 +47,8 @@ cdef struct Frame:
     double scale
     char** values           # by tensor
     char** gradients        # by tensor; NULL where no gradient is wanted
+    char** tangents         # by tensor: how values change along a direction; NULL: nobody asks for that
+    char** changes          # by tensor: how gradients do; NULL where nobody asks for that
     char** saved            # by step
     char** state            # by step, what a stream keeps between its steps; NULL: this is no stream
     char* scratch
@@ -61,6 +70,8 @@ ctypedef void (*commit_fn)(const Step* step, const Frame* frame, char* params) n
 cdef struct Step:
     step_fn forward
     step_fn backward
+    step_fn tangent
+    step_fn curve
     commit_fn commit
     const fnn_kernels* kernels
     const fnn_products* products
@@ -83,9 +94,18 @@ cdef inline char* dparams_of(const Step* step, const Frame* frame) noexcept nogi
     return frame.dparams + step.params if step.trainable and frame.dparams != NULL else NULL
 
 
+cdef inline int linear_tangent(const Step* step, const Frame* frame) noexcept nogil:
+    """The tangent of an op without parameters whose forward is linear: it does with changes what it does with values."""
+    cdef Frame changes = frame[0]
+    changes.values = frame.tangents
+    return step.forward(step, &changes)
+
+
 cdef class Op:
     cdef step_fn forward                    # what goes into its step
     cdef step_fn backward
+    cdef step_fn tangent                    # NULL: it has none
+    cdef step_fn curve                      # NULL: it needs none
     cdef commit_fn commit                   # NULL: it has none
     cdef const void* config
     cdef readonly str who                   # how messages call the layer, where an op has any

@@ -23,7 +23,7 @@ class Parameter(NamedTuple):
 cdef class Op:
     """One operation on rows: its widths (elements per row), its parameters and how it uses memory.
 
-    It allocates nothing.  ``forward``, ``backward``, ``commit`` and ``config`` go into its step as they are.
+    It allocates nothing.  ``forward``, ``backward``, ``tangent``, ``curve``, ``commit`` and ``config`` go into its step.
     ``in_place``: the output and the input, or one of the first two, may be one array.  ``reads_input`` / ``reads_output``: the
     backward pass reads those values, so nobody may overwrite them before.  ``shares_value``: the outputs are the
     input, under other names; ``shares_gradient``: the gradient of every input is that of the output, so that they may be one
@@ -45,6 +45,11 @@ cdef class Op:
     def multiply_adds(self):
         """Those of one row's forward pass with parameters; a bias is the weight of an input that is always 1."""
         return self.repeats * sum(prod(parameter.shape) for parameter in self.parameters)
+
+    @property
+    def has_tangent(self):
+        """Whether it can say how its output changes along a direction, and how its gradients do."""
+        return self.tangent != NULL
 
     def check(self, dtype):
         """Raise ValueError if the op cannot run in this dtype."""

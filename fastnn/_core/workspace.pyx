@@ -159,10 +159,10 @@ def gradient_lifetimes(Plan plan, roots, wanted, sources):
 class Layout:
     """Where everything of a call lies in a workspace: what takes memory by the row, what by the batch.
 
-    ``gradients``, ``share`` and ``sources`` as for Workspace.
+    ``gradients``, ``share``, ``sources`` and ``tangents`` as for Workspace.
     """
 
-    def __init__(self, Plan plan, gradients=None, bint share=True, sources=None):
+    def __init__(self, Plan plan, gradients=None, bint share=True, sources=None, bint tangents=False):
         training = gradients is not None
         self.plan, self.training = plan, training
         self.value_roots = value_roots(plan, training, share)
@@ -171,6 +171,11 @@ class Layout:
         self.gradient_roots = gradient_roots(plan, share)
         if training:
             lifetimes |= gradient_lifetimes(plan, self.gradient_roots, gradients, starts)
+        if tangents:    # all that was written is read once more
+            lifetimes |= {("tangent", root): span for (kind, root), span in lifetimes.items() if kind == "value"}
+            lifetimes |= {("change", root): span for (kind, root), span in lifetimes.items() if kind == "gradient"}
+            end = max(last for _, last in lifetimes.values())
+            lifetimes = {name: (first, end) for name, (first, _) in lifetimes.items()}
         self.places, self.row_width = pack(lifetimes, {name: plan.widths[name[1]] for name in lifetimes})
 
     def saved_bytes(self, Py_ssize_t rows):
@@ -202,13 +207,14 @@ cdef class Workspace:
 
     ``gradients``: None for inference (values may share places), else for each tensor whether its gradient is
     wanted.  ``share`` False keeps every value apart, to be read after the call.  ``sources``: tensors
-    where gradients start (the outputs, if not said).  Scratch is as much as the step that needs most of it; a step
+    where gradients start (the outputs, if not said).  ``tangents``: there is room for those and for the changes of
+    gradients, and no gradient gives its place to another.  Scratch is as much as the step that needs most of it; a step
     that runs in parts has ``scratch_parts`` regions of it.
     """
 
-    def __init__(self, Plan plan, Py_ssize_t capacity, gradients=None, bint share=True, sources=None):
+    def __init__(self, Plan plan, Py_ssize_t capacity, gradients=None, bint share=True, sources=None, bint tangents=False):
         cdef Py_ssize_t itemsize = plan.dtype.itemsize, n_tensors = len(plan.widths), at
-        layout = Layout(plan, gradients, share, sources)
+        layout = Layout(plan, gradients, share, sources, tangents)
         self.plan, self.capacity, self.memory = plan, capacity, []
         roots, saved = layout.value_roots, layout.saved_bytes(capacity)
         cdef Py_ssize_t row_bytes = capacity * itemsize
@@ -217,14 +223,21 @@ cdef class Workspace:
         self.frame.values = <char**> zeros(self.memory, n_tensors, sizeof(char*))
         self.frame.gradients = <char**> zeros(self.memory, n_tensors, sizeof(char*))
         self.frame.saved = <char**> zeros(self.memory, plan.n_steps, sizeof(char*))
+        if tangents:
+            self.frame.tangents = <char**> zeros(self.memory, n_tensors, sizeof(char*))
+            self.frame.changes = <char**> zeros(self.memory, n_tensors, sizeof(char*))
         for tensor in range(n_tensors):
             name = ("value", roots[tensor])
             if name not in layout.places:   # no step writes it
                 continue
             self.frame.values[tensor] = base + <Py_ssize_t> layout.places[name] * row_bytes
-            name = ("gradient", layout.gradient_roots[tensor])
+            if tangents:
+                self.frame.tangents[tensor] = base + <Py_ssize_t> layout.places["tangent", roots[tensor]] * row_bytes
+            root = layout.gradient_roots[tensor]
             if gradients is not None and gradients[tensor]:
-                self.frame.gradients[tensor] = base + <Py_ssize_t> layout.places[name] * row_bytes
+                self.frame.gradients[tensor] = base + <Py_ssize_t> layout.places["gradient", root] * row_bytes
+                if tangents:
+                    self.frame.changes[tensor] = base + <Py_ssize_t> layout.places["change", root] * row_bytes
         at = <Py_ssize_t> layout.row_width * row_bytes
         for index, size in enumerate(saved):
             self.frame.saved[index] = base + at if size else NULL

@@ -73,7 +73,7 @@ def as_metrics(metrics: Any, outputs: int) -> tuple[Any, ...]:
     return result
 
 
-def bind_optimizer(spec: Optimizer, places: list[Place], n_params: int, dtype: np.dtype) -> OptimizerState:
+def bind_optimizer(spec: Optimizer, assembly: Assembly) -> OptimizerState:
     """Return the optimiser's state and rules for each segment of the parameter vector.
 
     Raises
@@ -81,6 +81,7 @@ def bind_optimizer(spec: Optimizer, places: list[Place], n_params: int, dtype: n
     ValueError
         If a group names a layer that has no parameters.
     """
+    places, equalized = assembly.places, getattr(spec, "equalized", False)
     layers = list(dict.fromkeys(place.layer for place in places))
     for name in spec.groups:
         choose(f"{type(spec).__name__}: groups name a layer without parameters,", name, layers)
@@ -89,7 +90,8 @@ def bind_optimizer(spec: Optimizer, places: list[Place], n_params: int, dtype: n
         group = spec.groups.get(place.layer, Group())
         if group.frozen or group.rate == 0 or not place.learned:
             continue
-        rules: dict[str, float] = {"rate": group.rate}
+        size = deviation(assembly, place) if equalized and place.decays else 1.0
+        rules: dict[str, float] = {"rate": group.rate * size, "epsilon": 1 / size}
         for rule in ("l1", "l2", "weight_decay", "max_norm"):
             own = getattr(group, rule)
             rules[rule] = float(getattr(spec, rule) if own is None else own) if place.decays else 0.0
@@ -102,14 +104,20 @@ def bind_optimizer(spec: Optimizer, places: list[Place], n_params: int, dtype: n
             segments.append({"start": place.start, "size": place.size, **rules})
     return OptimizerState(
         spec.kernel,
-        n_params,
-        dtype,
+        assembly.plan.n_params,
+        assembly.plan.dtype,
         segments,
         clip_norm=spec.clip_norm,
         clip_value=spec.clip_value,
         penalty_over_rows=spec.penalty_over_rows,
         **spec.scalars,
     )
+
+
+def deviation(assembly: Assembly, place: Place) -> float:
+    """Return the deviation that the initial values of a parameter are drawn with; 1 if they are all 0."""
+    initializer = assembly.layers[place.layer].layer.initializer(place.name)
+    return initializer.deviation(place.shape, place.fan_in, place.fan_out) or 1.0
 
 
 def counted(metrics: tuple[Any, ...], outputs: int) -> list[list[Accuracy]]:
@@ -186,7 +194,7 @@ def bind_trainer(
 ) -> Trainer:
     """Return the Trainer of a network's plan; ``step``: updates in the network's life so far."""
     plan = assembly.plan
-    bound = bind_optimizer(optimizer, assembly.places, plan.n_params, plan.dtype)
+    bound = bind_optimizer(optimizer, assembly)
     parts, skips = [], set()
     counts = counted(metrics, len(assembly.output_shapes))
     for output, (loss, share) in enumerate(zip(losses, shares, strict=True)):

@@ -24,10 +24,12 @@ from fastnn.metrics.regression import (
     mean_squared_error,
     r2,
 )
+from fastnn.metrics.samples import ms_ssim, nearest_neighbours, sliced_wasserstein
 
 __all__ = [
     "METRICS", "R2", "Accuracy", "CallableMetric", "Error", "MeanAbsoluteError", "MeanSquaredError", "Metric",
-    "accuracy", "confusion_matrix", "error", "get_metric", "mean_absolute_error", "mean_squared_error", "r2",
+    "accuracy", "confusion_matrix", "error", "get_metric", "mean_absolute_error", "mean_squared_error", "ms_ssim",
+    "nearest_neighbours", "r2", "sliced_wasserstein",
 ]  # fmt: skip
 
 METRICS: dict[str, type[Metric]] = {cls.name: cls for cls in (Accuracy, Error, R2, MeanSquaredError, MeanAbsoluteError)}

@@ -1,9 +1,12 @@
 """Elementwise activation a = sigma(z), and softmax and its logarithm over each vector."""
 
-from fastnn._core.parts cimport CURVED, LINE, step_in_parts
+from fastnn._core.parts cimport CURVED, LINE, PLAIN, step_in_parts
 from fastnn._core.step cimport Frame, OK, Op, Step
 
 from fastnn._core.table import ACTIVATIONS, READS_INPUT
+
+
+STRAIGHT = ("identity", "relu", "leaky_relu", "clipped_relu")  # made of straight lines
 
 
 cdef struct Dims:
@@ -81,6 +84,22 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     return OK
 
 
+cdef void tangent_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t at = first * step.kernels.itemsize
+    step.kernels.activation_backward[dims.kind](
+        last - first, dims.alpha, frame.values[step.inputs[0]] + at, frame.values[step.outputs[0]] + at,
+        frame.tangents[step.inputs[0]] + at, frame.tangents[step.outputs[0]] + at)
+
+
+cdef int tangent(const Step* step, const Frame* frame) noexcept nogil:
+    """ta = tz sigma'(z), of functions made of straight lines."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t N = frame.batch * dims.vectors * dims.width
+    step_in_parts(tangent_part, step, frame, N, LINE, N * step.kernels.itemsize, 2 * PLAIN)
+    return OK
+
+
 cdef class ActivationOp(Op):
     """Of the ``vectors`` of a row, each of ``width`` numbers: a key of ``ACTIVATIONS``, softmax or log_softmax.
 
@@ -104,3 +123,5 @@ cdef class ActivationOp(Op):
         self.input_widths = self.output_widths = (vectors * width,)
         self.in_place = self.reads_output = True
         self.reads_input = activation in READS_INPUT
+        if activation in STRAIGHT:
+            self.tangent = tangent

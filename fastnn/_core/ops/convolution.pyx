@@ -41,6 +41,18 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     return OK
 
 
+cdef int tangent(const Step* step, const Frame* frame) noexcept nogil:
+    """ty = sum over the window of tx w; dw += scale tx dy over all pixels."""
+    cdef const Dims* dims = &(<const Config*> step.config).dims
+    cdef const char* t = frame.tangents[step.inputs[0]]
+    cdef char* dw = dparams_of(step, frame)
+    product(step, frame, dims, t, frame.params + step.params, End(bias=NULL, activation=FNN_IDENTITY, alpha=0.0),
+            frame.tangents[step.outputs[0]])
+    if dw != NULL:
+        weight_gradient(step, frame, dims, frame.scale * step.rate, t, frame.gradients[step.outputs[0]], dw, NULL)
+    return OK
+
+
 cdef class ConvolutionOp(Op):
     """A convolution of the sizes of a ``Geometry``; ``weight``: the shape of its weight, if it has other axes."""
 
@@ -50,7 +62,7 @@ cdef class ConvolutionOp(Op):
     def __init__(self, geometry, bint bias, tuple weight=None):
         g = geometry
         self.memory = []
-        self.forward, self.backward, self.config = forward, backward, &self.dims
+        self.forward, self.backward, self.tangent, self.config = forward, backward, tangent, &self.dims
         lay_out(&self.dims.dims, self.memory, g)
         self.dims.bias = bias
         (KH, KW), (OH, OW) = g.kernel, g.output

@@ -48,13 +48,25 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     return OK
 
 
+cdef int tangent(const Step* step, const Frame* frame) noexcept nogil:
+    """ty = tx W; dW += scale tx^T dy."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef fnn_shape shape = whole(frame.batch * dims.vectors, dims.inputs, dims.outputs)
+    cdef const char* t = frame.tangents[step.inputs[0]]
+    cdef char* dw = dparams_of(step, frame)
+    product(step, frame, &shape, t, frame.params + step.params, NULL, frame.tangents[step.outputs[0]])
+    if dw != NULL:
+        weight_gradient(step, frame, &shape, frame.scale * step.rate, t, frame.gradients[step.outputs[0]], dw, NULL)
+    return OK
+
+
 cdef class DenseOp(Op):
     """From ``inputs`` to ``outputs`` numbers, for each of the ``vectors`` of a row."""
 
     cdef Dims dims
 
     def __init__(self, Py_ssize_t inputs, Py_ssize_t outputs, bint bias, Py_ssize_t vectors=1):
-        self.forward, self.backward, self.config = forward, backward, &self.dims
+        self.forward, self.backward, self.tangent, self.config = forward, backward, tangent, &self.dims
         self.dims = Dims(vectors=vectors, inputs=inputs, outputs=outputs, bias=bias)
         self.input_widths, self.output_widths, self.repeats = (vectors * inputs,), (vectors * outputs,), vectors
         self.reads_input, self.product_size, self.activates = True, inputs * outputs, True

@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t
 
 from fastnn._core.table cimport fnn_random
 from fastnn._core.parts cimport DRAWN, LINE_BYTES, PLAIN, step_in_parts
-from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.step cimport Frame, OK, Op, Step, linear_tangent
 
 
 cdef struct Dims:
@@ -63,7 +63,7 @@ cdef class DropoutOp(Op):
     cdef Dims dims
 
     def __init__(self, Py_ssize_t width, double rate, bint inverted):
-        self.forward, self.backward, self.config = forward, backward, &self.dims
+        self.forward, self.backward, self.tangent, self.config = forward, backward, linear_tangent, &self.dims
         self.dims = Dims(N=width, keep=1.0 - rate, training_scale=1.0 / (1.0 - rate) if inverted else 1.0,
                          inference_scale=1.0 if inverted else 1.0 - rate)
         self.input_widths = self.output_widths = (width,)

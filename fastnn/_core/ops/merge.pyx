@@ -5,7 +5,7 @@ from libc.string cimport memset
 from fastnn._core.memory cimport copy_rows, zeros
 from fastnn._core.ops.fused cimport preactivation_gradient
 from fastnn._core.parts cimport LINE, PLAIN, copy, step_in_parts
-from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.step cimport Frame, OK, Op, Step, linear_tangent
 from fastnn._core.table cimport FNN_IDENTITY
 
 from fastnn._core.step import Parameter
@@ -63,7 +63,7 @@ cdef class AddOp(Op):
     cdef Py_ssize_t width
 
     def __init__(self, Py_ssize_t width, int count):
-        self.forward, self.backward, self.config = add_forward, add_backward, &self.width
+        self.forward, self.backward, self.tangent, self.config = add_forward, add_backward, linear_tangent, &self.width
         self.width = width
         self.input_widths, self.output_widths = (width,) * count, (width,)
         self.in_place = self.shares_gradient = self.activates = True
@@ -165,7 +165,7 @@ cdef class BlendOp(Op):
     cdef Py_ssize_t width
 
     def __init__(self, Py_ssize_t width):
-        self.forward, self.backward, self.config = blend_forward, blend_backward, &self.width
+        self.forward, self.backward, self.tangent, self.config = blend_forward, blend_backward, linear_tangent, &self.width
         self.width = width
         self.input_widths, self.output_widths = (width, width), (width,)
         self.parameters = (Parameter("alpha", (1,), 1, 1, False, False),)
@@ -224,7 +224,7 @@ cdef class ConcatenateOp(Op):
         sizes = <Py_ssize_t*> zeros(self.memory, len(widths) + 2, sizeof(Py_ssize_t))
         for i, width in enumerate((*widths, sum(widths), count)):
             sizes[i] = width
-        self.forward, self.backward, self.config = concatenate_forward, concatenate_backward, sizes
+        self.forward, self.backward, self.tangent, self.config = concatenate_forward, concatenate_backward, linear_tangent, sizes
 
 
 cdef struct SliceDims:
@@ -271,7 +271,7 @@ cdef class SliceOp(Op):
     cdef SliceDims dims
 
     def __init__(self, Py_ssize_t width, Py_ssize_t start, Py_ssize_t stop):
-        self.forward, self.backward, self.config = slice_forward, slice_backward, &self.dims
+        self.forward, self.backward, self.tangent, self.config = slice_forward, slice_backward, linear_tangent, &self.dims
         self.dims = SliceDims(width=width, start=start, stop=stop)
         self.input_widths, self.output_widths, self.copies = (width,), (stop - start,), True
 
@@ -299,7 +299,7 @@ cdef class FanOutOp(Op):
     cdef Py_ssize_t width
 
     def __init__(self, Py_ssize_t width, int count):
-        self.forward, self.backward, self.config = fan_out_forward, fan_out_backward, &self.width
+        self.forward, self.backward, self.tangent, self.config = fan_out_forward, fan_out_backward, linear_tangent, &self.width
         self.width = width
         self.input_widths, self.output_widths = (width,), (width,) * count
         self.shares_value = self.copies = True

@@ -23,10 +23,11 @@ cdef struct Dims:
 
 
 cdef enum Vector:           # (N,) each, of the scratch of a group; before them two of doubles
-    CENTRE = 0
-    TILT = 1
-    ZEROS = 2
-    VECTORS = 3
+    TILT = 0
+    ZEROS = 1
+    CENTRE = 2
+    SLOPE = 3
+    VECTORS = 4
 
 
 cdef inline Py_ssize_t width(const Dims* dims) noexcept nogil:
@@ -169,6 +170,88 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     return OK
 
 
+cdef void tangent_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t N = width(dims), size = N * step.kernels.itemsize, g, rows, at, j
+    cdef const char* t
+    cdef char* change
+    cdef double total
+    cdef double* sums
+    for g in range(first, last):
+        rows, at, total = rows_of(dims, frame.batch, g), g * dims.group, 0.0
+        t, sums, change = frame.tangents[step.inputs[0]] + at * size, sums_of(step, frame, g), vector_of(step, frame, g, TILT)
+        sum_slopes(step, frame, g, sums)
+        step.kernels.scale_slopes(N, saved_of(step, frame, g) + size, sums)
+        for j in range(N):
+            total += sums[N + j]
+        set_number(step, total / (rows * N), change)
+        join(step, rows, t, change,
+             frame.tangents[step.outputs[0]] + at * (size + dims.pixels * step.kernels.itemsize))
+
+
+cdef void sum_slopes(const Step* step, const Frame* frame, Py_ssize_t group, double* sums) noexcept nogil:
+    """sum_i t_i and sum_i t_i (x_i - mean) over the rows of a group."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t N = width(dims), at = group * dims.group * N * step.kernels.itemsize
+    cdef fnn_columns columns = fnn_columns(columns=N, center=saved_of(step, frame, group), gain=NULL, shift=NULL,
+                                           activation=0, alpha=0.0)
+    step.kernels.column_slopes(&columns, rows_of(dims, frame.batch, group), frame.values[step.inputs[0]] + at,
+                               frame.tangents[step.inputs[0]] + at, sums)
+
+
+cdef int tangent(const Step* step, const Frame* frame) noexcept nogil:
+    """ty = [tx, ts] with ts = sum over rows and numbers of tx (x - mean) / (rows N deviation)."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef double nothing = 0.0
+    if coupled(step, frame):
+        step_in_parts(tangent_part, step, frame, groups_of(dims, frame.batch), 1,
+                      2 * frame.batch * width(dims) * step.kernels.itemsize, NORMALISED)
+    else:
+        join(step, frame.batch, frame.tangents[step.inputs[0]], <char*> &nothing, frame.tangents[step.outputs[0]])
+    return OK
+
+
+cdef void curve_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """With p = 1 / deviation, u = x - mean, v the change of u: ds / (rows N) (p v - p^3 u sum_i u_i v_i / rows) is added."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef Py_ssize_t N = width(dims), size = N * step.kernels.itemsize, g, rows, at, row, k
+    cdef const char* mean
+    cdef char* dx = frame.changes[step.inputs[0]]
+    cdef char* center
+    cdef char* tilt
+    cdef double slope, change
+    cdef double* sums
+    row = size + dims.pixels * step.kernels.itemsize
+    for g in range(first, last):
+        rows, at, mean = rows_of(dims, frame.batch, g), g * dims.group, saved_of(step, frame, g)
+        # The gradient of the last channel as it was; dx is overwritten after that.
+        slope = part_apart(step, rows, frame.gradients[step.outputs[0]] + at * row, dx + at * size) / (rows * N)
+        change = part_apart(step, rows, frame.changes[step.outputs[0]] + at * row, dx + at * size) / (rows * N)
+        bend(step, frame, g, change, mean, mean + size, frame.values[step.inputs[0]], dx)
+        sums, center, tilt = sums_of(step, frame, g), vector_of(step, frame, g, CENTRE), vector_of(step, frame, g, SLOPE)
+        sum_slopes(step, frame, g, sums)
+        for k in range(3):
+            step.kernels.scale_slopes(N, mean + size, sums)
+        memset(center, 0, size)
+        memset(tilt, 0, size)
+        step.kernels.add_slopes(N, 1.0 / rows, sums, tilt, center)
+        bend(step, frame, g, slope, center, mean + size, frame.tangents[step.inputs[0]], dx)
+        bend(step, frame, g, -slope, mean, tilt, frame.values[step.inputs[0]], dx)
+
+
+cdef int curve(const Step* step, const Frame* frame) noexcept nogil:
+    """As backward, and ds times the second derivative of s along the tangent."""
+    cdef const Dims* dims = <const Dims*> step.config
+    if frame.changes[step.inputs[0]] == NULL:
+        return OK
+    if coupled(step, frame):
+        step_in_parts(curve_part, step, frame, groups_of(dims, frame.batch), 1,
+                      4 * frame.batch * width(dims) * step.kernels.itemsize, NORMALISED)
+    else:
+        part_apart(step, frame.batch, frame.changes[step.outputs[0]], frame.changes[step.inputs[0]])
+    return OK
+
+
 cdef void commit(const Step* step, const Frame* frame, char* params) noexcept nogil:
     """running = momentum running + (1 - momentum) times the mean of s over the groups."""
     cdef const Dims* dims = <const Dims*> step.config
@@ -187,6 +270,7 @@ cdef class MinibatchStdDevOp(Op):
 
     def __init__(self, str who, Py_ssize_t pixels, Py_ssize_t channels, Py_ssize_t group, double momentum, double epsilon):
         self.forward, self.backward, self.commit, self.config = forward, backward, commit, &self.dims
+        self.tangent, self.curve = tangent, curve
         self.who = who
         self.dims = Dims(pixels=pixels, channels=channels, group=group, momentum=momentum, epsilon=epsilon)
         self.input_widths, self.output_widths = (pixels * channels,), (pixels * (channels + 1),)

@@ -4,7 +4,7 @@ from cython cimport floating
 from libc.stdint cimport uint8_t
 
 from fastnn._core.parts cimport CURVED, DRAWN, LINE, PLAIN, copy, step_in_parts
-from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.step cimport Frame, OK, Op, Step, linear_tangent
 from fastnn._core.table cimport FNN_IDENTITY, fnn_columns, fnn_random
 
 # ---- dropout of channels: saves the factor of each, row by row ----
@@ -78,7 +78,7 @@ cdef class ChannelDropoutOp(Op):
     cdef ChannelDims dims
 
     def __init__(self, Py_ssize_t rows, Py_ssize_t columns, double rate):
-        self.forward, self.backward, self.config = channels_forward, channels_backward, &self.dims
+        self.forward, self.backward, self.tangent, self.config = channels_forward, channels_backward, linear_tangent, &self.dims
         self.dims = ChannelDims(rows=rows, columns=columns, keep=1.0 - rate)
         self.input_widths = self.output_widths = (rows * columns,)
         self.in_place = self.copies = True
@@ -123,13 +123,20 @@ cdef int noise_backward(const Step* step, const Frame* frame) noexcept nogil:
     return OK
 
 
+cdef int noise_tangent(const Step* step, const Frame* frame) noexcept nogil:
+    """ty = tx."""
+    copy(frame.tangents[step.inputs[0]], frame.batch * (<const NoiseDims*> step.config).N * step.kernels.itemsize,
+         frame.tangents[step.outputs[0]])
+    return OK
+
+
 cdef class NoiseOp(Op):
     """To each of the ``width`` numbers of a row a normal one of that ``deviation`` is added while training."""
 
     cdef NoiseDims dims
 
     def __init__(self, Py_ssize_t width, double deviation):
-        self.forward, self.backward, self.config = noise_forward, noise_backward, &self.dims
+        self.forward, self.backward, self.tangent, self.config = noise_forward, noise_backward, noise_tangent, &self.dims
         self.dims = NoiseDims(N=width, deviation=deviation)
         self.input_widths = self.output_widths = (width,)
         self.in_place = self.copies = self.shares_gradient = True

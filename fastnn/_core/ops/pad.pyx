@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 
 from fastnn._core.ops.padding cimport Padding, fold, keep
 from fastnn._core.parts cimport PLAIN, step_in_parts
-from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.step cimport Frame, OK, Op, Step, linear_tangent
 
 cdef struct Dims:
     Padding image           # the smaller one in the larger one; -1: the value
@@ -151,6 +151,8 @@ cdef class PadOp(Op):
                                        row=keep(self.memory, rows), column=keep(self.memory, columns)),
                          shows=min(*rows, *columns) >= 0, value=value)
         self.forward, self.backward, self.config = pad_forward, pad_backward, &self.dims
+        if value == 0.0:
+            self.tangent = linear_tangent
         self.input_widths, self.output_widths = (H * W * C,), (len(rows) * len(columns) * C,)
 
 
@@ -168,5 +170,5 @@ cdef class CropOp(Op):
         self.dims = Dims(image=Padding(height=height, width=width, size=C, rows=H, columns=W, top=top, left=left,
                                        row=keep(self.memory, rows), column=keep(self.memory, columns)),
                          shows=False, value=0.0)
-        self.forward, self.backward, self.config = crop_forward, crop_backward, &self.dims
+        self.forward, self.backward, self.tangent, self.config = crop_forward, crop_backward, linear_tangent, &self.dims
         self.input_widths, self.output_widths, self.copies = (H * W * C,), (height * width * C,), True

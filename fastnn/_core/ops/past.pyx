@@ -3,7 +3,7 @@
 from libc.string cimport memcpy, memset
 
 from fastnn._core.parts cimport PLAIN, step_in_parts
-from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.step cimport Frame, OK, Op, Step, linear_tangent
 
 cdef struct Dims:
     Py_ssize_t steps
@@ -60,7 +60,7 @@ cdef class PastOp(Op):
     cdef Dims dims
 
     def __init__(self, Py_ssize_t T, Py_ssize_t C, Py_ssize_t past):
-        self.forward, self.backward, self.config = forward, backward, &self.dims
+        self.forward, self.backward, self.tangent, self.config = forward, backward, linear_tangent, &self.dims
         self.dims = Dims(steps=T, channels=C, past=past)
         self.state_size = past * C
         self.input_widths, self.output_widths = (T * C,), ((past + T) * C,)

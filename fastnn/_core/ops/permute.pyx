@@ -7,7 +7,7 @@ a matrix, or pieces, are taken ``ROWS`` at a time: what they touch stays in the 
 
 from fastnn._core.memory cimport copy_rows
 from fastnn._core.parts cimport PLAIN, step_in_parts
-from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.step cimport Frame, OK, Op, Step, linear_tangent
 
 from math import prod
 
@@ -120,7 +120,7 @@ cdef class PermuteOp(Op):
 
     def __init__(self, shape, axes):
         shape, axes = tuple(shape), tuple(axes)
-        self.forward, self.backward, self.config = forward, backward, &self.dims
+        self.forward, self.backward, self.tangent, self.config = forward, backward, linear_tangent, &self.dims
         back = [axes.index(axis) for axis in range(len(axes))]
         self.dims.there, self.dims.back = walk_of(shape, axes), walk_of([shape[axis] for axis in axes], back)
         self.input_widths, self.output_widths, self.copies = (self.dims.there.width,), (self.dims.there.width,), True

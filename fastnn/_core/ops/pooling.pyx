@@ -1,7 +1,7 @@
 """Pooling of images (H, W, C): the largest, or the mean, of each window, channel by channel."""
 
 from fastnn._core.parts cimport PLAIN, in_parts
-from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.step cimport Frame, OK, Op, Step, linear_tangent
 from fastnn._core.table cimport fnn_pool_shape
 
 cdef struct Dims:
@@ -83,6 +83,8 @@ cdef class PoolOp(Op):
         (H, W, C), (OH, OW) = image, output
         self.forward, self.backward, self.config = forward, backward, &self.dims
         self.dims.largest = kind == "max"
+        if not self.dims.largest:
+            self.tangent = linear_tangent
         self.dims.shape = fnn_pool_shape(
             height=H, width=W, channels=C, out_height=OH, out_width=OW, rows=kernel[0], columns=kernel[1],
             row_step=strides[0], column_step=strides[1], top=before[0], left=before[1], counts_outside=counts_outside)

@@ -3,7 +3,7 @@
 from libc.string cimport memset
 
 from fastnn._core.parts cimport PLAIN, step_in_parts
-from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.step cimport Frame, OK, Op, Step, linear_tangent
 
 
 cdef struct Dims:
@@ -71,3 +71,5 @@ cdef class ReduceOp(Op):
                          factor=1.0 / count if function == "mean" else 1.0)
         self.input_widths, self.output_widths = (outer * count * inner,), (outer * inner,)
         self.reads_input = self.dims.largest
+        if not self.dims.largest:
+            self.tangent = linear_tangent

@@ -40,6 +40,16 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     return OK
 
 
+cdef int tangent(const Step* step, const Frame* frame) noexcept nogil:
+    """ty = tx / deviation."""
+    cdef const Dims* dims = <const Dims*> step.config
+    cdef fnn_columns columns = columns_of(dims, step)
+    cdef Job job = job_of(step, frame, &columns, dims.rows, frame.tangents[step.outputs[0]])
+    job.dy = frame.tangents[step.inputs[0]]
+    gradient_rows(&job)
+    return OK
+
+
 cdef class StandardizeOp(Op):
     """``rows`` times ``len(mean)`` numbers per row of the batch; of each column a mean and a deviation are given."""
 
@@ -53,7 +63,7 @@ cdef class StandardizeOp(Op):
         for k in range(2, ABREAST // columns + 1):
             if rows % k == 0:
                 abreast = k
-        self.forward, self.backward, self.config = forward, backward, &self.dims
+        self.forward, self.backward, self.tangent, self.config = forward, backward, tangent, &self.dims
         self.memory = []
         k = abreast * columns
         single = <float*> zeros(self.memory, 2 * k, sizeof(float) + sizeof(double))

@@ -49,6 +49,18 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     return OK
 
 
+cdef int tangent(const Step* step, const Frame* frame) noexcept nogil:
+    """ty = sum over the pixels whose window holds it of tx w; dw += scale dy tx over all pixels."""
+    cdef const Dims* dims = &(<const Config*> step.config).dims
+    cdef const char* t = frame.tangents[step.inputs[0]]
+    cdef char* dw = dparams_of(step, frame)
+    input_gradient(step, frame, dims, t, frame.params + step.params, End(bias=NULL, activation=FNN_IDENTITY, alpha=0.0),
+                   frame.tangents[step.outputs[0]])
+    if dw != NULL:
+        weight_gradient(step, frame, dims, frame.scale * step.rate, frame.gradients[step.outputs[0]], t, dw, NULL)
+    return OK
+
+
 cdef class TransposedConvolutionOp(Op):
     """From the maps of a ``Geometry`` to its images."""
 
@@ -58,7 +70,7 @@ cdef class TransposedConvolutionOp(Op):
     def __init__(self, geometry, bint bias):
         g = geometry
         self.memory = []
-        self.forward, self.backward, self.config = forward, backward, &self.dims
+        self.forward, self.backward, self.tangent, self.config = forward, backward, tangent, &self.dims
         lay_out(&self.dims.dims, self.memory, g)
         self.dims.bias = bias
         (KH, KW), (OH, OW) = g.kernel, g.output

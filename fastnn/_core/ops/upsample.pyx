@@ -1,7 +1,7 @@
 """Images made larger by whole factors, by the nearest pixel or between four."""
 
 from fastnn._core.parts cimport PLAIN, step_in_parts
-from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.step cimport Frame, OK, Op, Step, linear_tangent
 from fastnn._core.table cimport fnn_upsample
 
 cdef struct Dims:
@@ -78,7 +78,7 @@ cdef class UpsampleOp(Op):
 
     def __init__(self, image, factor, bint bilinear):
         (H, W, C), (rows, columns) = image, factor
-        self.forward, self.backward, self.config = forward, backward, &self.dims
+        self.forward, self.backward, self.tangent, self.config = forward, backward, linear_tangent, &self.dims
         self.dims.bilinear = bilinear
         self.dims.u = fnn_upsample(height=H, width=W, channels=C, row_factor=rows, column_factor=columns)
         self.input_widths, self.output_widths = (H * W * C,), (H * rows * W * columns * C,)
