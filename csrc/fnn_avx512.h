@@ -33,8 +33,7 @@
 #define FNN_WINDOW_NEAR 16
 #define FNN_WINDOW_NEAR_TILES(TILE) \
     TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3) TILE(5, 3) TILE(1, 4) TILE(2, 4) TILE(3, 4) \
-    TILE(4, 4) TILE(1, 5) TILE(2, 5) TILE(3, 5) TILE(1, 7) TILE(2, 7) TILE(1, 8) TILE(2, 8) \
-    TILE(1, 16)
+    TILE(4, 4) TILE(1, 5) TILE(2, 5) TILE(3, 5) TILE(1, 7) TILE(2, 7) TILE(1, 8) TILE(2, 8)
 #define FNN_SCATTER_VECTORS 6
 #define FNN_SCATTER_TILES(TILE, rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3) TILE(rows, 4) TILE(rows, 5) TILE(rows, 6)
 #define FNN_NARROW_ROWS 6

@@ -85,6 +85,8 @@
 #define FNN_ROWS_AHEAD 8             /* of W, that a tile which copies fetches ahead */
 /* Outputs up to which its rows lie across the lanes. */
 #define FNN_FEW 4
+/* Outputs up to which a weight gradient of a convolution has elements of its windows in the lanes, if both ways are as long. */
+#define FNN_TURNED 32
 
 /* A kernel is a loop around a function of one element; it must be inlined to become vector code. */
 #ifndef FNN_ELEMENT

@@ -271,13 +271,6 @@ static void FN(fnn_window_forward)(const fnn_windows *s, const fnn_real *x, cons
     FN(run_windows)(&q, 0, 0, s->pixels);
 }
 
-static void FN(fnn_window_gradient)(const fnn_windows *s, ptrdiff_t first, ptrdiff_t last, double scale, const fnn_real *x,
-                                    const fnn_real *dy, fnn_real *dw)
-{
-    FN(window) q = {.s = s, .x = x, .w = dy, .y = dw, .end = {.scale = (REAL)scale}};
-    FN(run_windows)(&q, 1, first, last);
-}
-
 #undef KEEP_REGISTER
 #undef ADD_PRODUCT_AT
 #undef VECTOR

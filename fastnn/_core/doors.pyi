@@ -149,6 +149,7 @@ def window_gradient(
     run: int,
     scale: float = 1.0,
     isa: str | None = None,
+    part: range | None = None,
 ) -> None: ...
 def scatter(
     dy: _Array,

@@ -354,13 +354,15 @@ def window_forward(x, w, bias, at, run_at, Py_ssize_t run, activation="identity"
     return y
 
 
-def window_gradient(x, dy, dw, at, run_at, Py_ssize_t run, double scale=1.0, isa=None):
-    """Add to dw: scale * sum over the pixels of x dy."""
+def window_gradient(x, dy, dw, at, run_at, Py_ssize_t run, double scale=1.0, isa=None, part=None):
+    """Add to dw: scale * sum over the pixels of x dy; to a ``part`` (range) of its rows."""
     c = Call(x, isa)
     outputs = dw.shape[1]
     to = np.arange(len(at), dtype=np.int32) * np.int32(outputs)
     cdef fnn_windows windows = windows_of(c, at, run_at, to, run, outputs)
-    c.kernels.window_gradient(&windows, 0, len(dw), scale, c.read(x), c.read(dy, dy.shape), c.write(dw, dw.shape))
+    rows = range(len(dw)) if part is None else part
+    c.kernels.window_gradient(&windows, rows.start, rows.stop, scale, c.read(x), c.read(dy, dy.shape),
+                              c.write(dw, dw.shape))
 
 
 def scatter(dy, w, dx, at, run_at, Py_ssize_t run, Py_ssize_t columns, isa=None):

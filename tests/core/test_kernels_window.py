@@ -1,5 +1,10 @@
 """Kernels of convolutions and of pooling against NumPy: values, gradients, what lies beyond, bits."""
 
+import ctypes
+import mmap
+import sys
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from helpers import reference as ref
@@ -85,6 +90,69 @@ def test_pairs_and_neighbours(isa, dtype, pixels, channels, pair, outputs):
     doors.window_gradient(x, dy, dw, at, run_at, run, 0.5, isa=isa)
     size = 8 * (pixels + 2) * np.finfo(dtype).eps * np.abs(taken).max() * np.abs(dy).max()
     np.testing.assert_allclose(dw, 1 + 0.5 * taken.T @ dy.astype(float), rtol=0, atol=size)
+
+
+LANES = [  # pixels, elements of a run, runs, outputs: few of these, and runs that end within a vector
+    (30, 16, 3, 1), (30, 17, 3, 3), (9, 24, 3, 8), (40, 48, 2, 16), (7, 33, 1, 19), (12, 100, 2, 32), (5, 31, 2, 40),
+]  # fmt: skip
+
+
+def lanes(case, dtype):
+    """An array that ends where the last window does, and is not to be read beyond; dy and a gradient that is added to."""
+    pixels, run, runs, outputs = case
+    r = np.random.default_rng(case)
+    run_at, at = (np.arange(runs) * (run + 5)).astype(np.int32), (np.arange(pixels) * 3).astype(np.int32)
+    x = guarded(r.normal(size=at[-1] + run_at[-1] + run).astype(dtype))
+    dy, dw = r.normal(size=(pixels, outputs)), r.normal(size=(runs * run, outputs))
+    return x, dy.astype(dtype), dw.astype(dtype), at, run_at, run
+
+
+def guarded(array):
+    """A copy behind which there is memory that stops the process at once, where the system can do that."""
+    if not sys.platform.startswith("linux"):
+        return array.copy()
+    pages = -(-array.nbytes // mmap.PAGESIZE)
+    memory = mmap.mmap(-1, (pages + 1) * mmap.PAGESIZE)
+    start = np.frombuffer(memory, np.uint8)
+    libc = ctypes.CDLL(None, use_errno=True)
+    end = start.ctypes.data + pages * mmap.PAGESIZE
+    assert libc.mprotect(ctypes.c_void_p(end), ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
+    first = pages * mmap.PAGESIZE - array.nbytes
+    copy = start[first : first + array.nbytes].view(array.dtype)
+    copy[:] = array
+    return copy
+
+
+@over_isas
+@over_dtypes
+@pytest.mark.parametrize("case", LANES, ids=str)
+def test_gradient_with_windows_in_the_lanes(isa, dtype, case):
+    """A product of NumPy, whole and in parts that begin and end within a run, which have the same bits."""
+    x, dy, dw, at, run_at, run = lanes(case, dtype)
+    places = np.repeat(run_at, run) + np.tile(np.arange(run), len(run_at))
+    taken = x[at[:, None] + places].astype(float)
+    shares = 0.5 * taken.T @ dy.astype(float)
+    bound = np.finfo(dtype).eps * (len(at) + 2) * (np.abs(taken).T @ np.abs(dy.astype(float)) + np.abs(dw))
+    whole, parts = dw.copy(), dw.copy()
+    doors.window_gradient(x, dy, whole, at, run_at, run, 0.5, isa=isa)
+    assert (np.abs(whole - (dw + shares)) <= bound).all()
+    cuts = [0, 5, 16, len(dw) - 3, len(dw)]
+    for first, last in pairwise(cuts):
+        doors.window_gradient(x, dy, parts, at, run_at, run, 0.5, isa=isa, part=range(first, last))
+        np.testing.assert_array_equal(parts[:last], whole[:last])
+        np.testing.assert_array_equal(parts[last:], dw[last:])
+
+
+@pytest.mark.skipif(not {"avx2", "avx512"} <= set(ISAS), reason="needs AVX-512")
+@over_dtypes
+@pytest.mark.parametrize("case", LANES, ids=str)
+def test_bits_of_gradients_with_windows_in_the_lanes(dtype, case):
+    """Where one instruction set has the windows in the lanes, the other may have the outputs."""
+    x, dy, dw, at, run_at, run = lanes(case, dtype)
+    found = [dw.copy(), dw.copy()]
+    for isa, out in zip(("avx2", "avx512"), found, strict=True):
+        doors.window_gradient(x, dy, out, at, run_at, run, 0.3, isa=isa)
+    np.testing.assert_array_equal(*found)
 
 
 def spread(dy, w, at, run_at, run, size, columns):
