@@ -20,8 +20,8 @@ curve     (NULL: the tangent does not depend on where the inputs are) as backwar
           direction, in place of gradients; to changes[inputs] comes the derivative of gradients[outputs] times
           tangents[outputs] by the inputs.
 Forward and backward accept any batch in 1..capacity (training: from least_rows), never read memory that was not written
-(scratch holds garbage), never write to their inputs (an in_place op may share one array between input and output), and
-return a status.  Where there is a state (a Stream), forward begins with state[index] and leaves its last state there.
+(scratch holds garbage), never write to their inputs (an in_place op may share one array between input and output, a
+gradient_in_place op one between their gradients), and return a status.  Where there is a state (a Stream), forward begins with state[index] and leaves its last state there.
 Parts of a step that run at once on several threads must not share scratch: an op that has ``scratch_parts`` of it, at most
 SCRATCH_PARTS, runs in no more parts than that, and part p writes to part_scratch(frame, scratch_bytes(...), p) alone.
 """
@@ -123,6 +123,7 @@ cdef class Op:
     cdef readonly bint activates            # can apply an activation to what it writes
     cdef readonly bint shares_value
     cdef readonly bint shares_gradient      # the inputs' gradients are the output's
+    cdef readonly bint gradient_in_place
     cdef readonly bint may_fail
     cdef readonly bint backward_may_fail
     cdef readonly bint couples_rows

@@ -59,12 +59,20 @@ def value_roots(Plan plan, bint training, bint share):
 
 
 def gradient_roots(Plan plan, bint share):
-    """Likewise for gradients: those that an op passes on as they are lie where they are; none without ``share``."""
+    """Likewise for gradients: those that an op passes on as they are lie where they are, and those that it may write over
+    its output's do so if no step before it is still to read what lies there; none without ``share``.
+    """
+    cdef Op op
     roots = list(range(len(plan.widths)))
-    for index in range(len(plan.ops) - 1, -1, -1):
-        if share and plan.ops[index].shares_gradient:
-            for tensor in plan.step_inputs(index):
-                roots[tensor] = roots[plan.step_outputs(index)[0]]
+    # The first step, and so the last of the backward pass, that reads what lies at a root.
+    first = [-1 if producer is None else producer[0] for producer in plan.producers]
+    for index in range(len(plan.ops) - 1 if share else -1, -1, -1):
+        op, outputs = plan.ops[index], plan.step_outputs(index)
+        free = [tensor for tensor in outputs[:2] if op.gradient_in_place and first[roots[tensor]] == index
+                and all(roots[tensor] != roots[other] for other in outputs[2:])]    # read once that is written
+        for tensor in plan.step_inputs(index) if op.shares_gradient else plan.step_inputs(index)[:1] if free else ():
+            roots[tensor] = roots[free[0] if free else outputs[0]]
+            first[roots[tensor]] = min(first[roots[tensor]], first[tensor])
     return roots
 
 

@@ -59,6 +59,44 @@ def test_an_add_is_done_in_place_and_its_gradient_is_its_inputs():
     assert gradient_roots(plan, False) == list(range(len(plan.widths)))
 
 
+def test_gradients_are_written_over_those_that_nobody_reads_again():
+    plan = residual(1).plan
+    roots, names = gradient_roots(plan, True), [type(op).__name__ for op in plan.ops]
+    inner = names.index("BatchNormOp", names.index("FanOutOp"))
+    outer = names.index("BatchNormOp", inner + 1)
+    assert roots[plan.step_inputs(inner)[0]] == roots[plan.step_outputs(inner + 1)[0]]  # through the relu behind it
+    assert roots[plan.step_inputs(outer)[0]] != roots[plan.step_outputs(outer)[0]]  # the link reads that too
+    link = names.index("FanOutOp")
+    assert roots[plan.step_inputs(link)[0]] == roots[plan.step_outputs(link)[0]]  # all others are only read
+
+
+def diamond():
+    """Tensors with two and three readers, links that cross, a sum of one with itself; one of two answers on the way."""
+    x = fn.Input(6)
+    h = fn.Activation("tanh")(fn.BatchNorm()(fn.Dense(8)(x)))
+    thrice = fn.Activation("relu")(fn.add(h, h, h))
+    a = fn.BatchNorm()(fn.add(fn.Dense(8, "tanh")(thrice), h))
+    b = fn.Activation("sigmoid")(fn.add(fn.BatchNorm()(fn.Dropout(0.0)(a)), thrice, a))
+    c = fn.Activation("tanh")(fn.add(fn.Activation("elu")(b), b))
+    return fn.Network(x, [fn.Activation("tanh")(a), fn.Dense(3)(fn.concatenate(c, thrice))], seed=0, dtype="float64")
+
+
+def test_gradients_that_share_memory_are_those_that_do_not():
+    """A training step, whose workspace shares, against backward by hand, where every gradient has its own."""
+    rng = np.random.default_rng(0)
+    x, targets = rng.normal(size=(16, 6)), [rng.normal(size=(16, 8)), rng.normal(size=(16, 3))]
+    net, by_hand = diamond(), diamond()
+    for each in (net, by_hand):
+        each.compile(["squared_error", "squared_error"], fn.SGD(0.5))
+    net.train_step(x, targets)
+    answers = by_hand.forward(x, training=True)
+    dys = [2 / y.size * (y - t) for y, t in zip(answers, targets, strict=True)]
+    by_hand.backward(dys)
+    by_hand.apply_gradients()
+    assert np.ptp(net.params - diamond().params) > 0.1
+    np.testing.assert_allclose(net.params, by_hand.params, rtol=0, atol=1e-14)
+
+
 def test_a_training_step_needs_two_images_for_each_convolution():
     """Of a convolution, its normalisation and activation the input and the output of BatchNorm are kept, no more: what
     backward does not read is given up, and gradients lie where values lay."""

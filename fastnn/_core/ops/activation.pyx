@@ -121,7 +121,7 @@ cdef class ActivationOp(Op):
         self.activation, self.alpha = activation, alpha
         self.dims = Dims(vectors=vectors, width=width, kind=kind, alpha=alpha)
         self.input_widths = self.output_widths = (vectors * width,)
-        self.in_place = self.reads_output = True
+        self.in_place = self.gradient_in_place = self.reads_output = True
         self.reads_input = activation in READS_INPUT
         if activation in STRAIGHT:
             self.tangent = tangent

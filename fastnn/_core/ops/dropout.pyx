@@ -67,7 +67,8 @@ cdef class DropoutOp(Op):
         self.dims = Dims(N=width, keep=1.0 - rate, training_scale=1.0 / (1.0 - rate) if inverted else 1.0,
                          inference_scale=1.0 if inverted else 1.0 - rate)
         self.input_widths = self.output_widths = (width,)
-        self.in_place, self.copies = True, self.dims.inference_scale == 1.0
+        self.in_place = self.gradient_in_place = True
+        self.copies = self.dims.inference_scale == 1.0
 
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
         return batch * self.dims.N

@@ -302,4 +302,4 @@ cdef class FanOutOp(Op):
         self.forward, self.backward, self.tangent, self.config = fan_out_forward, fan_out_backward, linear_tangent, &self.width
         self.width = width
         self.input_widths, self.output_widths = (width,), (width,) * count
-        self.shares_value = self.copies = True
+        self.shares_value = self.gradient_in_place = self.copies = True

@@ -110,7 +110,7 @@ cdef class BatchNormOp(Op):
         self.dims = BatchDims(own=Columns(rows=rows, columns=columns, scale=scale, shift=shift), epsilon=epsilon,
                               momentum=momentum)
         self.input_widths = self.output_widths = (rows * columns,)
-        self.in_place = self.reads_input = self.couples_rows = self.activates = True
+        self.in_place = self.gradient_in_place = self.reads_input = self.couples_rows = self.activates = True
         self.least_rows = 2 if rows == 1 else 1
         self.parameters = learned(columns, scale, shift) + tuple(
             Parameter(name, (columns,), columns, columns, False, False)
