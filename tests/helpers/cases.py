@@ -380,6 +380,7 @@ def sequence_cases():
         ("reflect", (5, 2), {"padding_mode": "reflect", "bias": False}, {"mode": "reflect", "before": 1, "after": 1}),
         ("replicate", (5, 2), {"padding_mode": "replicate", "padding": (4, 1)},
          {"mode": "replicate", "before": 4, "after": 1}),
+        ("many-channels", (7, 20), {}, {"before": 1, "after": 1}),
     ):  # fmt: skip
         yield sequential(
             f"conv1d-{id}",

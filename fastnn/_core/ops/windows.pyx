@@ -161,7 +161,8 @@ cdef void map_rows(const Dims* dims, Py_ssize_t first, Py_ssize_t last, Py_ssize
         begin, end = dims.phases[f].first[first], dims.phases[f].first[last]
         if begin < end and windows.runs:
             low[0] = min(low[0], (windows.at[begin] + windows.run_at[0]) // row)
-            high[0] = max(high[0], (windows.at[end - 1] + windows.run_at[windows.runs - 1]) // row + 1)
+            # a run may hold several rows, of a map as narrow as the windows
+            high[0] = max(high[0], (windows.at[end - 1] + windows.run_at[windows.runs - 1] + windows.run - 1) // row + 1)
 
 
 cdef void gather_rows(const Job* job, Py_ssize_t image, Py_ssize_t first, Py_ssize_t last, char* padded,
