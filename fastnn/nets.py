@@ -28,8 +28,6 @@ from fastnn.layers import (
     GlobalAvgPool2D,
     Input,
     MaxPool2D,
-    Permute,
-    Reshape,
     Slice,
     Tensor,
 )
@@ -322,12 +320,9 @@ def _linked(x: Tensor, y: Tensor, kind: str, name: str) -> Tensor:
 
 def _added_amid(x: Tensor, y: Tensor) -> Tensor:
     """Return y with x added to as many channels in its middle: what zeros around the channels of x would give."""
-    height, width, filters = y.shape
-    pixels, channels = height * width, x.shape[-1]
-    start, stop = (filters - channels) // 2 * pixels, (filters + channels) // 2 * pixels
-    x, planes = (Flatten()(Permute((2, 0, 1))(image)) for image in (x, y))  # channel by channel: parts are some of them
-    sums = Concatenate()(Slice(0, start)(planes), Slice(start, stop)(planes) + x, Slice(stop)(planes))
-    return Permute((1, 2, 0))(Reshape((filters, height, width))(sums))
+    channels, filters = x.shape[-1], y.shape[-1]
+    start, stop = (filters - channels) // 2, (filters + channels) // 2
+    return Concatenate()(Slice(0, start)(y), Slice(start, stop)(y) + x, Slice(stop)(y))
 
 
 def _fire(x: Tensor, squeeze: int, name: str) -> Tensor:

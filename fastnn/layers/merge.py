@@ -159,7 +159,7 @@ class Concatenate(Layer):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Slice(Layer):
-    """Elements ``start`` to ``stop`` of a vector.
+    """Elements ``start`` to ``stop`` of a vector: along the last axis, if there are more.
 
     Parameters
     ----------
@@ -171,7 +171,12 @@ class Slice(Layer):
     Raises
     ------
     ValueError
-        If nothing is left, or the input is not a vector.
+        If nothing is left, or there is more than one input.
+
+    Notes
+    -----
+    ``y = x[..., start:stop]``: of an image or a sequence, whose channels are last, some of the channels.  Some rows and
+    columns of an image: ``Crop2D``.
 
     Examples
     --------
@@ -192,15 +197,26 @@ class Slice(Layer):
             if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
                 raise TypeError(f"{self.title}: expected start and stop to be integers, got {value!r:.60}")
 
+    def ends(self, width: int) -> tuple[int, int]:
+        """Return start and stop counted from the first of so many elements.
+
+        Parameters
+        ----------
+        width : int
+            Of the last axis.
+        """
+        start, stop, _ = builtins.slice(self.start, self.stop).indices(width)
+        return start, stop
+
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return the part."""
-        width = self.one_vector(input_shapes)
-        start, stop, _ = builtins.slice(self.start, self.stop).indices(width)
+        *leading, width = self.one_input(input_shapes)
+        start, stop = self.ends(width)
         if start >= stop:
             raise ValueError(
                 f"{self.title}: expected a part of the {width} elements, got [{self.start}:{self.stop}], which is empty"
             )
-        return Built((SliceOp(width, start, stop),), (stop - start,))
+        return Built((SliceOp(width, start, stop, prod(leading)),), (*leading, stop - start))
 
 
 def add(*inputs: Tensor) -> Tensor:
@@ -249,24 +265,26 @@ def concatenate(*inputs: Tensor) -> Tensor:
 
 
 def slice(x: Tensor, start: int | None = None, stop: int | None = None) -> Tensor:  # the name users know
-    """Return elements ``start`` to ``stop`` of a vector.
+    """Return elements ``start`` to ``stop`` of a vector: along the last axis, if there are more.
 
     Parameters
     ----------
-    x : Tensor of shape (I,)
-        The vector.
+    x : Tensor of shape (..., I)
+        The vector, or an image or a sequence, of which some channels are taken.
     start, stop : int, optional
         As in Python: from the first of these to before the second; negative ones count from the end.
 
     Raises
     ------
     ValueError
-        If nothing is left, or x is not a vector.
+        If nothing is left.
 
     Examples
     --------
     >>> import fastnn as fn
     >>> fn.slice(fn.Input(10), 0, 4).shape
     (4,)
+    >>> fn.slice(fn.Input((28, 28, 16)), -8).shape
+    (28, 28, 8)
     """
     return Slice(start, stop)(x)

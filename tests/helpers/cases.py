@@ -191,6 +191,12 @@ def chain_cases():
         5,
         lambda p, x: layer(p, "dense_2", np.tanh(ref.part(layer(p, "dense_1", x), -4, -1))),
     )
+    yield sequential(
+        "slice-of-channels",
+        lambda: [fn.Slice(1, -2), D(3, "tanh"), fn.Slice(1)],
+        (3, 2, 6),
+        lambda p, x: np.tanh(layer(p, "dense_1", x[..., 1:-2]))[..., 1:],
+    )
 
 
 def convolved(p, name, x, **options):

@@ -135,9 +135,9 @@ class Builder:
         self.apply(fn.Reduce(self.pick("mean", "max", "sum"), axis=self.pick(0, -1)), x)
 
     def add_slice(self):
-        x = self.tensor(1)
-        start = int(self.rng.integers(x.shape[0]))
-        stop = int(self.rng.integers(start + 1, x.shape[0] + 1))
+        x = self.tensor()
+        start = int(self.rng.integers(x.shape[-1]))
+        stop = int(self.rng.integers(start + 1, x.shape[-1] + 1))
         self.apply(fn.Slice(start, stop), x)
 
     def add_merge(self):

@@ -29,6 +29,7 @@ WORKS = {
     "Reduce": (lambda x: fn.Reduce("mean", axis=1)(x), lambda p, x: x.mean(axis=2)),
     "Reshape": (lambda x: fn.Reshape((12, 5))(x), lambda p, x: x.reshape(len(x), 12, 5)),
     "Scale": (lambda x: fn.Scale()(x), lambda p, x: x * p["gamma"] + p["beta"]),
+    "Slice": (lambda x: fn.Slice(1, -1)(x), lambda p, x: x[..., 1:-1]),
     "Residual": (lambda x: fn.Residual([fn.Activation("tanh")])(x), lambda p, x: np.tanh(x) + x),
 }  # fmt: skip
 # What they are for is something else, and they say so.
@@ -39,7 +40,6 @@ REFUSE = {
     "LSTM": (lambda x: fn.LSTM(2)(x), r"a sequence \(B, T, I\)"),
     "PhaseDense": (lambda x: fn.PhaseDense(2)(x, fn.Input(1)), r"\(B, I\)|vector"),
     "SimpleRNN": (lambda x: fn.SimpleRNN(2)(x), r"a sequence \(B, T, I\)"),
-    "Slice": (lambda x: fn.Slice(0, 2)(x), r"\(B, I\)|vector"),
 }
 
 

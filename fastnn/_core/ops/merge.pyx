@@ -228,13 +228,14 @@ cdef class ConcatenateOp(Op):
 
 
 cdef struct SliceDims:
+    Py_ssize_t count    # vectors of a row
     Py_ssize_t width
     Py_ssize_t start
     Py_ssize_t stop
 
 
 cdef void slice_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Rows first .. last - 1."""
+    """Vectors first .. last - 1."""
     cdef const SliceDims* dims = <const SliceDims*> step.config
     cdef Py_ssize_t itemsize = step.kernels.itemsize, row = dims.width * itemsize, part = (dims.stop - dims.start) * itemsize
     copy_rows(last - first, part, frame.values[step.inputs[0]] + first * row + dims.start * itemsize, row,
@@ -242,10 +243,10 @@ cdef void slice_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_
 
 
 cdef int slice_forward(const Step* step, const Frame* frame) noexcept nogil:
-    """y = x[start:stop] of each row."""
+    """y = x[start:stop] of each vector."""
     cdef const SliceDims* dims = <const SliceDims*> step.config
-    step_in_parts(slice_part, step, frame, frame.batch, 1,
-                  frame.batch * (dims.stop - dims.start) * step.kernels.itemsize, 2 * PLAIN)
+    cdef Py_ssize_t n = frame.batch * dims.count
+    step_in_parts(slice_part, step, frame, n, 1, n * (dims.stop - dims.start) * step.kernels.itemsize, 2 * PLAIN)
     return OK
 
 
@@ -260,20 +261,21 @@ cdef void unslice_part(const Step* step, const Frame* frame, Py_ssize_t first, P
 cdef int slice_backward(const Step* step, const Frame* frame) noexcept nogil:
     """dx = dy in [start, stop), 0 elsewhere."""
     cdef const SliceDims* dims = <const SliceDims*> step.config
+    cdef Py_ssize_t n = frame.batch * dims.count
     if frame.gradients[step.inputs[0]] != NULL:
-        step_in_parts(unslice_part, step, frame, frame.batch, 1, frame.batch * dims.width * step.kernels.itemsize, 2 * PLAIN)
+        step_in_parts(unslice_part, step, frame, n, 1, n * dims.width * step.kernels.itemsize, 2 * PLAIN)
     return OK
 
 
 cdef class SliceOp(Op):
-    """Columns ``start`` to ``stop`` of a row of ``width``."""
+    """Elements ``start`` to ``stop`` of vectors of ``width``; a row holds ``count`` of them."""
 
     cdef SliceDims dims
 
-    def __init__(self, Py_ssize_t width, Py_ssize_t start, Py_ssize_t stop):
+    def __init__(self, Py_ssize_t width, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t count=1):
         self.forward, self.backward, self.tangent, self.config = slice_forward, slice_backward, linear_tangent, &self.dims
-        self.dims = SliceDims(width=width, start=start, stop=stop)
-        self.input_widths, self.output_widths, self.copies = (width,), (stop - start,), True
+        self.dims = SliceDims(count=count, width=width, start=start, stop=stop)
+        self.input_widths, self.output_widths, self.copies = (count * width,), (count * (stop - start),), True
 
 
 cdef int fan_out_forward(const Step* step, const Frame* frame) noexcept nogil:

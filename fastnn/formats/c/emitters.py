@@ -309,9 +309,14 @@ def concatenate(site: Site) -> Emitted:
 
 
 def slice_(site: Site) -> Emitted:
-    """A part of a vector: a pointer into it."""
-    start, stop, _ = slice(site.layer.start, site.layer.stop).indices(site.inputs[0].size)
-    return site.inputs[0].part(start, stop - start), f"{site.reads[0]}[{start}:{stop}]"
+    """A part of a vector: a pointer into it; of several, the columns that it has of each."""
+    *leading, width = site.input_shapes[0]
+    start, stop = site.layer.ends(width)
+    if prod(leading) == 1:
+        return site.inputs[0].part(start, stop - start), f"{site.reads[0]}[{start}:{stop}]"
+    out = site.new()
+    site.call("crop", width, 1, prod(leading), stop - start, 0, start, site.inputs[0], out)
+    return out, f"{site.reads[0]}[..., {start}:{stop}]"
 
 
 EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {

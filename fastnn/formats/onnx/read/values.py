@@ -270,6 +270,8 @@ def part(value: Value, place: int, start: int | None, stop: int | None) -> Value
     if (first, last) == (0, shape[at]):
         return value
     step = prod(shape[at + 1 :])
+    if step == 1 and at == len(shape) - 1:
+        return Value(Slice(first, last)(value.tensor), value.axes)
     if at == 0:
         cut = Slice(first * step, last * step)(reshaped(value.tensor, (shape[0] * step,)))
     else:  # an image whose columns are that axis

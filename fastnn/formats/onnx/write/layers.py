@@ -85,9 +85,10 @@ def dropout(graph: Graph, applied: Applied) -> str:
 
 
 def part(graph: Graph, applied: Applied) -> str:
-    """Elements start to stop."""
-    start, stop, _ = slice(applied.layer.start, applied.layer.stop).indices(applied.input_shapes[0][0])
-    return graph.node("Slice", applied.inputs[0], graph.sizes(start), graph.sizes(stop), graph.sizes(1))
+    """Elements start to stop of the last axis."""
+    (shape,) = applied.input_shapes
+    start, stop = applied.layer.ends(shape[-1])
+    return graph.node("Slice", applied.inputs[0], graph.sizes(start), graph.sizes(stop), graph.sizes(len(shape)))
 
 
 def embedding(graph: Graph, applied: Applied) -> str:
