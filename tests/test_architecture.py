@@ -40,7 +40,7 @@ FLOORS = [
      "formats.onnx.write.export", "formats.onnx.write", "formats.onnx.read.values", "formats.onnx.read.constants", "formats.onnx.read.written", "formats.onnx.read.patterns", "formats.onnx.read.reader",
      "formats.onnx.read.sequences", "formats.onnx.read.shapes", "formats.onnx.read.arithmetic", "formats.onnx.read.reductions", "formats.onnx.read.images", "formats.onnx.read.norms", "formats.onnx.read.tables", "formats.onnx.read.tails", "formats.onnx.read.operators", "formats.onnx.read.build",
      "formats.onnx.read.own", "formats.onnx.read.model", "formats.onnx.read", "formats.onnx",
-     "formats.torch.images", "formats.torch.image_modules", "formats.torch.modules", "formats.torch.convert", "formats.torch.write", "formats.torch", "formats.keras.images", "formats.keras.layers", "formats.keras.functional", "formats.keras.convert", "formats.keras", "formats"],
+     "formats.torch.images", "formats.torch.image_modules", "formats.torch.channel_modules", "formats.torch.modules", "formats.torch.convert", "formats.torch.write", "formats.torch", "formats.keras.images", "formats.keras.layers", "formats.keras.functional", "formats.keras.convert", "formats.keras", "formats"],
     # F5: the face
     ["network", "capi"],
     # architectures that papers describe

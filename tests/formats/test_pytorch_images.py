@@ -141,6 +141,67 @@ def check(y, expected):
     assert np.abs(y - expected).max() / max(1, np.abs(expected).max()) < 1e-5
 
 
+IMAGES = {
+    "transposed": lambda nn: [nn.ConvTranspose2d(4, 6, (3, 4), (2, 1), (1, 0), (1, 0), groups=2), nn.ReLU()],
+    "transposed-dilated": lambda nn: [nn.ConvTranspose2d(4, 3, 2, bias=False, dilation=2), nn.Conv2d(3, 2, 1)],
+    "group-norm": lambda nn: [nn.Conv2d(4, 6, 3), nn.GroupNorm(3, 6), nn.ReLU(), nn.GroupNorm(1, 6, affine=False)],
+    "instance-norm": lambda nn: [nn.InstanceNorm2d(4), nn.InstanceNorm2d(4, 1e-3, affine=True), nn.Dropout2d(0.3)],
+    "local-response": lambda nn: [nn.LocalResponseNorm(3, 0.1, 0.5, 2.0), nn.Flatten(), nn.Linear(120, 3)],
+    "shuffle": lambda nn: [nn.PixelShuffle(2), nn.Conv2d(1, 2, 3)],
+    "upsample": lambda nn: [nn.Upsample(scale_factor=2), nn.Conv2d(4, 2, 3), nn.Upsample(scale_factor=(1, 3), mode="bilinear")],
+    "upsample-to-a-size": lambda nn: [nn.Upsample((15, 12), mode="bilinear", align_corners=False)],
+    "pads": lambda nn: [nn.ZeroPad2d((1, 0, 2, 1)), nn.ReLU(), nn.ReflectionPad2d((2, 1, 0, 3)), nn.MaxPool2d(2)],
+    "pad-of-a-convolution": lambda nn: [nn.ReflectionPad2d((2, 1, 0, 3)), nn.Conv2d(4, 2, 3)],
+    "crop": lambda nn: [nn.ZeroPad2d((-1, 0, -2, -1)), nn.Conv2d(4, 2, 1)],
+    "sequences": lambda nn: [nn.Conv1d(4, 6, 3, 2, 1, 2, 2), nn.ReLU(), nn.Conv1d(6, 2, 1, bias=False)],
+}  # fmt: skip
+# What there is in PyTorch alone: no twin of it is as plain as what it is compared with.
+BESIDE = {
+    "unshuffle": (lambda nn: [nn.PixelUnshuffle(2), nn.Conv2d(16, 2, 1)], (4, 6, 4)),
+    "pads": (lambda nn: [nn.ConstantPad2d((1, 2, 0, 1), 0.5), nn.ReLU(), nn.ReplicationPad2d(2)], (4, 5, 2)),
+    "nearest": (lambda nn: [nn.UpsamplingNearest2d(scale_factor=3)], (4, 5, 2)),
+    "vectors": (lambda nn: [nn.Linear(5, 6), nn.GroupNorm(2, 6), nn.ReLU(), nn.Linear(6, 2)], (5,)),
+    "sequences": (lambda nn: [nn.ConstantPad1d((4, 0), 0.0), nn.Conv1d(3, 6, 3, dilation=2), nn.InstanceNorm1d(6),
+                              nn.MaxPool1d(3, 2, 1, ceil_mode=True), nn.BatchNorm1d(6), nn.Dropout1d(0.2), nn.Flatten(),
+                              nn.Linear(30, 3)], (8, 3)),
+    "sequences-reflected": (lambda nn: [nn.Conv1d(3, 4, 3, padding=2, padding_mode="reflect"), nn.GroupNorm(2, 4),
+                                        nn.AvgPool1d(3, 2, 1), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(4, 2)], (9, 3)),
+    "sequences-same": (lambda nn: [nn.Conv1d(3, 4, 4, padding="same"), nn.AdaptiveMaxPool1d(3)], (9, 3)),
+    "decoder": (lambda nn: [nn.Linear(5, 24), nn.Unflatten(1, (4, 2, 3)), nn.ConvTranspose2d(4, 3, 3, 2), nn.InstanceNorm2d(3),
+                            nn.ReLU(), nn.ConvTranspose2d(3, 1, 4, 2, 1), nn.Sigmoid()], (5,)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("name", IMAGES)
+def test_modules_of_images(name, library):
+    lib = LIBRARIES[library]
+    module = lib.nn.Sequential(*IMAGES[name](lib.nn))
+    as_network(lib, module, (9, 4) if name == "sequences" else (5, 6, 4))
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+@pytest.mark.parametrize("name", BESIDE)
+def test_modules_beside_pytorch(name):
+    make, shape = BESIDE[name]
+    lib = LIBRARIES["torch"]
+    as_network(lib, lib.nn.Sequential(*make(lib.nn)), shape)
+
+
+def as_network(lib, module, shape):
+    """The answers of a module, of the network that it becomes, and of its weights in a network of other ones."""
+    rng = np.random.default_rng(0)
+    lib.fill(module, rng)
+    x = rng.normal(size=(3, *shape)).astype(np.float32)
+    y = lib.run(module, first(x) if len(shape) > 1 else x)
+    expected = np.moveaxis(y, 1, -1)
+    net = fn.from_torch(module, input_shape=shape)
+    check(net.predict(x), expected)
+    net.params[:] = 0
+    if net.n_params:
+        check(fn.from_torch(module.state_dict(), into=net).predict(x), expected)
+
+
 def test_softmax_of_channels_and_sizes_that_divide():
     torch = pytest.importorskip("torch")
     nn = torch.nn
@@ -166,6 +227,12 @@ def test_softmax_of_channels_and_sizes_that_divide():
     lambda: [fn.AvgPool2D(3, strides=2, padding=1, count_padding=True), fn.Dropout(0.2), fn.Conv2D(2, 1)],
     lambda: [fn.BatchNorm(), fn.Flatten(), fn.Dense(3)],
     lambda: [fn.Flatten(), fn.Dense(3)],
+    lambda: [fn.ConvTranspose2D(4, 3, "relu", strides=2), fn.ConvTranspose2D(3, (2, 5), strides=3, padding=((0, 1), (2, 1)), output_padding=(0, 2))],
+    lambda: [fn.ConvTranspose2D(4, 2, strides=(3, 1), dilation=(1, 2), groups=2, bias=False), fn.InstanceNorm(shift=False)],
+    lambda: [fn.DepthwiseConv2D(3, "tanh", depth_multiplier=3, padding=((0, 1), (1, 1))), fn.GroupNorm(2, scale=False), fn.Conv2D(4, 1), fn.LocalResponseNorm(3)],
+    lambda: [fn.Pad2D(((1, 0), (2, 3)), "constant", value=0.5), fn.Crop2D((1, 2)), fn.Conv2D(3, 1), fn.Pad2D(1, "reflect"), fn.MaxPool2D(2), fn.SpatialDropout(0.3)],
+    lambda: [fn.Upsample2D((2, 1)), fn.Conv2D(8, 1), fn.DepthToSpace(2, "CRD"), fn.Upsample2D(2, "bilinear"), fn.SpaceToDepth(4, "CRD")],
+    lambda: [fn.Upsample2D(2), fn.Flatten(), fn.Dense(3)],
 ])  # fmt: skip
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_network_becomes_a_module_and_comes_back(layers, dtype):
@@ -188,13 +255,45 @@ def test_a_network_becomes_a_module_and_comes_back(layers, dtype):
     np.testing.assert_array_equal(fn.from_torch(state, into=other).params, net.params)
 
 
+@pytest.mark.parametrize("layers", [
+    lambda: [fn.Conv1D(6, 3, "relu", padding="causal", dilation=2), fn.BatchNorm(), fn.MaxPool1D(2), fn.Conv1D(4, 2, groups=2), fn.GlobalAvgPool1D(), fn.Dense(2)],
+    lambda: [fn.Conv1D(6, 3, padding=2, padding_mode="replicate", strides=2), fn.InstanceNorm(), fn.SpatialDropout(0.2), fn.GroupNorm(3), fn.Flatten(), fn.Dense(2)],
+    lambda: [fn.AvgPool1D(3, strides=2, padding=1, count_padding=True), fn.Conv1D(4, 1, "softmax"), fn.GlobalMaxPool1D()],
+])  # fmt: skip
+def test_a_network_of_sequences_becomes_a_module_and_comes_back(layers):
+    torch = pytest.importorskip("torch")
+    net = fn.Sequential(layers(), input_shape=(12, 3), seed=0, dtype="float64")
+    rng = np.random.default_rng(0)
+    for name, view in net.named_parameters():
+        view[...] = np.abs(rng.normal(size=view.shape)) + 0.5 if "variance" in name else rng.normal(size=view.shape)
+    x, module = rng.normal(size=(3, 12, 3)), net.to_torch()
+    assert isinstance(module, torch.nn.Sequential)
+    y = Torch.run(module, first(x))
+    assert np.abs(y - net.predict(x)).max() <= 1e-12 * max(1, np.abs(y).max())
+    again = fn.from_torch(module, input_shape=(12, 3))
+    assert np.abs(again.predict(x) - net.predict(x)).max() <= 1e-12 * max(1, np.abs(y).max())
+
+
+def test_a_depthwise_convolution_takes_the_weights_of_one_of_groups():
+    """Filter c M + m sees channel c: (C M, 1, KH, KW) there, (KH, KW, C, M) here."""
+    net = fn.Sequential([fn.DepthwiseConv2D((2, 3), depth_multiplier=2, padding="valid")], (2, 3, 4), seed=0)
+    weight = np.random.default_rng(0).normal(size=(8, 1, 2, 3)).astype(np.float32)
+    fn.from_torch({"0.weight": weight, "0.bias": np.arange(8.0)}, into=net)
+    x = np.random.default_rng(1).normal(size=(1, 2, 3, 4)).astype(np.float32)
+    expected = [(x[0, :, :, o // 2] * weight[o, 0]).sum() + o for o in range(8)]
+    np.testing.assert_allclose(net.predict(x).ravel(), expected, rtol=1e-5)
+
+
 def test_what_has_no_twin_is_a_state_dict():
     """Dense along the channels of an image: PyTorch's Linear acts along the width."""
     pytest.importorskip("torch")
     net = fn.Sequential([fn.Dense(4), fn.Conv2D(2, 1)], input_shape=(4, 5, 3), seed=0)
     assert sorted(net.to_torch()) == ["conv2d_1.bias", "conv2d_1.weight", "dense_1.bias", "dense_1.weight"]
-    net = fn.Sequential([fn.MaxPool2D(2, padding=((0, 1), (0, 0))), fn.Conv2D(2, 1)], input_shape=(5, 4, 3), seed=0)
-    assert not callable(net.to_torch())
+    for layer in (fn.MaxPool2D(2, padding=((0, 1), (0, 0))), fn.DepthToSpace(1), fn.SpaceToDepth(2), fn.PixelNorm()):
+        net = fn.Sequential([layer, fn.Conv2D(2, 1)], input_shape=(6, 4, 3), seed=0)
+        assert callable(net.to_torch()) == (getattr(layer, "block", 2) == 1)
+    vectors = fn.Sequential([fn.SpatialDropout(0.3)], input_shape=4, seed=0)
+    assert not callable(vectors.to_torch())
 
 
 nn = torch_twins
@@ -209,6 +308,16 @@ nn = torch_twins
         (nn.Sequential(nn.Conv2d(3, 2, 1), nn.Softmax(dim=-1)), (4, 4, 3), r"\(Softmax\): expected dim=1, the channels, got -1"),
         (nn.Sequential(nn.Conv2d(3, 2, 1), nn.Flatten(2)), (4, 4, 3), r"\(Flatten\): it flattens a part of an image"),
         (nn.Sequential(nn.Conv2d(3, 2, 1, padding_mode="circular")), (4, 4, 3), r"expected padding_mode zeros, reflect, replicate, got 'circular'"),
+        (nn.Sequential(nn.ConvTranspose2d(3, 2, 3, 1, 0, 1, dilation=2)), (4, 4, 3), r"expected output_padding less than stride \(1, 1\), got \(1, 1\)"),
+        (nn.Sequential(nn.ZeroPad2d((1, -1, 0, 0))), (4, 4, 3), r"put around or taken off, got both: \(1, -1, 0, 0\)"),
+        (nn.Sequential(nn.Upsample(scale_factor=1.5)), (4, 4, 3), "expected an image that is a whole number of times as large, got 1.5"),
+        (nn.Sequential(nn.Upsample((6, 8))), (4, 4, 3), r"a whole number of times as large, got \(6, 8\)"),
+        (nn.Sequential(nn.Upsample(scale_factor=2, mode="bicubic")), (4, 4, 3), "expected mode nearest, or bilinear with align_corners=False, got bicubic"),
+        (nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)), (4, 4, 3), "got bilinear, align_corners=True"),
+        (nn.Sequential(nn.Upsample(scale_factor=2)), (4, 3), "expected images; fastnn makes no sequences longer"),
+        (nn.Sequential(nn.LocalResponseNorm(4)), (4, 4, 3), r"\(LocalResponseNorm\): expected an odd size, got 4"),
+        (nn.Sequential(nn.InstanceNorm2d(3, track_running_stats=True)), (4, 4, 3), "expected track_running_stats=False"),
+        (nn.Sequential(nn.GroupNorm(1, 4)), (4, 3), r"\(GroupNorm\): its channels are axis 1 of \(B, 4, 3\)"),
         (nn.Sequential(nn.MaxPool2d(2, dilation=2)), (4, 4, 3), r"\(MaxPool2d\): it has dilation"),
         (nn.Sequential(nn.AvgPool2d(2, 2, 1, ceil_mode=True)), (5, 5, 3), r"\(AvgPool2d\): it counts padding and has windows"),
         (nn.Sequential(nn.AvgPool2d(2, divisor_override=3)), (5, 5, 3), r"\(AvgPool2d\): it has divisor_override"),

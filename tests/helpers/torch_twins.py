@@ -303,6 +303,117 @@ class Conv2d(Module):
         return first(y + (0 if self.bias is None else self.bias))
 
 
+class Conv1d(Module):
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True):
+        super().__init__()
+        self.out_channels, self.groups, self.padding_mode = out_channels, groups, "zeros"
+        self.kernel_size, self.stride, self.padding, self.dilation = (kernel_size,), (stride,), (padding,), (dilation,)
+        self.weight = self.parameter("weight", out_channels, in_channels // groups, kernel_size)
+        self.bias = self.parameter("bias", out_channels) if bias else None
+
+    def __call__(self, x):
+        (p,), (s,), (d,) = self.padding, self.stride, self.dilation
+        w = self.weight.transpose(2, 1, 0).astype(float)
+        bias = 0 if self.bias is None else self.bias
+        return first(ref.conv1d(last(x), w, bias, strides=s, before=p, after=p, dilation=d, groups=self.groups))
+
+
+class ConvTranspose2d(Module):
+    def __init__(
+        self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True,
+        dilation=1,
+    ):  # fmt: skip
+        super().__init__()
+        self.out_channels, self.groups, self.kernel_size, self.stride = (
+            out_channels,
+            groups,
+            two(kernel_size),
+            two(stride),
+        )
+        self.padding, self.output_padding, self.dilation = two(padding), two(output_padding), two(dilation)
+        self.weight = self.parameter("weight", in_channels, out_channels // groups, *self.kernel_size)
+        self.bias = self.parameter("bias", out_channels) if bias else None
+
+    def __call__(self, x):
+        w = self.weight.transpose(2, 3, 1, 0).astype(float)
+        options = {"strides": self.stride, "before": self.padding, "after": self.padding, "more": self.output_padding}
+        bias = 0.0 if self.bias is None else self.bias
+        return first(ref.conv_transpose2d(last(x), w, bias, dilation=self.dilation, groups=self.groups, **options))
+
+
+class ZeroPad2d(Module):
+    """Rows and columns put around, or taken off where there are less than none."""
+
+    mode = "constant"
+
+    def __init__(self, padding):
+        super().__init__()
+        self.padding = padding if isinstance(padding, tuple) else (padding,) * 4
+
+    def __call__(self, x):
+        left, right, top, bottom = self.padding
+        around = [(0, 0), (0, 0), (max(top, 0), max(bottom, 0)), (max(left, 0), max(right, 0))]
+        x = np.pad(x, around, mode=self.mode)
+        rows, columns = (
+            slice(max(-top, 0), x.shape[2] + min(bottom, 0)),
+            slice(max(-left, 0), x.shape[3] + min(right, 0)),
+        )
+        return x[:, :, rows, columns]
+
+
+class ReflectionPad2d(ZeroPad2d):
+    mode = "reflect"
+
+
+class PixelShuffle(Module):
+    def __init__(self, upscale_factor):
+        super().__init__()
+        self.upscale_factor = upscale_factor
+
+    def __call__(self, x):
+        return first(ref.depth_to_space(last(x), self.upscale_factor, "CRD"))
+
+
+class Upsample(Module):
+    def __init__(self, size=None, scale_factor=None, mode="nearest", align_corners=None):
+        super().__init__()
+        self.size, self.scale_factor, self.mode, self.align_corners = size, scale_factor, mode, align_corners
+
+    def __call__(self, x):
+        factor = two(self.scale_factor) if self.size is None else np.array(two(self.size)) // x.shape[2:]
+        return first(ref.upsample2d(last(x), tuple(map(int, factor)), self.mode))
+
+
+class GroupNorm(Module):
+    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True):
+        super().__init__()
+        self.num_groups, self.eps, self.affine = num_groups, eps, affine
+        self.weight = self.parameter("weight", num_channels) if affine else 1
+        self.bias = self.parameter("bias", num_channels) if affine else 0
+
+    def __call__(self, x):
+        return first(ref.group_norm(last(x), self.num_groups, self.weight, self.bias, self.eps))
+
+
+class InstanceNorm2d(GroupNorm):
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False):
+        super().__init__(num_features, num_features, eps, affine)
+        self.track_running_stats = track_running_stats
+
+
+class LocalResponseNorm(Module):
+    def __init__(self, size, alpha=1e-4, beta=0.75, k=1.0):
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def __call__(self, x):
+        return first(ref.local_response_norm(last(x), self.size, self.alpha, self.beta, self.k))
+
+
+class Dropout2d(Dropout):
+    pass
+
+
 class Pool2d(Module):
     """Windows as in PyTorch's documentation: with ceil_mode each begins within the image or the padding before it."""
 

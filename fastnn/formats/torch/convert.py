@@ -14,7 +14,20 @@ from fastnn.formats.torch.modules import layers_of
 from fastnn.graph.graph import Graph
 from fastnn.graph.layer_view import LayerView
 from fastnn.graph.structure import chain
-from fastnn.layers import BatchNorm, Conv2D, Dense, DropConnect, Embedding, LayerNorm, Scale
+from fastnn.layers import (
+    BatchNorm,
+    Conv1D,
+    Conv2D,
+    ConvTranspose2D,
+    Dense,
+    DepthwiseConv2D,
+    DropConnect,
+    Embedding,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    Scale,
+)
 from fastnn.layers.base import Shape
 
 RECURRENT = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)(_l\d+(?:_reverse)?)")
@@ -62,17 +75,21 @@ def from_torch(
     -----
     Modules: Sequential, Linear, ReLU, LeakyReLU, ELU, SELU, Sigmoid, Tanh, Softplus, GELU (tanh form), SiLU, Softmax,
     Hardtanh, ReLU6, PReLU, Identity, Dropout, Flatten, Unflatten, BatchNorm1d of vectors, LayerNorm over the last axis,
-    Embedding, and LSTM, GRU or RNN as the last one, whose sequence is the output; rows come first, as with
-    ``batch_first=True``.  Of images:
-    Conv2d, with ZeroPad2d, ReflectionPad2d or ReplicationPad2d before it, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d and
-    AdaptiveMaxPool2d to a size that divides the image, BatchNorm2d and Softmax2d.  PyTorch's images are (B, C, H, W),
-    those of the network (B, H, W, C), and so is ``input_shape``.
+    Embedding, GroupNorm, and LSTM, GRU or RNN as the last one, whose sequence is the output; rows come first, as with
+    ``batch_first=True``.  Of images: Conv2d, ConvTranspose2d, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d and
+    AdaptiveMaxPool2d to a size that divides the image, ZeroPad2d, ConstantPad2d, ReflectionPad2d, ReplicationPad2d
+    (before a Conv2d its padding), Upsample by whole factors (nearest, or bilinear with ``align_corners=False``),
+    PixelShuffle, PixelUnshuffle, BatchNorm2d, InstanceNorm2d, LocalResponseNorm, Dropout2d and Softmax2d; of
+    sequences Conv1d, after such a padding too, and the same pools, norms and dropout.  PyTorch's images are (B, C,
+    H, W) and its sequences for these modules (B, C, T), those of the network (B, H, W, C) and (B, T, C), and so is
+    ``input_shape``.
 
-    ``weight`` of a Linear is (out, in) there and (in, out) here, of a convolution (out, in, rows, columns) there and
-    (rows, columns, in, out) here.  Where an image was flattened, what reads it has its numbers in another order: it is
-    brought into that of (H, W, C), in ``into`` too.  The two biases of LSTM and RNN become their sum, those of a GRU
-    stay apart within the reach of the reset gate.  A momentum m of BatchNorm is ``1 - m`` here.  The bounds of a
-    Hardtanh and the slopes of a PReLU become numbers of Activation and Scale; Scale layers of ``into`` keep theirs.
+    ``weight`` of a Linear is (out, in) there and (in, out) here, of a convolution (out, in, rows, columns) there
+    and (rows, columns, in, out) here, of a transposed one (in, out, rows, columns) and (rows, columns, out,
+    in).  Where an image was flattened, what reads it has its numbers in another order: it is brought into that of
+    (H, W, C), in ``into`` too.  The two biases of LSTM and RNN become their sum, those of a GRU stay apart within
+    the reach of the reset gate.  A momentum m of BatchNorm is ``1 - m`` here.  The bounds of a Hardtanh and the
+    slopes of a PReLU become numbers of Activation and Scale; Scale layers of ``into`` keep theirs.
 
     Examples
     --------
@@ -187,7 +204,10 @@ DENSE = {"weight": "weight", "bias": "bias"}
 TORCH = Library(
     "from_torch",
     "PyTorch",
-    {BatchNorm: NORM, Conv2D: DENSE, Dense: DENSE, DropConnect: DENSE, Embedding: DENSE, LayerNorm: NORM},
+    {
+        **dict.fromkeys((BatchNorm, GroupNorm, InstanceNorm, LayerNorm), NORM),
+        **dict.fromkeys((Conv1D, Conv2D, ConvTranspose2D, Dense, DepthwiseConv2D, DropConnect, Embedding), DENSE),
+    },
     arranged=from_there,
     recurrent=("weight_ih", "weight_hh"),
     biases=("bias_ih", "bias_hh"),

@@ -1,7 +1,8 @@
 """Images in PyTorch have their channels first, here last: filters, and the rows that a Dense layer reads after Flatten.
 
-An array of a layer lies otherwise there in two cases: the weight of a convolution is (O, C, KH, KW), and a vector that
-was an image counts channel by channel, so that whatever reads it has its parameters in that order.
+An array of a layer lies otherwise there in two cases: the weight of a convolution is (O, C, KH, KW), of a transposed
+one (C, O, KH, KW), and a vector that was an image counts channel by channel, so that whatever reads it has its
+parameters in that order.  Sequences (T, C) are images of one axis less.
 """
 
 from collections.abc import Mapping
@@ -13,9 +14,19 @@ from fastnn import layers
 from fastnn.graph.graph import Graph
 from fastnn.layers.base import Layer, Shape
 
-OF_IMAGES = (layers.AvgPool2D, layers.Conv2D, layers.MaxPool2D)  # whose output is an image, channels last
-READING = (*OF_IMAGES, layers.GlobalAvgPool2D, layers.GlobalMaxPool2D)  # which are given images
-AXES: Mapping[type[Layer], tuple[int, ...]] = {layers.Conv2D: (2, 3, 1, 0)}  # of PyTorch's weight, in our order
+READING = (  # which are given images, or sequences whose channels are second there
+    layers.AvgPool1D, layers.AvgPool2D, layers.Conv1D, layers.Conv2D, layers.ConvTranspose2D, layers.Crop2D,
+    layers.DepthToSpace, layers.DepthwiseConv2D, layers.GlobalAvgPool1D, layers.GlobalAvgPool2D, layers.GlobalMaxPool1D,
+    layers.GlobalMaxPool2D, layers.InstanceNorm, layers.MaxPool1D, layers.MaxPool2D, layers.Pad2D, layers.SpaceToDepth,
+    layers.SpatialDropout, layers.Upsample2D,
+)  # fmt: skip
+NORMS = (layers.BatchNorm, layers.GroupNorm, layers.LocalResponseNorm)  # which are given anything
+AXES: Mapping[type[Layer], tuple[int, ...]] = {  # of PyTorch's weight, in our order
+    layers.Conv1D: (2, 1, 0),
+    layers.Conv2D: (2, 3, 1, 0),
+    layers.ConvTranspose2D: (2, 3, 1, 0),
+    layers.DepthwiseConv2D: (2, 3, 1, 0),
+}
 ALONG = (layers.BatchNorm, layers.LayerNorm, layers.Scale)  # parameters are one number for each element of a vector
 
 
@@ -23,7 +34,9 @@ def from_there(layer: Layer, name: str, array: np.ndarray, order: Shape | None) 
     """Return a parameter as it lies here; ``order``: the image (H, W, C) that the vectors it meets were."""
     axes = AXES.get(type(layer), ())
     if name == "weight" and len(axes) == array.ndim:
-        return array.transpose(axes)
+        array = array.transpose(axes)
+        several = isinstance(layer, layers.DepthwiseConv2D)  # (KH, KW, 1, C M), here (KH, KW, C, M)
+        return array.reshape(*array.shape[:2], -1, layer.depth_multiplier) if several else array
     if isinstance(layer, layers.Dense) and name == "weight":
         array = array.T
     return array[channels_last(order)] if order and is_turned(layer, name, array, order) else array
@@ -33,6 +46,8 @@ def from_here(layer: Layer, name: str, array: np.ndarray, order: Shape | None) -
     """Return a parameter as it lies there."""
     axes = AXES.get(type(layer), ())
     if name == "weight" and len(axes) == array.ndim:
+        if isinstance(layer, layers.DepthwiseConv2D):
+            array = array.reshape(*array.shape[:2], 1, -1)
         return array.transpose(np.argsort(axes))
     if order and is_turned(layer, name, array, order):
         array = array[np.argsort(channels_last(order))]
@@ -53,7 +68,7 @@ def channels_last(order: Shape) -> np.ndarray:
 
 def of_images(layer: Layer, shape: Shape) -> bool:
     """Return whether a layer is made for images, or normalises their channels: PyTorch has these second."""
-    return isinstance(layer, READING) or (isinstance(layer, layers.BatchNorm) and len(shape) == 3)
+    return isinstance(layer, READING) or (isinstance(layer, NORMS) and len(shape) == 3)
 
 
 def orders(net: Graph) -> dict[str, Shape]:

@@ -11,8 +11,16 @@ from fastnn.formats import gates
 from fastnn.formats.activations import TABLE
 from fastnn.formats.arrays import as_array
 from fastnn.formats.foreign import Unsupported, layers_for
+from fastnn.formats.torch.channel_modules import (
+    group_norm,
+    instance_norm,
+    local_response_norm,
+    shuffle,
+    unshuffle,
+    upsample,
+)
 from fastnn.formats.torch.image_modules import (
-    PADDING_MODES,
+    PADDING_MODULES,
     Convert,
     adaptive_pooling,
     around,
@@ -23,6 +31,7 @@ from fastnn.formats.torch.image_modules import (
     padded_convolution,
     pooling,
     softmax_of_channels,
+    transposed_convolution,
 )
 from fastnn.initializers import Constant
 from fastnn.layers.base import Layer, Shape, as_shape
@@ -57,7 +66,7 @@ def layers_of(module: Any, input_shape: int | Shape | None) -> tuple[list[Layer]
         if id(leaf) not in made:
             table = {**MODULES, **(AMID_IMAGES if images[place] else {})}
             if before := around(leaves, place - 1):
-                table["Conv2d"] = padded_convolution(before)
+                table[kind] = padded_convolution(before)
             if around(leaves, place):
                 table[kind] = lambda module, shape: []
             made[id(leaf)] = layers_for("from_torch", f"module {name!r}", kind, table, leaf, x.shape)
@@ -171,8 +180,8 @@ def prelu(module: Any, shape: Shape) -> list[Layer]:
     slopes = as_array("from_torch", "weight", module.weight)
     if slopes.size == 1 and slopes[0] >= 0:
         return [layers.Activation("leaky_relu", alpha=float(slopes[0]))]
-    if slopes.size != 1 and len(shape) != 1:
-        raise Unsupported(f"its channels are axis 1 of (B, {', '.join(map(str, shape))}), fastnn's the last")
+    if slopes.size != 1:
+        require_vectors(shape)
     below = (
         layers.Scale(shift=False, gamma_initializer=Constant(-1.0)),
         layers.Activation("relu"),
@@ -210,10 +219,21 @@ def unflatten(module: Any, shape: Shape) -> list[Layer]:
     return [layers.Reshape((*shape[:axis], *sizes, *shape[axis + 1 :]))]
 
 
-def batch_norm(module: Any, shape: Shape) -> list[Layer]:
-    """BatchNorm1d of vectors."""
+def require_vectors(shape: Shape) -> None:
+    """Raise Unsupported unless the channels, axis 1 there, are the last axis."""
     if len(shape) != 1:
         raise Unsupported(f"its channels are axis 1 of (B, {', '.join(map(str, shape))}), fastnn's the last")
+
+
+def group_norm_of_vectors(module: Any, shape: Shape) -> list[Layer]:
+    """GroupNorm where nothing is an image."""
+    require_vectors(shape)
+    return group_norm(module, shape)
+
+
+def batch_norm(module: Any, shape: Shape) -> list[Layer]:
+    """BatchNorm1d of vectors."""
+    require_vectors(shape)
     if module.running_mean is None:
         raise Unsupported("expected track_running_stats=True")
     momentum = 0.9 if module.momentum is None else 1 - float(module.momentum)
@@ -270,23 +290,39 @@ def unflatten_images(module: Any, shape: Shape) -> list[Layer]:
     return [layer, layers.Permute((*range(1, rank), 0))]
 
 
+def dropout_of_channels(module: Any, shape: Shape) -> list[Layer]:
+    """Dropout1d or Dropout2d."""
+    return [layers.SpatialDropout(float(module.p))]
+
+
 AMID_IMAGES: dict[str, Convert] = {
     "BatchNorm1d": image_norm,
     "Flatten": flatten_images,
+    "GroupNorm": group_norm,
     "LogSoftmax": softmax_of_channels("log_softmax"),
     "Softmax": softmax_of_channels("softmax"),
     "Unflatten": unflatten_images,
     **dict.fromkeys(("Embedding", "LayerNorm", "Linear", *gates.LAYERS), of_other_axes),
 }
 OF_IMAGES: dict[str, Convert] = {
-    "AdaptiveAvgPool2d": adaptive_pooling,
-    "AdaptiveMaxPool2d": adaptive_pooling,
-    "AvgPool2d": pooling,
+    **dict.fromkeys((f"Adaptive{kind}Pool{axes}d" for kind in ("Avg", "Max") for axes in (1, 2)), adaptive_pooling),
+    **dict.fromkeys((f"{kind}Pool{axes}d" for kind in ("Avg", "Max") for axes in (1, 2)), pooling),
+    **dict.fromkeys(PADDING_MODULES, lone_padding),
     "BatchNorm2d": image_norm,
+    "Conv1d": convolution,
     "Conv2d": convolution,
-    "MaxPool2d": pooling,
+    "ConvTranspose2d": transposed_convolution,
+    "Dropout1d": dropout_of_channels,
+    "Dropout2d": dropout_of_channels,
+    "InstanceNorm1d": instance_norm,
+    "InstanceNorm2d": instance_norm,
+    "LocalResponseNorm": local_response_norm,
+    "PixelShuffle": shuffle,
+    "PixelUnshuffle": unshuffle,
     "Softmax2d": function("softmax"),
-    **dict.fromkeys(PADDING_MODES, lone_padding),
+    "Upsample": upsample,
+    "UpsamplingBilinear2d": upsample,
+    "UpsamplingNearest2d": upsample,
 }
 SIZES = {"Linear": "in_features", "BatchNorm1d": "num_features", "LayerNorm": "normalized_shape"}
 ACTIVATIONS: dict[str, Convert] = {
@@ -307,6 +343,7 @@ MODULES: dict[str, Convert] = {
     "Dropout": lambda module, shape: [layers.Dropout(float(module.p))],
     "Embedding": embedding,
     "Flatten": flatten,
+    "GroupNorm": group_norm_of_vectors,
     "Identity": lambda module, shape: [],
     "LayerNorm": layer_norm,
     "Linear": lambda module, shape: [layers.Dense(module.out_features, bias=module.bias is not None)],

@@ -14,7 +14,7 @@ from fastnn.formats.torch.images import from_here, of_images, orders
 from fastnn.graph.graph import Graph
 from fastnn.graph.layer_view import LayerView
 from fastnn.layers.base import Layer, Shape
-from fastnn.layers.images import padding_of, pair
+from fastnn.layers.images import pair, sides
 
 BEYOND = 100.0  # threshold of Softplus, above which PyTorch takes the identity: the same in float64
 
@@ -119,29 +119,114 @@ def reshape(nn: Any, layer: Any, view: LayerView) -> Parts:
 
 
 def batch_norm(nn: Any, layer: Any, view: LayerView) -> Parts:
-    """BatchNorm1d of vectors, BatchNorm2d of images: of sequences it has the channels second."""
-    kind = {1: "BatchNorm1d", 3: "BatchNorm2d"}.get(len(view.output_shape))
-    if kind is None:
-        return None
+    """BatchNorm1d of vectors and sequences, BatchNorm2d of images."""
+    kind = "BatchNorm2d" if len(view.output_shape) == 3 else "BatchNorm1d"
     affine = layer.scale or layer.shift
     return [("", getattr(nn, kind)(view.output_shape[-1], layer.epsilon, 1 - layer.momentum, affine=affine))]
 
 
-def convolution(nn: Any, layer: Any, view: LayerView) -> Parts:
-    """Conv2d, after a padding where that is not the same on both sides, and the activation after it."""
-    g = layer.geometry(view.input_shapes[0])
-    parts, padding = [], g.before
-    if g.before != g.after:
-        kind = {"zeros": "ZeroPad2d", "reflect": "ReflectionPad2d", "replicate": "ReplicationPad2d"}[g.mode]
-        around = (g.before[1], g.after[1], g.before[0], g.after[0])  # the columns first
-        parts, padding = [("_padding", getattr(nn, kind)(around))], (0, 0)
-    options = {"stride": g.strides, "padding": padding, "dilation": g.dilation, "groups": g.groups, "bias": layer.bias}
-    mode = g.mode if any(padding) else "zeros"
-    parts.append(("", nn.Conv2d(g.channels, g.filters, g.kernel, padding_mode=mode, **options)))
+def group_norm(nn: Any, layer: Any, view: LayerView) -> Parts:
+    """GroupNorm."""
+    affine = layer.scale or layer.shift
+    return [("", nn.GroupNorm(layer.groups, view.output_shape[-1], layer.epsilon, affine))]
+
+
+def instance_norm(nn: Any, layer: Any, view: LayerView) -> Parts:
+    """InstanceNorm2d of images, InstanceNorm1d of sequences."""
+    kind = {2: nn.InstanceNorm1d, 3: nn.InstanceNorm2d}.get(len(view.output_shape))
+    affine = layer.scale or layer.shift
+    return None if kind is None else [("", kind(view.output_shape[-1], layer.epsilon, affine=affine))]
+
+
+def local_response_norm(nn: Any, layer: Any, view: LayerView) -> Parts:
+    """LocalResponseNorm."""
+    return [("", nn.LocalResponseNorm(layer.size, layer.alpha, layer.beta, layer.k))]
+
+
+def of_vectors(convert: Callable[[Any, Any, LayerView], Parts]) -> Callable[[Any, Any, LayerView], Parts]:
+    """Return a row for what has the channels second there: of vectors they are the last axis too."""
+    return lambda nn, layer, view: convert(nn, layer, view) if len(view.output_shape) == 1 else None
+
+
+def padded(nn: Any, mode: str, before: tuple[int, ...], after: tuple[int, ...], *value: float) -> Any:
+    """Return the module that puts something around images, or takes it off where it is less than nothing."""
+    kind = {"constant": "Constant", "reflect": "Reflection", "replicate": "Replication", "zeros": "Zero"}[mode]
+    around = [size for both in zip(before[::-1], after[::-1], strict=True) for size in both]  # the last axis first
+    return getattr(nn, f"{kind}Pad{len(before)}d")(tuple(around), *value)
+
+
+def with_activation(nn: Any, layer: Any, parts: list[tuple[str, Any]]) -> Parts:
+    """Return a convolution and the activation after it."""
     if layer.activation_layer is None:
         return parts
     module = image_activation(nn, layer.activation_layer)
     return None if module is None else [*parts, ("_activation", module)]
+
+
+def convolution(nn: Any, layer: Any, view: LayerView) -> Parts:
+    """Conv1d or Conv2d, after a padding where that is not the same on both sides, and the activation after it."""
+    g, axes = layer.geometry(view.input_shapes[0]), len(view.output_shape) - 1
+    before, after = g.before[:axes], g.after[:axes]
+    parts = []
+    if before != after:
+        parts, before = [("_padding", padded(nn, g.mode, before, after))], (0,) * axes
+    options = {
+        "stride": g.strides[:axes],
+        "padding": before,
+        "dilation": g.dilation[:axes],
+        "groups": g.groups,
+        "bias": layer.bias,
+        "padding_mode": g.mode if any(before) else "zeros",
+    }
+    made = (nn.Conv1d if axes == 1 else nn.Conv2d)(g.channels, g.filters, g.kernel[:axes], **options)
+    return with_activation(nn, layer, [*parts, ("", made)])
+
+
+def transposed_convolution(nn: Any, layer: Any, view: LayerView) -> Parts:
+    """ConvTranspose2d; what is cut off on one side alone is taken off behind it; and the activation after it."""
+    g = layer.geometry(view.input_shapes[0])  # of the convolution the other way: its image is the output here
+    both = tuple(map(min, g.before, g.after))
+    more = tuple(
+        size + before + after - ((n - 1) * s + (k - 1) * d + 1)
+        for size, before, after, n, s, k, d in zip(
+            (g.height, g.width), g.before, g.after, view.input_shapes[0], g.strides, g.kernel, g.dilation, strict=False
+        )
+    )
+    made = nn.ConvTranspose2d(g.filters, g.channels, g.kernel, g.strides, both, more, g.groups, layer.bias, g.dilation)
+    parts = [("", made)]
+    if g.before != g.after:
+        before, after = (tuple(b - one for b, one in zip(both, side, strict=True)) for side in (g.before, g.after))
+        parts.append(("_crop", padded(nn, "zeros", before, after)))
+    return with_activation(nn, layer, parts)
+
+
+def pad(nn: Any, layer: Any, view: LayerView) -> Parts:
+    """ZeroPad2d, ConstantPad2d, ReflectionPad2d or ReplicationPad2d."""
+    before, after = zip(*sides(layer.title, "padding", layer.padding), strict=True)
+    return [("", padded(nn, layer.mode, before, after, *([layer.value] if layer.mode == "constant" else [])))]
+
+
+def crop(nn: Any, layer: Any, view: LayerView) -> Parts:
+    """ZeroPad2d of less than nothing."""
+    before, after = zip(*sides(layer.title, "cropping", layer.cropping), strict=True)
+    return [("", padded(nn, "zeros", tuple(-n for n in before), tuple(-n for n in after)))]
+
+
+def upsample(nn: Any, layer: Any, view: LayerView) -> Parts:
+    """Upsample."""
+    return [("", nn.Upsample(scale_factor=pair(layer.title, "factor", layer.factor), mode=layer.mode))]
+
+
+def shuffle(nn: Any, layer: Any, view: LayerView) -> Parts:
+    """PixelShuffle or PixelUnshuffle, which take the channels of a block as "CRD" does."""
+    kind = nn.PixelShuffle if isinstance(layer, layers.DepthToSpace) else nn.PixelUnshuffle
+    return [("", kind(layer.block))] if layer.mode == "CRD" or layer.block == 1 else None
+
+
+def dropout_of_channels(nn: Any, layer: Any, view: LayerView) -> Parts:
+    """Dropout2d of images, Dropout1d of sequences."""
+    kind = {2: nn.Dropout1d, 3: nn.Dropout2d}.get(len(view.output_shape))
+    return None if kind is None else [("", kind(layer.rate))]
 
 
 def image_activation(nn: Any, layer: Layer) -> Any | None:
@@ -153,23 +238,22 @@ def image_activation(nn: Any, layer: Layer) -> Any | None:
 
 
 def pooling(nn: Any, layer: Any, view: LayerView) -> Parts:
-    """MaxPool2d or AvgPool2d, whose padding is the same on both sides."""
-    height, width, _ = view.input_shapes[0]
-    kernel = pair(layer.title, "pool_size", layer.pool_size)
-    strides = kernel if layer.strides is None else pair(layer.title, "strides", layer.strides)
-    before, after = padding_of(layer, (height, width), kernel, strides)
+    """MaxPool or AvgPool, 1d or 2d, whose padding is the same on both sides."""
+    axes = len(view.output_shape) - 1
+    kernel, strides, before, after = (part[:axes] for part in layer.windows(*view.input_shapes[0][:-1]))
     if before != after or any(2 * p > k for p, k in zip(before, kernel, strict=True)):
         return None
-    if isinstance(layer, layers.MaxPool2D):
-        return [("", nn.MaxPool2d(kernel, strides, before, ceil_mode=layer.ceil_mode))]
-    counted = layer.count_padding
-    return [("", nn.AvgPool2d(kernel, strides, before, ceil_mode=layer.ceil_mode, count_include_pad=counted))]
+    if isinstance(layer, layers.MaxPool1D | layers.MaxPool2D):
+        return [("", getattr(nn, f"MaxPool{axes}d")(kernel, strides, before, ceil_mode=layer.ceil_mode))]
+    options = {"ceil_mode": layer.ceil_mode, "count_include_pad": layer.count_padding}
+    return [("", getattr(nn, f"AvgPool{axes}d")(kernel, strides, before, **options))]
 
 
 def global_pooling(nn: Any, layer: Any, view: LayerView) -> Parts:
-    """AdaptiveAvgPool2d or AdaptiveMaxPool2d to one pixel, and its channels as a vector."""
-    kind = nn.AdaptiveMaxPool2d if isinstance(layer, layers.GlobalMaxPool2D) else nn.AdaptiveAvgPool2d
-    return [("", kind(1)), ("_flat", nn.Flatten())]
+    """AdaptiveAvgPool or AdaptiveMaxPool, 1d or 2d, to one pixel, and its channels as a vector."""
+    largest = isinstance(layer, layers.GlobalMaxPool1D | layers.GlobalMaxPool2D)
+    kind = f"Adaptive{'Max' if largest else 'Avg'}Pool{len(view.input_shapes[0]) - 1}d"
+    return [("", getattr(nn, kind)(1)), ("_flat", nn.Flatten())]
 
 
 def layer_norm(nn: Any, layer: Any, view: LayerView) -> Parts:
@@ -185,18 +269,34 @@ def embedding(nn: Any, layer: Any, view: LayerView) -> Parts:
 
 MODULES: dict[type[Layer], Callable[[Any, Any, LayerView], Parts]] = {
     layers.Activation: alone,
+    layers.AvgPool1D: pooling,
     layers.AvgPool2D: pooling,
-    layers.BatchNorm: batch_norm,
+    layers.BatchNorm: of_vectors(batch_norm),
+    layers.Conv1D: convolution,
     layers.Conv2D: convolution,
+    layers.ConvTranspose2D: transposed_convolution,
+    layers.Crop2D: crop,
     layers.Dense: dense,
+    layers.DepthToSpace: shuffle,
+    layers.DepthwiseConv2D: convolution,
     layers.Dropout: dropout,
     layers.Embedding: embedding,
     layers.Flatten: lambda nn, layer, view: [("", nn.Flatten())],
+    layers.GlobalAvgPool1D: global_pooling,
     layers.GlobalAvgPool2D: global_pooling,
+    layers.GlobalMaxPool1D: global_pooling,
     layers.GlobalMaxPool2D: global_pooling,
+    layers.GroupNorm: of_vectors(group_norm),
+    layers.InstanceNorm: instance_norm,
     layers.LayerNorm: layer_norm,
+    layers.LocalResponseNorm: local_response_norm,
+    layers.MaxPool1D: pooling,
     layers.MaxPool2D: pooling,
+    layers.Pad2D: pad,
     layers.Reshape: reshape,
+    layers.SpaceToDepth: shuffle,
+    layers.SpatialDropout: dropout_of_channels,
+    layers.Upsample2D: upsample,
 }
 
 
@@ -213,6 +313,8 @@ def without_twin(nn: Any, layer: Layer, view: LayerView) -> Parts:
 
 AMID_IMAGES: dict[type[Layer], Callable[[Any, Any, LayerView], Parts]] = {
     layers.Activation: image_alone,
+    layers.BatchNorm: batch_norm,
+    layers.GroupNorm: group_norm,
     **dict.fromkeys((layers.Dense, layers.Embedding, layers.LayerNorm, layers.Reshape), without_twin),
 }
 
@@ -235,15 +337,18 @@ def amid_images(net: Graph) -> list[bool]:
     return found
 
 
+NORMS = (layers.BatchNorm, layers.GroupNorm, layers.InstanceNorm, layers.LayerNorm)
+
+
 def arrays_of(net: Graph, made: bool = False) -> dict[str, np.ndarray]:
     """Return the parameters as PyTorch has them, by ``layer.parameter``; ``made``: for modules that have them all."""
     result: dict[str, np.ndarray] = {}
     images = orders(net)
     for view in net.layers:
         arrays = arrays_of_layer(view, images.get(view.name))
-        if made and isinstance(view.spec, layers.BatchNorm | layers.LayerNorm) and (view.spec.scale or view.spec.shift):
+        if made and isinstance(view.spec, NORMS) and (view.spec.scale or view.spec.shift):
             arrays.setdefault("weight", np.ones(view.output_shape[-1], net.dtype))
-            if isinstance(view.spec, layers.BatchNorm):
+            if not isinstance(view.spec, layers.LayerNorm):  # which may be without
                 arrays.setdefault("bias", np.zeros(view.output_shape[-1], net.dtype))
         result |= {f"{view.name}.{name}": np.array(array, net.dtype, order="C") for name, array in arrays.items()}
     return result
