@@ -264,13 +264,6 @@ static void FN(run_windows)(FN(window) *q, int gradient, ptrdiff_t m, ptrdiff_t 
     }
 }
 
-static void FN(fnn_window_forward)(const fnn_windows *s, const fnn_real *x, const fnn_real *w, const fnn_real *bias,
-                                   int activation, double alpha, fnn_real *y)
-{
-    FN(window) q = {.s = s, .x = x, .w = w, .bias = bias, .y = y, .end = {.activation = activation, .alpha = (REAL)alpha}};
-    FN(run_windows)(&q, 0, 0, s->pixels);
-}
-
 #undef KEEP_REGISTER
 #undef ADD_PRODUCT_AT
 #undef VECTOR

@@ -1,46 +1,47 @@
-/* Weight gradients of convolutions with few outputs: the lanes of a tile are elements of windows, its rows are outputs.
+/* Convolutions the other way round: the lanes of a tile are not outputs, of which there may be few.
  *
- * Outputs that do not fill a vector leave lanes of it empty, and one vector of them is one multiply-add for each number that
- * is loaded.  Of elements of windows there are always several vectors.  Each sum is the chain that fnn_window.tmpl.h has, so
- * which way it goes is no matter of bits. */
+ * Weight gradients have elements of windows in the lanes, forward products of one channel have pixels that are neighbours;
+ * the rows are outputs.  Outputs that do not fill a vector would leave lanes of it empty, and one vector of them is one
+ * multiply-add for each number that is loaded.  Each sum is the chain that fnn_window.tmpl.h has, so which way it goes is
+ * no matter of bits. */
 
 #define VECTOR(p) (*(const FN(vector) *)(p))
 
-/* A vector of elements of a run: where it lies in a window, which weight its lane 0 is, and which lanes are wanted.  The last
- * vector of a run lies back over the one before it: there is nothing to be read behind a window. */
+/* A vector of the array that windows are of: where it lies, which row of the result its lane 0 is, and which lanes are
+ * wanted.  The last of a row of neighbours lies back over the one before it: there is nothing to be read behind them. */
 typedef struct FN(window_lanes) {
-    ptrdiff_t at, weight, first, last;
+    ptrdiff_t at, row, first, last;
 } FN(window_lanes);
 
-/* Sums of rows outputs from o on, rows FNN_TILE_VECTORS vectors apart. */
+/* Add to sums of rows outputs from o on, rows FNN_TILE_VECTORS vectors apart. */
 FNN_ELEMENT void FN(turned_tile)(const FN(window) *q, const FN(window_lanes) *lanes, const int rows, const int vectors,
                                  ptrdiff_t o, REAL *sums)
 {
     FN(vector) sum[FN(WINDOW_ROWS)][FNN_TILE_VECTORS];
     const REAL *x[FNN_TILE_VECTORS];
-    const REAL *dy = q->w + o;
+    const REAL *w = q->w + o;
     const int32_t *at = q->s->at, *to = q->s->to;
     const ptrdiff_t pixels = q->s->pixels;
     UNROLLED_EACH(8, v, vectors)
         x[v] = q->x + lanes[v].at;
     UNROLLED_EACH(8, r, rows)
         UNROLLED_EACH(8, v, vectors)
-            sum[r][v] = (FN(vector)){0};
+            sum[r][v] = VECTOR(sums + r * FN(PANEL) + v * FN(WIDTH));
     for (ptrdiff_t p = 0; p < pixels; p++) {
         FN(vector) window[FNN_TILE_VECTORS];
-        const REAL *gradient = dy + to[p];
+        const REAL *factor = w + to[p];
         const ptrdiff_t k = at[p];
         UNROLLED_EACH(8, v, vectors)
             window[v] = VECTOR(x[v] + k);
         UNROLLED_EACH(8, r, rows) {
-            const FN(vector) element = gradient[r] - (FN(vector)){0};
+            const FN(vector) element = factor[r] - (FN(vector)){0};
             UNROLLED_EACH(8, v, vectors)
                 ADD_PRODUCT(sum[r][v], element, window[v]);
         }
     }
     UNROLLED_EACH(8, r, rows)
         UNROLLED_EACH(8, v, vectors)
-            *(FN(vector) *)(sums + (r * FNN_TILE_VECTORS + v) * FN(WIDTH)) = sum[r][v];
+            *(FN(vector) *)(sums + r * FN(PANEL) + v * FN(WIDTH)) = sum[r][v];
 }
 
 typedef void (*FN(turned_tiles))(const FN(window) *q, const FN(window_lanes) *lanes, ptrdiff_t o, REAL *sums);
@@ -63,7 +64,7 @@ static void FN(add_turned)(const FN(window) *q, const FN(window_lanes) *lanes, p
     typedef REAL piece __attribute__((vector_size(16), aligned(sizeof(REAL)), may_alias));
     const REAL scale = q->end.scale;
     const ptrdiff_t w_row = q->s->w_row;
-    REAL *dw = q->y + lanes->weight * w_row + o;
+    REAL *dw = q->y + lanes->row * w_row + o;
     ptrdiff_t r = 0;
     for (; r + FN(QUAD) <= rows; r += FN(QUAD)) {
         fnn_vector_64 x[FN(QUAD)];
@@ -102,8 +103,10 @@ static void FN(run_turned)(const FN(window) *q, ptrdiff_t m, ptrdiff_t M)
         const ptrdiff_t vectors = FN(take_lanes)(q->s, &m, M, lanes);
         for (ptrdiff_t o = 0; o < q->s->outputs;) {
             REAL sums[FN(WINDOW_ROWS) * FN(PANEL)] __attribute__((aligned(64)));
-            ptrdiff_t count, rows = FN(window_rows)(FN(WINDOW_TILES)[1][vectors], q->s->outputs - o, &count);
+            ptrdiff_t count;
+            const ptrdiff_t rows = FN(window_rows)(FN(WINDOW_TILES)[1][vectors], q->s->outputs - o, &count);
             for (; count > 0; count--, o += rows) {
+                memset(sums, 0, sizeof sums);
                 FN(TURNED_TILES)[vectors][rows](q, lanes, o, sums);
                 for (ptrdiff_t v = 0; v < vectors; v++)
                     FN(add_turned)(q, lanes + v, rows, o, sums + v * FN(WIDTH));
@@ -133,6 +136,91 @@ static void FN(fnn_window_gradient)(const fnn_windows *s, ptrdiff_t first, ptrdi
         FN(run_turned)(&q, first, last);
     else
         FN(run_windows)(&q, 1, first, last);
+}
+
+/* ---- forward, of one channel ---- */
+
+enum { FN(WINDOW_ELEMENTS) = 128 }; /* of a window, at most */
+
+/* y = activation(sums), for the pixels of one vector. */
+static void FN(store_turned)(const FN(window) *q, ptrdiff_t pixel, const REAL *sums)
+{
+    const int32_t *to = q->s->to + pixel;
+    const ptrdiff_t O = q->s->outputs, apart = to[1] - to[0];
+    REAL *y = q->y + to[0];
+    for (ptrdiff_t o = 0; o < O && O < FN(QUAD); o++) {
+        const FN(vector) value = FN(activate)(&q->end, VECTOR(sums + o * FN(PANEL)));
+        for (int lane = 0; lane < FN(WIDTH); lane++)
+            y[lane * apart + o] = value[lane];
+    }
+    for (ptrdiff_t o = 0; o < O && O >= FN(QUAD); o += FN(QUAD)) { /* the last may be some of those before */
+        const ptrdiff_t first = o < O - FN(QUAD) ? o : O - FN(QUAD);
+        fnn_vector_64 x[FN(QUAD)];
+        FN(vector) t[FN(QUAD)];
+        UNROLLED_EACH(4, j, FN(QUAD))
+            x[j] = (fnn_vector_64)FN(activate)(&q->end, VECTOR(sums + (first + j) * FN(PANEL)));
+        FN(turn_pieces)(x, t);
+        UNROLLED_EACH(4, j, FN(QUAD))
+            fnn_scatter_pieces((fnn_vector_64)t[j], (char *)(y + j * apart + first),
+                               FN(QUAD) * apart * (ptrdiff_t)sizeof(REAL));
+    }
+}
+
+/* All pixels, in rows of ``columns`` that are neighbours: the tiles run over the elements of a window. */
+static void FN(run_pixels)(const FN(window) *q, ptrdiff_t columns)
+{
+    const fnn_windows *s = q->s;
+    const ptrdiff_t of_row = (columns + FN(WIDTH) - 1) / FN(WIDTH), all = s->pixels / columns * of_row;
+    ptrdiff_t rows = s->outputs, most = FNN_TILE_VECTORS;
+    int32_t at[FN(WINDOW_ELEMENTS)], to[FN(WINDOW_ELEMENTS)];
+    const fnn_windows elements = {.pixels = s->runs * s->run, .at = at, .to = to};
+    const FN(window) window = {.s = &elements, .x = q->x, .w = q->w};
+    REAL start[FN(WINDOW_ROWS) * FN(PANEL)], sums[FN(WINDOW_ROWS) * FN(PANEL)] __attribute__((aligned(64)));
+    while (!FN(TURNED_TILES)[1][rows]) /* beyond the last output there is something to be read */
+        rows++;
+    while (!FN(TURNED_TILES)[most][rows])
+        most--;
+    for (ptrdiff_t i = 0; i < elements.pixels; i++) {
+        at[i] = s->run_at[i / s->run] + (int32_t)(i % s->run);
+        to[i] = (int32_t)(i * s->w_row);
+    }
+    for (ptrdiff_t i = 0; i < rows * FN(PANEL); i++)
+        start[i] = q->bias ? q->bias[i / FN(PANEL)] : 0;
+    for (ptrdiff_t g = 0, vectors; g < all; g += vectors) {
+        FN(window_lanes) lanes[FNN_TILE_VECTORS];
+        vectors = all - g < most ? all - g : most;
+        for (ptrdiff_t v = 0; v < vectors; v++) {
+            const ptrdiff_t column = (g + v) % of_row * FN(WIDTH), last = columns - FN(WIDTH);
+            lanes[v].row = (g + v) / of_row * columns + (column < last ? column : last);
+            lanes[v].at = s->at[lanes[v].row];
+        }
+        memcpy(sums, start, (size_t)(rows * FN(PANEL)) * sizeof *sums);
+        FN(TURNED_TILES)[vectors][rows](&window, lanes, 0, sums);
+        for (ptrdiff_t v = 0; v < vectors; v++)
+            FN(store_turned)(q, lanes[v].row, sums + v * FN(WIDTH));
+    }
+}
+
+/* Pixels of a row that are neighbours, if it is worth having them in the lanes; else 0. */
+static ptrdiff_t FN(row_of_neighbours)(const fnn_windows *s)
+{
+    ptrdiff_t n = 1;
+    if (s->outputs > FN(WINDOW_ROWS) || s->outputs > FN(WIDTH) || s->runs * s->run > FN(WINDOW_ELEMENTS))
+        return 0;
+    while (n < s->pixels && s->at[n] == s->at[0] + n)
+        n++;
+    return n >= FN(WIDTH) && 3 * s->outputs * ((n + FN(WIDTH) - 1) / FN(WIDTH)) <= 2 * n ? n : 0;
+}
+
+static void FN(fnn_window_forward)(const fnn_windows *s, const fnn_real *x, const fnn_real *w, const fnn_real *bias,
+                                   int activation, double alpha, fnn_real *y)
+{
+    FN(window) q = {.s = s, .x = x, .w = w, .bias = bias, .y = y, .end = {.activation = activation, .alpha = (REAL)alpha}};
+    const ptrdiff_t columns = FN(row_of_neighbours)(s);
+    if (columns)
+        FN(run_pixels)(&q, columns);
+    else
+        FN(run_windows)(&q, 0, 0, s->pixels);
 }
 
 #undef VECTOR

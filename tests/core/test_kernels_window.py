@@ -155,6 +155,46 @@ def test_bits_of_gradients_with_windows_in_the_lanes(dtype, case):
     np.testing.assert_array_equal(*found)
 
 
+ROWS = [  # pixels of a row, rows, elements of a run, runs, outputs
+    (28, 3, 5, 5, 6), (16, 2, 3, 3, 1), (17, 5, 1, 1, 2), (32, 1, 7, 7, 3), (48, 2, 2, 4, 4), (75, 2, 6, 3, 5),
+    (64, 1, 4, 32, 7), (31, 4, 3, 2, 8),
+]  # fmt: skip
+
+
+@over_isas
+@over_dtypes
+@pytest.mark.parametrize("case", ROWS, ids=str)
+def test_forward_of_one_channel(isa, dtype, case):
+    """Pixels that are neighbours lie in the lanes: a product of NumPy, and the bits that each has by itself."""
+    columns, rows, run, runs, outputs = case
+    r = np.random.default_rng(case)
+    width = columns + run + 2
+    at = (np.arange(rows)[:, None] * width + np.arange(columns)).ravel().astype(np.int32)
+    run_at = (np.arange(runs) * width).astype(np.int32)
+    x = guarded(r.normal(size=at[-1] + run_at[-1] + run).astype(dtype))
+    w, bias = r.normal(size=(runs * run, outputs)).astype(dtype), r.normal(size=outputs).astype(dtype)
+    taken = x[at[:, None] + np.repeat(run_at, run) + np.tile(np.arange(run), runs)].astype(float)
+    bound = np.finfo(dtype).eps * (runs * run + 2) * (np.abs(taken) @ np.abs(w.astype(float)) + np.abs(bias))
+    found = doors.window_forward(x, w, bias, at, run_at, run, isa=isa)
+    assert (np.abs(found - (taken @ w.astype(float) + bias)) <= bound).all()
+    for p in range(len(at)):
+        one = doors.window_forward(x, w, bias, at[p : p + 1], run_at, run, isa=isa)
+        np.testing.assert_array_equal(one[0], found[p])
+    rectified = doors.window_forward(x, w, bias, at, run_at, run, "relu", isa=isa)
+    np.testing.assert_array_equal(rectified, np.maximum(found, 0))
+
+
+@pytest.mark.skipif(not {"avx2", "avx512"} <= set(ISAS), reason="needs AVX-512")
+@over_dtypes
+def test_bits_of_one_channel(dtype):
+    """40 pixels of a row and six outputs: in float32 the pixels lie in the lanes with AVX-512 alone."""
+    r = np.random.default_rng(7)
+    at, run_at = np.arange(40, dtype=np.int32), np.array([0, 60, 120], np.int32)
+    x, w = r.normal(size=200).astype(dtype), r.normal(size=(9, 6)).astype(dtype)
+    found = [doors.window_forward(x, w, None, at, run_at, 3, "leaky_relu", 0.1, isa=isa) for isa in ("avx2", "avx512")]
+    np.testing.assert_array_equal(*found)
+
+
 def spread(dy, w, at, run_at, run, size, columns):
     """What pixels add to their windows, in float64."""
     dx = np.zeros(size)
