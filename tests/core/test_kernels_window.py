@@ -98,7 +98,7 @@ LANES = [  # pixels, elements of a run, runs, outputs: few of these, and runs th
 
 
 def lanes(case, dtype):
-    """An array that ends where the last window does, and is not to be read beyond; dy and a gradient that is added to."""
+    """An array that ends with the last window and is not to be read beyond; dy, and a gradient that is added to."""
     pixels, run, runs, outputs = case
     r = np.random.default_rng(case)
     run_at, at = (np.arange(runs) * (run + 5)).astype(np.int32), (np.arange(pixels) * 3).astype(np.int32)
