@@ -35,8 +35,9 @@ def from_there(layer: Layer, name: str, array: np.ndarray, order: Shape | None) 
     axes = AXES.get(type(layer), ())
     if name == "weight" and len(axes) == array.ndim:
         array = array.transpose(axes)
-        several = isinstance(layer, layers.DepthwiseConv2D)  # (KH, KW, 1, C M), here (KH, KW, C, M)
-        return array.reshape(*array.shape[:2], -1, layer.depth_multiplier) if several else array
+        if isinstance(layer, layers.DepthwiseConv2D):  # (KH, KW, 1, C M), here (KH, KW, C, M)
+            return array.reshape(*array.shape[:2], -1, layer.depth_multiplier)
+        return array
     if isinstance(layer, layers.Dense) and name == "weight":
         array = array.T
     return array[channels_last(order)] if order and is_turned(layer, name, array, order) else array
