@@ -135,7 +135,7 @@ def model(*layers, shape=(3, 2)):
     return L.Sequential([L.Input(shape), *layers])
 
 
-class Conv1D(keras_twins.Layer):
+class Conv3D(keras_twins.Layer):
     pass
 
 
@@ -143,7 +143,7 @@ class Conv1D(keras_twins.Layer):
     ("given", "options", "message"),
     [
         (model(L.Dense(2, activation="mish")), {}, "expected activation to be one of linear, sigmoid"),
-        (model(Conv1D()), {}, r"no layer for 'conv1d' \(Conv1D\); known: Activation, AveragePooling2D"),
+        (model(Conv3D()), {}, r"no layer for 'conv3d' \(Conv3D\); known: Activation, AveragePooling1D"),
         (model(L.LSTM(2, activation="relu")), {}, "expected activation='tanh' and recurrent_activation='sigmoid'"),
         (model(L.LSTM(2, stateful=True)), {}, "it has stateful"),
         (model(L.LSTM(2, go_backwards=True, return_sequences=True)), {}, "it gives the last step first"),

@@ -88,6 +88,61 @@ def check(y, expected):
     assert np.abs(y - expected).max() / max(1, np.abs(expected).max()) < 1e-5
 
 
+MODELS = {
+    "transposed": (lambda k: [k.Conv2DTranspose(3, (3, 2), strides=2, activation="relu", padding="same"),
+                              k.Conv2DTranspose(2, (2, 3), strides=(3, 1), use_bias=False)], (4, 5, 2)),
+    "depthwise": (lambda k: [k.DepthwiseConv2D((3, 2), depth_multiplier=2, padding="same", activation="tanh"),
+                             k.SpatialDropout2D(0.2), k.SeparableConv2D(5, 3, strides=2, activation="relu"),
+                             k.SeparableConv2D(2, 2, use_bias=False, padding="same", depth_multiplier=2)], (7, 6, 3)),
+    "places": (lambda k: [k.ZeroPadding2D(((1, 0), (2, 1))), k.UpSampling2D((2, 3)), k.Cropping2D(((0, 2), (1, 0))),
+                          k.UpSampling2D((2, 1), interpolation="bilinear"), k.Permute((3, 1, 2)), k.GaussianNoise(0.1)],
+               (3, 4, 2)),
+    "norms": (lambda k: [k.GroupNormalization(2), k.Conv2D(6, 1), k.GroupNormalization(-1, center=False),
+                         k.GroupNormalization(1, scale=False, epsilon=1e-2)], (4, 5, 4)),
+    "given": (lambda k: [k.Normalization(mean=[1.0, -2.0], variance=[4.0, 0.0]), k.Dense(3)], (2,)),
+    "sequences": (lambda k: [k.Conv1D(6, 3, padding="causal", dilation_rate=2, activation="relu"), k.MaxPooling1D(2),
+                             k.Conv1D(4, 2, strides=2, padding="same", groups=2),
+                             k.AveragePooling1D(2, strides=1, padding="same"),
+                             k.Conv1D(3, 2)], (13, 2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("name", MODELS)
+def test_models(name, library):
+    layers, sequential = LIBRARIES[library]()
+    make, shape = MODELS[name]
+    model, rng = sequential([layers.Input(shape), *make(layers)]), np.random.default_rng(0)
+    weights = [rng.normal(size=array.shape).astype(np.float32) for array in model.get_weights()]
+    model.set_weights(weights)
+    x = rng.normal(size=(3, *shape)).astype(np.float32)
+    x[..., -1] = -2 if name == "given" else x[..., -1]  # whose variance is 0
+    y = model(x)
+    expected = np.asarray(y.detach() if hasattr(y, "detach") else y)
+    net = fn.from_keras(model)
+    check(net.predict(x), expected)
+    if weights:
+        net.params[:] = 0
+        check(fn.from_keras(weights, into=net).predict(x), expected)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_what_normalization_was_adapted_to_is_a_setting(library):
+    """Its mean, variance and count stand among the weights of a model, and are none of a network's."""
+    layers, sequential = LIBRARIES[library]()
+    rng, first = np.random.default_rng(0), layers.Normalization()
+    x = rng.normal([3, -200], [5, 0.1], size=(50, 2)).astype(np.float32)
+    first.adapt(x)
+    model = sequential([layers.Input((2,)), first, layers.Dense(3)])
+    net = fn.from_keras(model)
+    y = model(x)
+    np.testing.assert_allclose(net.layers[0].spec.mean, x.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(net.layers[0].spec.scale, x.std(0), rtol=1e-4)
+    check(net.predict(x), np.asarray(y.detach() if hasattr(y, "detach") else y))
+    net.params[:] = 0
+    check(fn.from_keras(model, into=net).predict(x), np.asarray(y.detach() if hasattr(y, "detach") else y))
+
+
 def test_valid_padding():
     k = keras_twins
     model = k.Sequential([k.Input((7, 6, 2)), k.Conv2D(3, (3, 2), strides=2), k.AveragePooling2D(2, strides=1)])
@@ -103,6 +158,15 @@ def test_valid_padding():
     [
         (keras_twins.Conv2D(2, 3, data_format="channels_first"), (3, 4, 4), "expected data_format='channels_last'"),
         (keras_twins.MaxPooling2D(2), (4, 4), r"expected images \(B, H, W, C\), got \(B, 4, 4\)"),
+        (keras_twins.Conv1D(2, 3), (4, 4, 3), r"expected sequences \(B, T, C\), got \(B, 4, 4, 3\)"),
+        (keras_twins.Conv2DTranspose(2, 3, output_padding=1), (4, 4, 3), "it has output_padding"),
+        (
+            keras_twins.UpSampling2D(2, interpolation="lanczos3"),
+            (4, 4, 3),
+            "expected interpolation nearest or bilinear, got",
+        ),
+        (keras_twins.Normalization(mean=0.0, variance=1.0, invert=True), (4,), "it has invert"),
+        (keras_twins.GroupNormalization(2, axis=1), (4, 4, 2), "expected axis=-1, got 1"),
         (keras_twins.GlobalMaxPooling2D(), (4,), r"expected images \(B, H, W, C\), got \(B, 4\)"),
     ],
 )

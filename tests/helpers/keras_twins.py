@@ -323,6 +323,164 @@ class Conv2D(Layer):
         return ACTIVATIONS[c["activation"]](y + (self.weights[1] if c["use_bias"] else 0))
 
 
+class Conv1D(Conv2D):
+    """As an image of one column."""
+
+    def __init__(self, *values, **options):
+        causal = options.get("padding") == "causal"
+        Layer.__init__(self, *values, **({"strides": 1, "dilation_rate": 1} | options))
+        names = ("kernel_size", "strides", "dilation_rate")
+        self.config |= {name: (self.config[name],) for name in names if not isinstance(self.config[name], tuple)}
+        self.past = (self.config["kernel_size"][0] - 1) * self.config["dilation_rate"][0] if causal else None
+
+    def __call__(self, x):
+        c, (n,) = self.config, x.shape[1:2]
+        (k,), (s,), (d,) = c["kernel_size"], c["strides"], c["dilation_rate"]
+        total = max((int(np.ceil(n / s)) - 1) * s + (k - 1) * d + 1 - n, 0) if c["padding"] == "same" else 0
+        before, after = (total // 2, total - total // 2) if self.past is None else (self.past, 0)
+        options = {"strides": s, "before": before, "after": after, "dilation": d, "groups": c["groups"]}
+        y = ref.conv1d(x, self.weights[0].astype(float), 0.0, **options)
+        return ACTIVATIONS[c["activation"]](y + (self.weights[1] if c["use_bias"] else 0))
+
+
+class DepthwiseConv2D(Conv2D):
+    first = ("kernel_size",)
+    defaults = {**Conv2D.defaults, "depth_multiplier": 1}  # noqa: RUF012
+
+    def build(self, shape):
+        several = self.config["depth_multiplier"]
+        self.make(
+            (*self.config["kernel_size"], shape[-1], several), *([(shape[-1] * several,)] * self.config["use_bias"])
+        )
+        return self(np.zeros((1, *shape))).shape[1:]
+
+    def __call__(self, x):
+        return ACTIVATIONS[self.config["activation"]](
+            self.depthwise(x, self.weights[0]) + (self.weights[1] if self.config["use_bias"] else 0)
+        )
+
+    def depthwise(self, x, kernel):
+        c = self.config
+        sides = around(x.shape[1:], c["kernel_size"], c["strides"], c["dilation_rate"], c["padding"])
+        each = [
+            ref.conv2d(x[..., i : i + 1], kernel[:, :, i : i + 1].astype(float), 0.0, c["strides"],
+                       dilation=c["dilation_rate"], **sides)
+            for i in range(x.shape[-1])
+        ]  # fmt: skip
+        return np.concatenate(each, axis=-1)
+
+
+class SeparableConv2D(DepthwiseConv2D):
+    first = ("filters", "kernel_size")
+
+    def build(self, shape):
+        c = self.config
+        depthwise = (*c["kernel_size"], shape[-1], c["depth_multiplier"])
+        pointwise = (1, 1, shape[-1] * c["depth_multiplier"], c["filters"])
+        self.make(depthwise, pointwise, *([(c["filters"],)] * c["use_bias"]))
+        return self(np.zeros((1, *shape))).shape[1:]
+
+    def __call__(self, x):
+        y = self.depthwise(x, self.weights[0]) @ self.weights[1][0, 0]
+        return ACTIVATIONS[self.config["activation"]](y + (self.weights[2] if self.config["use_bias"] else 0))
+
+
+class Conv2DTranspose(Conv2D):
+    """Each pixel adds to its window; "valid" gives n s + max(k - s, 0) rows, "same" n s."""
+
+    defaults = {**Conv2D.defaults, "output_padding": None}  # noqa: RUF012
+
+    def build(self, shape):
+        filters = self.config["filters"]
+        self.make((*self.config["kernel_size"], filters, shape[-1]), *([(filters,)] * self.config["use_bias"]))
+        return self(np.zeros((1, *shape))).shape[1:]
+
+    def __call__(self, x):
+        c = self.config
+        whole = ref.conv_transpose2d(x, self.weights[0].astype(float), 0.0, c["strides"])
+        size, before = [], []
+        for n, k, s in zip(x.shape[1:], c["kernel_size"], c["strides"], strict=False):
+            size.append(n * s + (max(k - s, 0) if c["padding"] == "valid" else 0))
+            before.append(max(k - s, 0) // 2 if c["padding"] == "same" else 0)
+        y = np.zeros((len(x), *size, c["filters"]))
+        part = whole[:, before[0] : before[0] + size[0], before[1] : before[1] + size[1]]
+        y[:, : part.shape[1], : part.shape[2]] = part
+        return ACTIVATIONS[c["activation"]](y + (self.weights[1] if c["use_bias"] else 0))
+
+
+class UpSampling2D(Layer):
+    first = ("size",)
+    defaults = {"size": (2, 2), "interpolation": "nearest", "data_format": "channels_last"}  # noqa: RUF012
+
+    def build(self, shape):
+        return self(np.zeros((1, *shape))).shape[1:]
+
+    def __call__(self, x):
+        return ref.upsample2d(x, two(self.config["size"]), self.config["interpolation"])
+
+
+class ZeroPadding2D(UpSampling2D):
+    first = ("padding",)
+    defaults = {"data_format": "channels_last"}  # noqa: RUF012
+
+    def __call__(self, x):
+        return np.pad(x, [(0, 0), *self.config["padding"], (0, 0)])
+
+
+class Cropping2D(ZeroPadding2D):
+    first = ("cropping",)
+
+    def __call__(self, x):
+        (top, bottom), (left, right) = self.config["cropping"]
+        return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
+
+
+class SpatialDropout2D(Layer):
+    first = ("rate",)
+
+
+class GaussianNoise(Layer):
+    first = ("stddev",)
+
+
+class Permute(UpSampling2D):
+    first = ("dims",)
+    defaults = {}  # noqa: RUF012
+
+    def __call__(self, x):
+        return x.transpose(0, *self.config["dims"])
+
+
+class GroupNormalization(Layer):
+    first = ("groups",)
+    defaults = {"groups": 32, "axis": -1, "epsilon": 1e-3, "center": True, "scale": True}  # noqa: RUF012
+
+    def build(self, shape):
+        self.make(*[(shape[-1],)] * (self.config["scale"] + self.config["center"]))
+        return shape
+
+    def __call__(self, x):
+        c, left = self.config, list(self.weights)
+        gamma = left.pop(0) if c["scale"] else 1
+        groups = x.shape[-1] if c["groups"] == -1 else c["groups"]
+        return ref.group_norm(x, groups, gamma, left.pop(0) if c["center"] else 0, c["epsilon"])
+
+
+class Normalization(Layer):
+    """Adapted, or given its numbers; the third of its weights counts what it was adapted to."""
+
+    defaults = {"axis": -1, "mean": None, "variance": None, "invert": False}  # noqa: RUF012
+
+    def adapt(self, data):
+        axes = tuple(range(data.ndim - 1))
+        self.weights = [data.mean(axes).astype(np.float32), data.var(axes).astype(np.float32), np.array(0)]
+
+    def __call__(self, x):
+        c = self.config
+        mean, variance = self.weights[:2] if c["mean"] is None else (np.array(c["mean"]), np.array(c["variance"]))
+        return (x - mean) / np.maximum(np.sqrt(variance), 1e-7)
+
+
 class Pooling2D(Layer):
     kind = "max"
     first = ("pool_size",)
@@ -347,6 +505,26 @@ class MaxPooling2D(Pooling2D):
 
 
 class AveragePooling2D(Pooling2D):
+    kind = "mean"
+
+
+class Pooling1D(Pooling2D):
+    def __init__(self, *values, **options):
+        Layer.__init__(self, *values, **options)
+        self.config |= {"strides": self.config["strides"] or self.config["pool_size"]}
+
+    def __call__(self, x):
+        c = self.config
+        size, stride = (c["pool_size"], 1), (c["strides"], 1)
+        sides = around(x[:, :, None].shape[1:3], size, stride, (1, 1), c["padding"])
+        return ref.pool2d(x[:, :, None], self.kind, size, stride, **sides)[:, :, 0]
+
+
+class MaxPooling1D(Pooling1D):
+    pass
+
+
+class AveragePooling1D(Pooling1D):
     kind = "mean"
 
 

@@ -9,10 +9,23 @@ from fastnn.formats import gates
 from fastnn.formats.arrays import as_array, assign, common_dtype
 from fastnn.formats.foreign import Arrays, Library, check_into
 from fastnn.formats.keras.functional import graph_of
-from fastnn.formats.keras.layers import layers_of
+from fastnn.formats.keras.layers import is_normalization, layers_of, weights_of
 from fastnn.graph.graph import Graph
 from fastnn.graph.structure import chain, trace
-from fastnn.layers import BatchNorm, Conv2D, Dense, DropConnect, Embedding, LayerNorm, Scale
+from fastnn.layers import (
+    BatchNorm,
+    Conv1D,
+    Conv2D,
+    ConvTranspose2D,
+    Dense,
+    DepthwiseConv2D,
+    DropConnect,
+    Embedding,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    Scale,
+)
 
 
 def from_keras(
@@ -51,14 +64,17 @@ def from_keras(
 
     Notes
     -----
-    Layers: Dense, Activation, ReLU, LeakyReLU, ELU, Softmax, Dropout, Flatten, Reshape, Rescaling by numbers,
-    BatchNormalization, LayerNormalization, Embedding, LSTM, GRU, SimpleRNN, Bidirectional,
-    TimeDistributed around what acts along the last axis, GlobalAveragePooling1D, GlobalMaxPooling1D, nested Sequential;
-    of images with the channels last Conv2D, MaxPooling2D, AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D;
-    Masking, or an Embedding with ``mask_zero``, right before a recurrent layer that gives its last step; in functional
-    models also Add, Subtract, Multiply, Average and Concatenate.  Activations: linear, relu, relu6, sigmoid, tanh, elu,
-    selu, softplus, gelu, silu, leaky_relu, softmax, log_softmax.  A Rescaling becomes a Scale, and Scale layers of
-    ``into`` keep their numbers.
+    Layers: Dense, Activation, ReLU, LeakyReLU, ELU, Softmax, Dropout, GaussianNoise, Flatten, Reshape, Permute,
+    Rescaling by numbers, Normalization, BatchNormalization, LayerNormalization, GroupNormalization, Embedding, LSTM,
+    GRU, SimpleRNN, Bidirectional, TimeDistributed around what acts along the last axis, nested Sequential; with the
+    channels last, of images Conv2D, DepthwiseConv2D, SeparableConv2D, Conv2DTranspose, MaxPooling2D,
+    AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, UpSampling2D, ZeroPadding2D, Cropping2D,
+    SpatialDropout2D, and of sequences Conv1D, MaxPooling1D, AveragePooling1D, GlobalAveragePooling1D,
+    GlobalMaxPooling1D, SpatialDropout1D; Masking, or an Embedding with ``mask_zero``, right before a recurrent layer
+    that gives its last step; in functional models also Add, Subtract, Multiply, Average and
+    Concatenate.  Activations: linear, relu, relu6, sigmoid, tanh, elu, selu, softplus, gelu, silu, leaky_relu,
+    softmax, log_softmax.  A Rescaling becomes a Scale, and Scale layers of ``into`` keep their numbers; a
+    Normalization becomes a Standardize with the numbers that it has.
 
     Kernels lie the same way in both; gates change their order, and the two biases of a GRU are parted.
 
@@ -79,7 +95,7 @@ def from_keras(
             "from_keras: expected a network to load the arrays into, which are weights alone; pass "
             "into=fn.Sequential(...)"
         )
-    given = source.get_weights() if is_model else source
+    given = weights_of(source) if is_model else source
     arrays = [as_array("from_keras", f"weights[{i}]", array) for i, array in enumerate(given)]
     if into is None:
         into, arrays = new_network(source, input_shape, seed, common_dtype(arrays), arrays)
@@ -100,7 +116,7 @@ def new_network(
     structure = trace(tuple(read.inputs), tuple(read.outputs))
     net = with_settings(Graph.of(structure, kind="Network", seed=seed, dtype=dtype))
     owners = {id(read.owners[view.spec]): read.owners[view.spec] for view in net.layers if view.spec in read.owners}
-    given = [array for owner in owners.values() for array in owner.get_weights()]
+    given = [array for owner in owners.values() if not is_normalization(owner) for array in owner.get_weights()]
     return net, [as_array("from_keras", f"weights[{i}]", array) for i, array in enumerate(given)]
 
 
@@ -153,12 +169,9 @@ KERAS = Library(
     "from_keras",
     "Keras",
     {
-        BatchNorm: NORM,
-        Conv2D: DENSE,
-        Dense: DENSE,
-        DropConnect: DENSE,
         Embedding: {"weight": "embeddings"},
-        LayerNorm: NORM,
+        **dict.fromkeys((BatchNorm, GroupNorm, InstanceNorm, LayerNorm), NORM),
+        **dict.fromkeys((Conv1D, Conv2D, ConvTranspose2D, Dense, DepthwiseConv2D, DropConnect), DENSE),
     },
     arranged=lambda layer, name, array, order: array,  # as here: channels last, matrices (inputs, outputs)
     recurrent=("kernel", "recurrent_kernel"),

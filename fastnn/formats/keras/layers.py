@@ -6,6 +6,8 @@ from functools import partial
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from fastnn import layers
 from fastnn.formats.activations import TABLE
 from fastnn.formats.foreign import Unsupported, layers_for
@@ -14,6 +16,7 @@ from fastnn.initializers import Constant
 from fastnn.layers.base import Layer, Shape, as_shape
 
 Config = dict[str, Any]
+SMALLEST_DEVIATION = 1e-7  # that Normalization divides by
 
 
 def layers_of(model: Any, input_shape: int | Shape | None) -> tuple[list[Layer], Shape]:
@@ -36,6 +39,8 @@ def layers_of(model: Any, input_shape: int | Shape | None) -> tuple[list[Layer],
 def made_of(part: Any, shape: Shape, place: int | str) -> tuple[str, list[Layer]]:
     """Return how messages call a layer of Keras, and the layers here that compute the same."""
     kind, config = type(part).__name__, part.get_config()
+    if kind == "Normalization" and config.get("mean") is None:
+        config = config | dict(zip(("mean", "variance"), part.get_weights(), strict=False))
     name = config.get("name", place)
     return f"layer {name!r} ({kind})", layers_for("from_keras", f"layer {name!r}", kind, LAYERS, config, shape)
 
@@ -70,6 +75,19 @@ def parts_of(model: Any) -> Iterator[Any]:
             yield from parts_of(part)
         elif kind != "InputLayer":
             yield part
+
+
+def weights_of(model: Any) -> list[Any]:
+    """Return the arrays of a model but for those of Normalization, which are settings here."""
+    if not any(map(is_normalization, getattr(model, "layers", ()))):
+        return list(model.get_weights())
+    return [array for part in model.layers if not is_normalization(part) for array in weights_of(part)]
+
+
+def is_normalization(part: Any) -> bool:
+    """Return whether a layer of Keras is a Normalization, or holds one."""
+    kind = type(part).__name__
+    return kind == "Normalization" or (kind == "Sequential" and any(map(is_normalization, part.layers)))
 
 
 def known_shape(model: Any) -> Shape:
@@ -139,10 +157,16 @@ def dense(config: Config, shape: Shape) -> list[Layer]:
     return [layers.Dense(config["units"], found[0] if found else None, bias=config["use_bias"])]
 
 
-def convolution(config: Config, shape: Shape) -> list[Layer]:
-    """Conv2D."""
-    found = activation(config)
-    return images.convolution(config, shape, found[0] if found else None)
+def with_activation(
+    make: Callable[[Config, Shape, Layer | None], list[Layer]],
+) -> Callable[[Config, Shape], list[Layer]]:
+    """Return what makes a convolution, with the activation that its configuration names."""
+
+    def convolution(config: Config, shape: Shape) -> list[Layer]:
+        found = activation(config)
+        return make(config, shape, found[0] if found else None)
+
+    return convolution
 
 
 def dropout(config: Config, shape: Shape) -> list[Layer]:
@@ -150,6 +174,13 @@ def dropout(config: Config, shape: Shape) -> list[Layer]:
     if config.get("noise_shape"):
         raise Unsupported("it has noise_shape")
     return [layers.Dropout(float(config["rate"]))]
+
+
+def dropout_of_channels(config: Config, shape: Shape) -> list[Layer]:
+    """SpatialDropout1D or SpatialDropout2D."""
+    if (config.get("data_format") or "channels_last") != "channels_last":
+        raise Unsupported("expected data_format='channels_last'")
+    return [layers.SpatialDropout(float(config["rate"]))]
 
 
 def reshape(config: Config, shape: Shape) -> list[Layer]:
@@ -174,6 +205,32 @@ def layer_norm(config: Config, shape: Shape) -> list[Layer]:
     if config.get("rms_scaling"):
         raise Unsupported("it has rms_scaling")
     return [layers.LayerNorm(epsilon=float(config["epsilon"]), scale=config["scale"], shift=config["center"])]
+
+
+def group_norm(config: Config, shape: Shape) -> list[Layer]:
+    """GroupNormalization; with -1 groups each channel is one."""
+    require_last(config, shape)
+    options = {"epsilon": float(config["epsilon"]), "scale": config["scale"], "shift": config["center"]}
+    groups = config["groups"]
+    return [layers.InstanceNorm(**options) if groups == -1 else layers.GroupNorm(groups, **options)]
+
+
+def normalization(config: Config, shape: Shape) -> list[Layer]:
+    """Normalization by what it was adapted to, or was given: settings here."""
+    if config.get("axis") is not None:
+        require_last(config, shape)
+    if config.get("invert"):
+        raise Unsupported("it has invert")
+    mean, variance = (np.asarray(config[name], np.float64).ravel() for name in ("mean", "variance"))
+    deviation = np.maximum(np.sqrt(variance), SMALLEST_DEVIATION)
+    return [
+        layers.Standardize(*(one.tolist()[0] if one.size == 1 else tuple(one.tolist()) for one in (mean, deviation)))
+    ]
+
+
+def permute(config: Config, shape: Shape) -> list[Layer]:
+    """Permute, whose axes count from 1."""
+    return [layers.Permute(tuple(axis - 1 for axis in config["dims"]))]
 
 
 def embedding(config: Config, shape: Shape) -> list[Layer]:
@@ -277,27 +334,41 @@ def masked(title: str, made: list[Layer], mask_value: float) -> Layer:
 RECURRENT = {"GRU": recurrent(layers.GRU), "LSTM": recurrent(layers.LSTM), "SimpleRNN": recurrent(layers.SimpleRNN)}
 LAYERS: dict[str, Callable[[Config, Shape], list[Layer]]] = {
     "Activation": lambda config, shape: activation(config),
+    "AveragePooling1D": partial(images.pooling, layers.AvgPool1D),
     "AveragePooling2D": partial(images.pooling, layers.AvgPool2D),
     "BatchNormalization": batch_norm,
     "Bidirectional": bidirectional,
-    "Conv2D": convolution,
+    "Conv1D": with_activation(partial(images.convolution, layers.Conv1D)),
+    "Conv2D": with_activation(partial(images.convolution, layers.Conv2D)),
+    "Conv2DTranspose": with_activation(images.transposed_convolution),
+    "Cropping2D": images.cropping,
     "Dense": dense,
+    "DepthwiseConv2D": with_activation(images.depthwise_convolution),
     "Dropout": dropout,
     "ELU": lambda config, shape: [layers.Activation("elu", alpha=float(config["alpha"]))],
     "Embedding": embedding,
     "Flatten": lambda config, shape: [layers.Flatten()],
+    "GaussianNoise": lambda config, shape: [layers.GaussianNoise(float(config["stddev"]))],
     "GlobalAveragePooling1D": pooling("mean"),
     "GlobalAveragePooling2D": partial(images.global_pooling, layers.GlobalAvgPool2D),
     "GlobalMaxPooling1D": pooling("max"),
     "GlobalMaxPooling2D": partial(images.global_pooling, layers.GlobalMaxPool2D),
+    "GroupNormalization": group_norm,
     "LayerNormalization": layer_norm,
     "LeakyReLU": leaky_relu,
     "Masking": lambda config, shape: [],  # goes into the layer after it
+    "MaxPooling1D": partial(images.pooling, layers.MaxPool1D),
     "MaxPooling2D": partial(images.pooling, layers.MaxPool2D),
+    "Normalization": normalization,
+    "Permute": permute,
     "ReLU": relu,
     "Rescaling": rescaling,
     "Reshape": reshape,
+    "SeparableConv2D": with_activation(images.separable_convolution),
     "Softmax": softmax,
+    **dict.fromkeys(("SpatialDropout1D", "SpatialDropout2D"), dropout_of_channels),
     "TimeDistributed": time_distributed,
+    "UpSampling2D": images.upsampling,
+    "ZeroPadding2D": images.padding,
     **RECURRENT,
 }
