@@ -8,6 +8,7 @@ cdef enum:
     DRAWN = 100             # a random mask
     CURVED = 100            # exp, tanh and their like
     NORMALISED = 120        # a few passes in double
+    FETCHED = 50            # besides, of bytes that no cache holds
 
 cdef enum:
     LINE = 16               # elements of a cache line, of the smaller dtype

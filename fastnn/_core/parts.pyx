@@ -19,7 +19,17 @@ cdef Py_ssize_t parts_of(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t work, Py_ssiz
 
 cdef inline Py_ssize_t moved_of(Py_ssize_t nbytes) noexcept nogil:
     """Of what a task reads or writes half was, or will be, another thread's; but what no cache holds is fetched anyway."""
-    return nbytes // 2 if nbytes < CACHE_BYTES else nbytes // 8
+    return nbytes // 2 if nbytes < CACHE_BYTES else CACHE_BYTES // 8
+
+
+cdef inline Py_ssize_t parts_by_bytes(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t nbytes, Py_ssize_t each) noexcept nogil:
+    cdef Py_ssize_t fetched = FETCHED if nbytes >= CACHE_BYTES else 0
+    return parts_of(n, unit, nbytes * (each + fetched), moved_of(nbytes))
+
+
+def parts_of_bytes(Py_ssize_t nbytes, Py_ssize_t each):
+    """Parts that a task on so many bytes is worth now, each of so many picoseconds for one thread."""
+    return parts_by_bytes(nbytes, LINE_BYTES, nbytes, each)
 
 
 cdef struct Ranges:
@@ -49,7 +59,7 @@ cdef void share(range_fn task, const void* job, Py_ssize_t n, Py_ssize_t unit, P
 cdef void in_parts(range_fn task, const void* job, Py_ssize_t n, Py_ssize_t unit, Py_ssize_t nbytes,
                    Py_ssize_t each) noexcept nogil:
     """Likewise for as many parts as it is worth; ``each``: picoseconds of a byte."""
-    share(task, job, n, unit, parts_of(n, unit, nbytes * each, moved_of(nbytes)))
+    share(task, job, n, unit, parts_by_bytes(n, unit, nbytes, each))
 
 
 cdef struct StepRanges:

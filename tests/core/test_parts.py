@@ -9,6 +9,7 @@ from helpers.cases import CASES, as_list, backward, forward, one, randomize
 
 import fastnn as fn
 from fastnn._core import pool
+from fastnn._core.parts import parts_of_bytes
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +20,16 @@ def split_everything():
     yield
     pool.set_costs(*costs)
     fn.set_num_threads(before)
+
+
+def test_what_no_cache_holds_is_shared():
+    """A task on 8 MB takes memory longer than the processor, and no line of it waits in another's cache; on 64 kB two
+    threads would wait for each other longer than they save."""
+    fn.set_num_threads(2)
+    pool.set_costs(300, 1)
+    assert [parts_of_bytes(nbytes, 15) for nbytes in (1 << 16, 1 << 21, 1 << 23, 1 << 27)] == [1, 2, 2, 2]
+    pool.set_costs(10**9, 1)
+    assert parts_of_bytes(1 << 27, 15) == 1
 
 
 def on_threads(result):
