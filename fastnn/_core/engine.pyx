@@ -353,9 +353,12 @@ cdef class Engine:
         cdef int i, status
         if training and n < self.plan.least_rows:
             require_rows(self.plan, self.plan.steps, self.plan.n_steps, n)
-        if self.manual is None or self.manual.capacity < n or (tangents and self.manual.frame.tangents == NULL):
+        cdef Py_ssize_t capacity = n
+        if self.manual is not None:     # it has whatever was asked for before: calls take turns
+            capacity, tangents = max(n, self.manual.capacity), tangents or self.manual.frame.tangents != NULL
+        if self.manual is None or self.manual.capacity < n or tangents != (self.manual.frame.tangents != NULL):
             self.manual = None
-            self.manual = Workspace(self.plan, n, [True] * len(self.plan.widths), share=False, tangents=tangents)
+            self.manual = Workspace(self.plan, capacity, [True] * len(self.plan.widths), share=False, tangents=tangents)
         cdef Workspace work = self.manual
         self._rows_kept = 0
         work.open(cnp.PyArray_DATA(self.params), training, seed, step)

@@ -18,12 +18,15 @@ class WeightAverage(Callback):
     net : Network
         The network that learns; the average starts from its weights.
     decay : float
-        In [0, 1): how much of itself the average keeps at each update.  0.999 looks back on about 1,000 updates.
+        In [0, 1): how much of itself the average keeps at each update, at most.  0.999 looks back on about 1,000
+        updates.
 
     Attributes
     ----------
     network : Network
         The average, not compiled.
+    updates : int
+        How many it has seen.
 
     Raises
     ------
@@ -33,7 +36,8 @@ class WeightAverage(Callback):
     Notes
     -----
     Polyak & Juditsky 1992; for generators Karras et al. 2018, section 5.  What is not learned (running statistics, the
-    share of a Blend) is taken as it is.
+    share of a Blend) is taken as it is.  Update number t, from 1 on, keeps ``min(decay, t / (t + 9))``, so that the
+    first weights, which know nothing, are soon forgotten.
 
     Examples
     --------
@@ -41,25 +45,26 @@ class WeightAverage(Callback):
 
     >>> import numpy as np, fastnn as fn
     >>> net = fn.Sequential([fn.Dense(1, bias=False, kernel_initializer="zeros")], input_shape=1, seed=0)
-    >>> average = fn.WeightAverage(net, decay=0.75)
-    >>> for net.params[:] in (1, 1, 1):
+    >>> average = fn.WeightAverage(net, decay=0.1)
+    >>> for net.params[:] in (1, 2):
     ...     average.update()
     >>> average.network.params
-    array([0.578125], dtype=float32)
+    array([1.89], dtype=float32)
     """
 
     def __init__(self, net: Graph, decay: float = 0.999) -> None:
         if not isinstance(net, Graph):
             raise TypeError(f"WeightAverage: expected a network, got {type(net).__name__}")
         require_fraction("WeightAverage", "decay", decay)
-        self.net, self.decay = net, decay
+        self.net, self.decay, self.updates = net, decay, 0
         self.network = net.astype(net.dtype)
         self._kept = [slice(place.start, place.start + place.size) for place in net.places if not place.learned]
 
     def update(self) -> None:
         """Take in the weights as they are now."""
+        self.updates += 1
         mean, weights = self.network.params, self.net.params
-        mean += (1 - self.decay) * (weights - mean)
+        mean += (1 - min(self.decay, self.updates / (self.updates + 9))) * (weights - mean)
         for part in self._kept:
             mean[part] = weights[part]
 

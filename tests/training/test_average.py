@@ -24,7 +24,7 @@ def learned(net):
     return kept
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.9])
+@pytest.mark.parametrize("decay", [0.0, 0.25, 0.9])
 def test_the_average_by_hand(decay):
     net = network()
     average = fn.WeightAverage(net, decay)
@@ -32,7 +32,8 @@ def test_the_average_by_hand(decay):
     for i in range(5):
         net.train_step(X[8 * i : 8 * i + 8], Y[8 * i : 8 * i + 8])
         average.update()
-        expected = np.where(weights, decay * expected + (1 - decay) * net.params, net.params)
+        keep = min(decay, (i + 1) / (i + 10))
+        expected = np.where(weights, keep * expected + (1 - keep) * net.params, net.params)
         assert np.allclose(average.network.params, expected, rtol=1e-13, atol=1e-15)
         assert np.array_equal(average.network.params[~weights], net.params[~weights])
     assert np.allclose(average.network.predict(X), network_of(expected).predict(X), rtol=1e-11)
