@@ -56,6 +56,9 @@ from fastnn.insight import LinearProbes as LinearProbes
 from fastnn.insight import MaximisedInputs as MaximisedInputs
 from fastnn.insight import PermutationImportance as PermutationImportance
 from fastnn.insight import RateSweep as RateSweep
+from fastnn.insight import StyledImage as StyledImage
+from fastnn.insight import StyleLoss as StyleLoss
+from fastnn.insight import StyleTerms as StyleTerms
 from fastnn.insight import calibrate as calibrate
 from fastnn.insight import grad_cam as grad_cam
 from fastnn.insight import gradcheck as _gradcheck
@@ -80,6 +83,7 @@ from fastnn.insight import plot_maximised as plot_maximised
 from fastnn.insight import plot_probes as plot_probes
 from fastnn.insight import saliency as saliency
 from fastnn.insight import smooth_grad as smooth_grad
+from fastnn.insight import style_transfer as style_transfer
 from fastnn.insight.gradcheck import gradcheck as gradcheck
 from fastnn.layers import *
 from fastnn.losses import *

@@ -29,6 +29,7 @@ from fastnn.layers import (
     Input,
     MaxPool2D,
     Slice,
+    Standardize,
     Tensor,
 )
 from fastnn.network import Network, Sequential
@@ -43,6 +44,8 @@ SQUEEZENETS: dict[str, tuple[int, int, int, tuple[int, ...]]] = {
     "1.0": (96, 7, 1, (1, 4, 8)),
     "1.1": (64, 3, 0, (1, 3, 5)),
 }
+POOLS = {"max": MaxPool2D, "average": AvgPool2D}
+BGR_MEANS = (104.0, 117.0, 123.0)  # what published weights of SqueezeNet expect to be taken off
 
 
 def mlp(
@@ -166,11 +169,12 @@ def resnet_cifar(
     shortcut: str = "A",
     residual: bool = True,
     classes: int = 10,
+    input_shape: tuple[int, int, int] = (32, 32, 3),
     weights: Weights = None,
     seed: int | None = None,
     dtype: Any = "float32",
 ) -> Network:
-    """Return the residual net for images of 32 x 32 x 3 of He et al.: 6 n + 2 layers, 16, 32 and 64 filters.
+    """Return the residual net for small images of He et al.: 6 n + 2 layers, 16, 32 and 64 filters.
 
     Parameters
     ----------
@@ -184,6 +188,8 @@ def resnet_cifar(
         Whether there are links at all; without them it is the plain net of the paper.
     classes : int
         Outputs.
+    input_shape : (int, int, int)
+        Height, width and channels of an image.
     weights : path, mapping of str to array, optional
         What it starts from, as PyTorch has it; see ``fastnn.nets``.  Those of github.com/akamaster/
         pytorch_resnet_cifar10 are for shortcut "A", and for images in RGB / 255 less (.485, .456, .406), divided by
@@ -221,7 +227,7 @@ def resnet_cifar(
         raise ValueError(f"resnet_cifar: expected depth to be one of {', '.join(map(str, RESNET_DEPTHS))}, got {depth}")
     choose("resnet_cifar: unknown shortcut", shortcut, ("A", "B"))
     require_flag("resnet_cifar", "residual", residual)
-    x = image = Input((32, 32, 3))
+    x = image = Input(input_shape)
     x = _normed(x, 16, 3, 1, "relu", "stem")
     for stage, filters in enumerate((16, 32, 64), 1):
         for block in range(1, (depth - 2) // 6 + 1):
@@ -241,6 +247,8 @@ def squeezenet(
     classes: int = 1000,
     input_shape: tuple[int, int, int] = (227, 227, 3),
     dropout: float = 0.5,
+    pooling: str = "max",
+    rgb: bool = False,
     weights: Weights = None,
     seed: int | None = None,
     dtype: Any = "float32",
@@ -257,6 +265,11 @@ def squeezenet(
         Height, width and channels of an image.
     dropout : float
         Rate of the Dropout before the last convolution; 0: there is none.
+    pooling : {"max", "average"}
+        What is taken of a window.  "average" is for `style_transfer`, whose gradient it smooths.
+    rgb : bool
+        Whether images are in RGB, 0 to 255, as `read_images` gives them.  The first layer then subtracts (123, 117,
+        104), and weights for BGR are turned over.
     weights : path, mapping of str to array, optional
         What it starts from, as PyTorch has it; see ``fastnn.nets``.  Those of github.com/songhan/
         SqueezeNet-Deep-Compression are of version "1.0", for images in BGR, 0 to 255, less (104, 117, 123).
@@ -287,17 +300,24 @@ def squeezenet(
     <Network (B, 227, 227, 3) -> (B, 1000), 1,248,424 parameters, float32>
     """
     choose("squeezenet: unknown version", version, SQUEEZENETS)
+    choose("squeezenet: unknown pooling", pooling, POOLS)
+    require_flag("squeezenet", "rgb", rgb)
     filters, kernel, padding, pooled = SQUEEZENETS[version]
     x = image = Input(input_shape)
+    x = Standardize(BGR_MEANS[::-1])(x) if rgb else x
     x = Conv2D(filters, kernel, "relu", strides=2, padding="valid", name="conv1")(x)
     for part in range(1, 10):
         if part > 1:
             x = _fire(x, SQUEEZES[part - 2], f"fire{part}")
         if part in pooled:
-            x = MaxPool2D(3, strides=2, ceil_mode=True)(x)
+            x = POOLS[pooling](3, strides=2, ceil_mode=True)(x)
     x = Dropout(dropout)(x) if dropout else x
     x = Conv2D(classes, 1, "relu", padding=padding, name="conv10")(x)
-    return _with_weights("squeezenet", Network(image, GlobalAvgPool2D()(x), seed=seed, dtype=dtype), weights)
+    net = _with_weights("squeezenet", Network(image, GlobalAvgPool2D()(x), seed=seed, dtype=dtype), weights)
+    if rgb and weights is not None:
+        first = next(view.weight for view in net.layers if view.name == "conv1")
+        first[...] = first[:, :, ::-1].copy()
+    return net
 
 
 def _normed(x: Tensor, filters: int, kernel: int, stride: int, activation: str | None, name: str) -> Tensor:
@@ -329,7 +349,7 @@ def _fire(x: Tensor, squeeze: int, name: str) -> Tensor:
     """Return what a fire module makes of an image."""
     x = Conv2D(squeeze, 1, "relu", name=f"{name}_squeeze1x1")(x)
     wide = [Conv2D(4 * squeeze, k, "relu", name=f"{name}_expand{k}x{k}")(x) for k in (1, 3)]
-    return Concatenate()(*wide)
+    return Concatenate(name=name)(*wide)
 
 
 def _with_weights(who: str, net: Any, weights: Weights) -> Any:

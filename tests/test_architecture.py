@@ -48,7 +48,7 @@ FLOORS = [
     # what draws
     ["plotting.figure", "plotting.curves", "plotting.layers", "plotting.model", "plotting"],
     # F6: leaves, each on its own
-    ["insight.score", "insight.gradcheck", "insight.attribution", "insight.occlusion", "insight.seam", "insight.grad_cam", "insight.variation", "insight.maximise", "insight.inversion", "insight.importance", "insight.probes", "insight.flow",
+    ["insight.score", "insight.gradcheck", "insight.attribution", "insight.occlusion", "insight.seam", "insight.grad_cam", "insight.variation", "insight.descent", "insight.maximise", "insight.inversion", "insight.style_loss", "insight.style", "insight.importance", "insight.probes", "insight.flow",
      "insight.histograms", "insight.temperature", "insight.range_test", "insight.plots", "insight.image_plots", "insight"],
     ["estimators.parameters", "estimators.routing", "estimators.peers", "estimators.encoding", "estimators.available", "estimators.rows", "estimators.targets",
      "estimators.holdout", "estimators.design", "estimators.objective", "estimators.pace", "estimators.stopping",

@@ -60,6 +60,38 @@ def test_squeezenets_have_the_published_sizes():
     assert fn.nets.squeezenet("1.1", classes=5, input_shape=(64, 48, 1), seed=0).output_shape == (5,)
 
 
+def test_images_of_another_size():
+    net = fn.nets.resnet_cifar(20, input_shape=(24, 40, 3), seed=0)
+    assert net.n_params == fn.nets.resnet_cifar(20, seed=0).n_params
+    assert [view.output_shape for view in net.layers if isinstance(view.spec, fn.Add)][::3] == [
+        (24, 40, 16), (12 * 20 * 16,), (6 * 10 * 32,)
+    ]  # fmt: skip
+
+
+def test_squeezenets_that_average():
+    net = fn.nets.squeezenet(pooling="average", input_shape=(64, 64, 3), seed=0)
+    assert not any(isinstance(view.spec, fn.MaxPool2D) for view in net.layers)
+    assert sum(isinstance(view.spec, fn.AvgPool2D) for view in net.layers) == 3
+    with pytest.raises(ValueError, match="squeezenet: unknown pooling 'mean'"):
+        fn.nets.squeezenet(pooling="mean", seed=0)
+
+
+def test_squeezenets_that_take_pictures_as_files_have_them():
+    """The same answers for RGB from 0 to 255 as for BGR less the means."""
+    rng = np.random.default_rng(0)
+    of_bgr = fn.nets.squeezenet(input_shape=(64, 64, 3), seed=0)
+    state = {}
+    for name, view in of_bgr.named_parameters():
+        state[name] = rng.standard_normal(view.shape[::-1] if view.ndim == 1 else view.transpose(3, 2, 0, 1).shape) / 8
+    options = {"input_shape": (64, 64, 3), "weights": state}
+    of_bgr, of_rgb = fn.nets.squeezenet(**options), fn.nets.squeezenet(rgb=True, **options)
+    pictures = rng.integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)
+    bgr = pictures[..., ::-1].astype(np.float32) - np.array([104, 117, 123], np.float32)
+    expected = of_bgr.predict(bgr)
+    assert expected.std() > 0
+    np.testing.assert_allclose(of_rgb.predict(pictures), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
 def test_lenet5_beside_numpy():
     net = fn.nets.lenet5(seed=0, activation="tanh")
     assert net.n_params == 44_426

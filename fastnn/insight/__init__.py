@@ -23,6 +23,8 @@ from fastnn.insight.plots import (
 )
 from fastnn.insight.probes import LinearProbes, linear_probes
 from fastnn.insight.range_test import RateSweep, lr_find, plot_lr_find
+from fastnn.insight.style import StyledImage, style_transfer
+from fastnn.insight.style_loss import StyleLoss, StyleTerms
 from fastnn.insight.temperature import Calibrated, calibrate
 
 __all__ = [
@@ -37,6 +39,9 @@ __all__ = [
     "MaximisedInputs",
     "PermutationImportance",
     "RateSweep",
+    "StyleLoss",
+    "StyleTerms",
+    "StyledImage",
     "calibrate",
     "grad_cam",
     "gradient_flow",
@@ -60,4 +65,5 @@ __all__ = [
     "plot_probes",
     "saliency",
     "smooth_grad",
+    "style_transfer",
 ]

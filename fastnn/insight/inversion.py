@@ -7,6 +7,7 @@ import numpy as np
 
 from fastnn._spec import require_count, require_number
 from fastnn.data.ports import as_rows
+from fastnn.insight.descent import Adam
 from fastnn.insight.maximise import limits
 from fastnn.insight.score import Valued, one_input
 from fastnn.insight.seam import title_of
@@ -137,8 +138,8 @@ def invert_features(
     middle = 0.0 if bounds is None else (low + high) / 2
     x = middle + noise * np.random.default_rng(seed).standard_normal(rows.shape)
     x = np.clip(x, low, high).astype(net.dtype)
-    mean, square = np.zeros((2, *x.shape), x.dtype)
-    rate, distances = CosineDecay(learning_rate, total_steps=steps), np.empty((steps + 1, len(x)))
+    adam, rate = Adam(low, high), CosineDecay(learning_rate, total_steps=steps)
+    distances = np.empty((steps + 1, len(x)))
     for step in track(who, range(steps + 1), verbose):
         off = inner.forward(x) - wanted
         distances[step] = (np.square(off, dtype=np.float64).sum(axis=axes, keepdims=True) / sizes).ravel()
@@ -146,8 +147,5 @@ def invert_features(
             break
         slope = inner.backward((2 * off / sizes).astype(x.dtype), parameters=False)
         slope += smooth / x[0].size * total_variation(x, beta)[1]
-        mean += 0.1 * (slope - mean)
-        square += 0.001 * (slope**2 - square)
-        size = np.sqrt(square / (1 - 0.999 ** (step + 1))) + 1e-12
-        x = np.clip(x - rate(step) / (1 - 0.9 ** (step + 1)) * mean / size, low, high).astype(net.dtype)
+        x = adam.step(x, slope, rate(step))
     return InvertedFeatures(x, rows.copy(), layer, distances)
