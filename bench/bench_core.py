@@ -114,6 +114,19 @@ def bench_layer_train_step(benchmark, layer):
     benchmark(net.train_step, X, y)
 
 
+# ---- convolutions of 3 x 3: by windows, by tiles ----
+
+IMAGES = [(128, 16, 32), (128, 8, 64), (1, 56, 64)]  # batch, rows and columns, channels
+
+
+@pytest.mark.parametrize("winograd", [False, True])
+@pytest.mark.parametrize(("batch", "size", "channels"), IMAGES)
+def bench_convolution(benchmark, batch, size, channels, winograd):
+    net = fn.Sequential([fn.Conv2D(channels, 3, "relu", winograd=winograd)], (size, size, channels), seed=0)
+    X = np.random.default_rng(0).standard_normal((batch, size, size, channels)).astype(np.float32)
+    benchmark(net.predict, X)
+
+
 # ---- entry points ----
 
 

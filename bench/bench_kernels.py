@@ -335,6 +335,19 @@ def bench_depthwise(benchmark, kind, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", ["weights", "input", "output"])
+def bench_winograd(benchmark, kind, dtype):
+    """64 channels of a tile, or as many weights as 64 of them have for 64 filters."""
+    C, at = 64, np.arange(6, dtype=np.int32)
+    if kind == "weights":
+        benchmark(doors.winograd_weights, draw(3, 3, C * C, dtype=dtype))
+    elif kind == "input":
+        benchmark(doors.winograd_input, draw(6, 6, C, dtype=dtype), at, at)
+    else:
+        benchmark(doors.winograd_output, draw(6, 6, C, dtype=dtype), draw(C, dtype=dtype), draw(4, 4, C, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("beta", [0.75, 0.6])
 def bench_local_response(benchmark, beta, dtype):
     benchmark(doors.local_response_forward, draw(1024, 64, dtype=dtype), beta=beta)

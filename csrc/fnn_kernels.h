@@ -200,6 +200,19 @@ typedef struct fnn_kernels {
     void (*depthwise_gradient)(const fnn_depthwise *shape, const ptrdiff_t *at, const fnn_real *x, const fnn_real *dy,
                                fnn_real *dw);
 
+    /* ---- convolutions of 3 x 3 by tiles of 4 x 4 outputs (fnn_winograd.tmpl.h) ---------------------------------------
+     * u_ij = (G w G^T)_ij for i, j = 0 .. 5 and each of N weights: w_kl, k, l = 0 .. 2, lie w_step apart, u_ij u_step.  w may be
+     * READ, u is WRITTEN, up to 63 bytes past the N-th. */
+    void (*winograd_weights)(ptrdiff_t N, ptrdiff_t w_step, const fnn_real *w, ptrdiff_t u_step, fnn_real *u);
+    /* v_ij = (B^T x B)_ij for each of C channels of the 36 pixels of x at these rows and columns, 6 each; -1: zeros (C,).
+     * ``width``: pixels of a row of x.  Behind each v_ij 63 bytes may be written. */
+    void (*winograd_input)(ptrdiff_t C, ptrdiff_t width, const int32_t *rows, const int32_t *columns, const fnn_real *x,
+                           const fnn_real *zeros, ptrdiff_t v_step, fnn_real *v);
+    /* y_kl = activation(bias + (A^T m A)_kl) for k, l = 0 .. 3, of them the first ``rows`` and ``columns``, for each of O outputs;
+     * rows of y lie y_row apart.  m and bias may be READ up to 63 bytes past their end; bias may be NULL. */
+    void (*winograd_output)(ptrdiff_t O, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t m_step, const fnn_real *m,
+                            const fnn_real *bias, int activation, double alpha, ptrdiff_t y_row, fnn_real *y);
+
     /* ---- pooling (fnn_pooling.tmpl.h): one image, rows first .. last - 1 of y; channels by themselves ----------------
      * y = max over the window; NaN if one is NaN. */
     void (*max_pool_forward)(const fnn_pool_shape *shape, ptrdiff_t first, ptrdiff_t last, const fnn_real *x, fnn_real *y);

@@ -47,6 +47,7 @@
 #include "fnn_scatter.tmpl.h"
 #include "fnn_depthwise.tmpl.h"
 #endif
+#include "fnn_winograd.tmpl.h"
 #include "fnn_pooling.tmpl.h"
 #include "fnn_permute.tmpl.h"
 #include "fnn_upsample.tmpl.h"
@@ -92,6 +93,7 @@ const fnn_kernels FN(fnn_kernels) = {
     KERNEL(lstm_forward), KERNEL(lstm_backward), KERNEL(add_products), KERNEL(gru_forward), KERNEL(gru_backward),
     KERNEL(window_forward), KERNEL(window_gradient), KERNEL(scatter_size), KERNEL(scatter_turn), KERNEL(scatter),
     KERNEL(depthwise_forward), KERNEL(depthwise_gradient),
+    KERNEL(winograd_weights), KERNEL(winograd_input), KERNEL(winograd_output),
     KERNEL(gru_reset), KERNEL(gru_update), KERNEL(gru_update_backward), KERNEL(gru_reset_backward),
     KERNEL(max_pool_forward), KERNEL(max_pool_backward), KERNEL(mean_pool_forward), KERNEL(mean_pool_backward),
     KERNEL(turn_over),

@@ -176,6 +176,13 @@ def depthwise_forward(
 def depthwise_gradient(
     x: _Array, dy: _Array, dw: _Array, at: NDArray[np.intp], step: int, gap: int, isa: str | None = None
 ) -> None: ...
+def winograd_weights(w: _Array, isa: str | None = None) -> _Array: ...
+def winograd_input(
+    x: _Array, rows: NDArray[np.int32], columns: NDArray[np.int32], isa: str | None = None
+) -> _Array: ...
+def winograd_output(
+    m: _Array, bias: _Array | None, y: _Array, activation: str = "identity", alpha: float = 0.0, isa: str | None = None
+) -> None: ...
 def max_pool_forward(
     x: _Array,
     output: tuple[int, int],

@@ -407,6 +407,37 @@ cdef fnn_pool_shape pool_of(x, output, size, strides, before, bint counts_outsid
                           column_step=strides[1], top=before[0], left=before[1], counts_outside=counts_outside)
 
 
+def winograd_weights(w, isa=None):
+    """u (6, 6, N) of w (3, 3, N), both longer by a vector at the end of the last matrix."""
+    c = Call(w, isa)
+    N, spare = w.shape[2], 64 // w.dtype.itemsize
+    u = c.new((36 * (N + spare),))
+    padded = np.append(w, np.zeros(spare, w.dtype))
+    c.kernels.winograd_weights(N, N, c.read(padded, padded.shape), N + spare, c.write(u, u.shape))
+    return u.reshape(6, 6, N + spare)[..., :N]
+
+
+def winograd_input(x, rows, columns, isa=None):
+    """v (6, 6, C) of the pixels of an image (H, W, C) at 6 rows and 6 columns, int32; -1: zeros."""
+    c = Call(x, isa)
+    C, spare = x.shape[2], 64 // x.dtype.itemsize
+    v, zeros = c.new((36 * (C + spare),)), np.zeros(C, x.dtype)
+    c.kernels.winograd_input(C, x.shape[1], <const int32_t*> address(rows, np.int32, (6,)),
+                             <const int32_t*> address(columns, np.int32, (6,)), c.read(x), c.read(zeros, zeros.shape), C + spare,
+                             c.write(v, v.shape))
+    return v.reshape(6, 6, C + spare)[..., :C]
+
+
+def winograd_output(m, bias, y, activation="identity", double alpha=0.0, isa=None):
+    """y (up to 4, up to 4, O) of m (6, 6, O)."""
+    c = Call(m, isa)
+    rows, columns, O = y.shape
+    spare = np.zeros(64 // m.dtype.itemsize, m.dtype)
+    m, bias = np.append(m, spare), None if bias is None else np.append(bias, spare)
+    c.kernels.winograd_output(O, rows, columns, O, c.read(m, m.shape), c.read(bias, None if bias is None else bias.shape),
+                              ACTIVATIONS[activation], alpha, columns * O, c.write(y, y.shape))
+
+
 def max_pool_forward(x, output, size, strides, before=(0, 0), isa=None):
     """The largest of each window of an image (H, W, C)."""
     c = Call(x, isa)

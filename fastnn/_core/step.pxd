@@ -21,7 +21,11 @@ curve     (NULL: the tangent does not depend on where the inputs are) as backwar
           tangents[outputs] by the inputs.
 Forward and backward accept any batch in 1..capacity (training: from least_rows), never read memory that was not written
 (scratch holds garbage), never write to their inputs (an in_place op may share one array between input and output, a
-gradient_in_place op one between their gradients), and return a status.  Where there is a state (a Stream), forward begins with state[index] and leaves its last state there.
+gradient_in_place op one between their gradients), and return a status.  Where there is a state (a Stream), forward begins
+with state[index] and leaves its last state there.
+What an op makes of its parameters alone may stay in prepared[index], which keeps what it holds from one call to the next.
+Whoever has net.params may write there at any time, so the op keeps the parameters beside it that it was made of, and
+compares; all bytes are alike at first.
 Parts of a step that run at once on several threads must not share scratch: an op that has ``scratch_parts`` of it, at most
 SCRATCH_PARTS, runs in no more parts than that, and part p writes to part_scratch(frame, scratch_bytes(...), p) alone.
 """
@@ -51,6 +55,7 @@ cdef struct Frame:
     char** changes          # by tensor: how gradients do; NULL where nobody asks for that
     char** saved            # by step
     char** state            # by step, what a stream keeps between its steps; NULL: this is no stream
+    char** prepared         # by step
     char* scratch
 
 cdef enum:
@@ -131,4 +136,5 @@ cdef class Op:
     cdef readonly int scratch_parts         # that scratch_bytes is for each of
     cdef readonly Py_ssize_t vocabulary     # the input holds whole numbers below this; 0: any numbers
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept
+    cdef Py_ssize_t prepared_bytes(self, Py_ssize_t itemsize, bint training) noexcept
     cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize, bint training) noexcept

@@ -58,5 +58,8 @@ cdef class Op:
     cdef Py_ssize_t saved_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize) noexcept:
         return 0
 
+    cdef Py_ssize_t prepared_bytes(self, Py_ssize_t itemsize, bint training) noexcept:
+        return 0
+
     cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize, bint training) noexcept:
         return 0

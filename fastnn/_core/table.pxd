@@ -144,6 +144,11 @@ cdef extern from "fnn_kernels.h" nogil:
                                   const void* bias, int activation, double alpha, void* y) noexcept nogil
         void (*depthwise_gradient)(const fnn_depthwise* shape, const Py_ssize_t* at, const void* x, const void* dy,
                                    void* dw) noexcept nogil
+        void (*winograd_weights)(Py_ssize_t N, Py_ssize_t w_step, const void* w, Py_ssize_t u_step, void* u) noexcept nogil
+        void (*winograd_input)(Py_ssize_t C, Py_ssize_t width, const int32_t* rows, const int32_t* columns, const void* x,
+                               const void* zeros, Py_ssize_t v_step, void* v) noexcept nogil
+        void (*winograd_output)(Py_ssize_t O, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t m_step, const void* m,
+                                const void* bias, int activation, double alpha, Py_ssize_t y_row, void* y) noexcept nogil
         void (*max_pool_forward)(const fnn_pool_shape* shape, Py_ssize_t first, Py_ssize_t last, const void* x,
                                  void* y) noexcept nogil
         void (*max_pool_backward)(const fnn_pool_shape* shape, const void* x, const void* y, const void* dy,

@@ -196,6 +196,16 @@ class Layout:
             sizes.append(whole_lines(op.saved_bytes(rows, itemsize)) if self.training else 0)
         return sizes
 
+    def prepared_bytes(self):
+        """Of each step."""
+        cdef Op op
+        cdef Py_ssize_t itemsize = self.plan.dtype.itemsize
+        sizes = []
+        for operation in self.plan.ops:
+            op = operation
+            sizes.append(whole_lines(op.prepared_bytes(itemsize, self.training)))
+        return sizes
+
     def scratch_bytes(self, Py_ssize_t rows):
         """Of the step that needs most of it."""
         cdef Op op
@@ -206,8 +216,9 @@ class Layout:
         return scratch
 
     def nbytes(self, Py_ssize_t rows):
-        """Bytes of (values and gradients, saved, scratch) for so many rows."""
-        return self.row_width * rows * self.plan.dtype.itemsize, sum(self.saved_bytes(rows)), self.scratch_bytes(rows)
+        """Bytes of (values and gradients, saved, prepared, scratch) for so many rows."""
+        return (self.row_width * rows * self.plan.dtype.itemsize, sum(self.saved_bytes(rows)), sum(self.prepared_bytes()),
+                self.scratch_bytes(rows))
 
 
 cdef class Workspace:
@@ -224,7 +235,7 @@ cdef class Workspace:
         cdef Py_ssize_t itemsize = plan.dtype.itemsize, n_tensors = len(plan.widths), at
         layout = Layout(plan, gradients, share, sources, tangents)
         self.plan, self.capacity, self.memory = plan, capacity, []
-        roots, saved = layout.value_roots, layout.saved_bytes(capacity)
+        roots = layout.value_roots
         cdef Py_ssize_t row_bytes = capacity * itemsize
         self.block = memory(sum(layout.nbytes(capacity)))
         cdef char* base = <char*> cnp.PyArray_DATA(self.block)
@@ -234,6 +245,7 @@ cdef class Workspace:
         if tangents:
             self.frame.tangents = <char**> zeros(self.memory, n_tensors, sizeof(char*))
             self.frame.changes = <char**> zeros(self.memory, n_tensors, sizeof(char*))
+        self.frame.prepared = <char**> zeros(self.memory, plan.n_steps, sizeof(char*))
         for tensor in range(n_tensors):
             name = ("value", roots[tensor])
             if name not in layout.places:   # no step writes it
@@ -247,8 +259,11 @@ cdef class Workspace:
                 if tangents:
                     self.frame.changes[tensor] = base + <Py_ssize_t> layout.places["change", root] * row_bytes
         at = <Py_ssize_t> layout.row_width * row_bytes
-        for index, size in enumerate(saved):
+        for index, size in enumerate(layout.saved_bytes(capacity)):
             self.frame.saved[index] = base + at if size else NULL
+            at += size
+        for index, size in enumerate(layout.prepared_bytes()):
+            self.frame.prepared[index] = base + at if size else NULL
             at += size
         self.frame.scratch = base + at
         cdef InputSlot* slot

@@ -11,12 +11,14 @@ class Memory(NamedTuple):
 
     ``parameters``: parameters, and for a training step their gradients and what the optimiser remembers.
     ``activations``: values of the layers, and for a training step their gradients, which lie where values lay that
-    nothing reads any more.  ``saved``: what else is kept for the backward pass.  ``scratch``: temporaries.
+    nothing reads any more.  ``saved``: what else is kept for the backward pass.  ``prepared``: weights in the form in
+    which products read them, kept from one call to the next (Conv2D with ``winograd``).  ``scratch``: temporaries.
     """
 
     parameters: int
     activations: int
     saved: int
+    prepared: int
     scratch: int
 
     @property

@@ -20,6 +20,11 @@ NETWORKS = {
     "regressor": ((130,), lambda: [fn.Dense(65, "gelu"), fn.Dense(3)], ("squared_error", fn.SGD(0.01, momentum=0.9))),
     "plain": ((64,), lambda: [fn.Dense(48, "sigmoid"), fn.Dense(3)], ("huber", fn.SGD(0.05))),
     "norms": ((20,), lambda: [fn.Dense(24), fn.BatchNorm(), fn.LayerNorm(), fn.Dense(3)], CLASSIFIER),
+    "winograd": (
+        (6, 7, 5),
+        lambda: [*(fn.Conv2D(n, 3, "relu", winograd=True) for n in (18, 21)), fn.GlobalAvgPool2D(), fn.Dense(3)],
+        CLASSIFIER,
+    ),
     "lstm": ((6, 5), lambda: [fn.LSTM(11), fn.Dense(3)], CLASSIFIER),
     "gru": ((6, 5), lambda: [fn.GRU(9), fn.Dense(3)], ("squared_error", fn.RMSprop(0.01))),
 }

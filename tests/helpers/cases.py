@@ -224,6 +224,10 @@ def image_cases():
         ("3x3-replicate", (4, 5, 2), {"padding_mode": "replicate", "padding": ((2, 1), (0, 3)), "strides": (2, 1)},
          {"mode": "replicate", "before": (2, 0), "after": (1, 3), "strides": (2, 1)}),
         ("3x3-no-bias", (4, 4, 2), {"bias": False}, one),
+        ("3x3-winograd", (5, 6, 3), {"winograd": True}, one),
+        ("3x3-winograd-deep", (7, 5, 17), {"winograd": True, "padding": ((1, 2), (0, 3)), "bias": False},
+         {"before": (1, 0), "after": (2, 3)}),
+        ("3x3-winograd-reflect", (4, 5, 16), {"winograd": True, "padding_mode": "reflect"}, {"mode": "reflect", **one}),
     ):  # fmt: skip
         yield sequential(
             f"conv2d-{id}",

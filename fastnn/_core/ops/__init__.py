@@ -27,3 +27,4 @@ from fastnn._core.ops.reduce import ReduceOp
 from fastnn._core.ops.standardize import StandardizeOp
 from fastnn._core.ops.transposed import TransposedConvolutionOp
 from fastnn._core.ops.upsample import UpsampleOp
+from fastnn._core.ops.winograd import WinogradOp

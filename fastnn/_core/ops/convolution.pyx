@@ -9,35 +9,42 @@ from fastnn._core.table cimport FNN_IDENTITY
 
 from fastnn._core.step import Parameter
 
-cdef struct Config:
-    Dims dims
-    bint bias
+
+cdef const char* bias_of(const Step* step, const Frame* frame, const Config* config) noexcept nogil:
+    """Where the biases are, behind the weights; NULL: there are none."""
+    cdef const Dims* dims = &config.dims
+    if not config.bias:
+        return NULL
+    return frame.params + step.params + depth(dims) * dims.filters * step.kernels.itemsize
+
+
+cdef void parameter_gradients(const Step* step, const Frame* frame, const Config* config, const char* dz) noexcept nogil:
+    """dw += scale x dz over all pixels; db likewise; unless nobody wants them."""
+    cdef const Dims* dims = &config.dims
+    cdef char* dw = dparams_of(step, frame)
+    if dw != NULL:
+        weight_gradient(step, frame, dims, frame.scale * step.rate, frame.values[step.inputs[0]], dz, dw,
+                        dw + depth(dims) * dims.filters * step.kernels.itemsize if config.bias else NULL)
 
 
 cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
     """y = activation(b + sum over the window of x w)."""
     cdef const Config* config = <const Config*> step.config
-    cdef const Dims* dims = &config.dims
-    cdef const char* w = frame.params + step.params
-    cdef const char* bias = w + depth(dims) * dims.filters * step.kernels.itemsize if config.bias else NULL
-    product(step, frame, dims, frame.values[step.inputs[0]], w,
-            End(bias=bias, activation=step.activation, alpha=step.alpha), frame.values[step.outputs[0]])
+    product(step, frame, &config.dims, frame.values[step.inputs[0]], frame.params + step.params,
+            End(bias=bias_of(step, frame, config), activation=step.activation, alpha=step.alpha),
+            frame.values[step.outputs[0]])
     return OK
 
 
 cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     """dz = da * activation'(z); dx = dz convolved with the turned weights; dw += scale x dz over all pixels; db likewise."""
     cdef const Config* config = <const Config*> step.config
-    cdef const Dims* dims = &config.dims
     cdef char* dx = frame.gradients[step.inputs[0]]
-    cdef char* dw = dparams_of(step, frame)
-    cdef const char* dz = preactivation_gradient(step, frame, frame.batch * map_size(dims))
+    cdef const char* dz = preactivation_gradient(step, frame, frame.batch * map_size(&config.dims))
     if dx != NULL:
-        input_gradient(step, frame, dims, dz, frame.params + step.params,
+        input_gradient(step, frame, &config.dims, dz, frame.params + step.params,
                        End(bias=NULL, activation=FNN_IDENTITY, alpha=0.0), dx)
-    if dw != NULL:
-        weight_gradient(step, frame, dims, frame.scale * step.rate, frame.values[step.inputs[0]], dz, dw,
-                        dw + depth(dims) * dims.filters * step.kernels.itemsize if config.bias else NULL)
+    parameter_gradients(step, frame, config, dz)
     return OK
 
 
@@ -55,9 +62,6 @@ cdef int tangent(const Step* step, const Frame* frame) noexcept nogil:
 
 cdef class ConvolutionOp(Op):
     """A convolution of the sizes of a ``Geometry``; ``weight``: the shape of its weight, if it has other axes."""
-
-    cdef Config dims
-    cdef list memory
 
     def __init__(self, geometry, bint bias, tuple weight=None):
         g = geometry
