@@ -283,6 +283,22 @@ def two_inputs():
     return fn.Network([a, b], fn.Dense(1)(a + b), seed=0)
 
 
+def test_calls_of_many_rows_and_of_few_take_turns():
+    """They have one workspace, which grows to what any of them asks for; none leaves anything behind in it."""
+    x, taking_turns, results = rng.normal(size=(9, 4, 6, 2)), critic(), []
+    for fresh in (False, True):
+        found = []
+        for rows in (2, 9, 4):
+            net = critic() if fresh else taking_turns
+            y = net.forward(x[:rows], training=True)
+            found += [y, net.backward(y)]
+            fn.gradient_penalty(net, x[: rows // 2 + 1])
+            found.append(net.grads.copy())
+        results.append(found)
+    for a, b in zip(*results, strict=True):
+        assert np.array_equal(a, b)
+
+
 def test_a_backward_needs_its_own_forward_after_it():
     net = critic()
     fn.gradient_penalty(net, rng.normal(size=(4, 4, 6, 2)))
