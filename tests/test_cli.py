@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from helpers import c_code
+from helpers.idx import idx
 
 import fastnn as fn
 from fastnn.cli import _sentence, main
@@ -20,12 +21,6 @@ from fastnn.data import Standardizer
 from fastnn.errors import ModelFormatError
 from fastnn.graph.outputs import Output
 from fastnn.losses.link import IDENTITY, SOFTMAX
-
-
-def idx(array):
-    """A uint8 array as the bytes of an IDX file."""
-    head = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
-    return head + array.astype(np.uint8).tobytes()
 
 
 @pytest.mark.parametrize(
@@ -108,9 +103,13 @@ def test_datasets_of_all_kinds(tmp_path):
     np.savez(tmp_path / "d.npz", X=images, label=labels[:, None])
     for data, target in (("i-idx3-ubyte", str(tmp_path / "l-idx1-ubyte")), ("d.npz", "label")):
         dataset = read_dataset(str(tmp_path / data), target)
-        assert dataset.X.tolist() == images.reshape(3, 8).tolist()
+        pictures = data != "d.npz"  # an array (3, 4, 2) of a .npz may be anything
+        assert dataset.X.tolist() == images.reshape((3, 4, 2, 1) if pictures else (3, 8)).tolist()
         assert dataset.y.tolist() == [0, 1, 2]
+        assert dataset.reading == ({"images": {"shape": [4, 2, 1]}} if pictures else {"inputs": 8})
         assert read_inputs(str(tmp_path / data), dataset.reading).tolist() == dataset.X.tolist()
+        earlier = read_inputs(str(tmp_path / data), {"inputs": 8})  # models that took pictures as rows
+        assert earlier.tolist() == images.reshape(3, 8).tolist()
     (tmp_path / "short-idx1-ubyte").write_bytes(idx(labels[:2]))
     with pytest.raises(ValueError, match="as many labels as images, got 2 and 3"):
         read_dataset(str(tmp_path / "i-idx3-ubyte"), str(tmp_path / "short-idx1-ubyte"))
@@ -315,9 +314,14 @@ def test_report_of_images_and_of_values(tmp_path, capsys):
     model, images = str(tmp_path / "m.safetensors"), str(tmp_path / "i-idx3-ubyte")
     assert main(["train", images, "--target", str(tmp_path / "a-idx1-ubyte"), "--epochs", "1", "--out", model]) == 0
     (tmp_path / "a-idx1-ubyte").unlink()
-    options = ["--target", str(tmp_path / "b-idx1-ubyte"), "--shape", "4,3", "--out", str(tmp_path / "r.html")]
+    options = ["--target", str(tmp_path / "b-idx1-ubyte"), "--out", str(tmp_path / "r.html")]
     assert main(["report", model, images, *options]) == 0
     assert "as images of 4 by 3" in (tmp_path / "r.html").read_text()
+    np.savez(tmp_path / "rows.npz", X=rng.integers(0, 256, (30, 12)), y=np.arange(30) % 3)
+    assert main(["train", str(tmp_path / "rows.npz"), "--target", "y", "--epochs", "1", "--out", model]) == 0
+    options = ["--target", "y", "--shape", "3,4", "--out", str(tmp_path / "r.html")]
+    assert main(["report", model, str(tmp_path / "rows.npz"), *options]) == 0
+    assert "as images of 3 by 4" in (tmp_path / "r.html").read_text()
     X = rng.standard_normal((60, 2))
     np.savez(tmp_path / "d.npz", X=X, y=500 + 40 * X)
     assert main(["train", str(tmp_path / "d.npz"), "--target", "y", "--epochs", "5", "--out", model]) == 0

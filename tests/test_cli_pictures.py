@@ -126,10 +126,9 @@ def test_a_fit_repeats_bit_for_bit(place, tmp_path):
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    (["--target", "y"], "--target is for tables"),
+    (["--target", "y"], "--target is for tables and arrays"),
     (["--impute", "mean"], "--impute is for tables"),
     (["--regression"], "expected numbers for a regression"),
-    (["--class-weight", "balanced"], "add --augment none"),
 ])  # fmt: skip
 def test_train_refuses(place, options, message, capsys):
     assert main(["train", str(place / "new"), *options]) == 2
@@ -147,7 +146,11 @@ def test_tables_have_no_options_of_pictures_and_pictures_no_table(place, model, 
     table = tmp_path / "t.csv"
     table.write_text("a,b\n1,2\n")
     assert main(["train", str(table), "--target", "b", "--filters", "3"]) == 2
-    assert "--filters is for a folder of pictures" in capsys.readouterr().err
+    assert "--filters is for pictures" in capsys.readouterr().err
+    assert main(["train", str(table), "--target", "b", "--augment", "none"]) == 2
+    assert "--augment is for pictures" in capsys.readouterr().err
+    assert main(["train", str(table), "--target", "b", "--size", "8,8"]) == 2
+    assert "--size is for a folder of pictures" in capsys.readouterr().err
     assert main(["train", str(table)]) == 2
     assert "expected --target" in capsys.readouterr().err
     assert main(["predict", str(model), str(table), "--out", "-"]) == 2
@@ -156,11 +159,6 @@ def test_tables_have_no_options_of_pictures_and_pictures_no_table(place, model, 
     assert "expected one folder, or files" in capsys.readouterr().err
     assert main(["report", str(model), str(place / "new" / "circle"), "--out", str(tmp_path / "r.html")]) == 2
     assert "expected a folder for each class" in capsys.readouterr().err
-
-
-def test_class_weight_with_pictures_as_they_are(place, tmp_path):
-    options = ["--class-weight", "balanced", "--augment", "none", "--epochs", "1", "--filters", "2"]
-    assert main(["train", str(place / "new"), *options, "--out", str(tmp_path / "m")]) == 0
 
 
 def test_recipe_of_pictures_survives_json():

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from fastnn.cli.model import Recipe
+from fastnn.cli.model import KEY, Recipe
 from fastnn.data import TableEncoder
 
 HELP = "a saved network as C or ONNX"
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.onnx is not None:
         net.to_onnx(arguments.onnx)
         print(f"saved {arguments.onnx}")
-        if "fastnn.cli" in (net.metadata or {}):
+        if isinstance(net.metadata, dict) and KEY in net.metadata and Recipe.from_metadata(net.metadata).inputs:
             print("its inputs are the encoded, standardised features; predict repeats both, ONNX does not")
 
 
@@ -49,7 +49,7 @@ def _columns(recipe: Recipe) -> list[str]:
 
 def scaling(metadata: Any) -> dict[str, Any]:
     """Return what ``export_c`` is to know of how ``fastnn train`` scaled the data; nothing for other networks."""
-    if not isinstance(metadata, dict) or "fastnn.cli" not in metadata:
+    if not isinstance(metadata, dict) or KEY not in metadata:
         return {}
     recipe = Recipe.from_metadata(metadata)
     notes = [f"raw are the features: {', '.join(map(str, recipe.reading['features']))}."] * (

@@ -15,7 +15,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Dataset:
-    """Inputs (B, I), targets (B,) or (B, O), and ``reading``: what prediction needs to read its inputs alike."""
+    """Inputs (B, I) or pictures (B, H, W, C), targets (B,) or (B, O), and how prediction is to read the like."""
 
     X: Array
     y: Array
@@ -64,15 +64,17 @@ def read_dataset(path: str, target: str, options: Options = NO_OPTIONS) -> Datas
         reading = {"encoder": table.encoder.to_config(), "features": table.feature_names}
         given = {"sep": options.sep, "encoding": options.encoding}
         return Dataset(table.X, table.y, reading | {name: value for name, value in given.items() if value is not None})
-    inputs = _flat(inputs, path)
+    inputs = _pictures_or_rows(inputs, path)
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]
+    if inputs.ndim == 4:
+        return Dataset(inputs, targets, pictures.reading_of(inputs))
     return Dataset(inputs, targets, {"inputs": inputs.shape[1]})
 
 
 def read_labelled(path: str, target: str, reading: dict[str, Any], options: Options = NO_OPTIONS) -> Array:
     """Read the targets (B,) or (B, O) of a file whose inputs ``read_inputs`` reads."""
-    if "images" in reading:
+    if pictures.in_files(reading):
         return pictures.labelled(path, reading, "report")[1]
     if path.endswith(".npz") or _is_idx(path):
         return read_dataset(path, target).y
@@ -83,24 +85,32 @@ def read_labelled(path: str, target: str, reading: dict[str, Any], options: Opti
 
 def read_inputs(path: str, reading: dict[str, Any], who: str = "predict", options: Options = NO_OPTIONS) -> Array:
     """Read inputs for prediction in the way ``reading`` of the training data says."""
-    if "images" in reading:
+    if pictures.in_files(reading):
         return pictures.read([path], reading, who).X
     if pictures.is_folder(path):
-        raise ValueError(f"{who}: expected a file, since the model did not learn from pictures, got the folder {path}")
-    width = reading["inputs"] if "inputs" in reading else len(reading["features"])
-    if not path.endswith(".npz") and not _is_idx(path):
+        raise ValueError(f"{who}: expected a file, since the model did not learn from a folder, got the folder {path}")
+    if is_table(path):
         if "features" not in reading:
             raise ValueError(f"{who}: the model was trained on arrays, expected a .npz or IDX file, got {path}")
         return options.read(path, None, reading, _encoder(reading)).X
     inputs = read_arrays(path)
+    if "images" in reading:
+        return pictures.of_shape(inputs, reading, who, path)
+    inputs = flat(inputs)
+    width = reading["inputs"] if "inputs" in reading else len(reading["features"])
     if inputs.shape[1] != width:
         raise ValueError(f"{who}: expected {width} inputs per row, got {inputs.shape[1]} in {path}")
     return inputs
 
 
 def read_arrays(path: str) -> Array:
-    """Read the inputs (B, I) of a .npz or IDX file."""
-    return _flat(read_npz(path, y=None)[0] if path.endswith(".npz") else read_idx(path), path)
+    """Read the inputs of a .npz or IDX file: pictures (B, H, W, C), or rows (B, I)."""
+    return _pictures_or_rows(read_npz(path, y=None)[0] if path.endswith(".npz") else read_idx(path), path)
+
+
+def flat(inputs: Array) -> Array:
+    """Return inputs as rows (B, I)."""
+    return inputs.reshape(len(inputs), -1)
 
 
 def is_table(path: str) -> bool:
@@ -112,10 +122,13 @@ def _encoder(reading: dict[str, Any]) -> TableEncoder | None:
     return None if "encoder" not in reading else TableEncoder.from_config(reading["encoder"])
 
 
-def _flat(inputs: Array, path: str) -> Array:
-    if not len(inputs) or inputs.dtype.kind not in "biuf":
+def _pictures_or_rows(inputs: Array, path: str) -> Array:
+    """Return pictures (B, H, W, C), which IDX files have as (B, H, W) too, and all else as rows (B, I)."""
+    if not inputs.size or inputs.dtype.kind not in "biuf":
         raise ValueError(f"expected rows of numbers in {path}, got {inputs.dtype} of shape {inputs.shape}")
-    return inputs.reshape(len(inputs), -1)
+    if inputs.ndim == 3 and _is_idx(path):
+        return inputs[..., None]
+    return inputs if inputs.ndim == 4 else flat(inputs)
 
 
 def _is_idx(path: str) -> bool:

@@ -26,7 +26,7 @@ class Recipe:
     """From the data of a file to the inputs of a network, and from its outputs to an answer.
 
     ``classes`` is None for a regression; ``targets`` (how they were standardised) is None for a classification;
-    ``inputs`` is None for pictures, which the network standardises itself.
+    ``inputs`` is None for pictures (``images`` in ``reading``), which the network standardises itself.
     """
 
     target: str

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.cli.files import Array, Options, is_table, read_arrays
+from fastnn.cli.files import Array, Options, flat, is_table, read_arrays
 from fastnn.data import TableEncoder, read_table
 from fastnn.data.categories import Category
 from fastnn.data.columns import Date, Time
@@ -16,14 +16,15 @@ def answers(path: str, net: Any, data: str, options: Options) -> tuple[Array, Ar
     import fastnn as fn
 
     if net is None:
-        return fn.Ensemble.load(path).predict(_numbers(data, options, None)), None, None
+        ensemble = fn.Ensemble.load(path)
+        return ensemble.predict(_numbers(data, options, None, ensemble.models[0].input_shape)), None, None
     metadata = net.metadata if isinstance(net.metadata, dict) else {}
     if "estimator" in metadata:
         kind = fn.MLPRegressor if metadata["estimator"].get("class") == "MLPRegressor" else fn.MLPClassifier
         return _of_estimator(kind.load(path), data, options)
     if "online" in metadata:
         return _of_online(path, metadata["online"].get("type"), data, options)
-    return net.predict(_numbers(data, options, None, len(net.input_shape) == 1 and net.input_shape[0])), None, None
+    return net.predict(_numbers(data, options, None, net.input_shape)), None, None
 
 
 def _of_estimator(model: Any, data: str, options: Options) -> tuple[Array, Array | None, list[Any] | None]:
@@ -40,7 +41,7 @@ def _of_estimator(model: Any, data: str, options: Options) -> tuple[Array, Array
 def _of_columns(model: Any, data: str, options: Options) -> Any:
     """Return rows of numbers, by name if the estimator knows names."""
     names = getattr(model, "feature_names_in_", None)
-    X = _numbers(data, options, None if names is None else list(names), model.n_features_in_)
+    X = _numbers(data, options, None if names is None else list(names), (model.n_features_in_,))
     if names is not None:
         import pandas as pd
 
@@ -56,14 +57,17 @@ def _of_online(path: str, kind: Any, data: str, options: Options) -> tuple[Array
         table = _table(data, options, None)
         rows: Any = [dict(zip(table.feature_names, row.tolist(), strict=True)) for row in table.X]
         return np.asarray([model.predict_one(row) for row in rows]), None, None
-    return np.asarray([model.predict_one(row) for row in read_arrays(data)]), None, None
+    return np.asarray([model.predict_one(row) for row in flat(read_arrays(data))]), None, None
 
 
-def _numbers(data: str, options: Options, names: list[str] | None, width: int | bool = False) -> Array:
-    """Return the columns of a file as rows of numbers, for a model that says nothing of how they are read."""
+def _numbers(data: str, options: Options, names: list[str] | None, shape: tuple[int, ...]) -> Array:
+    """Return a file as rows of a shape, or as pictures, for a model that says nothing of how they are read."""
     X = _table(data, options, names).X if is_table(data) else read_arrays(data)
-    if width and X.shape[1] != width:
-        raise ValueError(f"predict: expected {width} columns, as the model has inputs, got {X.shape[1]} in {data}")
+    if len(shape) > 1:
+        return X
+    X = flat(X)
+    if X.shape[1] != shape[0]:
+        raise ValueError(f"predict: expected {shape[0]} columns, as the model has inputs, got {X.shape[1]} in {data}")
     return X
 
 

@@ -1,7 +1,7 @@
-"""Folders of pictures: how they are read, how they are changed for training, and the network that learns them."""
+"""Pictures, in a folder or an array: how they are read, and changed for training, and the network that learns them."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,26 @@ import numpy.typing as npt
 from fastnn.cli.reading import whole_numbers
 from fastnn.data import Affine, Augmentation, BrightnessContrast, Cutout, HorizontalFlip, Images, PadCrop, read_images
 from fastnn.data.folders import picture_files
-from fastnn.layers import Activation, BatchNorm, Conv2D, Dense, Dropout, GlobalAvgPool2D, Layer, MaxPool2D, Standardize
+from fastnn.layers import (
+    Activation,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2D,
+    Layer,
+    MaxPool2D,
+    Standardize,
+)
 
 Array = npt.NDArray[Any]
 MOST = 64  # pixels along a side, where pictures are not of one smaller size
 CHANGES = ("move", "flip", "turn", "light", "cutout")
-# Options of pictures alone, with what they are where they are not given, and those of tables alone.
-OWN: dict[str, Any] = {"size": None, "color": "rgb", "fit": "crop", "filters": (16, 32, 64), "augment": ("move",)}
+# Options of pictures in files, and of all pictures, with what they are where they are not given; those of tables alone.
+OF_FILES: dict[str, Any] = {"size": None, "color": "rgb", "fit": "crop"}
+OF_PICTURES: dict[str, Any] = {"filters": (16, 32, 64), "augment": ("move",)}
 OF_TABLES = (
-    "target",
     "drop",
     "kind",
     "impute",
@@ -35,7 +46,10 @@ OF_TABLES = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of pictures."""
-    group = parser.add_argument_group("pictures, where DATA is a folder with a folder for each class")
+    group = parser.add_argument_group(
+        "pictures, where DATA is a folder with a folder for each class (--size, --color and --fit are for it alone), "
+        "an IDX file of images, or an array (B, H, W, C) of a .npz file"
+    )
     group.add_argument(
         "--size",
         type=_size,
@@ -43,13 +57,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"height and width to bring them to; if not given their own where all are alike and at most {MOST}, "
         f"otherwise {MOST},{MOST}",
     )
-    group.add_argument("--color", choices=["rgb", "gray"], help=f"three channels or one (default: {OWN['color']})")
+    group.add_argument("--color", choices=["rgb", "gray"], help=f"three channels or one (default: {OF_FILES['color']})")
     group.add_argument(
-        "--fit", choices=["crop", "stretch"], help=f"what fits them to another shape (default: {OWN['fit']})"
+        "--fit", choices=["crop", "stretch"], help=f"what fits them to another shape (default: {OF_FILES['fit']})"
     )
     group.add_argument(
-        "--filters", type=_filters, metavar="N,N,...", help="of the convolutions (default: 16,32,64), each halved after"
-    )
+        "--filters", type=_filters, metavar="N,N,...", help="of the convolutions, the picture halved after each, or "
+        "'none' for a dense network (default: 16,32,64)",
+    )  # fmt: skip
     group.add_argument(
         "--augment",
         type=_changes,
@@ -63,19 +78,56 @@ def is_folder(path: str) -> bool:
     return Path(path).is_dir()
 
 
-def require_options(arguments: argparse.Namespace, folder: bool) -> None:
-    """Set what is not given; ValueError for options that the data do not have."""
-    for name in OF_TABLES if folder else OWN:
-        if getattr(arguments, name, None):
-            kind = "tables" if folder else "a folder of pictures"
-            raise ValueError(f"train: --{name.replace('_', '-')} is for {kind}, got {arguments.data!r}")
-    if folder and arguments.class_weight and arguments.augment != ():
-        raise ValueError("train: --class-weight takes pictures as they are: add --augment none")
-    if folder:
-        for name, value in OWN.items():
-            if getattr(arguments, name) is None:
-                setattr(arguments, name, value)
+def require_options(arguments: argparse.Namespace, table: bool) -> None:
+    """Raise ValueError for options that data of this kind do not have; of a folder, set those that are not given."""
+    if not table:
+        _refuse(arguments, OF_TABLES, "tables")
+    if is_folder(arguments.data):
+        _refuse(arguments, ["target"], "tables and arrays")
+        _complete(arguments, OF_FILES)
         arguments.target = "class"
+    else:
+        _refuse(arguments, OF_FILES, "a folder of pictures")
+
+
+def complete_options(arguments: argparse.Namespace, images: bool) -> None:
+    """Set what is not given of the network; ValueError for options of pictures if the data are none."""
+    if images:
+        _complete(arguments, OF_PICTURES)
+    else:
+        _refuse(arguments, OF_PICTURES, "pictures")
+    if arguments.hidden is None:
+        arguments.hidden = () if images and arguments.filters else (64, 64)
+
+
+def _refuse(arguments: argparse.Namespace, names: Iterable[str], kind: str) -> None:
+    for name in names:
+        if getattr(arguments, name) not in (None, []):
+            raise ValueError(f"train: --{name.replace('_', '-')} is for {kind}, got {arguments.data!r}")
+
+
+def _complete(arguments: argparse.Namespace, defaults: dict[str, Any]) -> None:
+    for name, value in defaults.items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, value)
+
+
+def reading_of(X: Array) -> dict[str, Any]:
+    """Return ``reading`` of pictures that came as one array: their shape."""
+    return {"images": {"shape": list(X.shape[1:])}}
+
+
+def in_files(reading: dict[str, Any]) -> bool:
+    """Whether a model learned from pictures that are files, of any size."""
+    return "size" in reading.get("images", ())
+
+
+def of_shape(X: Array, reading: dict[str, Any], who: str, path: str) -> Array:
+    """Return pictures of an array; ValueError if they have another shape than those of the training."""
+    expected = tuple(reading["images"]["shape"])
+    if X.shape[1:] != expected:
+        raise ValueError(f"{who}: expected pictures of shape {expected}, got {X.shape[1:]} in {path}")
+    return X
 
 
 def read_folder(arguments: argparse.Namespace) -> tuple[Array, Array, dict[str, Any]]:
@@ -105,19 +157,26 @@ def read(paths: Sequence[str], reading: dict[str, Any], who: str) -> Images:
 
 def changes(words: Sequence[str], X: Array) -> list[Augmentation]:
     """Return the changes that are meant; what comes in from outside is as grey as the pictures are on average."""
-    side, grey = min(X.shape[1:3]), float(round(X.mean()))
+    side, grey = min(X.shape[1:3]), float(X.mean())
+    if X.dtype == np.uint8:
+        grey, white = float(round(grey)), 255.0
+    else:
+        white = float(X.max()) - float(X.min()) or 1.0
     known: dict[str, Augmentation] = {
         "move": PadCrop(max(1, side // 8), fill=grey),
         "flip": HorizontalFlip(),
         "turn": Affine(15, scale=0.1, shift=0, fill=grey),
-        "light": BrightnessContrast(),
+        "light": BrightnessContrast(white=white),
         "cutout": Cutout(max(1, side // 4), fill=grey),
     }
     return [known[word] for word in words]
 
 
-def layers(arguments: argparse.Namespace, X: Array, classes: int) -> list[Layer]:
-    """Return a small convolutional network: convolution, normalisation, activation and halving, again and again."""
+def layers(arguments: argparse.Namespace, X: Array, outputs: int) -> list[Layer]:
+    """Return a small convolutional network: convolution, normalisation, activation and halving, again and again.
+
+    Without filters a dense one.
+    """
     result: list[Layer] = [Standardize.of(X)]
     side = min(X.shape[1:3])
     for filters in arguments.filters:
@@ -125,12 +184,12 @@ def layers(arguments: argparse.Namespace, X: Array, classes: int) -> list[Layer]
         if side >= 2:
             result.append(MaxPool2D(2))
             side //= 2
-    result.append(GlobalAvgPool2D())
+    result.append(GlobalAvgPool2D() if arguments.filters else Flatten())
     for width in arguments.hidden:
         result.append(Dense(width, arguments.activation))
     if arguments.dropout:
         result.append(Dropout(arguments.dropout))
-    return [*result, Dense(classes)]
+    return [*result, Dense(outputs)]
 
 
 def _own_size(path: str) -> tuple[int, int]:
@@ -158,7 +217,7 @@ def _size(text: str) -> tuple[int, ...]:
 
 
 def _filters(text: str) -> tuple[int, ...]:
-    return whole_numbers(text, "numbers of filters such as 16,32,64")
+    return () if text == "none" else whole_numbers(text, "numbers of filters such as 16,32,64 or 'none'")
 
 
 def _changes(text: str) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.drop:
             raise ValueError("predict: --drop is for models that do not say how their data are read; this one does")
         recipe = Recipe.from_metadata(metadata)
-        if "images" in recipe.reading:
+        if pictures.in_files(recipe.reading):
             images = pictures.read(arguments.data, recipe.reading, "predict")
             inputs, files = images.X, [str(one) for one in images.files]
         else:

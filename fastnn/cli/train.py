@@ -11,10 +11,11 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 
 from fastnn.cli import pictures, report, threshold
-from fastnn.cli.files import Array, Dataset, Options, read_dataset, read_inputs, read_labelled
+from fastnn.cli.files import Array, Dataset, Options, is_table, read_dataset, read_inputs, read_labelled
 from fastnn.cli.model import Recipe, Training, fit_inputs, is_classification, network_targets
 from fastnn.cli.reading import add_columns, add_files, encoder_of, in_options, whole_numbers
 from fastnn.data import Standardizer, TableEncoder, split
+from fastnn.data.class_weights import class_weights
 from fastnn.graph.outputs import read_outputs
 from fastnn.losses.link import SOFTMAX
 from fastnn.training.callbacks import Callback, EarlyStopping, EpochLog, ProgressBar
@@ -66,16 +67,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Train a network on a CSV, TSV, Parquet, .npz (inputs in array X) or IDX file, or on pictures, and save it."""
+    """Train a network on a CSV, TSV, Parquet, .npz (inputs in array X) or IDX file, or a folder, and save it."""
     for option, path in (("--out", arguments.out), ("--report", arguments.report)):
         if path is not None and not Path(path).absolute().parent.is_dir():
             raise ValueError(f"train: expected {option} in a folder that exists, got {path!r}")
     folder = pictures.is_folder(arguments.data)
-    pictures.require_options(arguments, folder)
+    pictures.require_options(arguments, table=not folder and is_table(arguments.data))
     if arguments.target is None:
         raise ValueError("train: expected --target, the column, array or IDX file of what is to be learned")
-    if arguments.hidden is None:
-        arguments.hidden = () if folder else (64, 64)
     options = Options.of(arguments, encoder_of(arguments))
     with catch_warnings(record=True) as notes:
         simplefilter("always")
@@ -85,6 +84,8 @@ def run(arguments: argparse.Namespace) -> None:
             dataset = read_dataset(arguments.data, arguments.target, options)
     for note in dict.fromkeys(str(one.message) for one in notes if one.category is UserWarning):
         print(f"note: {in_options(note)}")
+    images = "images" in dataset.reading
+    pictures.complete_options(arguments, images)
     encoder = TableEncoder.from_config(dataset.reading["encoder"]) if "encoder" in dataset.reading else None
     if encoder is not None:
         print(encoder.report())
@@ -107,7 +108,7 @@ def run(arguments: argparse.Namespace) -> None:
     recipe = Recipe(
         target=arguments.target,
         reading=dataset.reading,
-        inputs=None if folder else fit_inputs(learned[0], encoder),
+        inputs=None if images else fit_inputs(learned[0], encoder),
         classes=None if classes is None else classes.tolist(),
         targets=None if classify else Standardizer().fit(learned[1]),
     )
@@ -197,10 +198,11 @@ def _train(arguments: argparse.Namespace, recipe: Recipe, data: tuple[Array, Arr
     import fastnn as fn
 
     X, y = recipe.network_inputs(data[0]), network_targets(recipe, data[1])
+    outputs = y.shape[1] if recipe.classes is None else len(recipe.classes)
     if recipe.inputs is None:
-        layers = pictures.layers(arguments, data[0], len(recipe.classes or ()))
+        layers = pictures.layers(arguments, data[0], outputs)
     else:
-        layers = _dense_layers(arguments, y.shape[1] if recipe.classes is None else len(recipe.classes))
+        layers = _dense_layers(arguments, outputs)
     net = fn.Sequential(layers, input_shape=X.shape[1:], seed=arguments.seed)
     optimizer = getattr(fn, _OPTIMIZERS[arguments.optimizer])(arguments.learning_rate)
     loss, metric = ("squared_error", "r2") if recipe.classes is None else ("cross_entropy", "accuracy")
@@ -217,12 +219,16 @@ def _train(arguments: argparse.Namespace, recipe: Recipe, data: tuple[Array, Arr
         validation = recipe.network_inputs(held_out[0]), network_targets(recipe, held_out[1])
         watchers.append(EarlyStopping(patience=arguments.patience))
     start = perf_counter()
-    rows: Any = X, y
+    weights = None
+    if arguments.class_weight:
+        weights = class_weights("train", arguments.class_weight, y, range(outputs))
+    rows: dict[str, Any] = {"X": X, "y": y, "sample_weight": weights}
     if recipe.inputs is None and arguments.augment:
-        rows = (fn.Augmented(data[0], y, pictures.changes(arguments.augment, data[0]), seed=arguments.seed),)
+        changes = pictures.changes(arguments.augment, data[0])
+        rows = {"X": fn.Augmented(data[0], y, changes, sample_weight=weights, seed=arguments.seed)}
     history = net.fit(
-        *rows, epochs=arguments.epochs, batch_size=arguments.batch_size, validation_data=validation,
-        callbacks=watchers, verbose=0, class_weight=arguments.class_weight,
+        **rows, epochs=arguments.epochs, batch_size=arguments.batch_size, validation_data=validation,
+        callbacks=watchers, verbose=0,
     )  # fmt: skip
     seconds = perf_counter() - start
     scores = net.evaluate(*(validation or (X, y)))
@@ -251,7 +257,8 @@ def _described(X: Array) -> str:
     if X.ndim == 2:
         return f"{X.shape[1]} inputs"
     height, width, channels = X.shape[1:]
-    return f"pictures of {height} x {width} pixels, {'grey' if channels == 1 else 'in colours'}"
+    colours = {1: "grey", 3: "in colours"}.get(channels, f"{channels} channels")
+    return f"pictures of {height} x {width} pixels, {colours}"
 
 
 def _widths(text: str) -> tuple[int, ...]:

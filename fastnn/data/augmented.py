@@ -13,6 +13,7 @@ from fastnn.data.ahead import made_ahead
 from fastnn.data.augment import Augmentation, Mixup
 from fastnn.data.examples import Examples
 from fastnn.data.numbers import as_numeric
+from fastnn.data.targets import as_weights
 
 Array = npt.NDArray[Any]
 
@@ -20,8 +21,11 @@ Array = npt.NDArray[Any]
 class ChangingPictures(Examples):
     """Base of the pictures that ``fit`` sees changed: those in memory, and those in files.
 
-    ``taken(rows)`` gives new packed pictures (B, H, W, C), float32 or float64, as they are; ``y`` are their targets.
+    ``taken(rows)`` gives new packed pictures (B, H, W, C), float32 or float64, as they are; ``y`` are their targets,
+    ``sample_weight`` their weights or None.
     """
+
+    sample_weight: Array | None = None
 
     def __init__(self, y: Array, augment: Iterable[Augmentation], classes: int | None, seed: int, workers: int) -> None:
         who = type(self).__name__
@@ -40,7 +44,7 @@ class ChangingPictures(Examples):
         """Return pictures as they are."""
         raise NotImplementedError
 
-    def gather(self, rows: Any) -> tuple[Array, Array]:
+    def gather(self, rows: Any) -> tuple[Array, ...]:
         """Return pictures of these numbers as they are, and their targets: what ``evaluate`` and ``predict`` see.
 
         Parameters
@@ -54,11 +58,13 @@ class ChangingPictures(Examples):
             Pictures.
         y : ndarray
             Targets.
+        sample_weight : ndarray of shape (B,), float64
+            Weights, where the data have any.
         """
         numbers = np.asarray(rows, np.int64)
-        return self.taken(numbers), self.y[numbers]
+        return self._weighed(numbers, self.taken(numbers), self.y[numbers])
 
-    def at_epoch(self, rows: Any, epoch: int) -> tuple[Array, Array]:
+    def at_epoch(self, rows: Any, epoch: int) -> tuple[Array, ...]:
         """Return pictures of these numbers as ``fit`` sees them in an epoch.
 
         Parameters
@@ -74,8 +80,15 @@ class ChangingPictures(Examples):
             Pictures, changed as seed, epoch and their numbers say, whatever other rows are asked for.
         y : ndarray
             Targets; with `Mixup` probabilities (B, K) in place of labels.
+        sample_weight : ndarray of shape (B,), float64
+            Weights, where the data have any.
         """
-        return self._changed(np.asarray(rows, np.int64), epoch, len(self.augment))
+        numbers = np.asarray(rows, np.int64)
+        return self._weighed(numbers, *self._changed(numbers, epoch, len(self.augment)))
+
+    def _weighed(self, rows: Array, images: Array, targets: Array) -> tuple[Array, ...]:
+        """Return pictures and targets, and the weights if there are any."""
+        return (images, targets) if self.sample_weight is None else (images, targets, self.sample_weight[rows])
 
     def _changed(self, rows: Array, epoch: int, count: int) -> tuple[Array, Array]:
         """Return pictures and targets after the first ``count`` changes."""
@@ -128,6 +141,8 @@ class Augmented(ChangingPictures):
     augment : Augmentation or list of them
         `PadCrop`, `HorizontalFlip`, `Affine`, `Cutout`, `BrightnessContrast`, `Mixup`, in the order in which they are
         applied.
+    sample_weight : array_like of shape (B,), optional
+        Weight of each picture, at least 0, as for ``fit``; not with `Mixup`, which would have to mix it too.
     classes : int, optional
         Number of classes of labels, for `Mixup`; one more than the largest label if not given.
     seed : int
@@ -139,13 +154,15 @@ class Augmented(ChangingPictures):
     ----------
     X, y : ndarray
         The data.
+    sample_weight : ndarray of shape (B,), float64, or None
+        The weights.
     augment : tuple of Augmentation
         The changes.
 
     Raises
     ------
     TypeError, ValueError
-        If the data are not such pictures and targets, or a change is none.
+        If the data are not such pictures, targets and weights, or a change is none.
 
     Notes
     -----
@@ -165,13 +182,25 @@ class Augmented(ChangingPictures):
     """
 
     def __init__(
-        self, X: Any, y: Any, augment: Any, *, classes: int | None = None, seed: int = 0, workers: int = 0
+        self,
+        X: Any,
+        y: Any,
+        augment: Any,
+        *,
+        sample_weight: Any = None,
+        classes: int | None = None,
+        seed: int = 0,
+        workers: int = 0,
     ) -> None:
         self.X = as_pictures("Augmented", X)
         targets = as_numeric("Augmented", "y", y)
         if targets.ndim == 0 or len(targets) != len(self.X):
             raise ValueError(f"Augmented: expected a target for each of {len(self.X)} pictures, got {targets.shape}")
         super().__init__(targets, augment, classes, seed, workers)
+        if sample_weight is not None:
+            if self.mixes:
+                raise ValueError("Augmented: expected no sample_weight beside Mixup, which mixes pictures, not weights")
+            self.sample_weight = as_weights("Augmented", sample_weight, len(targets), 1, np.dtype(np.float64))
 
     def taken(self, rows: Array) -> Array:
         """Return pictures as they are, as new numbers."""

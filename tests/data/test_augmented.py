@@ -228,6 +228,20 @@ def test_soft_targets_of_mixup_are_counted_as_right_and_wrong():
     assert 0 <= history["accuracy"][0] <= 1
 
 
+def test_weights_go_along_with_their_pictures():
+    X, y = data(200)
+    weight = np.random.default_rng(1).uniform(0, 3, 200)
+    one = fn.Augmented(X, y, [fn.PadCrop(2)], sample_weight=weight)
+    for made in (one.gather([7, 3, 3]), one.at_epoch([7, 3, 3], 2)):
+        assert len(made) == 3
+        np.testing.assert_array_equal(made[2], weight[[7, 3, 3]])
+    alone, beside = conv(), conv()
+    alone.fit(fn.Augmented(X, y, (), sample_weight=weight, workers=2), epochs=2, batch_size=16)
+    beside.fit(X, y, sample_weight=weight, epochs=2, batch_size=16)
+    np.testing.assert_array_equal(alone.params, beside.params)
+    assert alone.evaluate(one) == alone.evaluate(X, y, sample_weight=weight) != alone.evaluate(X, y)
+
+
 # ---- made ahead ----
 
 
@@ -304,6 +318,12 @@ def test_waiting_is_told(workers):
     (lambda: fn.Augmented(np.zeros((2, 4, 4, 1)), [0, -1], fn.Mixup()), ValueError, "labels from 0 on"),
     (lambda: fn.Augmented(np.zeros((2, 4, 4, 1)), [0, 1], (), workers=-1), ValueError, "expected workers"),
     (lambda: fn.Augmented(np.zeros((2, 4, 4, 1)), [0, 1], (), seed=-1), ValueError, "expected seed"),
+    (lambda: fn.Augmented(np.zeros((2, 4, 4, 1)), [0, 1], fn.Mixup(), sample_weight=[1, 2]), ValueError,
+     "Augmented: expected no sample_weight beside Mixup"),
+    (lambda: fn.Augmented(np.zeros((2, 4, 4, 1)), [0, 1], (), sample_weight=[1]), ValueError,
+     "Augmented: expected sample_weight of shape (2,)"),
+    (lambda: fn.Augmented(np.zeros((2, 4, 4, 1)), [0, 1], (), sample_weight=[1, -1]), ValueError,
+     "Augmented: expected sample_weight of at least 0"),
     (lambda: fn.Mixup().apply(None, None), TypeError, "expected to be among the changes"),
     (lambda: fn.Augmentation().apply(None, None), NotImplementedError, "a method apply"),
 ])  # fmt: skip

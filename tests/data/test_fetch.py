@@ -12,6 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from helpers.idx import idx
 
 import fastnn as fn
 from fastnn.cli import main
@@ -23,9 +24,8 @@ pytest.importorskip("pooch")
 rng = np.random.default_rng(0)
 
 
-def idx(array):
-    head = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
-    return gzip.compress(head + array.astype(np.uint8).tobytes())
+def packed_idx(array):
+    return gzip.compress(idx(array))
 
 
 def tar(files):
@@ -60,10 +60,10 @@ def records(part):
 
 
 PUBLISHED = {
-    "train-images-idx3-ubyte.gz": idx(IMAGES[0]),
-    "train-labels-idx1-ubyte.gz": idx(LABELS[0]),
-    "t10k-images-idx3-ubyte.gz": idx(IMAGES[1]),
-    "t10k-labels-idx1-ubyte.gz": idx(LABELS[1]),
+    "train-images-idx3-ubyte.gz": packed_idx(IMAGES[0]),
+    "train-labels-idx1-ubyte.gz": packed_idx(LABELS[0]),
+    "t10k-images-idx3-ubyte.gz": packed_idx(IMAGES[1]),
+    "t10k-labels-idx1-ubyte.gz": packed_idx(LABELS[1]),
     "usps.bz2": libsvm(GREY, DIGITS),
     "usps.t.bz2": libsvm(GREY[:2], DIGITS[:2]),
     "input.txt": b"To be, or not to be",
