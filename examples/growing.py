@@ -13,19 +13,24 @@ FILTERS = {4: 64, 8: 64, 16: 32, 32: 16}
 LEAKY = fn.Activation("leaky_relu", alpha=0.2)
 
 
+def convolved(filters: int, name: str) -> fn.Layer:
+    """3 x 3 pixels, in tiles where there are channels enough for that to pay."""
+    return fn.Conv2D(filters, 3, LEAKY, winograd=filters >= 32, name=name)
+
+
 def generator(side: int, colours: int, seed: int) -> fn.Network:
     """From the hypersphere to pictures; at the end the layers of a size come in for those of the size before."""
     z = fn.Input(LATENT)
     first = fn.VarianceScaling(2 / 16, "fan_in", "normal")
     h = fn.Dense(16 * FILTERS[4], LEAKY, kernel_initializer=first, name="g4a")(fn.PixelNorm()(z))
     h = fn.PixelNorm()(fn.Reshape((4, 4, FILTERS[4]))(h))
-    h = fn.PixelNorm()(fn.Conv2D(FILTERS[4], 3, LEAKY, name="g4b")(h))
+    h = fn.PixelNorm()(convolved(FILTERS[4], "g4b")(h))
     picture, size = None, 4
     while size <= side:
         if size > 4:
             h = fn.Upsample2D(2)(h)
             for part in "ab":
-                h = fn.PixelNorm()(fn.Conv2D(FILTERS[size], 3, LEAKY, name=f"g{size}{part}")(h))
+                h = fn.PixelNorm()(convolved(FILTERS[size], f"g{size}{part}")(h))
         if size >= side // 2:  # of smaller ones nothing is left
             new = fn.Conv2D(colours, 1, kernel_initializer="lecun_normal", name=f"to{size}")(h)
             picture = new if picture is None else fn.Blend(name="fade")(fn.Upsample2D(2)(picture), new)
@@ -38,13 +43,13 @@ def critic(side: int, colours: int, seed: int) -> fn.Network:
     picture, size = fn.Input((side, side, colours)), side
     h = fn.Conv2D(FILTERS[side], 1, LEAKY, name=f"from{side}")(picture)
     while size > 4:
-        h = fn.Conv2D(FILTERS[size], 3, LEAKY, name=f"d{size}a")(h)
-        h = fn.AvgPool2D(2)(fn.Conv2D(FILTERS[size // 2], 3, LEAKY, name=f"d{size}b")(h))
+        h = convolved(FILTERS[size], f"d{size}a")(h)
+        h = fn.AvgPool2D(2)(convolved(FILTERS[size // 2], f"d{size}b")(h))
         if size == side:
             old = fn.Conv2D(FILTERS[side // 2], 1, LEAKY, name=f"from{side // 2}")(fn.AvgPool2D(2)(picture))
             h = fn.Blend(name="fade")(old, h)
         size //= 2
-    h = fn.Conv2D(FILTERS[4], 3, LEAKY, name="d4a")(fn.MinibatchStdDev(4)(h))
+    h = convolved(FILTERS[4], "d4a")(fn.MinibatchStdDev(4)(h))
     h = fn.Dense(FILTERS[4], LEAKY, name="d4b")(fn.Flatten()(h))
     return fn.Network(picture, fn.Dense(1, kernel_initializer="lecun_normal", name="judge")(h), seed=seed)
 
