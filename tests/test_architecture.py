@@ -26,7 +26,7 @@ FLOORS = [
      "layers.batch_norm", "layers.layer_norm", "layers.group_norm", "layers.pixel_norm", "layers.minibatch_std_dev", "layers.noise", "layers.scale", "layers.standardize", "layers.reduce", "layers.embedding", "layers", "losses.link", "losses", "metrics.base", "metrics.labels", "metrics.classification",
      "metrics.regression", "metrics.calibration", "metrics.samples", "metrics", "schedules", "optimizers"],
     # user data
-    ["data.class_weights", "data.sparse", "data.containers", "data.shuffle", "data.sequences", "data.numbers", "data.targets", "data.ports", "data.digits", "data.readers", "data.converters", "data.sets", "data.fetch", "data.split", "data.standardize", "data.running", "data.texts", "data.values", "data.columns", "data.categories", "data.row_numbers", "data.rules", "data.study", "data.learning", "data.frames", "data.encoder", "data.table_files", "data.table", "data.batches",
+    ["data.class_weights", "data.sparse", "data.containers", "data.shuffle", "data.sequences", "data.numbers", "data.targets", "data.ports", "data.digits", "data.readers", "data.caffe", "data.converters", "data.sets", "data.fetch", "data.split", "data.standardize", "data.running", "data.texts", "data.values", "data.columns", "data.categories", "data.row_numbers", "data.rules", "data.study", "data.learning", "data.frames", "data.encoder", "data.table_files", "data.table", "data.batches",
      "data.examples", "data.ahead", "data.augment", "data.augmented", "data.pictures", "data.folders", "data.images", "data.series", "data.timeline", "data.fill", "data.inputs", "data.roll_out", "data.windows", "data.feed", "data"],
     # F3: graphs of layers
     ["graph.kinds", "graph.structure", "graph.padding", "graph.layer_view", "graph.assembly", "graph.composition", "graph.outputs", "graph.binding", "graph.answers", "graph.passes", "graph.weights", "graph.graph", "graph.memory", "graph.folding", "graph.quantize", "graph.quantized", "graph.summary", "graph.stream", "graph.resampling", "graph.penalty", "graph"],
@@ -59,7 +59,7 @@ FLOORS = [
     # the report shows what metrics, plotting and insight find, on one page
     ["reporting.features", "reporting.subject", "reporting.scores", "reporting.threshold", "reporting.page", "reporting.figures", "reporting.sections", "reporting.mistakes", "reporting.sight", "reporting.content", "reporting.report", "reporting"],
     # the command line uses leaves
-    ["cli.reading", "cli.pictures", "cli.files", "cli.model", "cli.threshold", "cli.others", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.export", "cli.bench", "cli.data", "cli", "__main__"],
+    ["cli.reading", "cli.pictures", "cli.files", "cli.model", "cli.threshold", "cli.others", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.export", "cli.bench", "cli.data", "cli.style", "cli", "__main__"],
     # what users import
     [""],
 ]  # fmt: skip
@@ -90,7 +90,7 @@ STATE = "fnn_pool.c"  # the one C file that may have mutable globals, and thread
 STATE_HEADERS = {"pthread.h", "sched.h", "signal.h", "stdatomic.h", "stdbool.h", "time.h", "unistd.h"}
 # They use the package by its public names, within functions.
 FRIENDS = {
-    "cli.bench", "cli.data", "cli.demo", "cli.export", "cli.info", "cli.others", "cli.predict", "cli.report", "cli.train"
+    "cli.bench", "cli.data", "cli.demo", "cli.export", "cli.info", "cli.others", "cli.predict", "cli.report", "cli.style", "cli.train"
 }  # fmt: skip
 
 

@@ -1,11 +1,11 @@
-"""The command line: ``python -m fastnn demo | train | predict | report | export | bench | data | info``."""
+"""The command line: ``python -m fastnn demo | train | predict | report | export | bench | data | info | style``."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
 from fastnn._version import __version__
-from fastnn.cli import bench, data, demo, export, info, predict, report, train
+from fastnn.cli import bench, data, demo, export, info, predict, report, style, train
 from fastnn.cli.reading import in_options
 
 
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fastnn", description="Small neural networks on the CPU.")
     parser.add_argument("--version", action="version", version=f"fastnn {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for command in (demo, train, predict, report, export, bench, data, info):
+    for command in (demo, train, predict, report, export, bench, data, info, style):
         name = command.__name__.rpartition(".")[2]
         one = commands.add_parser(name, help=command.HELP, description=command.run.__doc__, formatter_class=_Help)
         command.add_options(one)

@@ -4,12 +4,16 @@ import bz2
 import gzip
 import shutil
 import tarfile
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from fastnn.data.caffe import layers_of
 from fastnn.data.readers import read_idx
 
+SQUEEZES = (16, 16, 32, 32, 48, 48, 64, 64)
 CIFAR_RECORD = 1 + 3 * 32 * 32  # bytes: the label, then planes of red, green and blue
 
 
@@ -72,6 +76,27 @@ def cifar_arrays(raw: dict[str, Path], folder: Path, size: int = 10_000) -> None
             y = records[:, 0].copy()
             require(part, y, (len(names) * size,), 9)
             np.savez(folder / f"cifar10_{part}.npz", X=X, y=y)
+
+
+def squeezenet_arrays(raw: dict[str, Path], folder: Path, squeezes: tuple[int, ...] = SQUEEZES) -> None:
+    """Write ``squeezenet_v1.0_decoded.npz`` from a file of Caffe: ``.w`` (O, I, H, W) and ``.b`` (O,) of every layer.
+
+    ``squeezes`` are the filters that the fire modules, from the second part on, squeeze into.
+    """
+    shapes, channels = {"conv1": (96, 3, 7, 7)}, 96
+    for part, squeeze in enumerate(squeezes, 2):
+        shapes[f"fire{part}/squeeze1x1"] = (squeeze, channels, 1, 1)
+        shapes |= {f"fire{part}/expand{k}x{k}": (4 * squeeze, squeeze, k, k) for k in (1, 3)}
+        channels = 8 * squeeze
+    shapes["conv10"] = (1000, channels, 1, 1)
+    name = "squeezenet_v1.0.caffemodel"
+    found, arrays = layers_of(raw[name]), dict[str, Any]()
+    for layer, shape in shapes.items():
+        sizes, weights = [blob.size for blob in found.get(layer, [])], prod(shape)
+        if sizes != [weights, shape[0]]:
+            raise ValueError(f"{name}: expected {layer} with {weights} weights and {shape[0]} biases, got {sizes}")
+        arrays[f"{layer}.w"], arrays[f"{layer}.b"] = found[layer][0].reshape(shape), found[layer][1]
+    np.savez(folder / "squeezenet_v1.0_decoded.npz", **arrays)
 
 
 def require(what: str, values: np.ndarray, shape: tuple[int, ...], most: int | None = None) -> None:

@@ -48,7 +48,8 @@ def fetch_data(name: str, folder: str | os.PathLike[str] | None = None, *, progr
     Parameters
     ----------
     name : str
-        "mnist", "usps", "shakespeare" or "cifar10"; ``python -m fastnn data`` lists them with sources and licences.
+        "mnist", "usps", "shakespeare", "cifar10" or "squeezenet"; ``python -m fastnn data`` lists them with sources
+        and licences.
     folder : str or Path, optional
         The folder of all sets, in which this one gets its own; `data_folder()` if not given.
     progress : bool, default False
@@ -58,7 +59,8 @@ def fetch_data(name: str, folder: str | os.PathLike[str] | None = None, *, progr
     -------
     Path
         The folder of the set: "mnist" holds the four IDX files, "usps" ``zip.train.gz`` and ``zip.test.gz``,
-        "shakespeare" ``tinyshakespeare.txt``, "cifar10" ``cifar10_train.npz`` and ``cifar10_test.npz``.
+        "shakespeare" ``tinyshakespeare.txt``, "cifar10" ``cifar10_train.npz`` and ``cifar10_test.npz``,
+        "squeezenet" ``squeezenet_v1.0_decoded.npz``.
 
     Raises
     ------

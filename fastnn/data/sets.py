@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastnn.data.converters import cifar_arrays, keep_idx, keep_text, usps_rows
+from fastnn.data.converters import cifar_arrays, keep_idx, keep_text, squeezenet_arrays, usps_rows
 
 Convert = Callable[[dict[str, Path], Path], None]
 
@@ -30,6 +30,9 @@ class DataSet:
 _MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 _USPS = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass/"
 _TEXT = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/"
+_SQUEEZENET = (
+    "https://raw.githubusercontent.com/DeepScale/SqueezeNet/b5c3f1a23713c8b3fd7b801d229f6b04c64374a5/SqueezeNet_v1.0/"
+)
 _CIFAR = "https://www.cs.toronto.edu/~kriz/"
 
 # Checksums are those that are published with the files, or that several other projects hold them to.
@@ -103,10 +106,12 @@ SETS = {
         ),
         DataSet(
             "squeezenet",
-            "trained weights of SqueezeNet 1.0",
-            "https://github.com/songhan/SqueezeNet-Deep-Compression",
+            "trained weights of SqueezeNet 1.0, of the network that `style` looks with (5 MB)",
+            "https://github.com/forresti/SqueezeNet",
             "BSD 2-clause; F. Iandola, S. Han et al.",
             "squeezenet_v1.0",
+            (("squeezenet_v1.0.caffemodel", _SQUEEZENET, "sha1:579d0beb658e43c45937bf8bb5e4034fea4e1f69"),),
+            squeezenet_arrays,
         ),
         DataSet(
             "resnet",

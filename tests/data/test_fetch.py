@@ -17,6 +17,7 @@ from helpers.idx import idx
 import fastnn as fn
 from fastnn.cli import main
 from fastnn.data import converters
+from fastnn.data.caffe import layers_of
 from fastnn.data.fetch import RECORD, fetch
 from fastnn.data.sets import SETS, DataSet
 
@@ -59,11 +60,47 @@ def records(part):
     return b"".join(bytes([kind]) + image.tobytes() for kind, image in zip(KINDS[part], COLOURS[part], strict=True))
 
 
+def varint(value):
+    low, rest = value & 127, value >> 7
+    return bytes([low | 128]) + varint(rest) if rest else bytes([low])
+
+
+def message(field, content):
+    """A field with a length, as protocol buffers have it."""
+    return varint(field << 3 | 2) + varint(len(content)) + content
+
+
+FIRES = [("fire2", 96, 2), ("fire3", 16, 3)]
+SHAPES = {"conv1": (96, 3, 7, 7), "conv10": (1000, 24, 1, 1)} | {
+    f"{name}/{part}": shape
+    for name, inputs, squeeze in FIRES
+    for part, shape in {
+        "squeeze1x1": (squeeze, inputs, 1, 1),
+        "expand1x1": (4 * squeeze, squeeze, 1, 1),
+        "expand3x3": (4 * squeeze, squeeze, 3, 3),
+    }.items()
+}
+WEIGHTS = {name: [rng.standard_normal(s).astype("<f4") for s in (shape, shape[:1])] for name, shape in SHAPES.items()}
+
+
+def caffemodel(layer, name_field, blobs_field, packed):
+    """A net of that name, a layer without weights, and the layers with them."""
+    data = message(1, b"SqueezeNet") + message(layer, message(name_field, b"relu_conv1"))
+    for name, blobs in WEIGHTS.items():
+        content = message(name_field, name.encode()) + varint(5 << 3) + varint(300)
+        for blob in blobs:
+            numbers = [message(5, blob.tobytes())] if packed else [b"\x2d" + one.tobytes() for one in blob.ravel()]
+            content += message(blobs_field, varint(1 << 3) + varint(len(blob)) + b"".join(numbers))
+        data += message(layer, content)
+    return data
+
+
 PUBLISHED = {
     "train-images-idx3-ubyte.gz": packed_idx(IMAGES[0]),
     "train-labels-idx1-ubyte.gz": packed_idx(LABELS[0]),
     "t10k-images-idx3-ubyte.gz": packed_idx(IMAGES[1]),
     "t10k-labels-idx1-ubyte.gz": packed_idx(LABELS[1]),
+    "squeezenet_v1.0.caffemodel": caffemodel(100, 1, 7, True),
     "usps.bz2": libsvm(GREY, DIGITS),
     "usps.t.bz2": libsvm(GREY[:2], DIGITS[:2]),
     "input.txt": b"To be, or not to be",
@@ -72,6 +109,7 @@ PUBLISHED = {
     ),
 }
 CONVERT = {
+    "squeezenet": partial(converters.squeezenet_arrays, squeezes=(2, 3)),
     "mnist": partial(converters.keep_idx, sizes=(6, 4)),
     "usps": partial(converters.usps_rows, sizes=(3, 2)),
     "shakespeare": partial(converters.keep_text, size=19),
@@ -149,6 +187,28 @@ def test_cifar10(server, tmp_path):
         np.testing.assert_array_equal(y, KINDS[some].ravel())
 
 
+def test_squeezenet(server, tmp_path):
+    folder = fetch(stand_in("squeezenet", server[0]), tmp_path)
+    assert folder.name == "squeezenet_v1.0"
+    with np.load(folder / "squeezenet_v1.0_decoded.npz") as archive:
+        assert len(archive.files) == 16
+        for name, (w, b) in WEIGHTS.items():
+            np.testing.assert_array_equal(archive[f"{name}.w"], w)
+            np.testing.assert_array_equal(archive[f"{name}.b"], b)
+
+
+def test_layers_of_older_files_of_caffe(tmp_path):
+    """V1LayerParameter, and numbers one by one."""
+    (tmp_path / "old").write_bytes(caffemodel(2, 4, 6, False))
+    found = layers_of(tmp_path / "old")
+    assert list(found) == list(WEIGHTS)
+    np.testing.assert_array_equal(found["conv1"][0], WEIGHTS["conv1"][0].ravel())
+    for broken in (caffemodel(100, 1, 7, True)[:-9], b"\x9b", b"\x0b"):
+        (tmp_path / "old").write_bytes(broken)
+        with pytest.raises(ValueError, match="expected a"):
+            layers_of(tmp_path / "old")
+
+
 def test_a_set_is_fetched_once_and_nothing_else_is_left(server, tmp_path):
     for _ in range(2):
         fetch(stand_in("mnist", server[0]), tmp_path / "data")
@@ -183,7 +243,7 @@ def test_an_empty_folder_is_no_set(server, tmp_path):
     assert (fetch(stand_in("shakespeare", server[0]), tmp_path) / "tinyshakespeare.txt").exists()
 
 
-@pytest.mark.parametrize("known", ["md5:" + "0" * 32, "sha256:" + "0" * 64])
+@pytest.mark.parametrize("known", ["md5:" + "0" * 32, "sha1:" + "0" * 40, "sha256:" + "0" * 64])
 def test_another_checksum_keeps_nothing(server, tmp_path, known):
     with pytest.raises(
         ValueError, match=rf"fetch_data: expected http.*input.txt with the checksum {known}, got another"
@@ -197,6 +257,7 @@ def test_another_checksum_keeps_nothing(server, tmp_path, known):
     ("usps", partial(converters.usps_rows, sizes=(4, 2)), "usps.bz2: expected 4 lines, got 3"),
     ("shakespeare", partial(converters.keep_text, size=20), "input.txt: expected 20 bytes, got 19"),
     ("cifar10", partial(converters.cifar_arrays, size=3), "train: expected 15 records, got 10"),
+    ("squeezenet", converters.squeezenet_arrays, "expected fire2/squeeze1x1 with 1536 weights and 16 biases"),
 ])  # fmt: skip
 def test_what_is_not_the_set_keeps_nothing(server, tmp_path, name, convert, message):
     one = stand_in(name, server[0])
@@ -248,7 +309,7 @@ def test_every_published_file_has_a_checksum():
             kind, _, digits = known.partition(":")
             assert base.startswith("https://")
             assert base.endswith("/")
-            assert len(bytes.fromhex(digits)) == {"md5": 16, "sha256": 32}[kind]
+            assert len(bytes.fromhex(digits)) == {"md5": 16, "sha1": 20, "sha256": 32}[kind]
 
 
 def test_command(server, tmp_path, monkeypatch, capsys):
