@@ -79,6 +79,29 @@ def test_affine_turns_resizes_and_moves_about_the_centre():
             np.testing.assert_allclose(place_of(seen(change, blob, epoch=epoch)[0]), expected, atol=0.02)
 
 
+def test_affine_moves_by_shares_of_height_and_width():
+    """What comes in from outside is the fill, and all the rest is where it was before it moved by whole pixels."""
+    X, change = np.ones((1, 8, 32, 1)), fn.Affine(0, scale=0, shift=0.5, fill=7)
+    for epoch in range(5):
+        down, right = (2 * numbers(change, [0], epoch)[0, 2:] - 1) * (4, 16)
+        i, j = np.indices((8, 32))
+        whole = (i - down >= 0) & (i - down <= 7) & (j - right >= 0) & (j - right <= 31)  # looked up between pixels
+        outside = (i - down <= -1) | (i - down >= 8) | (j - right <= -1) | (j - right >= 32)
+        found = seen(change, X, epoch=epoch)[0, ..., 0]
+        assert (whole.any(), outside.any()) == (True, True)
+        np.testing.assert_allclose(found[whole], 1, rtol=1e-6)
+        np.testing.assert_array_equal(found[outside], 7)
+
+
+def test_cutout_of_even_size_begins_half_of_it_before_its_centre():
+    X, change = np.ones((50, 9, 7, 1)), fn.Cutout(4, fill=-1)
+    centre = np.floor(numbers(change, np.arange(50)) * (9, 7)).astype(int)
+    expected = X.copy()
+    for one, (i, j) in zip(expected, centre, strict=True):
+        one[max(i - 2, 0) : i + 2, max(j - 2, 0) : j + 2] = -1
+    np.testing.assert_array_equal(seen(change, X), expected)
+
+
 def test_cutout_covers_a_square_around_any_pixel():
     X, change = np.ones((900, 9, 7, 2)), fn.Cutout(3, fill=-1)
     centre = np.floor(numbers(change, np.arange(900)) * (9, 7)).astype(int)
@@ -119,6 +142,7 @@ def test_mixup_mixes_numbers_and_takes_pictures_as_the_changes_before_left_them(
     partner = int(u[1] * len(X))
     np.testing.assert_allclose(images[0], u[0] * before[5] + (1 - u[0]) * before[partner], rtol=1e-12)
     np.testing.assert_allclose(targets, u[0] * y[5] + (1 - u[0]) * y[partner], rtol=1e-12)
+    assert targets.dtype == np.float64
 
 
 # ---- what decides the numbers ----
@@ -315,6 +339,7 @@ def test_waiting_is_told(workers):
     (lambda: fn.Augmented(np.zeros((2, 4, 4, 1)), [0, 1], [fn.PadCrop]), TypeError, "write it with parentheses"),
     (lambda: fn.Augmented(np.zeros((2, 4, 4, 1)), [0, 1], "flip"), TypeError, "expected augment to be a list"),
     (lambda: fn.Augmented(np.zeros((2, 4, 4, 1)), [0, 5], fn.Mixup(), classes=3), ValueError, "labels below 3"),
+    (lambda: fn.Augmented(np.zeros((2, 4, 4, 1)), [0, 3], fn.Mixup(), classes=3), ValueError, "labels below 3"),
     (lambda: fn.Augmented(np.zeros((2, 4, 4, 1)), [0, -1], fn.Mixup()), ValueError, "labels from 0 on"),
     (lambda: fn.Augmented(np.zeros((2, 4, 4, 1)), [0, 1], (), workers=-1), ValueError, "expected workers"),
     (lambda: fn.Augmented(np.zeros((2, 4, 4, 1)), [0, 1], (), seed=-1), ValueError, "expected seed"),

@@ -180,3 +180,11 @@ def test_beside_pytorch(affine):
         assert ref.relative(net.backward(dy), first.grad.numpy().transpose(0, 2, 3, 1)) <= 1e-11
         if affine:
             assert ref.relative(net.layers[0].gradients["gamma"], theirs.weight.grad.numpy()) <= 1e-12
+
+
+def test_epsilon_of_pixel_norm_and_groups_of_vectors():
+    x = np.array([[3e-4, 4e-4, 0, 0], [3, 4, 0, 0]])
+    net = fn.Sequential([fn.PixelNorm()], input_shape=4, seed=0, dtype="float64")
+    np.testing.assert_allclose(net.predict(x), x / np.sqrt((x**2).mean(1, keepdims=True) + 1e-8), rtol=1e-14)
+    net = fn.Sequential([fn.GroupNorm(2, epsilon=1e-12)], input_shape=4, seed=0, dtype="float64")
+    np.testing.assert_allclose(net.predict([[1, 3, 7, 5]]), [[-1, 1, 1, -1]], rtol=1e-9)
