@@ -66,6 +66,16 @@ def test_what_changes_nothing_costs_nothing():
         assert len(fn.Sequential([layer], (4, 5, 3), seed=0).plan.ops) == 0
 
 
+def test_rows_or_columns_alone_are_added_and_taken_away():
+    x = np.arange(2 * 4 * 5 * 3, dtype=np.float64).reshape(2, 4, 5, 3)
+    for k, sides in enumerate((((1, 2), (0, 0)), ((0, 0), (1, 2)))):
+        cut, padded = (
+            fn.Sequential([kind(sides)], (4, 5, 3), seed=0, dtype="float64") for kind in (fn.Crop2D, fn.Pad2D)
+        )
+        np.testing.assert_array_equal(cut.predict(x), x[:, 1:2] if k == 0 else x[:, :, 1:3])
+        np.testing.assert_array_equal(padded.predict(x), np.pad(x, ((0, 0), *sides, (0, 0))))
+
+
 LARGE = [
     (fn.Upsample2D(2), (24, 24, 16)),
     (fn.Upsample2D(2, "bilinear"), (24, 24, 16)),
