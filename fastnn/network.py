@@ -105,7 +105,7 @@ class Network(Graph):
         dense_1  Dense  input    (B, 3)           9
         dense_2  Dense  dense_1  (B, 1)           4
         13 parameters, 52 bytes
-        with 32 rows: 12.4 kB in training, 6.2 kB in inference
+        with 32 rows: 10.3 kB in training, 6.2 kB in inference
         """
         return describe(self)
 
@@ -368,7 +368,8 @@ class Network(Graph):
         -------
         Memory
             Bytes of ``parameters`` (with gradients and, of a compiled network, what the optimiser remembers),
-            ``activations``, ``saved`` and ``scratch``, and their sum, ``total``.
+            ``activations``, ``saved``, ``prepared`` (weights as Winograd's tiles need them) and ``scratch``, and their
+            sum, ``total``.
 
         Raises
         ------
@@ -386,7 +387,7 @@ class Network(Graph):
         >>> import fastnn as fn
         >>> net = fn.Sequential([fn.Dense(16, "tanh"), fn.Dense(16)], input_shape=16, seed=0)
         >>> net.memory(100, training=False)
-        Memory(parameters=2176, activations=19200, saved=0, scratch=0)
+        Memory(parameters=2176, activations=19200, saved=0, prepared=0, scratch=0)
         """
         require_count(type(self).__name__, "batch_size", batch_size)
         return memory_of(self, batch_size, training)
