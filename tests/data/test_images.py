@@ -332,6 +332,7 @@ def test_split_keeps_the_shares_of_the_classes(folder):
     whole = fn.ImageBatches(path, (6, 8), augment=CHANGES)
     train, test = whole.split(1 / 3, seed=1)
     assert sorted(train.files + test.files) == whole.files
+    assert whole.split(1 / 3, seed=2)[1].files != test.files
     assert [int((test.y == k).sum()) for k in range(3)] in ([1, 2, 2], [2, 1, 2], [1, 1, 3])
     for part in (train, test):
         assert [part.classes[k] for k in part.y] == [one.parent.name for one in part.files]

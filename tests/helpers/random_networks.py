@@ -6,10 +6,11 @@ import fastnn as fn
 
 NAMES = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "softplus", "gelu", "silu", "softmax", "identity")
 WORDS = 7
-# Layers of images and of sequences as series, which have a case for every option instead.
+# Layers of images and of sequences as series, and of networks that grow, which have a case for every option instead.
 NOT_DRAWN = {
     fn.AvgPool1D,
     fn.AvgPool2D,
+    fn.Blend,
     fn.Conv1D,
     fn.Conv2D,
     fn.ConvTranspose2D,
@@ -26,6 +27,7 @@ NOT_DRAWN = {
     fn.LocalResponseNorm,
     fn.MaxPool1D,
     fn.MaxPool2D,
+    fn.MinibatchStdDev,
     fn.Pad2D,
     fn.Permute,
     fn.PixelNorm,
