@@ -110,8 +110,9 @@ def multiply(graph: Graph, applied: Applied) -> str:
 
 def blend(graph: Graph, applied: Applied) -> str:
     """``(1 - alpha) x_0 + alpha x_1``."""
-    alpha = float(applied.parameters["alpha"][0])
-    first, second = (graph.node("Mul", x, c) for x, c in zip(applied.inputs, (1 - alpha, alpha), strict=True))
+    alpha = graph.parameter(applied, "alpha")
+    shares = graph.node("Sub", 1, alpha), alpha
+    first, second = (graph.node("Mul", x, share) for x, share in zip(applied.inputs, shares, strict=True))
     return graph.node("Add", first, second)
 
 
@@ -119,7 +120,8 @@ def minibatch_std_dev(graph: Graph, applied: Applied) -> str:
     """Pad: one more channel, which training left a number for."""
     axes = len(applied.output_shape) + 1
     around = graph.sizes(*[0] * (2 * axes - 1), 1)
-    return graph.node("Pad", applied.inputs[0], around, float(applied.parameters["running_deviation"][0]))
+    number = graph.parameter(applied, "running_deviation", applied.parameters["running_deviation"].reshape(()))
+    return graph.node("Pad", applied.inputs[0], around, number)
 
 
 def reduced(graph: Graph, applied: Applied) -> str:
