@@ -68,6 +68,26 @@ def mnist() -> tuple[Labelled, Labelled]:
     return train, test
 
 
+def usps() -> tuple[Labelled, Labelled]:
+    """Return training and test set of USPS: images (N, 256), 16 x 16, in [-1, 1] and labels (N,)."""
+    folder = data("usps")
+    tables = [np.loadtxt(folder / f"zip.{part}.gz", np.float32) for part in ("train", "test")]
+    train, test = ((table[:, 1:], table[:, 0].astype(np.int64)) for table in tables)
+    return train, test
+
+
+def faces() -> Labelled:
+    """Return the ORL faces: bytes (400, 112, 92) and who it is (400,), ten pictures of each."""
+    with np.load(data("orl_faces") / "orl_faces_400x112x92.npz") as archive:
+        return archive["x"], archive["y"].astype(np.int64)
+
+
+def resampled(images: np.ndarray, side: int) -> np.ndarray:
+    """Return images (N, H, W) as float32 (N, side, side): each pixel is the mean of what it covers."""
+    rows, columns = (np.eye(n).repeat(side, axis=0).reshape(side, n, n).mean(axis=1) for n in images.shape[1:])
+    return (rows @ images @ columns.T).astype(np.float32)
+
+
 def progress(items: Iterable[T], what: str) -> Iterable[T]:
     """Return the items, with a bar on a terminal that shows how many have been taken."""
     return tqdm(items, desc=what, delay=1, leave=False, disable=None)
