@@ -94,4 +94,64 @@ for axis in axes.flat:
 # **What to look at.**  Above, digits that the network has not seen; below, what it makes of their 12 numbers.  The
 # shapes are there, the noise of single pixels is not.
 #
-# Larger systems are scripts of their own: see :doc:`/examples/index`.
+# Four systems
+# ------------
+#
+# Larger things are put together of the same layers and losses.  These four are scripts of the :doc:`examples
+# </examples/index>`, each of one or two pages; pictures and times are of a processor with two cores.
+#
+# .. rubric:: A photograph in the style of a painting
+#
+# Here the network does not learn.  SqueezeNet, which others trained on photographs, stays as it is, and the *picture*
+# goes down the gradient: backpropagation gives the slope of a loss by the pixels as well as by weights.  The loss asks
+# for two things.  In a deep layer the maps of features should be those of the photograph: that says what is where.  In
+# several layers the same features should be found *together* as in the painting, wherever that is: a table of how much
+# each two maps agree, their Gram matrix, says what brush strokes and colours go with each other, and not where.  From
+# white noise to a picture of 256 pixels it takes 300 steps and some 20 seconds.
+#
+# .. image:: /gallery/style_transfer.png
+#    :class: example-page
+#    :alt: A photograph of a town painted in four styles, the paintings above.
+#
+# After Gatys, Ecker & Bethge 2015; the :doc:`script </examples/style_transfer>`, or
+# ``python -m fastnn style photograph.jpg painting.jpg --out painted.png``.
+#
+# .. rubric:: Pictures out of nothing
+#
+# Two networks against each other: one makes pictures of random numbers, the other tells them from real ones, and each
+# learns from the mistakes of the other.  Such a pair is hard to balance, the harder the larger the pictures; so both
+# begin with 4 x 4 pixels, and layers for twice the size fade in when a size has been learned.  What has been learned
+# is kept.  The numbers that go in become a map of all pictures: between any two points of it lie pictures that are
+# something of both, which a film shows that the script saves.
+#
+# .. image:: /gallery/progressive_gan.png
+#    :class: example-page
+#    :alt: Digits that a generator makes, at 4 and at 8 pixels, above real ones.
+#
+# After Karras, Aila, Laine & Lehtinen 2018; the :doc:`script </examples/progressive_gan>`.
+#
+# .. rubric:: From one kind of picture to another
+#
+# Nobody says which belong together: there is a heap of digits that one office scanned, and a heap of another's.  Two
+# autoencoders, one for each heap, share their middle layers, so a code means the same digit in both; decoded by the
+# other it is that digit in the other hand.  Critics see to it that it looks real, and translated back it must be the
+# first picture again.
+#
+# .. image:: /gallery/unit.png
+#    :class: example-page
+#    :alt: Digits of one set, given back, translated to another set, and translated back.
+#
+# After Liu, Breuel & Kautz 2017; the :doc:`script </examples/unit>`.
+#
+# .. rubric:: A character that walks
+#
+# Sixty times a second a network is told where the joints of a body are, where the player wants to go and how high the
+# ground is along that way, and says where the joints are next.  Its weights are no constants: they are a curve that is
+# closed, and where on it they are is the phase of the step, from one foot's contact to the next.
+#
+# .. image:: /gallery/pfnn_controller.png
+#    :class: example-page
+#    :alt: A walking figure on uneven ground, drawn every few frames.
+#
+# After Holden, Komura & Saito 2017; the :doc:`script </examples/pfnn_controller>`.  A frame takes a tenth of a
+# millisecond.
