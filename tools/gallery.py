@@ -19,8 +19,8 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "gallery"
 WIDTH = 560
-COLORS = (48, 24, 12)  # fewer where the picture would be larger than
-MOST_BYTES = 45_000
+COLORS = (192, 96, 48, 24)  # fewer where the picture would be larger than
+MOST_BYTES = 130_000
 
 
 def shrink(picture: Path, target: Path) -> int:
