@@ -1,9 +1,7 @@
-"""CIFAR-10 from 10,000 photographs: a residual net of 20 layers, and why depth needs links.
+"""CIFAR-10 from 10,000 photographs: a residual net of 20 layers.
 
-1. ResNet-20 (He et al. 2015, section 4.2) on images that are shifted by up to 4 pixels and mirrored, each time anew.
-   Momentum, one cycle of the learning rate.
-2. With ``--curves``: nets of 20 and of 56 layers, with and without links, trained alike.  Without links the deeper one
-   learns worse than the shallower one, on what it is trained on too; with them it does not.
+ResNet-20 (He et al. 2015, section 4.2) on images that are shifted by up to 4 pixels and mirrored, each time anew;
+momentum, one cycle of the learning rate.  Why depth needs links: ``cifar_depth.py``.
 
 The images are those of ``ORIGINS.md``: a sixth of the set, decoded from JPEG; what others report is for the whole.
 """
@@ -14,13 +12,13 @@ from time import perf_counter
 
 import common
 import numpy as np
-import pictures
 
 import fastnn as fn
 
 GOALS = {"ResNet-20, test accuracy": ">= 0.65", "ResNet-20, minutes of training": "<= 15"}
 CLASSES = "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
 EPOCHS, BATCH = 30, 64
+Start = str | fn.initializers.Initializer
 
 
 def load(images: int, tests: int) -> tuple[common.Labelled, common.Labelled]:
@@ -32,65 +30,52 @@ def load(images: int, tests: int) -> tuple[common.Labelled, common.Labelled]:
     return found[0], found[1]
 
 
-def convolved(x: fn.Tensor, filters: int, stride: int = 1, kernel: int = 3) -> fn.Tensor:
-    """Convolution and batch normalisation, no activation."""
-    convolution = fn.Conv2D(filters, kernel, strides=stride, bias=False, kernel_initializer="he_normal")
-    return fn.BatchNorm()(convolution(x))
-
-
-def network(depth: int, links: bool, images: np.ndarray, seed: int = 0) -> fn.Network:
+def network(
+    depth: int,
+    images: np.ndarray,
+    links: bool = True,
+    normalised: bool = True,
+    start: Start = "he_normal",
+    seed: int = 0,
+) -> fn.Network:
     """Three stages of (depth - 2) / 6 blocks, with 16, 32 and 64 filters, on maps of 32, 16 and 8 pixels a side.
 
-    The first layer standardises each channel by the mean and deviation of ``images``, so that bytes go in.
+    The first layer standardises each channel by the mean and deviation of ``images``, so that bytes go in.  Without
+    normalisation blocks with links start at nothing: a sum of many would be large.
     """
+
+    def convolved(x: fn.Tensor, filters: int, stride: int = 1, size: int = 3, start: Start = start) -> fn.Tensor:
+        convolution = fn.Conv2D(filters, size, strides=stride, bias=not normalised, kernel_initializer=start)
+        return fn.BatchNorm()(convolution(x)) if normalised else convolution(x)
+
     image = fn.Input((32, 32, 3))
     x = fn.Activation("relu")(convolved(fn.Standardize.of(images)(image), 16))
     for filters in (16, 32, 64):
         for block in range((depth - 2) // 6):
             stride = 2 if filters > 16 and block == 0 else 1
-            body = convolved(fn.Activation("relu")(convolved(x, filters, stride)), filters)
+            body = fn.Activation("relu")(convolved(x, filters, stride))
+            body = convolved(body, filters, start="zeros" if links and not normalised else start)
             if links:
-                body = fn.add(body, x if stride == 1 else convolved(x, filters, stride, kernel=1))
+                body = fn.add(body, x if stride == 1 else convolved(x, filters, stride, size=1))
             x = fn.Activation("relu")(body)
     return fn.Network(image, fn.Dense(10)(fn.GlobalAvgPool2D()(x)), seed=seed)
 
 
-def trained(net: fn.Network, train: common.Labelled, test: common.Labelled, epochs: int, peak: float) -> fn.History:
+def trained(net: fn.Network, train: common.Labelled, test: common.Labelled, epochs: int) -> fn.History:
     """Train with momentum, weight decay and one cycle of the learning rate."""
     data = fn.Augmented(*train, [fn.PadCrop(4), fn.HorizontalFlip()], seed=0)
     steps = epochs * -(-len(data) // BATCH)
-    optimizer = fn.SGD(fn.OneCycle(peak, total_steps=steps), momentum=0.9, nesterov=True, l2=5e-4)
+    optimizer = fn.SGD(fn.OneCycle(0.1, total_steps=steps), momentum=0.9, nesterov=True, l2=5e-4)
     net.compile("cross_entropy", optimizer, metrics=["accuracy"])
     return net.fit(data, epochs=epochs, batch_size=BATCH, validation_data=test)
 
 
-def compared(
-    train: common.Labelled, test: common.Labelled, depths: tuple[int, ...], epochs: int, path: Path
-) -> common.Figures:
-    """Train plain and residual nets of two depths alike, and draw how they learn."""
-    figure = pictures.figure(9.5, 4)
-    panels, figures = figure.subplots(1, 2, sharey=True), {}
-    for axes, links in zip(panels, (False, True), strict=True):
-        for depth, color in zip(depths, ("#d1541f", "#1f5fa8"), strict=True):
-            history = trained(network(depth, links, train[0]), train, test, epochs, peak=0.1)
-            name = f"{'residual' if links else 'plain'}-{depth}"
-            figures[f"{name}, training error"] = 1 - history["accuracy"][-1]
-            figures[f"{name}, test error"] = 1 - history["val_accuracy"][-1]
-            print(f"{name}: error {figures[f'{name}, training error']:.1%}, test {1 - history['val_accuracy'][-1]:.1%}")
-            axes.plot(1 - np.array(history["accuracy"]), "--", color=color, label=f"{name}, training")
-            axes.plot(1 - np.array(history["val_accuracy"]), color=color, label=f"{name}, test")
-        pictures.dress(axes, "epoch", "" if links else "error", "with links" if links else "without")
-        axes.legend(frameon=False)
-    pictures.save(figure, path)
-    return figures
-
-
-def run(quick: bool, output: Path, curves: bool = False) -> common.Figures:
+def run(quick: bool, output: Path) -> common.Figures:
     """Train, say how good it is, and draw what it looks at."""
     train, test = load(320, 100) if quick else load(10_000, 2_000)
-    net, epochs = network(8 if quick else 20, True, train[0]), 4 if quick else EPOCHS
+    net, epochs = network(8 if quick else 20, train[0]), 4 if quick else EPOCHS
     began = perf_counter()
-    history = trained(net, train, test, epochs, peak=0.1)
+    history = trained(net, train, test, epochs)
     minutes = (perf_counter() - began) / 60
     images = test[0].astype(np.float32)
     figures = {
@@ -107,11 +92,8 @@ def run(quick: bool, output: Path, curves: bool = False) -> common.Figures:
     fn.plot_attribution(
         [fn.occlusion(net, shown, window=8, stride=4), fn.grad_cam(net, shown)], output / "cifar-evidence.png"
     )
-    return figures | (
-        compared(train, test, (8, 14) if quick else (20, 56), epochs, output / "cifar-depth.png") if curves else {}
-    )
+    return figures
 
 
 if __name__ == "__main__":
-    flags = {"curves": "also train nets of 20 and 56 layers with and without links (four times as long and more)"}
-    sys.exit(common.main(run, __doc__, GOALS, flags))
+    sys.exit(common.main(run, __doc__, GOALS))
