@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "gallery"
 WIDTH = 560
 COLORS = (192, 96, 48, 24)  # fewer where the picture would be larger than
-MOST_BYTES = 130_000
+MOST_BYTES = 58_000
 
 
 def shrink(picture: Path, target: Path) -> int:

@@ -30,7 +30,7 @@ def test_an_entry_is_whole(name):
     assert entry["picture"] in names or "pfnn-" in entry["picture"] or name == "mnist"
     picture = (GALLERY / f"{name}.png").read_bytes()
     assert picture.startswith(PNG)
-    assert len(picture) < 140_000
+    assert len(picture) < 60_000
 
 
 def test_no_picture_is_left_over():
