@@ -25,6 +25,7 @@ cdef enum:
     MICRO_ROWS = 64         # rows that are, however few their multiply-adds
     MOST_ROWS = 1024        # of a micro-batch
     GROUP_BYTES = 1 << 22   # of the gradients of all groups, which stay in the cache until they are added up
+    MEETINGS = 4            # of a row with each parameter, up to which more of them are worth more of those bytes
 
 
 cdef class Lanes:
@@ -42,11 +43,13 @@ cdef class Lanes:
         """Cut by the bytes of a row's values and gradients, and by its multiply-adds.
 
         Never where the gradients of the groups would take too much: the products of so large a network are worth
-        threads of their own.
+        threads of their own.  Convolutions and sequences do more for each number of a gradient than dense layers.
         """
         cdef Py_ssize_t row_bytes = 2 * sum(self.plan.widths) * self.plan.dtype.itemsize
         cdef Py_ssize_t work = <Py_ssize_t> self.plan.multiply_adds, least
-        if work == 0 or GROUPS * sizeof(double) * self.plan.n_params > GROUP_BYTES:
+        cdef Py_ssize_t meetings = min(max(work // max(self.plan.n_params, 1), 1), <Py_ssize_t> MEETINGS)
+        cdef Py_ssize_t group = <Py_ssize_t> sizeof(double) * self.plan.n_params
+        if work == 0 or GROUPS * group > GROUP_BYTES * meetings:
             return
         least = rows_by_bytes(row_bytes, max(1, min(MICRO_ROWS, MICRO_WORK // work)), 1)
         self.least, self.rows = least, max(least, rows_by_bytes(row_bytes, least, MOST_ROWS) // 16 * 16)

@@ -193,6 +193,31 @@ def test_networks_with_gradients_too_large_for_sixteen_are_not_cut():
     assert not chain((256, 128)).trainer.lanes.rows
 
 
+@pytest.mark.parametrize(("places", "most"), [(1, 1), (2, 2), (3, 3), (4, 4), (9, 4)])
+def test_what_a_row_meets_more_often_may_have_more_parameters(places, most):
+    """A layer at several places of a row: 2^15 parameters for each of them, up to four."""
+    for inputs, cut in ((256 * most - 1, True), (256 * most, False)):
+        net = fn.Sequential([fn.Dense(128)], input_shape=(places, inputs), seed=0)
+        net.compile(loss="squared_error", optimizer="adam")
+        assert bool(net.trainer.lanes.rows) == cut
+
+
+@native(3 * 400 * 120)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_lenet_is_cut_and_has_the_same_bits_on_any_threads(dtype):
+    random = np.random.default_rng(0)
+    X, y = random.standard_normal((130, 28, 28, 1)).astype(dtype), random.integers(0, 10, 130)
+    results = set()
+    for count in (1, 2, 3):
+        fn.set_num_threads(count)
+        net = fn.nets.lenet5(seed=0, dtype=dtype)
+        net.compile("cross_entropy", fn.Adam(1e-3))
+        losses = [net.train_step(X, y) for _ in range(2)]
+        results.add((*losses, net.params.tobytes()))
+    assert net.trainer.lanes.cut_from <= 130
+    assert len(results) == 1
+
+
 def wide(channels, places):
     """A network of few parameters whose rows take many bytes: the same layer at many places."""
     layers = [fn.Dense(channels), fn.Dense(1)]
