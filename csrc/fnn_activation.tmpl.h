@@ -64,8 +64,7 @@ FNN_ELEMENT REAL FN(gelu_tanh_slope)(REAL z, REAL alpha)
 
 FNN_ELEMENT REAL FN(silu_value)(REAL z, REAL alpha)
 {
-    z = z < -1000 ? -1000 : z;
-    return z * FN(logistic)(z);
+    return FN(times_logistic)(z < -FN(EXP_LIMIT) ? -FN(EXP_LIMIT) : z);
 }
 FNN_ELEMENT REAL FN(silu_slope)(REAL z, REAL alpha)
 {

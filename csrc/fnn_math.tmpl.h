@@ -46,14 +46,16 @@ static const REAL FN(NORMAL_TAIL)[] = { /* (t + m) Phi(-t) exp(t^2/2) in (t - m)
 static const REAL FN(LOG2_E) = 1.44269504f;
 static const REAL FN(LN2_HIGH) = 0.693115234375f; /* 12 bits after the point: n * LN2_HIGH is exact */
 static const REAL FN(LN2_LOW) = 3.19461849e-05f;
-static const REAL FN(EXP_LIMIT) = 104; /* exp is inf from here up, and 0 from minus this down */
+static const REAL FN(EXP_LIMIT) = 112; /* exp is inf from here up; 0 from minus this down, its product with x too */
+static const REAL FN(EXPM1_LIMIT) = 30; /* from here up exp(-x) - 1 is -1 */
 static const REAL FN(NORMAL_LIMIT) = 14.4f; /* from here up t Phi(-t) is 0 */
 static const REAL FN(NORMAL_MIDDLE) = 4;    /* m */
 #else
 static const REAL FN(LOG2_E) = 1.4426950408889634;
 static const REAL FN(LN2_HIGH) = 0x1.62e42fefa2p-1; /* 40 bits after the point: n * LN2_HIGH is exact */
 static const REAL FN(LN2_LOW) = 7.371002565167799e-13;
-static const REAL FN(EXP_LIMIT) = 746;
+static const REAL FN(EXP_LIMIT) = 760;
+static const REAL FN(EXPM1_LIMIT) = 60;
 static const REAL FN(NORMAL_LIMIT) = 38.6;
 static const REAL FN(NORMAL_MIDDLE) = 5;
 #endif
@@ -107,9 +109,14 @@ FNN_ELEMENT REAL FN(exp_rest)(REAL x, REAL shifted)
     return FMA(n, -FN(LN2_LOW), FMA(n, -FN(LN2_HIGH), x));
 }
 
+FNN_ELEMENT REAL FN(exp_near_0_less_1)(REAL r)
+{
+    return FMA(r * r, POLYNOMIAL(r, EXP_TAIL), r);
+}
+
 FNN_ELEMENT REAL FN(exp_near_0)(REAL r)
 {
-    return 1 + FMA(r * r, POLYNOMIAL(r, EXP_TAIL), r);
+    return 1 + FN(exp_near_0_less_1)(r);
 }
 
 FNN_ELEMENT REAL FN(times_power)(REAL e, REAL shifted)
@@ -162,11 +169,13 @@ FNN_ELEMENT REAL FN(tanh)(REAL x)
     return COPYSIGN(size < (REAL)0.625 ? small : large, x); /* last, so that -0 stays -0 */
 }
 
-/* exp(x) - 1 for x <= 0, with the relative accuracy of tanh near 0. */
+/* exp(x) - 1 for x <= 0: 2^n (1 + p) - 1 as (2^n - 1) + 2^n p, where 2^n - 1 is exact as far as it counts.  -0 stays -0. */
 FNN_ELEMENT REAL FN(expm1)(REAL x)
 {
-    const REAL t = FN(tanh)((REAL)0.5 * x);
-    return 2 * t / (1 - t);
+    const REAL size = FABS(x), within = size > FN(EXPM1_LIMIT) ? FN(EXPM1_LIMIT) : size;
+    const REAL shifted = FN(exp_shifted)(-within), r = FN(exp_rest)(-within, shifted);
+    const REAL power = FN(from_bits)((FN(bits_of)(shifted) - FN(bits_of)(FN(EXP_ROUND)) - REAL_BIAS) << REAL_MANTISSA);
+    return COPYSIGN(FMA(power, FN(exp_near_0_less_1)(r), power - 1), x);
 }
 
 /* log((1 + s) / (1 - s)) for |s| <= 1/3. */
@@ -221,6 +230,16 @@ FNN_ELEMENT REAL FN(logistic)(REAL x)
 {
     const REAL u = FN(exp_minus)(FABS(x));
     return (x < 0 ? u : 1) / (1 + u);
+}
+
+/* x / (1 + exp(-x)).  The power of two is multiplied by last: one rounding is enough below the normal numbers, where the
+ * logistic alone has few digits left. */
+FNN_ELEMENT REAL FN(times_logistic)(REAL x)
+{
+    const REAL minus = -FN(size_within)(FABS(x)), shifted = FN(exp_shifted)(minus);
+    const REAL e = FN(exp_near_0)(FN(exp_rest)(minus, shifted));
+    const REAL part = (x < 0 ? x * e : x) / (1 + FN(times_power)(e, shifted));
+    return FN(times_power)(part, x < 0 ? shifted : FN(EXP_SHIFT));
 }
 
 /* a a - square, where square is a a rounded: what was lost. */
