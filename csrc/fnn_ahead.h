@@ -23,4 +23,14 @@ static inline void fnn_fetch(fnn_ahead *ahead, ptrdiff_t units)
     }
 }
 
+/* Fetch at most so many cache lines of two stretches. */
+static inline void fnn_fetch_lines(fnn_stretch *stretches, ptrdiff_t lines)
+{
+    fnn_stretch *stretch = stretches + (stretches->bytes <= 0);
+    const char *at = stretch->at;
+    for (; lines > 0 && stretch->bytes > 0; lines--, at += 64, stretch->bytes -= 64)
+        __builtin_prefetch(at, 0, 2);
+    stretch->at = at;
+}
+
 #endif

@@ -61,13 +61,21 @@ typedef struct fnn_shape {
     ptrdiff_t x_row, w_row, y_row, bias_row;
 } fnn_shape;
 
+/* Memory that a kernel fetches into the second cache while it works, since the next one will read it. */
+typedef struct fnn_stretch {
+    const void *at;
+    ptrdiff_t bytes;
+} fnn_stretch;
+
 /* Windows of an image, for a convolution: pixel p of outputs sees, from x + at[p] on, runs of neighbouring elements, each
  * ``run`` long and beginning at run_at[r]; its outputs, ``outputs`` of them, lie from y + to[p] on.  Weights (runs * run,
- * outputs) with rows w_row apart.  pair: how far pixel 2 i + 1 lies after pixel 2 i in x, for all i; 0: by no one distance. */
+ * outputs) with rows w_row apart.  pair: how far pixel 2 i + 1 lies after pixel 2 i in x, for all i; 0: by no one distance.
+ * ahead: what the next call reads. */
 enum { FNN_SCATTER_RUN = 256 }; /* elements of a run, at most, that pixels add to */
 typedef struct fnn_windows {
     ptrdiff_t pixels, runs, run, outputs, w_row, pair;
     const int32_t *at, *run_at, *to;
+    fnn_stretch ahead[2];
 } fnn_windows;
 
 /* A row of a depthwise convolution: ``pixels`` outputs of ``size`` channels, ``to`` elements apart, which see windows

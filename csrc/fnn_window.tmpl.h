@@ -33,7 +33,15 @@ typedef struct FN(window) {
     REAL *y;                    /* backward: dw */
     FN(product) end;            /* what becomes of a sum */
     ptrdiff_t n, count;         /* columns from n on; how many of the last vector are real */
+    fnn_stretch *ahead;         /* what is left to be fetched meanwhile */
+    ptrdiff_t lines;            /* of it for each pixel of a tile */
 } FN(window);
+enum { FN(WINDOW_PIXELS) = 16 }; /* of a gradient, between two fetches */
+
+/* Pixels of a gradient; memory is fetched every now and then. */
+#define EACH_PIXEL(q, p, pixels)                                                                                       \
+    for (ptrdiff_t p = 0, part; p < (pixels) && (fnn_fetch_lines((q)->ahead, FN(WINDOW_PIXELS)), 1);)                  \
+        for (part = (pixels) - p < FN(WINDOW_PIXELS) ? (pixels) : p + FN(WINDOW_PIXELS); p < part; p++)
 
 /* Outputs n .. of rows pixels from pixel p on. */
 FNN_ELEMENT void FN(window_tile)(const FN(window) *q, const int rows, const int vectors, ptrdiff_t p)
@@ -117,7 +125,7 @@ FNN_ELEMENT void FN(window_gradient_tile)(const FN(window) *q, const int rows, c
     UNROLLED_EACH(8, r, rows)
         UNROLLED_EACH(8, v, vectors)
             sum[r][v] = (FN(vector)){0};
-    for (ptrdiff_t p = 0; p < s->pixels; p++) {
+    EACH_PIXEL(q, p, s->pixels) {
         FN(vector) row[FNN_TILE_VECTORS];
         const ptrdiff_t k = at[p];
         UNROLLED_EACH(8, v, vectors)
@@ -148,7 +156,7 @@ FNN_ELEMENT void FN(window_gradient_near)(const FN(window) *q, const int groups,
         x[g] = q->x + s->run_at[(i + g * near) / s->run] + (i + g * near) % s->run;
     UNROLLED_EACH(16, r, groups * near)
         sum[r] = (FN(vector)){0};
-    for (ptrdiff_t p = 0; p < s->pixels; p++) {
+    EACH_PIXEL(q, p, s->pixels) {
         const FN(vector) row = VECTOR(dy + to[p]);
         const ptrdiff_t k = at[p];
         UNROLLED_EACH(8, g, groups)
@@ -201,7 +209,7 @@ typedef void (*FN(window_tiles))(const FN(window) *q, ptrdiff_t m, ptrdiff_t cou
     static void FN(window_##rows##_##vectors)(const FN(window) * q, ptrdiff_t m, ptrdiff_t count)                      \
     {                                                                                                                  \
         for (; count > 0; count--, m += rows)                                                                          \
-            FN(window_tile)(q, rows, vectors, m);                                                                      \
+            FN(window_tile)(q, rows, vectors, m), fnn_fetch_lines(q->ahead, rows * q->lines);                          \
     }                                                                                                                  \
     static void FN(window_gradient_##rows##_##vectors)(const FN(window) * q, ptrdiff_t m, ptrdiff_t count)             \
     {                                                                                                                  \
@@ -241,7 +249,7 @@ static ptrdiff_t FN(run_larger)(const FN(window) *q, int gradient, ptrdiff_t m, 
 #if FNN_WINDOW_PAIRED
     if (!gradient && q->s->pair && m % 2 == 0)
         for (; m + FNN_WINDOW_PAIRED <= M; m += FNN_WINDOW_PAIRED)
-            FN(window_paired)(q, m);
+            FN(window_paired)(q, m), fnn_fetch_lines(q->ahead, FNN_WINDOW_PAIRED * q->lines);
 #endif
     return m;
 }
@@ -250,6 +258,7 @@ static ptrdiff_t FN(run_larger)(const FN(window) *q, int gradient, ptrdiff_t m, 
 static void FN(run_windows)(FN(window) *q, int gradient, ptrdiff_t m, ptrdiff_t M)
 {
     const ptrdiff_t N = q->s->outputs;
+    q->lines = q->s->ahead->bytes / (64 * (M - m + 1)) + 1;
     for (q->n = 0; q->n < N;) {
         const ptrdiff_t vectors = FN(panel_vectors)(N - q->n, FNN_TILE_VECTORS), columns = N - q->n - (vectors - 1) * FN(WIDTH);
         const FN(window_tiles) *tiles = FN(WINDOW_TILES)[gradient][vectors];

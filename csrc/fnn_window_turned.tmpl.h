@@ -27,7 +27,7 @@ FNN_ELEMENT void FN(turned_tile)(const FN(window) *q, const FN(window_lanes) *la
     UNROLLED_EACH(8, r, rows)
         UNROLLED_EACH(8, v, vectors)
             sum[r][v] = VECTOR(sums + r * FN(PANEL) + v * FN(WIDTH));
-    for (ptrdiff_t p = 0; p < pixels; p++) {
+    EACH_PIXEL(q, p, pixels) {
         FN(vector) window[FNN_TILE_VECTORS];
         const REAL *factor = w + to[p];
         const ptrdiff_t k = at[p];
@@ -131,7 +131,8 @@ static int FN(turns)(const fnn_windows *s)
 static void FN(fnn_window_gradient)(const fnn_windows *s, ptrdiff_t first, ptrdiff_t last, double scale, const fnn_real *x,
                                     const fnn_real *dy, fnn_real *dw)
 {
-    FN(window) q = {.s = s, .x = x, .w = dy, .y = dw, .end = {.scale = (REAL)scale}};
+    fnn_stretch ahead[2] = {s->ahead[0], s->ahead[1]};
+    FN(window) q = {.s = s, .x = x, .w = dy, .y = dw, .end = {.scale = (REAL)scale}, .ahead = ahead};
     if (FN(turns)(s))
         FN(run_turned)(&q, first, last);
     else
@@ -174,7 +175,7 @@ static void FN(run_pixels)(const FN(window) *q, ptrdiff_t columns)
     ptrdiff_t rows = s->outputs, most = FNN_TILE_VECTORS;
     int32_t at[FN(WINDOW_ELEMENTS)], to[FN(WINDOW_ELEMENTS)];
     const fnn_windows elements = {.pixels = s->runs * s->run, .at = at, .to = to};
-    const FN(window) window = {.s = &elements, .x = q->x, .w = q->w};
+    const FN(window) window = {.s = &elements, .x = q->x, .w = q->w, .ahead = q->ahead};
     REAL start[FN(WINDOW_ROWS) * FN(PANEL)], sums[FN(WINDOW_ROWS) * FN(PANEL)] __attribute__((aligned(64)));
     while (!FN(TURNED_TILES)[1][rows]) /* beyond the last output there is something to be read */
         rows++;
@@ -215,7 +216,9 @@ static ptrdiff_t FN(row_of_neighbours)(const fnn_windows *s)
 static void FN(fnn_window_forward)(const fnn_windows *s, const fnn_real *x, const fnn_real *w, const fnn_real *bias,
                                    int activation, double alpha, fnn_real *y)
 {
-    FN(window) q = {.s = s, .x = x, .w = w, .bias = bias, .y = y, .end = {.activation = activation, .alpha = (REAL)alpha}};
+    fnn_stretch ahead[2] = {s->ahead[0], s->ahead[1]};
+    FN(window) q = {.s = s, .x = x, .w = w, .bias = bias, .y = y, .end = {.activation = activation, .alpha = (REAL)alpha},
+                    .ahead = ahead};
     const ptrdiff_t columns = FN(row_of_neighbours)(s);
     if (columns)
         FN(run_pixels)(&q, columns);

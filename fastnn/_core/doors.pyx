@@ -6,6 +6,7 @@ A function is named after its kernel, whose formula stands in ``csrc/fnn_kernels
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from fastnn._core.table cimport (
     address, fnn_columns, fnn_depthwise, fnn_kernels, fnn_local_response, fnn_norm, fnn_pool_shape, fnn_random, fnn_shape,
@@ -335,10 +336,14 @@ def limit_columns(w, double limit, isa=None):
 # ---- convolutions, pooling ----
 
 cdef fnn_windows windows_of(Call c, at, run_at, to, Py_ssize_t run, Py_ssize_t outputs, Py_ssize_t pair=0) except *:
-    return fnn_windows(pixels=len(at), runs=len(run_at), run=run, outputs=outputs, w_row=outputs, pair=pair,
-                       at=<const int32_t*> address(at, np.int32, (len(at),)),
-                       run_at=<const int32_t*> address(run_at, np.int32, (len(run_at),)),
-                       to=<const int32_t*> address(to, np.int32, (len(at),)))
+    cdef fnn_windows windows
+    memset(&windows, 0, sizeof(windows))
+    windows.pixels, windows.runs, windows.run, windows.pair = len(at), len(run_at), run, pair
+    windows.outputs = windows.w_row = outputs
+    windows.at = <const int32_t*> address(at, np.int32, (len(at),))
+    windows.run_at = <const int32_t*> address(run_at, np.int32, (len(run_at),))
+    windows.to = <const int32_t*> address(to, np.int32, (len(at),))
+    return windows
 
 
 def window_forward(x, w, bias, at, run_at, Py_ssize_t run, activation="identity", double alpha=0.0, isa=None,

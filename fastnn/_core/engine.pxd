@@ -26,6 +26,7 @@ cdef class Engine:
     cdef readonly Py_ssize_t _rows_kept # of the last ``_forward_rows``, 0: there is none
     cdef bint uncommitted               # it was one of training, and what it is to leave in the network is not there yet
     cdef readonly Py_ssize_t chunk      # rows run at once
+    cdef bint may_fail                  # a step can refuse a row
     cdef readonly Py_ssize_t block      # rows answered between two checks for signals
     cdef Py_ssize_t row_work            # picoseconds of a row's products on one thread
     cdef int n_inputs

@@ -22,15 +22,18 @@ from fastnn._core.rows cimport data_of, fits, row_of
 from fastnn._core.step cimport Frame, OK
 from fastnn._core.workspace cimport rows_by_bytes, take_input
 
+from math import prod
+
 import numpy as np
 
 from fastnn._core.loss import REAL_TARGETS
-from fastnn._core.workspace import aligned_zeros
+from fastnn._core.workspace import Layout, aligned_zeros
 
 cnp.import_array()
 
 cdef enum:
-    LEAST_ROWS = 128        # run at once: enough for each weight that is read to be used often
+    LEAST_ROWS = 128        # run at once, for each weight that is read to be used often enough
+    WEIGHTS_SHARE = 4       # of such weights, read again for every chunk, to the tensors of its rows
     MOST_ROWS = 512
     BLOCK_BYTES = 1 << 24   # of rows that are answered between two checks for signals
 
@@ -87,6 +90,27 @@ cdef inline int run(Engine self, Idle idle, const char** rows, char** answers, P
     return require_ok(status) if status != NOT_FINITE else NOT_FINITE
 
 
+cdef inline bint overlap(cnp.ndarray x, cnp.ndarray y):
+    """May two packed arrays lie in the same memory?"""
+    cdef const char* a = data_of(x)
+    cdef const char* b = data_of(y)
+    return a < b + cnp.PyArray_NBYTES(y) and b < a + cnp.PyArray_NBYTES(x)
+
+
+cdef Py_ssize_t rows_at_once(Plan plan) except -1:
+    """Rows that are answered at a time: as many as stay in the cache, or as weights want that are read again for each.
+
+    A weight that a row meets at many places is used often in any case, but for what keeps a state: each step of time
+    reads it anew.
+    """
+    cdef Py_ssize_t row_bytes = max(1, Layout(plan).row_width) * plan.dtype.itemsize, weights = 0, times
+    for op in plan.ops:
+        times = op.repeats if op.state_size else 1
+        if op.repeats // times < LEAST_ROWS:
+            weights += times * sum(prod(parameter.shape) for parameter in op.parameters) * plan.dtype.itemsize
+    return rows_by_bytes(row_bytes, min(LEAST_ROWS, max(1, WEIGHTS_SHARE * weights // row_bytes)), MOST_ROWS)
+
+
 cdef class Engine:
     """``_bind`` is called once by the Python class, ``_bind_trainer`` at every ``compile``."""
 
@@ -101,7 +125,8 @@ cdef class Engine:
             self.output_tensors[i], self.output_bytes[i] = tensor, plan.widths[tensor] * plan.dtype.itemsize
         self.input, self.output = row_of(input_shapes[0]), row_of(output_shapes[0])
         self.fast_dtype = plan.dtype.num if self.n_inputs == self.n_outputs == 1 else -1
-        self.chunk = rows_by_bytes(sum(plan.widths) * plan.dtype.itemsize, LEAST_ROWS, MOST_ROWS)
+        self.chunk = rows_at_once(plan)
+        self.may_fail = any(op.may_fail for op in plan.ops)
         row_bytes = plan.dtype.itemsize * sum(plan.widths[tensor] for tensor in plan.inputs)
         self.block = max(self.chunk, BLOCK_BYTES // row_bytes)
         self.one, self.many = Idle(plan, params, 1), Idle(plan, params, self.chunk)
@@ -166,18 +191,25 @@ cdef class Engine:
         cdef Py_ssize_t n
         cdef const char* rows
         cdef char* answers
+        cdef bint checked = False
         if not fits(X, self.fast_dtype, &self.input, True):
             return self._predict_checked(X, out)
         n = cnp.PyArray_DIM(X, 0)
         if not 0 < n <= self.block:
             return self._predict_checked(X, out)
-        # Into the caller's array go whole answers or nothing, so more than one run of the steps would need a copy.
-        if out is not None and not (fits(out, self.fast_dtype, &self.output, True) and n <= self.chunk
-                                    and cnp.PyArray_DIM(out, 0) == n and cnp.PyArray_ISWRITEABLE(out)):
-            return self._predict_checked(X, out)
+        rows = data_of(X)
+        if out is not None:
+            if not (fits(out, self.fast_dtype, &self.output, True) and cnp.PyArray_DIM(out, 0) == n
+                    and cnp.PyArray_ISWRITEABLE(out)):
+                return self._predict_checked(X, out)
+            # Into the caller's array go whole answers or nothing: nothing may stop the second run of the steps.
+            checked = n > self.chunk
+            if checked and (self.may_fail or overlap(X, out)
+                            or not all_finite(self.plan.kernels, n * self.input.width, rows)):
+                return self._predict_checked(X, out)
         result = self.empty(n, True) if out is None else out
-        rows, answers = data_of(X), data_of(result)
-        if run(self, self.many, &rows, &answers, n, True) == NOT_FINITE:
+        answers = data_of(result)
+        if run(self, self.many, &rows, &answers, n, not checked) == NOT_FINITE:
             return self._predict_checked(X, out)
         return result
 

@@ -33,6 +33,10 @@ cdef extern from "fnn_kernels.h" nogil:
         Py_ssize_t y_row
         Py_ssize_t bias_row
 
+    ctypedef struct fnn_stretch:
+        const void* at
+        Py_ssize_t bytes
+
     ctypedef struct fnn_windows:
         Py_ssize_t pixels
         Py_ssize_t runs
@@ -43,6 +47,7 @@ cdef extern from "fnn_kernels.h" nogil:
         const int32_t* at
         const int32_t* run_at
         const int32_t* to
+        fnn_stretch[2] ahead
 
     ctypedef struct fnn_depthwise:
         Py_ssize_t pixels

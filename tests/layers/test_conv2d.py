@@ -165,3 +165,13 @@ def test_a_small_net_learns_digits():
     X = X / X.max()
     net.fit(X[:1500], y[:1500], epochs=10, batch_size=32, loss="cross_entropy", optimizer=fn.Adam(3e-3))
     assert np.mean(net.predict(X[1500:]).argmax(axis=1) == y[1500:]) > 0.93
+
+
+def test_images_are_answered_few_at_a_time():
+    """As many as stay in half a megabyte; weights that a row meets at one place alone want more rows at a time."""
+    one = fn.Sequential([fn.Conv2D(16, 3)], input_shape=(32, 32, 16), seed=0)
+    assert one.chunk == 2**19 // (2 * 4 * 32 * 32 * 16)
+    behind = fn.Sequential([fn.Conv2D(16, 3), fn.Flatten(), fn.Dense(128)], input_shape=(32, 32, 16), seed=0)
+    assert behind.chunk == 128
+    sequence = fn.Sequential([fn.LSTM(64, return_sequences=True)], input_shape=(500, 64), seed=0)
+    assert sequence.chunk == 128

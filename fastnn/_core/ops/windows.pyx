@@ -23,6 +23,7 @@ from fastnn._core.ops.convolution_tables import forward_windows, gradient_window
 cdef enum:
     BLOCK_BYTES = 1 << 17   # of images, padded, and of gradients in one sum of a weight gradient
     UNIT = 16               # rows of weights that a part takes at least
+    AHEAD_BYTES = 1 << 18   # fetched while others are worked on, at most
     FEW = 16                # channels below which pixels of the map scatter
 
 cdef struct Job:
@@ -47,6 +48,12 @@ cdef inline Py_ssize_t group_channels(const Dims* dims) noexcept nogil:
 
 cdef inline Py_ssize_t group_filters(const Dims* dims) noexcept nogil:
     return dims.filters // dims.groups
+
+
+cdef inline void fetch(fnn_windows* windows, int stretch, const char* at, Py_ssize_t nbytes) noexcept nogil:
+    """Let what follows be fetched meanwhile, unless it is so much that it would not stay in the cache."""
+    windows.ahead[stretch].at = at
+    windows.ahead[stretch].bytes = nbytes if nbytes <= AHEAD_BYTES else 0
 
 
 cdef inline const char* bias_of(const Job* job, Py_ssize_t at) noexcept nogil:
@@ -96,6 +103,8 @@ cdef void forward_part(void* argument, Py_ssize_t part) noexcept nogil:
             x = job.scratch + part * job.part_bytes
         windows.at, windows.to = dims.windows.at + first * dims.out_width, dims.windows.to + first * dims.out_width
         windows.pixels = (last - first) * dims.out_width
+        fetch(&windows, 0, job.x + (image + 1) * image_size(dims) * itemsize,
+              image_size(dims) * itemsize if at + last - first < end else 0)
         for g in range(dims.groups):
             job.step.kernels.window_forward(
                 &windows, x + g * C * itemsize, job.w + g * O * itemsize, bias_of(job, g * O), job.end.activation,
@@ -171,7 +180,8 @@ cdef void gather_rows(const Job* job, Py_ssize_t image, Py_ssize_t first, Py_ssi
     cdef const Dims* dims = job.dims
     cdef Py_ssize_t itemsize = job.step.kernels.itemsize, C = group_channels(dims), O = group_filters(dims), g, size
     cdef Py_ssize_t low, high
-    cdef const char* dy = job.y + image * map_size(dims) * itemsize
+    cdef const char* map = job.y + image * map_size(dims) * itemsize
+    cdef const char* dy = map
     cdef const Phase* phase
     cdef fnn_windows windows
     cdef int f
@@ -184,6 +194,8 @@ cdef void gather_rows(const Job* job, Py_ssize_t image, Py_ssize_t first, Py_ssi
         windows = phase.windows
         windows.at, windows.to = windows.at + phase.first[first], windows.to + phase.first[first]
         windows.pixels = phase.first[last] - phase.first[first]
+        fetch(&windows, 0, map + map_size(dims) * itemsize,
+              map_size(dims) * itemsize if f == 0 and image + 1 < job.batch else 0)
         size = phase.n_taps * O * C
         for g in range(dims.groups):
             job.step.kernels.window_forward(
@@ -292,14 +304,15 @@ cdef void weight_gradient_part(void* argument, Py_ssize_t part) noexcept nogil:
     cdef Py_ssize_t itemsize = job.step.kernels.itemsize, K = depth(dims)
     cdef Py_ssize_t units = (K + UNIT - 1) // UNIT, row = units * part // job.parts * UNIT
     cdef Py_ssize_t last_row = min(K, units * (part + 1) // job.parts * UNIT)
-    cdef Py_ssize_t C = group_channels(dims), O = group_filters(dims), first = 0, count, h, n, g, k
+    cdef Py_ssize_t C = group_channels(dims), O = group_filters(dims), first = 0, count, following, h, n, g, k
     cdef Py_ssize_t elements = image_size(dims), padded = dims.x.rows * dims.x.columns * dims.x.size
     cdef const char* x
+    cdef const char* images
     cdef const char* dy
     cdef fnn_windows windows = dims.windows
     while first < job.batch:
         count = min(dims.images, job.batch - first)
-        x = job.x + first * elements * itemsize
+        x = images = job.x + first * elements * itemsize
         dy = job.y + first * map_size(dims) * itemsize
         if pads(&dims.x):
             for k in range(count):
@@ -311,6 +324,9 @@ cdef void weight_gradient_part(void* argument, Py_ssize_t part) noexcept nogil:
             n = min(dims.band, dims.out_height - h)
             windows.at, windows.to = dims.windows.at + h * dims.out_width, dims.windows.to + h * dims.out_width
             windows.pixels = count * n * dims.out_width     # of several images: all rows
+            following = min(dims.images, job.batch - first - count) if h + n == dims.out_height else 0
+            fetch(&windows, 0, images + count * elements * itemsize, following * elements * itemsize)
+            fetch(&windows, 1, dy + count * map_size(dims) * itemsize, following * map_size(dims) * itemsize)
             for g in range(dims.groups):
                 job.step.kernels.window_gradient(
                     &windows, row, last_row, job.scale, x + g * C * itemsize, dy + g * O * itemsize,
@@ -334,8 +350,12 @@ cdef void weight_gradient(const Step* step, const Frame* frame, const Dims* dims
 # ---- sizes and tables ----
 
 cdef fnn_windows windows_of(list memory, made, Py_ssize_t outputs, Py_ssize_t w_row) except *:
-    return fnn_windows(pixels=len(made.at), runs=len(made.run_at), run=made.run, outputs=outputs, w_row=w_row, pair=made.pair,
-                       at=keep(memory, made.at), run_at=keep(memory, made.run_at), to=keep(memory, made.to))
+    cdef fnn_windows windows
+    memset(&windows, 0, sizeof(windows))
+    windows.pixels, windows.runs, windows.run, windows.pair = len(made.at), len(made.run_at), made.run, made.pair
+    windows.outputs, windows.w_row = outputs, w_row
+    windows.at, windows.run_at, windows.to = keep(memory, made.at), keep(memory, made.run_at), keep(memory, made.to)
+    return windows
 
 
 cdef void lay_out(Dims* dims, list memory, geometry) except *:
