@@ -35,6 +35,8 @@ cdef enum:
     LEAST_ROWS = 128        # run at once, for each weight that is read to be used often enough
     WEIGHTS_SHARE = 4       # of such weights, read again for every chunk, to the tensors of its rows
     MOST_ROWS = 512
+    LENT_BYTES = 1 << 15    # of an array, from which on a copy of it shows
+    PAGE_BYTES = 1 << 12    # of memory that is there or not as a whole
     BLOCK_BYTES = 1 << 24   # of rows that are answered between two checks for signals
 
 cdef Row NUMBER             # no axes: a row is one number
@@ -109,6 +111,16 @@ cdef Py_ssize_t rows_at_once(Plan plan) except -1:
         if op.repeats // times < LEAST_ROWS:
             weights += times * sum(prod(parameter.shape) for parameter in op.parameters) * plan.dtype.itemsize
     return rows_by_bytes(row_bytes, min(LEAST_ROWS, max(1, WEIGHTS_SHARE * weights // row_bytes)), MOST_ROWS)
+
+
+cdef bint lends(const Frame* frame, cnp.ndarray array):
+    """Do steps read and write gradients where the caller's array lies, rather than in a copy?
+
+    Where that is worth it, and what they may read behind it lies in the same page of memory.  Tangents want a copy that
+    stays.
+    """
+    cdef Py_ssize_t nbytes = cnp.PyArray_NBYTES(array), end = <Py_ssize_t> cnp.PyArray_DATA(array) + nbytes
+    return nbytes >= LENT_BYTES and 0 < end % PAGE_BYTES <= PAGE_BYTES - 64 and frame.tangents == NULL
 
 
 cdef class Engine:
@@ -423,23 +435,34 @@ cdef class Engine:
         """
         cdef Frame frame = self.manual.frame
         cdef int status, tensor
-        cdef cnp.ndarray wanted
+        cdef cnp.ndarray places = np.zeros(len(self.plan.widths), np.uintp), array
         if parameters and not accumulate:
             self.grads.fill(0)
         frame.dparams, frame.scale = <char*> cnp.PyArray_DATA(self.grads) if parameters else NULL, 1.0
-        if not inputs:
-            wanted = np.zeros(len(self.plan.widths), np.uintp)
-            frame.gradients = <char**> cnp.PyArray_DATA(wanted)
-            for tensor, wants in enumerate(self.plan.wanted_gradients([parameters] * self.plan.n_steps)):
-                frame.gradients[tensor] = self.manual.frame.gradients[tensor] if wants else NULL
+        frame.gradients = <char**> cnp.PyArray_DATA(places)
+        wanted = [True] * len(places) if inputs else self.plan.wanted_gradients([parameters] * self.plan.n_steps)
+        for tensor, wants in enumerate(wanted):
+            frame.gradients[tensor] = self.manual.frame.gradients[tensor] if wants else NULL
         for tensor, dy in zip(self.plan.outputs, dys):
-            if frame.gradients[tensor] != NULL:
+            if frame.gradients[tensor] == NULL:
+                continue
+            if lends(&frame, dy):
+                frame.gradients[tensor] = data_of(dy)
+            else:
                 memcpy(frame.gradients[tensor], cnp.PyArray_DATA(dy), dy.nbytes)
+        dxs = {}
+        for tensor in self.plan.inputs if inputs else ():
+            array = np.empty((self._rows_kept, self.plan.widths[tensor]), self.plan.dtype)
+            if tensor not in self.plan.outputs and lends(&frame, array):
+                dxs[tensor], frame.gradients[tensor] = array, data_of(array)
         with nogil:
             expect(2 * self._rows_kept * self.row_work)
             status = run_backward(self.plan.steps, self.plan.n_steps, &frame)
         require_ok(status)
-        return [self._copy(frame.gradients[<int> tensor], tensor) for tensor in self.plan.inputs] if inputs else None
+        if not inputs:
+            return None
+        return [dxs[tensor] if tensor in dxs else self._copy(frame.gradients[<int> tensor], tensor)
+                for tensor in self.plan.inputs]
 
     def _tangent_rows(self, directions):
         """ADDS to ``grads`` how the gradient of the parameters changes where the inputs move along ``directions``.
