@@ -1,6 +1,7 @@
 """Pictures changed by seed, epoch and row: what fit sees, and that nothing else decides it."""
 
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from scipy import stats
 import fastnn as fn
 from fastnn._core.rng import AUGMENT
 from fastnn._core.table import uniform_of_rows
-from fastnn.data.ahead import made_ahead
+from fastnn.data.ahead import AHEAD, made_ahead
 
 ALL = [
     fn.PadCrop(2), fn.HorizontalFlip(), fn.Affine(20), fn.Cutout(3), fn.BrightnessContrast(), fn.Mixup(0.4),
@@ -310,15 +311,31 @@ def test_an_error_comes_where_its_part_would_and_ends_the_fit(workers):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_waiting_is_told(workers):
-    from time import sleep
+def test_waiting_is_told(workers, monkeypatch):
+    """A clock that ticks with every part that was made: who finds a part ready has not waited."""
+    made, looked, changed = [], threading.Event(), threading.Condition()
 
+    def clock():
+        now = float(len(made))
+        looked.set()
+        return now
+
+    def make(part):
+        assert looked.wait(60)  # the first is not made before somebody waits for it
+        with changed:
+            made.append(part)
+            changed.notify_all()
+        return part
+
+    monkeypatch.setattr("fastnn.data.ahead.perf_counter", clock)
     waited = []
-    for _ in made_ahead(lambda part: sleep(0.02) or part, range(4), workers, waited.append):
-        sleep(0.04 if workers else 0)  # long enough to make the next ones meanwhile
+    for taken, _ in enumerate(made_ahead(make, range(4), workers, waited.append), 1):
+        with changed:
+            ahead = min(taken + AHEAD, 4)  # all that has been asked for: nobody makes any between two looks
+            assert not workers or changed.wait_for(lambda: len(made) == ahead, 60)  # noqa: B023
     assert len(waited) == 4
-    assert waited[0] > 0.015
-    assert max(waited[1:]) < 0.012 if workers else min(waited) > 0.015
+    assert waited[0] >= 1
+    assert waited[1:] == [0.0 if workers else 1.0] * 3
 
 
 # ---- refused ----

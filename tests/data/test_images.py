@@ -1,6 +1,8 @@
 """Pictures in files: what Pillow reads, what is refused by name, and batches that threads make ahead."""
 
 import re
+import threading
+from itertools import count
 
 import numpy as np
 import pytest
@@ -342,7 +344,6 @@ def test_split_keeps_the_shares_of_the_classes(folder):
 
 def test_learning_stops_cleanly_while_threads_read_ahead(folder):
     """A callback ends the fit in the middle of an epoch: no thread is left, and a new fit works."""
-    import threading
 
     class Stop(fn.Callback):
         def on_batch_end(self, *_):
@@ -354,3 +355,72 @@ def test_learning_stops_cleanly_while_threads_read_ahead(folder):
         net.fit(batches, epochs=3, batch_size=2, callbacks=[Stop()])
     assert not [one for one in threading.enumerate() if one.name.startswith("fastnn-ahead")]
     net.fit(batches, epochs=1)
+
+
+def test_split_keeps_the_share_of_a_rare_class_whatever_the_seed(folder):
+    """A fifth of 40, 15 and 5 pictures is 8, 3 and 1; numbers that are no labels are not taken for classes."""
+    one = folder[0] / "cat" / "00.png"
+    labels = np.repeat([0, 1, 2], [40, 15, 5])
+    batches = fn.ImageBatches([one] * 60, (6, 8), y=labels)
+    for seed in range(20):
+        train, test = batches.split(0.2, seed=seed)
+        assert np.bincount(test.y).tolist() == [8, 3, 1]
+        assert np.bincount(train.y).tolist() == [32, 12, 4]
+    for targets in (labels.astype(float), np.eye(3)[labels]):
+        tests = [fn.ImageBatches([one] * 60, (6, 8), y=targets).split(0.2, seed=seed)[1].y for seed in range(20)]
+        assert len({tuple(np.sort(test, axis=0).ravel()) for test in tests}) > 1
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_waiting_adds_up_within_an_epoch_and_begins_anew_with_the_next(folder, workers, monkeypatch):
+    """Every look at the clock finds it a second later, so that each part takes a second."""
+    ticks = count()
+    monkeypatch.setattr("fastnn.data.ahead.perf_counter", lambda: float(next(ticks)))
+    batches = fn.ImageBatches(folder[0], (6, 8), workers=workers)
+    assert batches.waited == 0
+    parts = np.array_split(np.arange(15), 5)
+    for epoch, taken in enumerate((5, 3)):
+        assert len(list(batches.stream(parts[:taken], epoch))) == taken
+        assert batches.waited == taken
+        assert len(list(batches.stream(parts[:1], None))) == 1  # evaluation is not training
+        assert batches.waited == taken
+
+
+class Seen(fn.Augmentation):
+    """Leaves pictures as they are, and notes which threads see them, so many of them at a time."""
+
+    def __init__(self, together):
+        self.together, self.threads = threading.Barrier(together, timeout=60), []
+
+    def apply(self, images, numbers):
+        self.threads.append(threading.current_thread())
+        self.together.wait()
+        return images
+
+
+def threads_seen(folder, workers, together):
+    """The threads that made two parts for each of those that are to be at work at a time."""
+    seen = Seen(together)
+    batches = fn.ImageBatches(folder, (6, 8), augment=seen, **({} if workers is None else {"workers": workers}))
+    list(batches.stream([np.array([row]) for row in range(2 * together)], 0))
+    return set(seen.threads)
+
+
+def test_the_thread_that_trains_makes_batches_where_there_are_no_workers(folder):
+    assert threads_seen(folder[0], 0, 1) == {threading.current_thread()}
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_so_many_workers_make_batches(folder, workers):
+    found = threads_seen(folder[0], workers, workers)
+    assert len(found) == workers
+    assert threading.current_thread() not in found
+
+
+def test_there_are_as_many_workers_as_threads_if_no_number_is_given(folder):
+    before = fn.get_num_threads()
+    try:
+        fn.set_num_threads(3)
+        assert len(threads_seen(folder[0], None, 3)) == 3
+    finally:
+        fn.set_num_threads(before)
