@@ -1,4 +1,4 @@
-"""Normalisation kernels against NumPy in float64: values, gradients, precision over many rows, bits."""
+"""Normalisation kernels against NumPy in float64: values, gradients, bits; their moments: test_kernels_columns."""
 
 import numpy as np
 import pytest
@@ -35,38 +35,6 @@ def wide(*arrays):
 def input_gradient(g, n, deviation, axis):
     """Through mean and variance [Ioffe & Szegedy 2015, section 3, the chain rule worked out]."""
     return (g - g.mean(axis, keepdims=True) - n * (g * n).mean(axis, keepdims=True)) / deviation
-
-
-@over_isas
-@over_dtypes
-@pytest.mark.parametrize(("R", "C"), SIZES)
-def test_column_moments(R, C, dtype, isa):
-    x, *_ = draw(R, C, dtype)
-    kept = x.copy()
-    mean, variance = doors.column_moments(x, isa=isa)
-    np.testing.assert_allclose(mean, wide(x)[0].mean(0), **tolerance(dtype, 2))
-    np.testing.assert_allclose(variance, wide(x)[0].var(0), **tolerance(dtype, 2))
-    np.testing.assert_array_equal(x, kept)
-
-
-@over_isas
-@over_dtypes
-def test_moments_of_many_rows_far_from_zero(dtype, isa):
-    """10,000 rows at 1,000 +- 1: a float sum, or a difference of squares, would lose all digits of the variance.
-
-    Values are multiples of 2**-10, so that sums of them are exact in whatever order.  Of a mean are rounded: that of
-    each block of rows, once it is divided, and the mean of all rows so far, once a block is joined, to count later by
-    the share of those rows.  Each is within half of eps of a number near 1,000; in float32 the answer is rounded again.
-    """
-    x = 1000 + np.round(np.random.default_rng(0).normal(size=(10_000, 3)) * 1024).astype(dtype) / 1024
-    mean, variance = doors.column_moments(x.astype(dtype), isa=isa)
-    block = 4096 // 255 * 85  # NEAR elements, 85 rows of 3 as one of FNN_BLOCK
-    joined = np.minimum(np.arange(2 * block, 10_000 + block, block), 10_000) / 10_000
-    roundings = np.finfo(np.float64).eps / 2 * (1 + joined.sum())
-    rtol = 1.001 * (roundings + (np.finfo(dtype).eps / 2 if dtype == np.float32 else 0))  # blocks differ by 0.1 %
-    np.testing.assert_allclose(mean, wide(x)[0].mean(0), rtol=float(rtol))
-    np.testing.assert_allclose(variance, wide(x)[0].var(0), rtol=max(np.finfo(dtype).eps, 1e-12))
-    assert doors.column_moments(np.full((10_000, 1), 0.1, dtype), isa=isa)[1] <= 1e-25
 
 
 @over_isas
