@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from functools import partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -103,15 +105,25 @@ def ways(module: Any, X: np.ndarray, compiled: bool) -> Iterator[tuple[str, Any,
             yield f"PyTorch {name} compiled", torch.compile(deepcopy(own), fullgraph=True, dynamic=False), x
 
 
+def nets(make: Maker) -> dict[str, fn.Network]:
+    """The net by the name that its rows have; where it has convolutions that can be in tiles, with them too."""
+    made = {"fastnn": make(seed=0)}
+    if "winograd" in signature(make).parameters:
+        made["fastnn with winograd"] = make(seed=0, winograd=True)
+    return made
+
+
 def step(make: Maker, theirs: Any, batch: int, mine: fn.optimizers.Optimizer, rule: Any, **options: float) -> Workload:
     """A mini-batch learned."""
 
     def calls(threads: int, compiled: bool) -> dict[str, Call]:
-        net = make(seed=0)
-        X, y = images(net, batch)
-        module = with_weights(theirs(), net).train()
-        net.compile("cross_entropy", mine)
-        made: dict[str, Call] = {"fastnn": lambda: net.train_step(X, y)}
+        found = nets(make)
+        X, y = images(found["fastnn"], batch)
+        module = with_weights(theirs(), found["fastnn"]).train()
+        made: dict[str, Call] = {}
+        for name, net in found.items():
+            net.compile("cross_entropy", mine)
+            made[name] = partial(net.train_step, X, y)
         for name, own, x in ways(module, X, compiled):
             optimizer, labels = rule(own.parameters(), fused=True, **options), torch.from_numpy(y)
 
@@ -132,12 +144,14 @@ def answers(make: Maker, theirs: Any, batch: int) -> Workload:
     """Images answered."""
 
     def calls(threads: int, compiled: bool) -> dict[str, Call]:
-        net = make(seed=0)
-        X, _ = images(net, batch)
-        module = with_weights(theirs(), net).eval()
-        folded = net.fold()
-        made: dict[str, Call] = {"fastnn": lambda: folded.predict(X) if batch > 1 else folded.predict_one(X[0])}
-        made |= runtimes(net, X, threads)
+        found = nets(make)
+        X, _ = images(found["fastnn"], batch)
+        module = with_weights(theirs(), found["fastnn"]).eval()
+        made: dict[str, Call] = {}
+        for name, net in found.items():
+            folded = net.fold()
+            made[name] = partial(folded.predict, X) if batch > 1 else partial(folded.predict_one, X[0])
+        made |= runtimes(found["fastnn"], X, threads)
         for name, own, x in ways(module, X, compiled):
 
             def one(own: Any = own, x: Any = x) -> Any:
@@ -154,11 +168,16 @@ def picture_gradient(make: Maker, theirs: Any) -> Workload:
     """One image, forward, and the gradient of it alone, as style transfer needs it."""
 
     def calls(threads: int, compiled: bool) -> dict[str, Call]:
-        net = make(seed=0)
-        X, _ = images(net, 1)
-        module = with_weights(theirs(), net).eval().requires_grad_(False)
-        dy = np.ones((1, *net.output_shape), np.float32)
-        made: dict[str, Call] = {"fastnn": lambda: (net.forward(X), net.backward(dy, parameters=False))}
+        found = nets(make)
+        X, _ = images(found["fastnn"], 1)
+        module = with_weights(theirs(), found["fastnn"]).eval().requires_grad_(False)
+        dy = np.ones((1, *found["fastnn"].output_shape), np.float32)
+
+        def gradient(net: fn.Network) -> Any:
+            net.forward(X)
+            return net.backward(dy, parameters=False)
+
+        made: dict[str, Call] = {name: partial(gradient, net) for name, net in found.items()}
         for name, own, x in ways(module, X, compiled):
             x.requires_grad_()
 

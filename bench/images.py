@@ -122,7 +122,8 @@ def whole(threads: int, only: str, compiled: bool) -> list[dict[str, Any]]:
         if re.search(only, name):
             times = medians(make(threads, compiled), threads)
             shown = ", ".join(f"{who} {seconds * 1e3:,.3f}" for who, seconds in times.items())
-            print(f"{name:36} {shown} ms; {beside(times)}", flush=True)
+            ratios = "; ".join(f"{mine}: {beside(times, mine)}" for mine in times if mine.startswith("fastnn"))
+            print(f"{name:36} {shown} ms; {ratios}", flush=True)
             rows.append({"name": name, "seconds": times})
     return rows
 

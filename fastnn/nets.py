@@ -44,6 +44,7 @@ SQUEEZENETS: dict[str, tuple[int, int, int, tuple[int, ...]]] = {
     "1.0": (96, 7, 1, (1, 4, 8)),
     "1.1": (64, 3, 0, (1, 3, 5)),
 }
+TILED = 16  # channels from which on tiles of a convolution, where they are asked for, are faster than its windows
 POOLS = {"max": MaxPool2D, "average": AvgPool2D}
 BGR_MEANS = (104.0, 117.0, 123.0)  # what published weights of SqueezeNet expect to be taken off
 
@@ -168,6 +169,7 @@ def resnet_cifar(
     *,
     shortcut: str = "A",
     residual: bool = True,
+    winograd: bool = False,
     classes: int = 10,
     input_shape: tuple[int, int, int] = (32, 32, 3),
     weights: Weights = None,
@@ -186,6 +188,9 @@ def resnet_cifar(
         1 with BatchNorm.
     residual : bool
         Whether there are links at all; without them it is the plain net of the paper.
+    winograd : bool
+        Whether its convolutions of 3 x 3 that move by a pixel, but for the first, are computed in tiles: faster, and
+        less exact; see `Conv2D`, and Notes.
     classes : int
         Outputs.
     input_shape : (int, int, int)
@@ -216,6 +221,10 @@ def resnet_cifar(
     48,000 of 64,000 steps, and images that are shifted by up to 4 pixels and mirrored.  Parameters that are learned:
     270 thousand (20) to 1.7 million (110).
 
+    With ``winograd`` ResNet-20 learns a mini-batch of 128 in three quarters of the time and answers one in half of it,
+    folded.  Each of these layers rounds about twice as much; beside float64, logits are as near as without (weights
+    as they start: 2 to 4e-7 of their size either way, 20 or 56 layers).
+
     Examples
     --------
     >>> import fastnn as fn
@@ -227,13 +236,14 @@ def resnet_cifar(
         raise ValueError(f"resnet_cifar: expected depth to be one of {', '.join(map(str, RESNET_DEPTHS))}, got {depth}")
     choose("resnet_cifar: unknown shortcut", shortcut, ("A", "B"))
     require_flag("resnet_cifar", "residual", residual)
+    require_flag("resnet_cifar", "winograd", winograd)
     x = image = Input(input_shape)
     x = _normed(x, 16, 3, 1, "relu", "stem")
     for stage, filters in enumerate((16, 32, 64), 1):
         for block in range(1, (depth - 2) // 6 + 1):
             name, stride = f"stage{stage}_{block}", 2 if stage > 1 and block == 1 else 1
-            y = _normed(x, filters, 3, stride, "relu", f"{name}a")
-            y = _normed(y, filters, 3, 1, None, f"{name}b")
+            y = _normed(x, filters, 3, stride, "relu", f"{name}a", winograd)
+            y = _normed(y, filters, 3, 1, None, f"{name}b", winograd)
             if residual:
                 y = _linked(x, y, shortcut, f"{name}_link")
             x = Activation("relu")(y)
@@ -248,6 +258,7 @@ def squeezenet(
     input_shape: tuple[int, int, int] = (227, 227, 3),
     dropout: float = 0.5,
     pooling: str = "max",
+    winograd: bool = False,
     rgb: bool = False,
     weights: Weights = None,
     seed: int | None = None,
@@ -267,6 +278,9 @@ def squeezenet(
         Rate of the Dropout before the last convolution; 0: there is none.
     pooling : {"max", "average"}
         What is taken of a window.  "average" is for `style_transfer`, whose gradient it smooths.
+    winograd : bool
+        Whether the convolutions of 3 x 3 in the fire modules are computed in tiles: faster, and less exact; see
+        `Conv2D`, and Notes.
     rgb : bool
         Whether images are in RGB, 0 to 255, as `read_images` gives them.  The first layer then subtracts (123, 117,
         104), and weights for BGR are turned over.
@@ -293,6 +307,9 @@ def squeezenet(
     Iandola et al. 2016, table 1; as its authors released it, the last convolution of "1.0" has a padding of 1, and the
     last of its pools ends beyond the image where that is needed (``ceil_mode``).
 
+    With ``winograd`` an image of 227 x 227 is answered in three quarters of the time or less.  Each of these layers
+    rounds about twice as much; beside float64, logits are as near as without (2 to 3e-7 of their size either way).
+
     Examples
     --------
     >>> import fastnn as fn
@@ -301,6 +318,7 @@ def squeezenet(
     """
     choose("squeezenet: unknown version", version, SQUEEZENETS)
     choose("squeezenet: unknown pooling", pooling, POOLS)
+    require_flag("squeezenet", "winograd", winograd)
     require_flag("squeezenet", "rgb", rgb)
     filters, kernel, padding, pooled = SQUEEZENETS[version]
     x = image = Input(input_shape)
@@ -308,7 +326,7 @@ def squeezenet(
     x = Conv2D(filters, kernel, "relu", strides=2, padding="valid", name="conv1")(x)
     for part in range(1, 10):
         if part > 1:
-            x = _fire(x, SQUEEZES[part - 2], f"fire{part}")
+            x = _fire(x, SQUEEZES[part - 2], f"fire{part}", winograd)
         if part in pooled:
             x = POOLS[pooling](3, strides=2, ceil_mode=True)(x)
     x = Dropout(dropout)(x) if dropout else x
@@ -320,10 +338,24 @@ def squeezenet(
     return net
 
 
-def _normed(x: Tensor, filters: int, kernel: int, stride: int, activation: str | None, name: str) -> Tensor:
+def _in_tiles(x: Tensor, winograd: bool) -> bool:
+    """Whether a convolution of 3 x 3, a pixel at a time, is computed in tiles: where that is faster."""
+    return winograd and x.shape[-1] >= TILED
+
+
+def _normed(
+    x: Tensor, filters: int, kernel: int, stride: int, activation: str | None, name: str, winograd: bool = False
+) -> Tensor:
     """Return a convolution with BatchNorm, and an activation behind it."""
     conv = Conv2D(
-        filters, kernel, strides=stride, padding=kernel // 2, bias=False, kernel_initializer="he_normal", name=name
+        filters,
+        kernel,
+        strides=stride,
+        padding=kernel // 2,
+        bias=False,
+        winograd=(kernel, stride) == (3, 1) and _in_tiles(x, winograd),
+        kernel_initializer="he_normal",
+        name=name,
     )
     x = BatchNorm(name=f"{name}_norm")(conv(x))
     return Activation(activation)(x) if activation else x
@@ -345,10 +377,11 @@ def _added_amid(x: Tensor, y: Tensor) -> Tensor:
     return Concatenate()(Slice(0, start)(y), Slice(start, stop)(y) + x, Slice(stop)(y))
 
 
-def _fire(x: Tensor, squeeze: int, name: str) -> Tensor:
+def _fire(x: Tensor, squeeze: int, name: str, winograd: bool) -> Tensor:
     """Return what a fire module makes of an image."""
     x = Conv2D(squeeze, 1, "relu", name=f"{name}_squeeze1x1")(x)
-    wide = [Conv2D(4 * squeeze, k, "relu", name=f"{name}_expand{k}x{k}")(x) for k in (1, 3)]
+    tiled = _in_tiles(x, winograd)
+    wide = [Conv2D(4 * squeeze, k, "relu", winograd=tiled and k == 3, name=f"{name}_expand{k}x{k}")(x) for k in (1, 3)]
     return Concatenate(name=name)(*wide)
 
 

@@ -38,11 +38,12 @@ def test_the_same_in_pytorch(kind):
             images.agree(name, y * 1.001, forward())
 
 
-@pytest.mark.parametrize("name", [name for name in WORKLOADS if "LeNet" in name])
+@pytest.mark.parametrize("name", [name for name in WORKLOADS if "LeNet" in name or "ResNet-20, answer to 1" in name])
 def test_workloads_run(name):
     calls = WORKLOADS[name](1, False)
     values = {who: call() for who, call in calls.items()}
     assert {"fastnn", "PyTorch NCHW", "PyTorch NHWC"} <= set(values)
+    assert ("fastnn with winograd" in values) == ("LeNet" not in name)
     mine = np.asarray(values.pop("fastnn"))
     for who, value in values.items():
         np.testing.assert_allclose(np.asarray(value).reshape(mine.shape), mine, rtol=1e-4, atol=1e-4, err_msg=who)

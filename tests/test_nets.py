@@ -47,6 +47,43 @@ def test_shortcuts():
     assert b.n_params - a.n_params == 16 * 32 + 4 * 32 + 32 * 64 + 4 * 64
 
 
+def in_tiles(net):
+    return [view.name for view in net.layers if getattr(view.spec, "winograd", False)]
+
+
+def test_convolutions_in_tiles():
+    """Of 3 x 3, moved by a pixel, and not of the three colours: of 19 convolutions 16; one of each fire module."""
+    for shortcut in "AB":
+        net = fn.nets.resnet_cifar(20, shortcut=shortcut, winograd=True, seed=0)
+        assert in_tiles(net) == [
+            f"stage{stage}_{block}{part}"
+            for stage in (1, 2, 3)
+            for block in (1, 2, 3)
+            for part in ("b" if stage > 1 and block == 1 else "ab")
+        ]
+        np.testing.assert_array_equal(net.params, fn.nets.resnet_cifar(20, shortcut=shortcut, seed=0).params)
+    net = fn.nets.squeezenet(winograd=True, input_shape=(64, 64, 3), seed=0)
+    assert in_tiles(net) == [f"fire{part}_expand3x3" for part in range(2, 10)]
+    for make in (fn.nets.resnet_cifar, fn.nets.squeezenet):
+        assert in_tiles(make(seed=0)) == []
+        with pytest.raises(TypeError, match=f"{make.__name__}: expected winograd to be True or False"):
+            make(winograd=1)
+
+
+def test_nets_in_tiles_learn_as_those_without():
+    """Loss, gradients and answers of a step agree within rounding, though the convolutions are other sums."""
+    r = np.random.default_rng(0)
+    x, y = r.normal(size=(6, 32, 32, 3)), r.integers(0, 10, 6)
+    found = []
+    for winograd in (False, True):
+        net = fn.nets.resnet_cifar(20, winograd=winograd, seed=0, dtype="float64")
+        net.compile("cross_entropy", fn.SGD(0.1, momentum=0.9))
+        loss = net.train_step(x, y)
+        found.append((loss, net.params.copy(), net.fold().predict(x)))
+    for direct, tiles in zip(*found, strict=True):
+        assert ref.relative(tiles, direct) <= 1e-12  # double: what is no rounding would be far beyond
+
+
 def test_squeezenets_have_the_published_sizes():
     """Iandola et al. 2016, table 1: 1,248,424 parameters; version 1.1: 1,235,496, as its authors' model has."""
     assert [fn.nets.squeezenet(version, seed=0).n_params for version in ("1.0", "1.1")] == [1_248_424, 1_235_496]
@@ -224,10 +261,11 @@ def test_refusals(tmp_path):
 # ---- published weights ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("winograd", [False, True])
 @pytest.mark.parametrize(("name", "depth", "right"), [("resnet20-12fca82f", 20, 1643), ("resnet56-4bfd9763", 56, 1673)])
-def test_published_residual_nets(name, depth, right):
+def test_published_residual_nets(name, depth, right, winograd):
     """As many of the 2,000 pictures, give or take two, as a forward pass in NumPy gets right."""
-    net = fn.nets.resnet_cifar(depth, weights=data("resnet_cifar10", f"{name}.npz"))
+    net = fn.nets.resnet_cifar(depth, winograd=winograd, weights=data("resnet_cifar10", f"{name}.npz"))
     with np.load(data("cifar10", "cifar10_test_2000.npz")) as archive:
         test = dict(archive)
     x = ((test["x"] / 255.0 - MEAN) / DEVIATION).astype(np.float32)
@@ -276,5 +314,6 @@ def test_published_squeezenet_beside_pytorch():
     x = pictures()
     with np.load(path) as archive:
         expected = squeezenet_by_torch(archive, x)
-    y = fn.nets.squeezenet(weights=path).predict(x)
-    assert np.abs(y - expected).max() <= 1e-4 * np.abs(expected).max()
+    for winograd in (False, True):
+        y = fn.nets.squeezenet(winograd=winograd, weights=path).predict(x)
+        assert np.abs(y - expected).max() <= 1e-4 * np.abs(expected).max()
