@@ -8,7 +8,7 @@ LISTED  = $(PY) tools/requirements.py
 TEST    = $(PY) -m pytest --numprocesses auto --doctest-modules fastnn tests
 C_WARNINGS  = -std=gnu11 -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wdouble-promotion -Werror
 
-.PHONY: demo test test-all test-threads arm64 oldest bench peers docs lint check build dist clean
+.PHONY: demo test test-all test-threads torture arm64 oldest bench peers docs lint check build dist clean
 
 # The environment, with what building, running and the pictures of the demo need.
 $(VENV)/ready: pyproject.toml
@@ -38,6 +38,9 @@ test-all: build $(VENV)/tested  ## likewise with the tests that take more than a
 test-threads: build $(VENV)/tested  ## calls of many threads on one network, over and over
 	$(PY) -m pytest -q tests/core/test_pool.py tests/core/test_blas_threads.py tests/test_threads.py \
 		tests/training/test_threads_and_pieces.py tests/api $(ARGS)
+
+torture: build $(VENV)/tested  ## what is promised, held to for long: a line of JSON for each part
+	$(PY) -m tests.torture $(ARGS)
 
 arm64: build $(VENV)/tested  ## the package cross-compiled for arm64, its bits and a part of its tests under an emulator
 	sh tools/arm64.sh $(PY) $(ARGS)
