@@ -52,6 +52,7 @@ LAYERS = {  # by name: a function of the tensor (B, 128) before it
     "MaxPool1D": lambda x: fn.MaxPool1D(2)(fn.Reshape((16, 8))(x)),
     "LocalResponseNorm": lambda x: fn.LocalResponseNorm()(fn.Reshape((4, 4, 8))(x)),
     "MaxPool2D": lambda x: fn.MaxPool2D(2)(fn.Reshape((4, 4, 8))(x)),
+    "Gram": lambda x: fn.Gram()(fn.Reshape((4, 4, 8))(x)),
     "MinibatchStdDev": lambda x: fn.MinibatchStdDev()(fn.Reshape((4, 4, 8))(x)),
     "Multiply": lambda x: fn.Multiply()(x, fn.Dense(WIDTH)(x)),
     "Crop2D": lambda x: fn.Crop2D(1)(fn.Reshape((4, 4, 8))(x)),

@@ -10,7 +10,9 @@ from fastnn.data.ports import as_row
 from fastnn.insight.score import one_input
 from fastnn.insight.seam import title_of
 from fastnn.insight.variation import total_variation
+from fastnn.layers import Gram, Input
 from fastnn.layers.base import batched
+from fastnn.network import Network
 
 
 class StyleTerms(NamedTuple):
@@ -74,8 +76,7 @@ class StyleLoss:
     The content is a mean here and a sum in the paper, so that a ratio means the same for images of any size; ours is
     the paper's alpha / beta times M N.  The scales take the place of the paper's network, whose weights are such that
     activations are 1 on average: layers count alike whatever size their features have.  V is the total variation that
-    ``invert_features`` tells of.  The products of G are NumPy's, so last bits may differ with the number of its
-    threads.
+    ``invert_features`` tells of.  G is that of a layer `Gram`.
 
     Examples
     --------
@@ -114,27 +115,35 @@ class StyleLoss:
         wanted = [(content, "content", content_layers), (style, "style", style_layers)]
         weights = [weights_of(who, net, f"{name}_layers", layers, picture) for picture, name, layers in wanted]
         titles = [a.title for a in net.applications if a.title in weights[0] | weights[1]]
-        self.inner = net.astype(net.dtype).tap(*titles)
-        for title, shape in zip(titles, self.inner.output_shapes, strict=True):
+        features = net.astype(net.dtype).tap(*titles)
+        for title, shape in zip(titles, features.output_shapes, strict=True):
             if title in weights[1] and len(shape) != 3:
                 raise ValueError(f"{who}: expected style_layers that give images, got {title!r}: {batched(shape)}")
-        said = [
-            None if picture is None else self._features(as_row(who, name, picture, self.shape, net.dtype))
+        given = [
+            as_row(who, name, picture, self.shape, net.dtype)[None]
             for picture, name, _ in wanted
+            if picture is not None
         ]
         self.scales = {}
-        for i, title in enumerate(titles):
-            size = np.mean([np.abs(one[i]).mean(dtype=np.float64) for one in said if one is not None])
+        for title, *said in zip(titles, *(listed(features.predict(x)) for x in given), strict=True):
+            size = np.mean([np.abs(one).mean(dtype=np.float64) for one in said])
             if size == 0:
                 raise ValueError(f"{who}: expected features that are not all 0, got none else from {title!r}")
             self.scales[title] = float(1 / size)
-        self._contents, self._styles = [], []
-        for i, title in enumerate(titles):
-            scale = self.scales[title]
-            if said[0] is not None and title in weights[0]:
-                self._contents.append((i, weights[0][title], scale, said[0][i]))
-            if said[1] is not None and title in weights[1]:
-                self._styles.append((i, weights[1][title], scale, gram(said[1][i], scale)))
+        image = Input(self.shape)
+        tensors = dict(zip(titles, listed(features(image)), strict=True))
+        outputs = [tensors[title] for title in weights[0]] + [Gram()(tensors[title]) for title in weights[1]]
+        self._net = Network(image, outputs, dtype=net.dtype)
+        contents, styles = self._answers(given[0][0]), self._answers(given[-1][0])
+        count = len(weights[0])
+        self._contents = [
+            (weight, self.scales[title], said.copy())
+            for (title, weight), said in zip(weights[0].items(), contents, strict=False)
+        ]
+        self._styles = [
+            (weight, self.scales[title] ** 2, self.scales[title] ** 2 * said)
+            for (title, weight), said in zip(weights[1].items(), styles[count:], strict=True)
+        ]
 
     def __call__(self, image: Any) -> tuple[float, np.ndarray]:
         """Return the loss of an image and its gradient.
@@ -199,24 +208,21 @@ class StyleLoss:
         TypeError, ValueError
             If the image does not fit.
         """
-        x = as_row("StyleLoss", "image", image, self.shape, self.inner.dtype)
-        said = self._features(x)
-        slopes: list[np.ndarray | None] = [None] * len(said)
+        x = as_row("StyleLoss", "image", image, self.shape, self._net.dtype)
+        said = self._answers(x)
+        slopes, real = [], x.dtype.type
         content = style = variation = 0.0
-        for i, weight, scale, wanted in self._contents:
-            off = said[i] - wanted
+        for answer, (weight, scale, wanted) in zip(said, self._contents, strict=False):
+            off = answer - wanted
             content += weight * scale**2 / 2 * float(np.square(off).mean(dtype=np.float64))
-            off *= off.dtype.type(self.ratio * weight * scale**2 / off.size)
-            slopes[i] = off
-        for i, weight, scale, wanted in self._styles:
-            features = said[i].reshape(-1, said[i].shape[-1])
-            off = gram(said[i], scale) - wanted
+            off *= real(self.ratio * weight * scale**2 / off.size)
+            slopes.append(off[None])
+        for answer, (weight, square, wanted) in zip(said[len(slopes) :], self._styles, strict=True):
+            off = real(square) * answer - wanted
             style += weight / (4 * len(off) ** 2) * float(np.square(off).sum(dtype=np.float64))
-            off *= off.dtype.type(weight * scale**2 / (len(off) ** 2 * len(features)))
-            slope = (features @ off).reshape(said[i].shape)
-            slopes[i] = slope if slopes[i] is None else slopes[i] + slope
-        dys = [None if slope is None else slope[None] for slope in slopes]
-        gradient = self.inner.backward(dys if len(dys) > 1 else dys[0], parameters=False)[0]
+            off *= real(weight * square / (2 * len(off) ** 2))
+            slopes.append(off[None])
+        gradient = self._net.backward(slopes if len(slopes) > 1 else slopes[0], parameters=False)[0]
         if self.smooth:
             values, slope = total_variation(x[None])
             variation = float(values[0]) / x.size
@@ -224,18 +230,14 @@ class StyleLoss:
         total = self.ratio * content + style + self.smooth * variation
         return StyleTerms(total, content, style, variation), gradient
 
-    def _features(self, x: np.ndarray) -> list[np.ndarray]:
-        """Return what each of the layers says to an image."""
-        said = self.inner.forward(x[None])
-        return [one[0] for one in (said if isinstance(said, list) else [said])]
+    def _answers(self, x: np.ndarray) -> list[np.ndarray]:
+        """Return the features of the content layers, then the Gram matrices of the style layers."""
+        return [one[0] for one in listed(self._net.forward(x[None]))]
 
 
-def gram(features: np.ndarray, scale: float = 1.0) -> np.ndarray:
-    """Return the Gram matrix (N, N) of features (h, w, N) times a scale, over the number of places h w."""
-    flat = features.reshape(-1, features.shape[-1])
-    product: np.ndarray = flat.T @ flat
-    product *= product.dtype.type(scale**2 / len(flat))
-    return product
+def listed(found: Any) -> list[Any]:
+    """Return what one output or several gave, as a list."""
+    return found if isinstance(found, list) else [found]
 
 
 def weights_of(who: str, net: Any, name: str, layers: Any, picture: Any) -> dict[str, float]:

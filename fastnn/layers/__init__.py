@@ -15,6 +15,7 @@ from fastnn.layers.depthwise_conv2d import DepthwiseConv2D
 from fastnn.layers.dropconnect import DropConnect
 from fastnn.layers.dropout import Dropout
 from fastnn.layers.embedding import Embedding
+from fastnn.layers.gram import Gram
 from fastnn.layers.group_norm import GroupNorm, InstanceNorm
 from fastnn.layers.gru import GRU
 from fastnn.layers.input import Input
@@ -66,6 +67,7 @@ __all__ = [
     "GlobalAvgPool2D",
     "GlobalMaxPool1D",
     "GlobalMaxPool2D",
+    "Gram",
     "GroupNorm",
     "Input",
     "InstanceNorm",

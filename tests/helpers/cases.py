@@ -675,6 +675,12 @@ def image_norm_cases():
         ),
     )
     yield sequential(
+        "gram",
+        lambda: [C(17, 3, "tanh"), fn.Gram(), fn.Activation("tanh")],
+        (3, 4, 2),
+        lambda p, x: np.tanh(ref.gram(np.tanh(convolved(p, "conv2d_1", x, before=(1, 1), after=(1, 1))))),
+    )
+    yield sequential(
         "minibatchstddev",
         lambda: [C(3, 3, "tanh"), fn.MinibatchStdDev(3, name="m"), C(2, 3), fn.Flatten(), fn.MinibatchStdDev(name="n")],
         (3, 4, 2),

@@ -22,6 +22,7 @@ NOT_DRAWN = {
     fn.GlobalAvgPool2D,
     fn.GlobalMaxPool1D,
     fn.GlobalMaxPool2D,
+    fn.Gram,
     fn.GroupNorm,
     fn.InstanceNorm,
     fn.LocalResponseNorm,

@@ -172,6 +172,12 @@ def with_channel(x, value):
     return np.concatenate([x, np.full_like(x[..., :1], value)], axis=-1)
 
 
+def gram(x):
+    """Gatys, Ecker & Bethge 2015, eq. 3, over the number of places."""
+    rows = x.reshape(len(x), -1, x.shape[-1])
+    return np.array([sum(np.outer(place, place) for place in row) / len(row) for row in rows])
+
+
 def pixel_norm(x, epsilon=1e-8):
     """Karras et al. 2018."""
     return x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + epsilon)

@@ -8,7 +8,6 @@ import pytest
 from helpers import reference as ref
 
 import fastnn as fn
-from fastnn.insight.style_loss import gram
 
 random = np.random.default_rng(31)
 PHOTOGRAPH, PAINTING, IMAGE = random.random((3, 7, 9, 3))
@@ -111,13 +110,6 @@ def test_the_network_stays_as_it_is():
     assert np.array_equal(net.params, before)
     assert not net.grads.any()
     assert net.backward(np.ones_like(y)).shape == (1, 7, 9, 3)  # of the forward before
-
-
-def test_gram_matrices():
-    F = random.random((2, 3, 4))
-    expected = [[sum(2.0 * F[i, j, a] * F[i, j, b] for i in range(2) for j in range(3)) / 6 for b in range(4)]
-                for a in range(4)]  # fmt: skip
-    np.testing.assert_allclose(gram(F, np.sqrt(2.0)), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])

@@ -10,6 +10,7 @@ from fastnn._core.ops.depthwise import DepthwiseOp
 from fastnn._core.ops.dropconnect import DropConnectOp
 from fastnn._core.ops.dropout import DropoutOp
 from fastnn._core.ops.embedding import EmbeddingOp
+from fastnn._core.ops.gram import GramOp
 from fastnn._core.ops.image_norm import GroupNormOp, PixelNormOp
 from fastnn._core.ops.local_response import LocalResponseOp
 from fastnn._core.ops.merge import AddOp, BlendOp, ConcatenateOp, FanOutOp, MultiplyOp, SliceOp

@@ -139,6 +139,9 @@ class LayerNormOp(Op):
 class GroupNormOp(Op):
     def __init__(self, rows: int, columns: int, group: int, epsilon: float, scale: bool, shift: bool) -> None: ...
 
+class GramOp(Op):
+    def __init__(self, places: int, channels: int) -> None: ...
+
 class PixelNormOp(Op):
     def __init__(self, rows: int, columns: int, epsilon: float) -> None: ...
 

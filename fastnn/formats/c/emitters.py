@@ -142,6 +142,14 @@ def pixel_norm(site: Site) -> Emitted:
     return out, f"{site.reads[0]} / sqrt(mean of squares + {site.layer.epsilon:g})"
 
 
+def gram(site: Site) -> Emitted:
+    """The products of all pairs of channels."""
+    *places, columns = site.input_shapes[0]
+    out = site.new()
+    site.call("gram", prod(places), columns, site.inputs[0], out)
+    return out, f"mean of x[i] x[j] over {prod(places)} places of {site.reads[0]}"
+
+
 def unchanged(site: Site) -> Emitted:
     """Nothing, after training."""
     return site.inputs[0], site.reads[0]
@@ -344,6 +352,7 @@ EMITTERS: dict[type[Layer], Callable[[Site], Emitted]] = {
     layers.GlobalAvgPool2D: global_pooling,
     layers.GlobalMaxPool1D: global_pooling,
     layers.GlobalMaxPool2D: global_pooling,
+    layers.Gram: gram,
     layers.GroupNorm: group_norm,
     layers.InstanceNorm: group_norm,
     layers.LSTM: lstm,

@@ -296,6 +296,7 @@ FUNCTIONS: dict[str, str] = {
     "layer_norm": LAYER_NORM,
     "group_norm": images.GROUP_NORM,
     "pixel_norm": images.PIXEL_NORM,
+    "gram": images.GRAM,
     "local_response": LOCAL_RESPONSE,
     "softmax": SOFTMAX,
     "log_softmax": LOG_SOFTMAX,

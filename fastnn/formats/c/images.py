@@ -115,6 +115,22 @@ static void self_pixel_norm(int rows, int columns, real epsilon, const real *x, 
 """
 
 
+GRAM = """\
+/* y[i][j] = mean of x[i] x[j] over the rows. */
+static void self_gram(int rows, int columns, const real *x, real *y)
+{
+    int r, i, j;
+    for (i = 0; i < columns; i++)
+        for (j = 0; j < columns; j++) {
+            real sum = 0.0;
+            for (r = 0; r < rows; r++)
+                sum += x[r * columns + i] * x[r * columns + j];
+            y[i * columns + j] = sum / (real)rows;
+        }
+}
+"""
+
+
 def pool(name: str, about: str, options: str, begin: str, take: str, end: str) -> str:
     """Return a function that goes through all windows of an image."""
     return f"""\

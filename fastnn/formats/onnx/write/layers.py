@@ -19,7 +19,7 @@ from fastnn.formats.onnx.write.images import (
     transposed_convolution,
 )
 from fastnn.formats.onnx.write.layout import blocks, crop, pad, permute, upsample
-from fastnn.formats.onnx.write.norms import affine, batch_norm, group_norm, layer_norm, pixel_norm, standardize
+from fastnn.formats.onnx.write.norms import affine, batch_norm, gram, group_norm, layer_norm, pixel_norm, standardize
 from fastnn.formats.onnx.write.phase import phase_coefficients
 from fastnn.formats.onnx.write.recurrent import recurrent
 from fastnn.layers.base import Layer
@@ -166,6 +166,7 @@ LAYERS: dict[type[Layer], Callable[[Graph, Applied], str]] = {
     layers.GlobalAvgPool2D: global_pooling,
     layers.GlobalMaxPool1D: global_pooling,
     layers.GlobalMaxPool2D: global_pooling,
+    layers.Gram: gram,
     layers.GroupNorm: group_norm,
     layers.InstanceNorm: group_norm,
     layers.LayerNorm: layer_norm,

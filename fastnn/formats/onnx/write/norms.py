@@ -59,6 +59,14 @@ def pixel_norm(graph: Graph, applied: Applied) -> str:
     return graph.node("Div", x, deviation(graph, square, applied.layer.epsilon))
 
 
+def gram(graph: Graph, applied: Applied) -> str:
+    """``x' x / places``."""
+    *places, columns = applied.input_shapes[0]
+    flat = graph.rows(applied.inputs[0], (prod(places), columns))
+    product = graph.node("MatMul", graph.node("Transpose", flat, perm=[0, 2, 1]), flat)
+    return graph.node("Div", product, prod(places))
+
+
 def mean(graph: Graph, x: str, columns: int) -> str:
     """The mean along the last axis; ReduceMean has its axes in another place from opset 18 on."""
     return graph.node("Div", graph.node("ReduceSum", x, graph.sizes(-1), keepdims=1), columns)
