@@ -55,8 +55,9 @@ def get_num_threads() -> int:
     -------
     int
         What ``set_num_threads`` set; before that ``FASTNN_NUM_THREADS``, or without it the processors that this
-        process may run on, but no more than its control group's share of processor time, rounded up.  On a thread of
-        `fit_many`: 1.
+        process may run on, but no more than its control group's share of processor time, rounded up, and no more than
+        ``OMP_NUM_THREADS``, which whoever runs several processes sets for each of them: loky, Dask, Ray, Slurm.  On a
+        thread of `fit_many`: 1.
 
     Examples
     --------
@@ -100,7 +101,7 @@ def raise_if_stopped() -> None:
 
 
 def _default_threads() -> int:
-    """Return FASTNN_NUM_THREADS if it is set, else what affinity and quota allow."""
+    """Return FASTNN_NUM_THREADS if it is set, else what affinity, quota and OMP_NUM_THREADS allow."""
     text = os.environ.get("FASTNN_NUM_THREADS", "")
     if text:
         if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MAX_THREADS):
@@ -115,7 +116,17 @@ def _default_threads() -> int:
         memberships = _text("/proc/self/cgroup")
     except OSError:  # not Linux
         memberships = ""
-    return math.ceil(min(processors, _cpu_quota(memberships, "/sys/fs/cgroup"), MAX_THREADS))
+    quota = _cpu_quota(memberships, "/sys/fs/cgroup")
+    return math.ceil(min(processors, quota, _openmp_limit(os.environ.get("OMP_NUM_THREADS", "")), MAX_THREADS))
+
+
+def _openmp_limit(text: str) -> float:
+    """Return the threads that OMP_NUM_THREADS allows, by its first level ("4,2"), inf where it says no number.
+
+    OpenMP ignores what it cannot read, and the variable is not ours to refuse.
+    """
+    first = text.split(",")[0].strip()
+    return int(first) if first.isascii() and first.isdigit() and len(first) < 9 and int(first) else math.inf
 
 
 def _text(path: str) -> str:

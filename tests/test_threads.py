@@ -48,7 +48,7 @@ def test_what_may_not_be_set(n, error, message):
 
 def imported(code="", **environment):
     """What a new process prints, or the last line of its error."""
-    kept = {name: value for name, value in os.environ.items() if name != "FASTNN_NUM_THREADS"}
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     code = f"import os, numpy\n{code}\nimport fastnn as fn\nprint(fn.get_num_threads())"
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env={**kept, **environment}, check=False
@@ -63,6 +63,25 @@ def test_the_environment_sets_the_default():
     for bad in ("0", "-1", "two", "1.5", "1025", " 2", "9" * 5000, "٣"):
         expected = "ImportError: FASTNN_NUM_THREADS: expected an integer from 1 to 1024, got "
         assert str(imported(FASTNN_NUM_THREADS=bad)).startswith(expected), bad
+
+
+@pytest.mark.parametrize(("text", "limit"), [
+    ("1", 1), ("4", 4), (" 2 ", 2), ("3,2", 3), ("", math.inf), ("0", math.inf), ("-1", math.inf), ("all", math.inf),
+    ("2.5", math.inf), ("9" * 5000, math.inf), ("٣", math.inf),
+])  # fmt: skip
+def test_no_more_threads_than_openmp_would_have(monkeypatch, text, limit):
+    """Who runs several processes says so to each; a number for fastnn alone goes before it."""
+    monkeypatch.delenv("FASTNN_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "_cpu_quota", lambda memberships, mount: 5.0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(6)), raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", text)
+    assert threads._default_threads() == min(limit, 5)
+    monkeypatch.setenv("FASTNN_NUM_THREADS", "7")
+    assert threads._default_threads() == 7
+
+
+def test_a_worker_that_is_told_so_has_one_thread():
+    assert imported(OMP_NUM_THREADS="1") == 1
 
 
 def test_a_network_that_is_never_fitted_has_the_default():
@@ -81,6 +100,7 @@ def test_one_allowed_processor_is_one_thread():
 @pytest.mark.parametrize(("quota", "expected"), [(math.inf, 6), (0.1, 1), (1.0, 1), (1.5, 2), (5.01, 6), (64.0, 6)])
 def test_the_default_is_the_smaller_of_affinity_and_quota_rounded_up(monkeypatch, quota, expected):
     monkeypatch.delenv("FASTNN_NUM_THREADS", raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(threads, "_cpu_quota", lambda memberships, mount: quota)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(6)), raising=False)
     assert threads._default_threads() == expected
