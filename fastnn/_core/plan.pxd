@@ -22,6 +22,7 @@ cdef class Plan:
     cdef Step* steps
     cdef int n_fused
     cdef Step* fused                    # the same with cheap activations made part of the steps before them
+    cdef readonly list groups           # of fused steps, those that one of them may carry
     cdef list memory                    # of the steps, and of the tensor numbers that they point to
 
 cdef int run_forward(const Step* steps, int n_steps, const Frame* frame) noexcept nogil

@@ -1,5 +1,5 @@
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -7,6 +7,13 @@ from numpy.typing import DTypeLike
 from fastnn._core.step import Op
 
 FUSABLE: Final[tuple[str, ...]]
+
+class Group(NamedTuple):
+    way: int
+    place: int
+    before: int
+    after: int
+    collects: bool
 
 class Plan:
     def __init__(
@@ -38,6 +45,9 @@ class Plan:
     def least_rows(self) -> int: ...
     @property
     def multiply_adds(self) -> float: ...
+    @property
+    def groups(self) -> list[Group]: ...
+    def spans(self, way: int) -> list[tuple[int, int]]: ...
     def activation_of(self, index: int) -> str | None: ...
     def index_inputs(self, unchanged: bool = True) -> dict[int, int]: ...
     def wanted_gradients(self, learns: Sequence[bool]) -> tuple[bool, ...]: ...

@@ -7,15 +7,46 @@ one reader and every gradient exactly one writer.
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
 
+from fastnn._core.carry cimport backward_step, forward_step
 from fastnn._core.memory cimport zeros
-from fastnn._core.table cimport kernel_table
+from fastnn._core.table cimport FNN_IDENTITY, kernel_table
 from fastnn._core.step cimport OK, Op
+
+from typing import NamedTuple
 
 import numpy as np
 
 from fastnn._core.backend import uses_blas
 from fastnn._core.table import ACTIVATIONS
 from fastnn._core.ops import FanOutOp
+
+class Group(NamedTuple):
+    """Steps whose rows another carries, in a pass that goes ``way`` (1: forward, -1: backward).
+
+    ``place``: of the carrier among the fused steps; ``before``, ``after``: how many steps next to it, as the pass goes;
+    ``collects``: whether the sums of the one behind those are collected.
+    """
+
+    way: int
+    place: int
+    before: int
+    after: int
+    collects: bool
+
+
+def _reach(place, way, rows, begins, collects):
+    """How far a group goes: back to the last step that begins with sums, and on to the next whose sums are collected."""
+    def can(at):
+        return 0 <= at < len(rows) and rows[at]
+
+    before, after = 1, 1
+    while can(place - way * before) and not begins[place - way * before]:
+        before += 1
+    while can(place + way * after) and not begins[place + way * after]:
+        after += 1
+    found = can(place + way * after) and collects[place + way * after]
+    return before if can(place - way * before) else 0, after - 1 if found else 0, found
+
 
 FUSABLE = ("relu", "leaky_relu")  # activations that the products compute as they store
 
@@ -40,6 +71,7 @@ cdef class Plan:
         self._load_blas()
         self._write_steps(nodes)
         self._fuse_activations()
+        self.groups = self._forward_groups() + self._backward_groups()
 
     def _with_fan_out(self, nodes, outputs):
         """Give every reader of a tensor its own name for it."""
@@ -90,6 +122,7 @@ cdef class Plan:
             op, step = node, &self.steps[index]
             step.forward, step.backward, step.commit, step.config = op.forward, op.backward, op.commit, op.config
             step.tangent, step.curve, step.kernels = op.tangent, op.curve, self.kernels
+            step.forward_by, step.backward_by = op.forward_by, op.backward_by
             step.products = &self.kernels.products
             if uses_blas(op.product_size):
                 step.products = &self.blas
@@ -129,6 +162,40 @@ cdef class Plan:
                 step.activation, step.alpha = ACTIVATIONS[self.activation_of(index)], self.ops[index].alpha
                 step.preactivation, step.outputs = step.outputs[0], after.outputs
                 index += 1
+
+    def _forward_groups(self):
+        """Groups of fused steps of which one carries the others; see ``carry.pxd``."""
+        rows = [self.fused[i].forward_by.rows != NULL for i in range(self.n_fused)]
+        begins = [self.fused[i].forward_by.begin != NULL for i in range(self.n_fused)]
+        collects = [self.fused[i].forward_by.collect != NULL for i in range(self.n_fused)]
+        groups = [Group(1, place, *_reach(place, 1, rows, begins, collects)) for place in self._carriers()]
+        return [group for group in groups if group.before or group.collects]
+
+    def _backward_groups(self):
+        """Likewise; what comes before a convolution with an activation is its gradient, which has all rows first."""
+        rows = [self.fused[i].backward_by.rows != NULL for i in range(self.n_fused)]
+        begins = [self.fused[i].backward_by.begin != NULL for i in range(self.n_fused)]
+        collects = [self.fused[i].backward_by.collect != NULL for i in range(self.n_fused)]
+        groups = [Group(-1, place, *_reach(place, -1, rows, begins, collects)) for place in self._carriers()]
+        groups = [group if self.fused[<int> group.place].activation == FNN_IDENTITY else group._replace(before=0)
+                  for group in groups]
+        return [group for group in groups if group.before or group.collects]
+
+    def _carriers(self):
+        """Places, among the fused steps, of those that carry others."""
+        return [i for i in range(self.n_fused) if self.ops[self.fused[i].index].carries]
+
+    def spans(self, int way):
+        """By op, the first and the last of those whose rows are made together in a pass, in the order of the ops."""
+        found = [(index, index) for index in range(self.n_steps)]
+        for group in self.groups:
+            if group.way != way:
+                continue
+            low, high = sorted((group.place - way * group.before, group.place + way * group.after))
+            first = self.fused[<int> low].index
+            last = self.fused[<int> high + 1].index - 1 if high + 1 < self.n_fused else self.n_steps - 1
+            found[first : last + 1] = [(first, last)] * (last + 1 - first)
+        return found
 
     def activation_of(self, int index):
         """Name of the activation that a step computes, or None."""
@@ -173,7 +240,7 @@ cdef int run_forward(const Step* steps, int n_steps, const Frame* frame) noexcep
     """Run the steps in order; the first status that is not OK ends it."""
     cdef int i, status
     for i in range(n_steps):
-        status = steps[i].forward(&steps[i], frame)
+        status = forward_step(&steps[i], frame)
         if status != OK:
             return status
     return OK
@@ -185,7 +252,7 @@ cdef int run_backward(const Step* steps, int n_steps, const Frame* frame) noexce
     for i in range(n_steps - 1, -1, -1):
         if frame.gradients[steps[i].outputs[0]] == NULL:
             continue
-        status = steps[i].backward(&steps[i], frame)
+        status = backward_step(&steps[i], frame)
         if status != OK:
             return status
     return OK

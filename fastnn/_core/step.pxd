@@ -26,6 +26,8 @@ with state[index] and leaves its last state there.
 What an op makes of its parameters alone may stay in prepared[index], which keeps what it holds from one call to the next.
 Whoever has net.params may write there at any time, so the op keeps the parameters beside it that it was made of, and
 compares; all bytes are alike at first.
+An op that couples the rows of a batch, and what stands around it, can go over the rows some at a time (``ByRows``), so
+that a step beside it carries them: see ``carry.pxd``.
 Parts of a step that run at once on several threads must not share scratch: an op that has ``scratch_parts`` of it, at most
 SCRATCH_PARTS, runs in no more parts than that, and part p writes to part_scratch(frame, scratch_bytes(...), p) alone.
 """
@@ -72,6 +74,27 @@ cdef inline char* part_scratch(const Frame* frame, Py_ssize_t nbytes, Py_ssize_t
 ctypedef int (*step_fn)(const Step* step, const Frame* frame) noexcept nogil
 ctypedef void (*commit_fn)(const Step* step, const Frame* frame, char* params) noexcept nogil
 
+ctypedef void (*rows_fn)(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil
+ctypedef Py_ssize_t (*block_fn)(const Step* step, Py_ssize_t batch) noexcept nogil
+
+# A pass that can go over the rows of a batch some at a time: collect, begin, rows.  An answer for a row needs that row of the
+# other tensors alone, and what begin has found out about all of them.  begin and collect NULL: there is nothing to do.
+cdef struct ByRows:
+    rows_fn rows            # rows first .. last - 1, in the calling thread; NULL: it cannot
+    step_fn all             # all rows, in parts
+    step_fn begin           # what must be known of all rows first, from the sums collected
+    rows_fn collect         # sums of rows first .. last - 1, whole blocks, in the calling thread
+    step_fn collect_all     # of all rows, in parts
+    block_fn block          # rows of a block of sums, 0: a block is no whole rows
+
+# What a step does of its neighbours' work, in one pass; see carry.pxd.
+cdef struct Carry:
+    int before              # steps next before it in the pass that leave their rows to it
+    int after               # steps next after it that do
+    bint collects           # and the sums of the one behind those are collected
+    bint carried            # the step leaves its rows to another
+    bint collected          # its sums are collected by another
+
 cdef struct Step:
     step_fn forward
     step_fn backward
@@ -92,6 +115,10 @@ cdef struct Step:
     int activation          # of a step that an activation was fused into, else FNN_IDENTITY
     double alpha            # its parameter
     int preactivation       # the tensor between the two; it has a gradient but no value of its own
+    ByRows forward_by
+    ByRows backward_by
+    Carry forward_carry
+    Carry backward_carry
 
 
 cdef inline char* dparams_of(const Step* step, const Frame* frame) noexcept nogil:
@@ -112,6 +139,9 @@ cdef class Op:
     cdef step_fn tangent                    # NULL: it has none
     cdef step_fn curve                      # NULL: it needs none
     cdef commit_fn commit                   # NULL: it has none
+    cdef ByRows forward_by
+    cdef ByRows backward_by
+    cdef readonly bint carries              # its passes take their neighbours along, image by image
     cdef const void* config
     cdef readonly str who                   # how messages call the layer, where an op has any
     cdef readonly tuple input_widths

@@ -33,6 +33,7 @@ cdef class Op:
     be fused into its step.  ``product_size``: weights of its largest matmul, which decides who computes it;
     ``repeats``: how often a row meets each parameter.  ``may_fail``: forward can raise, so it must run in the caller's
     thread; ``backward_may_fail``: backward can too, so parameters must not change before all calls are over.
+    ``carries``: it works image by image and can take its neighbours along (``carry.pxd``).
     ``scratch_parts``: how many parts of the op may run at once, each with ``scratch_bytes`` of its own.
     ``couples_rows``: in training the answer for a row depends on the rows beside it, so a mini-batch must not be cut;
     ``least_rows``: that a training batch must have.  ``vocabulary``: if not 0, the input holds whole numbers below it,

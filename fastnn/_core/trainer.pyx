@@ -6,6 +6,7 @@ from cpython.object cimport PyObject
 from libc.math cimport isfinite
 from libc.string cimport memcpy, memset
 
+from fastnn._core.carry cimport backward_step, mark
 from fastnn._core.claim cimport claim, let_go
 from fastnn._core.memory cimport zeros
 from fastnn._core.products cimport multiply_add_work
@@ -118,7 +119,7 @@ cdef void backward_and_update(Trainer self, Lane* lane, double rate) noexcept no
             continue
         if self.sizes[i] > 0:
             clear(frame.dparams + step.params, self.sizes[i] * itemsize)
-        step.backward(step, frame)
+        backward_step(step, frame)
         if self.sizes[i] > 0:
             start = step.params // itemsize
             self.optimizer.apply_part(<char*> cnp.PyArray_DATA(self.params), frame.dparams, rate, start,
@@ -305,9 +306,11 @@ cdef class Trainer(Evaluator):
         backward_may_fail = any(op.backward_may_fail for op in plan.ops)
         self.sgd_in_backward = optimizer.plain and not (shared or backward_may_fail)
         self.update_in_backward = optimizer.by_parts and not (optimizer.plain or shared or backward_may_fail)
+        places = {}     # of the fused steps among ours
         for i in range(plan.n_fused):
             index = plan.fused[<int> i].index
             if index not in skip:
+                places[i] = self.n_steps
                 self.steps[self.n_steps] = plan.fused[<int> i]
                 self.steps[self.n_steps].trainable = rates[index] != 0.0
                 self.steps[self.n_steps].rate = rates[index] if self.sgd_in_backward else 1.0
@@ -317,6 +320,10 @@ cdef class Trainer(Evaluator):
                     self.least_rows = max(self.least_rows, <Py_ssize_t> plan.ops[index].least_rows)
                 self.n_steps += 1
         self.wanted = plan.wanted_gradients([rate != 0.0 for rate in rates])
+        for way, place, before, after, collects in plan.groups:
+            members = range(place - way * before, place + way * (after + collects + 1), way)
+            if all(i in places for i in members) and (way == 1 or self.wanted[self.steps[<int> places[place]].outputs[0]]):
+                mark(&self.steps[<int> places[place]], way, before, after, collects)
         self.calls_functions = backward_may_fail or any(not isinstance(loss["kernel"], str) for loss in losses)
         self.lanes = Lanes(plan, params, self.wanted, self.loss_parts)
 

@@ -119,24 +119,26 @@ def value_lifetimes(Plan plan, roots, bint backward, bint keep, sources=()):
     """From the step that writes a root to the last that reads it, at time i for step i.
 
     ``backward``: a backward pass follows, step i at time 2 n - i, which reads the inputs and outputs that its op says; the
-    output of an activation one time longer, since it may be fused into the step before.  Those of ``sources``, which a loss
-    reads in between, stay to the end; ``keep``: all do.
+    output of an activation one time longer, since it may be fused into the step before.  Steps whose rows are made together
+    then have one time.  Those of ``sources``, which a loss reads in between, stay to the end; ``keep``: all do.
     """
     cdef Op op
     n = len(plan.ops)
     end = 2 * n + 2
     lifetimes = {roots[tensor]: [-1, end] for tensor in plan.inputs}
+    there, back = (plan.spans(1), plan.spans(-1)) if backward else ([(i, i) for i in range(n)], [])
 
     def read(tensor, time):
         lifetimes[roots[tensor]][1] = max(lifetimes[roots[tensor]][1], end if keep else time)
 
     for index, operation in enumerate(plan.ops):
         op = operation
+        first, last = there[index]
         for tensor in plan.step_inputs(index):
-            read(tensor, 2 * n - index if backward and op.reads_input else index)
+            read(tensor, 2 * n - <Py_ssize_t> back[index][0] if backward and op.reads_input else last)
         for tensor in plan.step_outputs(index):
-            lifetimes.setdefault(roots[tensor], [index, index])
-            read(tensor, 2 * n - index + 1 if backward and op.reads_output else index)
+            lifetimes.setdefault(roots[tensor], [first, last])
+            read(tensor, 2 * n - <Py_ssize_t> back[index][0] + 1 if backward and op.reads_output else last)
     for tensor in (*plan.inputs, *plan.outputs, *sources):
         lifetimes[roots[tensor]][1] = end
     return {("value", root): tuple(lifetime) for root, lifetime in lifetimes.items()}
@@ -145,18 +147,19 @@ def value_lifetimes(Plan plan, roots, bint backward, bint keep, sources=()):
 def gradient_lifetimes(Plan plan, roots, wanted, sources):
     """From its reader's step to its producer's, or that before, into which an activation may be fused.
 
-    Those of ``sources`` are there from the start of the backward pass, those of the inputs to its end.
+    Steps whose rows are made together have one time.  Those of ``sources`` are there from the start of the backward pass,
+    those of the inputs to its end.
     """
-    n = len(plan.ops)
+    n, spans = len(plan.ops), plan.spans(-1)
     lifetimes = {}
     for tensor in range(len(plan.widths)):
         if wanted[tensor]:
-            last = 2 * n - plan.producers[tensor][0] + 1 if plan.producers[tensor] else 2 * n + 2
+            last = 2 * n - spans[plan.producers[tensor][0]][0] + 1 if plan.producers[tensor] else 2 * n + 2
             lifetimes[tensor] = [n, last]
     for index in range(n):
         for tensor in plan.step_inputs(index):
             if wanted[tensor] and tensor not in sources:
-                lifetimes[tensor][0] = 2 * n - index
+                lifetimes[tensor][0] = 2 * n - spans[index][1]
     result = {}
     for tensor, (first, last) in lifetimes.items():
         before = result.get(("gradient", roots[tensor]), (first, last))

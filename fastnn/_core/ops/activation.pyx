@@ -1,7 +1,7 @@
 """Elementwise activation a = sigma(z), and softmax and its logarithm over each vector."""
 
 from fastnn._core.parts cimport CURVED, LINE, PLAIN, step_in_parts
-from fastnn._core.step cimport Frame, OK, Op, Step
+from fastnn._core.step cimport ByRows, Frame, OK, Op, Step
 
 from fastnn._core.table import ACTIVATIONS, READS_INPUT
 
@@ -84,6 +84,18 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     return OK
 
 
+cdef void forward_rows(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Of the batch, of a function of each element."""
+    cdef const Dims* dims = <const Dims*> step.config
+    activation_forward(step, frame, first * dims.vectors * dims.width, last * dims.vectors * dims.width)
+
+
+cdef void backward_rows(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef const Dims* dims = <const Dims*> step.config
+    if frame.gradients[step.inputs[0]] != NULL:
+        activation_backward(step, frame, first * dims.vectors * dims.width, last * dims.vectors * dims.width)
+
+
 cdef void tangent_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     cdef const Dims* dims = <const Dims*> step.config
     cdef Py_ssize_t at = first * step.kernels.itemsize
@@ -123,5 +135,9 @@ cdef class ActivationOp(Op):
         self.input_widths = self.output_widths = (vectors * width,)
         self.in_place = self.gradient_in_place = self.reads_output = True
         self.reads_input = activation in READS_INPUT
+        if kind >= 0:
+            self.forward_by = ByRows(rows=forward_rows, all=forward, begin=NULL, collect=NULL, collect_all=NULL, block=NULL)
+            self.backward_by = ByRows(rows=backward_rows, all=backward, begin=NULL, collect=NULL, collect_all=NULL,
+                                      block=NULL)
         if activation in STRAIGHT:
             self.tangent = tangent

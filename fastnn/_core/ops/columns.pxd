@@ -1,6 +1,6 @@
 # What ops do that scale and shift channels: gamma and beta, sums over blocks of rows, and maps of rows in parts.
 from fastnn._core.parts cimport LINE, PLAIN, in_parts
-from fastnn._core.step cimport Frame, Step, dparams_of, whole_lines
+from fastnn._core.step cimport SCRATCH_PARTS, Frame, Step, dparams_of, whole_lines
 from fastnn._core.table cimport fnn_columns
 
 cdef enum:
@@ -15,7 +15,8 @@ cdef enum Coefficient:
     GAIN = 1
     LEVEL = 2
     TILT = 3
-    COEFFICIENTS = 4
+    SHIFT = 4
+    COEFFICIENTS = 5
 
 # Numbers of ``rows`` times ``columns`` per row of the batch.
 cdef struct Columns:
@@ -30,9 +31,10 @@ cdef inline Py_ssize_t block_rows(Py_ssize_t R, Py_ssize_t C) noexcept nogil:
     return max(<Py_ssize_t> BLOCK_ROWS, (BLOCK + C - 1) // C, (R + BLOCKS - 1) // BLOCKS)
 
 
-cdef inline Py_ssize_t blocks_of(Py_ssize_t R, Py_ssize_t C) noexcept nogil:
-    cdef Py_ssize_t rows = block_rows(R, C)
-    return (R + rows - 1) // rows
+cdef inline Py_ssize_t block_of_images(Py_ssize_t batch, Py_ssize_t rows, Py_ssize_t C) noexcept nogil:
+    """Likewise, but whole images of ``rows``, unless these are large and would be too few blocks for the threads."""
+    cdef Py_ssize_t block = block_rows(batch * rows, C)
+    return (block + rows - 1) // rows * rows if rows <= block or batch >= SCRATCH_PARTS else block
 
 
 cdef inline Py_ssize_t sums_bytes(Py_ssize_t R, Py_ssize_t C) noexcept nogil:
@@ -88,6 +90,7 @@ cdef struct Job:
     const Step* step
     const fnn_columns* map
     Py_ssize_t rows         # of all
+    Py_ssize_t block        # of a block of sums
     const char* x
     const char* dy
     const char* level       # NULL: dx = gain dz
@@ -99,14 +102,14 @@ cdef struct Job:
 cdef inline Job job_of(const Step* step, const Frame* frame, const fnn_columns* map, Py_ssize_t rows,
                        char* out) noexcept nogil:
     """Over ``rows`` rows of the input, and of the output's gradient."""
-    return Job(step=step, map=map, rows=frame.batch * rows, x=frame.values[step.inputs[0]],
+    return Job(step=step, map=map, rows=frame.batch * rows, block=block_of_images(frame.batch, rows, map.columns), x=frame.values[step.inputs[0]],
                dy=frame.gradients[step.outputs[0]], level=NULL, tilt=NULL, out=out, sums=<double*> frame.scratch)
 
 
 cdef inline void moments_part(const void* argument, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Of blocks first .. last - 1."""
     cdef const Job* job = <const Job*> argument
-    cdef Py_ssize_t C = job.map.columns, block = block_rows(job.rows, C), b
+    cdef Py_ssize_t C = job.map.columns, block = job.block, b
     for b in range(first, last):
         job.step.kernels.column_moments(min(block, job.rows - b * block), C,
                                         job.x + b * block * C * job.step.kernels.itemsize, job.sums + b * 2 * C)
@@ -114,7 +117,7 @@ cdef inline void moments_part(const void* argument, Py_ssize_t first, Py_ssize_t
 
 cdef inline void slopes_part(const void* argument, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     cdef const Job* job = <const Job*> argument
-    cdef Py_ssize_t C = job.map.columns, block = block_rows(job.rows, C), b, at
+    cdef Py_ssize_t C = job.map.columns, block = job.block, b, at
     for b in range(first, last):
         at = b * block * C * job.step.kernels.itemsize
         job.step.kernels.column_slopes(job.map, min(block, job.rows - b * block), job.x + at, job.dy + at,
@@ -138,18 +141,27 @@ cdef inline Py_ssize_t bytes_of(const Job* job) noexcept nogil:
     return job.rows * job.map.columns * job.step.kernels.itemsize
 
 
+cdef inline Py_ssize_t blocks_of(const Job* job) noexcept nogil:
+    return (job.rows + job.block - 1) // job.block
+
+
 cdef inline void sum_moments(const Job* job) noexcept nogil:
-    """Mean and sum of squared deviations of each column, in the first block's place."""
-    cdef Py_ssize_t C = job.map.columns
-    in_parts(moments_part, job, blocks_of(job.rows, C), 1, bytes_of(job), SUMMED)
-    job.step.kernels.join_moments(job.rows, block_rows(job.rows, C), C, job.sums)
+    """Mean and sum of squared deviations of each column, block by block."""
+    in_parts(moments_part, job, blocks_of(job), 1, bytes_of(job), SUMMED)
+
+
+cdef inline void join_moments(const Job* job) noexcept nogil:
+    """Those of all rows, in the first block's place."""
+    job.step.kernels.join_moments(job.rows, job.block, job.map.columns, job.sums)
 
 
 cdef inline void sum_slopes(const Job* job) noexcept nogil:
-    """sum dz and sum dz (x - center) of each column, likewise."""
-    cdef Py_ssize_t C = job.map.columns, blocks = blocks_of(job.rows, C)
-    in_parts(slopes_part, job, blocks, 1, 2 * bytes_of(job), SUMMED)
-    job.step.kernels.join_slopes(blocks, C, 2 * C, job.sums)
+    """sum dz and sum dz (x - center) of each column, block by block."""
+    in_parts(slopes_part, job, blocks_of(job), 1, 2 * bytes_of(job), SUMMED)
+
+
+cdef inline void join_slopes(const Job* job) noexcept nogil:
+    job.step.kernels.join_slopes(blocks_of(job), job.map.columns, 2 * job.map.columns, job.sums)
 
 
 cdef inline void map_rows(const Job* job) noexcept nogil:

@@ -1,5 +1,6 @@
 """Convolution of images (H, W, C), channels last."""
 
+from fastnn._core.carry cimport BACKWARD, all_after, all_before
 from fastnn._core.ops.fused cimport preactivation_gradient
 from fastnn._core.ops.windows cimport (
     Dims, End, depth, forward as product, forward_scratch, input_gradient, input_gradient_scratch, lay_out, map_size,
@@ -32,7 +33,7 @@ cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
     cdef const Config* config = <const Config*> step.config
     product(step, frame, &config.dims, frame.values[step.inputs[0]], frame.params + step.params,
             End(bias=bias_of(step, frame, config), activation=step.activation, alpha=step.alpha),
-            frame.values[step.outputs[0]])
+            frame.values[step.outputs[0]], True)
     return OK
 
 
@@ -43,7 +44,10 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     cdef const char* dz = preactivation_gradient(step, frame, frame.batch * map_size(&config.dims))
     if dx != NULL:
         input_gradient(step, frame, &config.dims, dz, frame.params + step.params,
-                       End(bias=NULL, activation=FNN_IDENTITY, alpha=0.0), dx)
+                       End(bias=NULL, activation=FNN_IDENTITY, alpha=0.0), dx, True)
+    else:
+        all_before(step, frame, BACKWARD)
+        all_after(step, frame, BACKWARD)
     parameter_gradients(step, frame, config, dz)
     return OK
 
@@ -54,7 +58,7 @@ cdef int tangent(const Step* step, const Frame* frame) noexcept nogil:
     cdef const char* t = frame.tangents[step.inputs[0]]
     cdef char* dw = dparams_of(step, frame)
     product(step, frame, dims, t, frame.params + step.params, End(bias=NULL, activation=FNN_IDENTITY, alpha=0.0),
-            frame.tangents[step.outputs[0]])
+            frame.tangents[step.outputs[0]], False)
     if dw != NULL:
         weight_gradient(step, frame, dims, frame.scale * step.rate, t, frame.gradients[step.outputs[0]], dw, NULL)
     return OK
@@ -71,7 +75,7 @@ cdef class ConvolutionOp(Op):
         self.dims.bias = bias
         (KH, KW), (OH, OW) = g.kernel, g.output
         self.input_widths, self.output_widths = (g.height * g.width * g.channels,), (OH * OW * g.filters,)
-        self.reads_input, self.activates, self.repeats = True, True, OH * OW
+        self.reads_input, self.activates, self.repeats, self.carries = True, True, OH * OW, True
         C, O = g.channels // g.groups, g.filters // g.groups
         self.parameters = (Parameter("weight", weight or (KH, KW, C, g.filters), KH * KW * C, KH * KW * O, True),)
         if bias:

@@ -18,3 +18,12 @@ cdef inline const char* preactivation_gradient(const Step* step, const Frame* fr
         return frame.gradients[step.outputs[0]]
     step_in_parts(activation_part, step, frame, N, LINE, N * step.kernels.itemsize, 2 * PLAIN)
     return frame.gradients[step.preactivation]
+
+
+cdef inline const char* preactivation_gradient_of(const Step* step, const Frame* frame, Py_ssize_t first,
+                                                  Py_ssize_t last) noexcept nogil:
+    """Likewise, of elements first .. last - 1 alone, in the calling thread; the pointer is to the first of all."""
+    if step.activation == FNN_IDENTITY:
+        return frame.gradients[step.outputs[0]]
+    activation_part(step, frame, first, last)
+    return frame.gradients[step.preactivation]

@@ -1,17 +1,18 @@
 """Where several tensors meet or one parts: add, multiply, blend, concatenate, slice and fan-out."""
 
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from fastnn._core.memory cimport copy_rows, zeros
-from fastnn._core.ops.fused cimport preactivation_gradient
+from fastnn._core.ops.fused cimport preactivation_gradient, preactivation_gradient_of
 from fastnn._core.parts cimport LINE, PLAIN, copy, step_in_parts
-from fastnn._core.step cimport Frame, OK, Op, Step, linear_tangent
+from fastnn._core.step cimport ByRows, Frame, OK, Op, Step, linear_tangent
 from fastnn._core.table cimport FNN_IDENTITY
 
 from fastnn._core.step import Parameter
 
 cdef enum:
     NEAR = 1 << 12          # elements that are activated right after they were added
+    NEAR_BYTES = 1 << 14    # that stay in the cache while the parts of vectors are copied, one input after the other
 
 
 cdef inline void add_all(const Step* step, Py_ssize_t first, Py_ssize_t last, char** arrays, const int* names, int count,
@@ -44,6 +45,22 @@ cdef int add_forward(const Step* step, const Frame* frame) noexcept nogil:
     return OK
 
 
+cdef void add_rows(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef Py_ssize_t width = (<const Py_ssize_t*> step.config)[0]
+    add_part(step, frame, first * width, last * width)
+
+
+cdef void add_rows_back(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef Py_ssize_t width = (<const Py_ssize_t*> step.config)[0], at = first * width * step.kernels.itemsize
+    cdef const char* dz = preactivation_gradient_of(step, frame, first * width, last * width)
+    cdef char* dx
+    cdef int i
+    for i in range(step.n_inputs):
+        dx = frame.gradients[step.inputs[i]]
+        if dx != NULL and dx != dz:
+            memcpy(dx + at, dz + at, (last - first) * width * step.kernels.itemsize)
+
+
 cdef int add_backward(const Step* step, const Frame* frame) noexcept nogil:
     """dx_i = dz = dy * activation'(z): in the Plan's memory they are one array."""
     cdef Py_ssize_t N = frame.batch * (<const Py_ssize_t*> step.config)[0]
@@ -67,6 +84,9 @@ cdef class AddOp(Op):
         self.width = width
         self.input_widths, self.output_widths = (width,) * count, (width,)
         self.in_place = self.shares_gradient = self.activates = True
+        self.forward_by = ByRows(rows=add_rows, all=add_forward, begin=NULL, collect=NULL, collect_all=NULL, block=NULL)
+        self.backward_by = ByRows(rows=add_rows_back, all=add_backward, begin=NULL, collect=NULL, collect_all=NULL,
+                                  block=NULL)
 
 
 cdef void multiply_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
@@ -174,13 +194,16 @@ cdef class BlendOp(Op):
 cdef void concatenate_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Vectors first .. last - 1."""
     cdef const Py_ssize_t* widths = <const Py_ssize_t*> step.config
-    cdef Py_ssize_t itemsize = step.kernels.itemsize, row = widths[step.n_inputs] * itemsize, part
-    cdef char* y = frame.values[step.outputs[0]] + first * row
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, row = widths[step.n_inputs] * itemsize, part, end
+    cdef char* y
     cdef int i
-    for i in range(step.n_inputs):
-        part = widths[i] * itemsize
-        copy_rows(last - first, part, frame.values[step.inputs[i]] + first * part, part, y, row)
-        y += part
+    while first < last:
+        end, y = min(last, first + max(NEAR_BYTES // row, 1)), frame.values[step.outputs[0]] + first * row
+        for i in range(step.n_inputs):
+            part = widths[i] * itemsize
+            copy_rows(end - first, part, frame.values[step.inputs[i]] + first * part, part, y, row)
+            y += part
+        first = end
 
 
 cdef int concatenate_forward(const Step* step, const Frame* frame) noexcept nogil:
@@ -193,14 +216,17 @@ cdef int concatenate_forward(const Step* step, const Frame* frame) noexcept nogi
 
 cdef void cut_part(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     cdef const Py_ssize_t* widths = <const Py_ssize_t*> step.config
-    cdef Py_ssize_t itemsize = step.kernels.itemsize, row = widths[step.n_inputs] * itemsize, part
-    cdef const char* dy = frame.gradients[step.outputs[0]] + first * row
+    cdef Py_ssize_t itemsize = step.kernels.itemsize, row = widths[step.n_inputs] * itemsize, part, end
+    cdef const char* dy
     cdef int i
-    for i in range(step.n_inputs):
-        part = widths[i] * itemsize
-        if frame.gradients[step.inputs[i]] != NULL:
-            copy_rows(last - first, part, dy, row, frame.gradients[step.inputs[i]] + first * part, part)
-        dy += part
+    while first < last:
+        end, dy = min(last, first + max(NEAR_BYTES // row, 1)), frame.gradients[step.outputs[0]] + first * row
+        for i in range(step.n_inputs):
+            part = widths[i] * itemsize
+            if frame.gradients[step.inputs[i]] != NULL:
+                copy_rows(end - first, part, dy, row, frame.gradients[step.inputs[i]] + first * part, part)
+            dy += part
+        first = end
 
 
 cdef int concatenate_backward(const Step* step, const Frame* frame) noexcept nogil:
@@ -295,6 +321,16 @@ cdef int fan_out_backward(const Step* step, const Frame* frame) noexcept nogil:
     return OK
 
 
+cdef void fan_out_rows(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Nothing to do."""
+
+
+cdef void fan_in_rows(const Step* step, const Frame* frame, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef Py_ssize_t width = (<const Py_ssize_t*> step.config)[0]
+    if frame.gradients[step.inputs[0]] != NULL:
+        fan_in_part(step, frame, first * width, last * width)
+
+
 cdef class FanOutOp(Op):
     """One tensor with ``count`` readers: the Plan puts it in, so that no op needs to know its neighbours."""
 
@@ -305,3 +341,7 @@ cdef class FanOutOp(Op):
         self.width = width
         self.input_widths, self.output_widths = (width,), (width,) * count
         self.shares_value = self.gradient_in_place = self.copies = True
+        self.forward_by = ByRows(rows=fan_out_rows, all=fan_out_forward, begin=NULL, collect=NULL, collect_all=NULL,
+                                 block=NULL)
+        self.backward_by = ByRows(rows=fan_in_rows, all=fan_out_backward, begin=NULL, collect=NULL, collect_all=NULL,
+                                  block=NULL)

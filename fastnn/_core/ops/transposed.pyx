@@ -26,7 +26,7 @@ cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
     cdef const char* w = frame.params + step.params
     cdef const char* bias = w + depth(dims) * dims.filters * step.kernels.itemsize if config.bias else NULL
     input_gradient(step, frame, dims, frame.values[step.inputs[0]], w,
-                   End(bias=bias, activation=step.activation, alpha=step.alpha), frame.values[step.outputs[0]])
+                   End(bias=bias, activation=step.activation, alpha=step.alpha), frame.values[step.outputs[0]], False)
     return OK
 
 
@@ -40,7 +40,8 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     cdef const char* dz = preactivation_gradient(step, frame, N)
     cdef double scale = frame.scale * step.rate
     if dx != NULL:
-        product(step, frame, dims, dz, frame.params + step.params, End(bias=NULL, activation=FNN_IDENTITY, alpha=0.0), dx)
+        product(step, frame, dims, dz, frame.params + step.params, End(bias=NULL, activation=FNN_IDENTITY, alpha=0.0), dx,
+                False)
     if dw != NULL:
         weight_gradient(step, frame, dims, scale, dz, frame.values[step.inputs[0]], dw, NULL)
         if config.bias:
@@ -55,7 +56,7 @@ cdef int tangent(const Step* step, const Frame* frame) noexcept nogil:
     cdef const char* t = frame.tangents[step.inputs[0]]
     cdef char* dw = dparams_of(step, frame)
     input_gradient(step, frame, dims, t, frame.params + step.params, End(bias=NULL, activation=FNN_IDENTITY, alpha=0.0),
-                   frame.tangents[step.outputs[0]])
+                   frame.tangents[step.outputs[0]], False)
     if dw != NULL:
         weight_gradient(step, frame, dims, frame.scale * step.rate, frame.gradients[step.outputs[0]], t, dw, NULL)
     return OK

@@ -51,9 +51,9 @@ cdef void lay_out(Dims* dims, list memory, geometry) except *
 cdef Py_ssize_t forward_scratch(const Dims* dims, Py_ssize_t itemsize) noexcept nogil
 cdef Py_ssize_t input_gradient_scratch(const Dims* dims, Py_ssize_t itemsize) noexcept nogil
 cdef Py_ssize_t weight_gradient_scratch(const Dims* dims, Py_ssize_t itemsize) noexcept nogil
-cdef void forward(const Step* step, const Frame* frame, const Dims* dims, const char* x, const char* w, End end,
-                  char* y) noexcept nogil
+cdef void forward(const Step* step, const Frame* frame, const Dims* dims, const char* x, const char* w, End end, char* y,
+                  bint carries) noexcept nogil
 cdef void input_gradient(const Step* step, const Frame* frame, const Dims* dims, const char* dy, const char* w, End end,
-                         char* dx) noexcept nogil
+                         char* dx, bint carries) noexcept nogil
 cdef void weight_gradient(const Step* step, const Frame* frame, const Dims* dims, double scale, const char* x, const char* dy,
                           char* dw, char* db) noexcept nogil

@@ -11,6 +11,7 @@ one, that stays in the cache: a matter of the shape alone.
 
 from libc.string cimport memcpy, memset
 
+from fastnn._core.carry cimport BACKWARD, FORWARD, all_after, all_before, carry
 from fastnn._core.memory cimport zeros
 from fastnn._core.ops.padding cimport fold, keep, pad_rows, padded_bytes, padding_of, pads
 from fastnn._core.pool cimport run_parts, worth
@@ -60,13 +61,16 @@ cdef inline const char* bias_of(const Job* job, Py_ssize_t at) noexcept nogil:
     return job.end.bias + at * job.step.kernels.itemsize if job.end.bias != NULL else NULL
 
 
-cdef void in_shares(void (*task)(void*, Py_ssize_t) noexcept nogil, Job* job, Py_ssize_t most) noexcept nogil:
-    """In as many parts as the multiply-adds are worth, at most ``most``."""
+cdef void count_parts(Job* job, Py_ssize_t most) noexcept nogil:
+    """As many as the multiply-adds are worth, at most ``most``."""
     cdef const Dims* dims = job.dims
     cdef Py_ssize_t work = job.batch * map_size(dims) * depth(dims)
     cdef Py_ssize_t moved = job.batch * (image_size(dims) + map_size(dims))
     job.parts = min(worth(work * multiply_add_work(job.step.kernels), moved * job.step.kernels.itemsize // 4),
                     min(most, <Py_ssize_t> SCRATCH_PARTS))
+
+
+cdef void in_shares(void (*task)(void*, Py_ssize_t) noexcept nogil, Job* job) noexcept nogil:
     if job.parts > 1:
         run_parts(task, job, job.parts)
     else:
@@ -84,12 +88,10 @@ cdef Py_ssize_t forward_scratch(const Dims* dims, Py_ssize_t itemsize) noexcept 
     return SCRATCH_PARTS * forward_part_bytes(dims, itemsize)
 
 
-cdef void forward_part(void* argument, Py_ssize_t part) noexcept nogil:
-    """Some rows of the maps of the batch, image by image."""
-    cdef const Job* job = <const Job*> argument
+cdef void forward_rows(const Job* job, Py_ssize_t part, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
+    """Rows at .. end - 1 of the maps of the batch, image by image."""
     cdef const Dims* dims = job.dims
-    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, OH = dims.out_height, rows = job.batch * OH
-    cdef Py_ssize_t at = rows * part // job.parts, end = rows * (part + 1) // job.parts
+    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, OH = dims.out_height
     cdef Py_ssize_t C = group_channels(dims), O = group_filters(dims), image, first, last, g
     cdef const char* x
     cdef fnn_windows windows = dims.windows
@@ -112,13 +114,32 @@ cdef void forward_part(void* argument, Py_ssize_t part) noexcept nogil:
         at += last - first
 
 
-cdef void forward(const Step* step, const Frame* frame, const Dims* dims, const char* x, const char* w, End end,
-                  char* y) noexcept nogil:
-    """y = activation(bias + sum over the window of x w)."""
+cdef void forward_part(void* argument, Py_ssize_t part) noexcept nogil:
+    """Some rows of the maps of the batch."""
+    cdef const Job* job = <const Job*> argument
+    cdef Py_ssize_t rows = job.batch * job.dims.out_height
+    forward_rows(job, part, rows * part // job.parts, rows * (part + 1) // job.parts)
+
+
+cdef void forward_images(const void* argument, Py_ssize_t part, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef const Job* job = <const Job*> argument
+    forward_rows(job, part, first * job.dims.out_height, last * job.dims.out_height)
+
+
+cdef void forward(const Step* step, const Frame* frame, const Dims* dims, const char* x, const char* w, End end, char* y,
+                  bint carries) noexcept nogil:
+    """y = activation(bias + sum over the window of x w); ``carries``: with what the step carries."""
     cdef Job job = Job(step=step, dims=dims, x=x, w=w, y=NULL, out=y, scratch=frame.scratch,
                        part_bytes=forward_part_bytes(dims, step.kernels.itemsize), parts=1, batch=frame.batch, scale=0.0,
                        db=NULL, end=end)
-    in_shares(forward_part, &job, frame.batch * dims.out_height)
+    count_parts(&job, frame.batch * dims.out_height)
+    if carries and carry(step, frame, FORWARD, forward_images, &job, job.parts):
+        return
+    if carries:
+        all_before(step, frame, FORWARD)
+    in_shares(forward_part, &job)
+    if carries:
+        all_after(step, frame, FORWARD)
 
 
 # ---- input gradient: scratch begins with the weights as they are read ----
@@ -245,12 +266,15 @@ cdef void finish_rows(const Job* job, Py_ssize_t first, Py_ssize_t last, const c
         out += p.width * pixel
 
 
-cdef void input_gradient_part(void* argument, Py_ssize_t part) noexcept nogil:
-    """dx of some rows of the images; of whole images where the padding shows pixels of theirs."""
-    cdef const Job* job = <const Job*> argument
+cdef inline Py_ssize_t gradient_height(const Dims* dims) noexcept nogil:
+    """Rows of an image that may be made apart: none where the padding shows pixels of the image."""
+    return 1 if dims.folds else dims.x.height
+
+
+cdef void input_gradient_rows(const Job* job, Py_ssize_t part, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
+    """dx of rows at .. end - 1 of the images of the batch."""
     cdef const Dims* dims = job.dims
-    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, H = 1 if dims.folds else dims.x.height, image, first, last
-    cdef Py_ssize_t rows = job.batch * H, at = rows * part // job.parts, end = rows * (part + 1) // job.parts
+    cdef Py_ssize_t itemsize = job.step.kernels.itemsize, H = gradient_height(dims), image, first, last
     cdef Py_ssize_t row = dims.x.width * dims.x.size * itemsize, top = dims.x.top
     cdef char* scratch = job.scratch + part * job.part_bytes
     cdef char* padded = scratch     # the image; a map that is padded stands after it
@@ -275,16 +299,37 @@ cdef void input_gradient_part(void* argument, Py_ssize_t part) noexcept nogil:
             gather_rows(job, image, first, last, scratch, out)
 
 
+cdef void input_gradient_part(void* argument, Py_ssize_t part) noexcept nogil:
+    cdef const Job* job = <const Job*> argument
+    cdef Py_ssize_t rows = job.batch * gradient_height(job.dims)
+    input_gradient_rows(job, part, rows * part // job.parts, rows * (part + 1) // job.parts)
+
+
+cdef void input_gradient_images(const void* argument, Py_ssize_t part, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef const Job* job = <const Job*> argument
+    input_gradient_rows(job, part, first * gradient_height(job.dims), last * gradient_height(job.dims))
+
+
 cdef void input_gradient(const Step* step, const Frame* frame, const Dims* dims, const char* dy, const char* w, End end,
-                         char* dx) noexcept nogil:
-    """dx = activation(bias + sum over the pixels of the map that see it of dy w); no end where the padding folds."""
+                         char* dx, bint carries) noexcept nogil:
+    """dx = activation(bias + sum over the pixels of the map that see it of dy w); no end where the padding folds.
+
+    ``carries``: with what the step carries in its backward pass.
+    """
     cdef Py_ssize_t itemsize = step.kernels.itemsize
     cdef Job job = Job(step=step, dims=dims, x=NULL, w=frame.scratch, y=dy, out=dx,
                        scratch=frame.scratch + turned_bytes(dims, itemsize),
                        part_bytes=input_gradient_part_bytes(dims, itemsize), parts=1, batch=frame.batch, scale=0.0, db=NULL,
                        end=end)
     turn(step, dims, w, frame.scratch)
-    in_shares(input_gradient_part, &job, frame.batch * (1 if dims.folds else dims.x.height))
+    count_parts(&job, frame.batch * gradient_height(dims))
+    if carries and carry(step, frame, BACKWARD, input_gradient_images, &job, job.parts):
+        return
+    if carries:
+        all_before(step, frame, BACKWARD)
+    in_shares(input_gradient_part, &job)
+    if carries:
+        all_after(step, frame, BACKWARD)
 
 
 # ---- weight gradient ----
@@ -344,7 +389,8 @@ cdef void weight_gradient(const Step* step, const Frame* frame, const Dims* dims
     cdef Job job = Job(step=step, dims=dims, x=x, w=NULL, y=dy, out=dw, scratch=frame.scratch,
                        part_bytes=weight_gradient_part_bytes(dims, step.kernels.itemsize), parts=1, batch=frame.batch,
                        scale=scale, db=db, end=End(bias=NULL, activation=FNN_IDENTITY, alpha=0.0))
-    in_shares(weight_gradient_part, &job, (depth(dims) + UNIT - 1) // UNIT)
+    count_parts(&job, (depth(dims) + UNIT - 1) // UNIT)
+    in_shares(weight_gradient_part, &job)
 
 
 # ---- sizes and tables ----

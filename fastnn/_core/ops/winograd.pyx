@@ -241,7 +241,7 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
     cdef const char* dz = preactivation_gradient(step, frame, frame.batch * map_size(&all.convolution.dims))
     if dx != NULL and all.convolution.dims.scatters:
         windows_input_gradient(step, frame, &all.convolution.dims, dz, frame.params + step.params,
-                               End(bias=NULL, activation=FNN_IDENTITY, alpha=0.0), dx)
+                               End(bias=NULL, activation=FNN_IDENTITY, alpha=0.0), dx, False)
     elif dx != NULL:
         input_gradient(step, frame, all, dz, dx)
     parameter_gradients(step, frame, &all.convolution, dz)
@@ -274,7 +274,7 @@ cdef class WinogradOp(ConvolutionOp):
         g = geometry
         size = (g.height, g.width)
         self.forward, self.backward, self.config = forward, backward, &self.all
-        self.all.convolution = self.dims
+        self.all.convolution, self.carries = self.dims, False
         self.all.forward = lay_out(self.memory, size, g.channels, g.before, g.output, g.filters, g.mode)
         image, start = (g.padded, (0, 0)) if self.dims.dims.folds else (size, g.before)
         self.all.backward = lay_out(self.memory, g.output, g.filters, (2 - start[0], 2 - start[1]), image, g.channels, "zeros")
