@@ -10,6 +10,7 @@ USPS digits of 16 x 16 pixels, or with ``--mnist``, ``--faces``, ``--cars`` some
 """
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -97,17 +98,23 @@ def tiles(images: np.ndarray) -> np.ndarray:
     return (127.5 * np.clip(whole.repeat(3 // colours, axis=2) + 1, 0, 2)).astype(np.uint8)
 
 
-def film(net: fn.Network, path: Path, keys: int = 8, between: int = 15) -> None:
-    """A walk through what the generator has learned: on the sphere from latent to latent, six walks side by side."""
-    random, frames = np.random.default_rng(3), []
-    ends = random.standard_normal((keys, 6, LATENT))
+def walk(net: fn.Network, keys: int = 8, between: int = 15, across: int = 6) -> Iterator[np.ndarray]:
+    """Walks through what the generator has learned, on the sphere from latent to latent and back to the first.
+
+    Yields the pictures (across, side, side, C) of as many walks side by side.
+    """
+    ends = np.random.default_rng(3).standard_normal((keys, across, LATENT))
     ends /= np.linalg.norm(ends, axis=-1, keepdims=True)
     for a, b in zip(ends, np.roll(ends, -1, axis=0), strict=True):
         angle = np.arccos(np.clip((a * b).sum(axis=1, keepdims=True), -1, 1))
         for t in np.arange(between) / between:
-            z = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
-            frame = Image.fromarray(tiles(net.predict(z)[None]))
-            frames.append(frame.resize((4 * frame.width, 4 * frame.height), Image.Resampling.NEAREST))
+            yield net.predict((np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle))
+
+
+def film(net: fn.Network, path: Path) -> None:
+    """The walks as an animation."""
+    frames = [Image.fromarray(tiles(images[None])) for images in walk(net)]
+    frames = [frame.resize((4 * frame.width, 4 * frame.height), Image.Resampling.NEAREST) for frame in frames]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=60, loop=0)
 
 
@@ -158,9 +165,9 @@ def race(data: Pictures, thousands: tuple[int, ...], seeds: int) -> common.Figur
 
 def usps() -> Pictures:
     """Digits from envelopes, at their own 16 x 16 pixels."""
-    rows = [np.loadtxt(common.data(f"usps/zip.{part}.gz"), dtype=np.float32) for part in ("train", "test")]
-    train, other = (part[:, 1:].reshape(-1, 16, 16, 1) for part in rows)
-    return Pictures("USPS", "progressive-gan-usps.png", train, other, rows[0][:, 0].astype(np.int64))
+    (X, y), (other, _) = common.usps()
+    train, other = (images.reshape(-1, 16, 16, 1) for images in (X, other))
+    return Pictures("USPS", "progressive-gan-usps.png", train, other, y)
 
 
 def mnist() -> Pictures:
@@ -173,9 +180,8 @@ def mnist() -> Pictures:
 
 def faces() -> Pictures:
     """Forty people, and their mirror images, 32 x 32 pixels; two of them are not learned."""
-    with np.load(common.data("orl_faces/orl_faces_400x112x92.npz")) as archive:
-        images = [Image.fromarray(image[12:104]).resize((32, 32), Image.Resampling.BOX) for image in archive["x"]]
-    all_faces = np.stack([np.asarray(image, np.float32) for image in images])[..., None] / 127.5 - 1
+    images, _ = common.faces()
+    all_faces = common.resampled(images[:, 12:104], 32)[..., None] / 127.5 - 1
     train, other = (np.concatenate([part, part[:, :, ::-1]]) for part in (all_faces[:380], all_faces[380:]))
     return Pictures("Faces", "progressive-gan-faces.png", train, other)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parents[2] / "examples"
 GALLERY = Path(__file__).parents[1] / "gallery"  # pictures, and what was found
+STATIC = Path(__file__).parents[1] / "static"  # pages that examples made, too
 
 
 def scripts() -> dict[str, ModuleType]:
@@ -52,6 +53,9 @@ def page(name: str, module: ModuleType, entry: dict[str, str]) -> str:
     found = [f"**Found:** {escape(entry['found'])}.", ""]
     code = [".. rubric:: The script", "", f".. literalinclude:: ../../examples/{script}", "   :language: python", ""]
     shown = picture if (GALLERY / f"{name}.png").exists() else []
+    if (STATIC / f"{name}.html").exists():
+        frame = f'<iframe src="../_static/{name}.html" title="{title}" loading="lazy"></iframe>'
+        shown = [".. raw:: html", "", f'   <div class="{name}">{frame}</div>', ""]
     return "\n".join([title, "=" * len(title), "", about, "", *shown, *found, *(table if goals else []), *code])
 
 
