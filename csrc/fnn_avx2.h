@@ -18,6 +18,7 @@
 #define FNN_TILE_ROWS 8
 #define FNN_TILE_VECTORS 3
 #define FNN_FORWARD_VECTORS 3
+#define FNN_GRADIENT_VECTORS 3
 #define FNN_TILES(TILE) \
     TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(6, 1) \
     TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) \

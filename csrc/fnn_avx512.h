@@ -20,6 +20,7 @@
 #define FNN_TILE_ROWS 12
 #define FNN_TILE_VECTORS 3
 #define FNN_FORWARD_VECTORS 2
+#define FNN_GRADIENT_VECTORS 2 /* of a convolution: the gradients of a panel and the inputs stay in the first cache */
 #define FNN_TILES(TILE) \
     TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(6, 1) \
     TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(5, 2) TILE(6, 2) TILE(7, 2) TILE(8, 2) TILE(9, 2) TILE(10, 2) TILE(11, 2) \

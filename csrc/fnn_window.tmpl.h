@@ -112,7 +112,23 @@ static void FN(window_paired)(const FN(window) *q, ptrdiff_t p)
 }
 #endif
 
-/* Gradients of rows weights from row i on, over all pixels: their elements of a window lie where row_at says. */
+/* Where the elements of a window that weights i, i + apart, ... belong to begin, ``count`` of them: one division for all. */
+FNN_ELEMENT void FN(window_places)(const FN(window) *q, const int count, ptrdiff_t i, ptrdiff_t apart, const REAL **x)
+{
+    const ptrdiff_t length = q->s->run;
+    const int32_t *run = q->s->run_at + i / length;
+    ptrdiff_t k = i % length;
+    UNROLLED_EACH(8, r, count) {
+        x[r] = q->x + *run + k;
+        k += apart;
+        if (k >= length) {
+            k -= length;
+            run++;
+        }
+    }
+}
+
+/* Gradients of rows weights from row i on, over all pixels: their elements of a window lie where run_at says. */
 FNN_ELEMENT void FN(window_gradient_tile)(const FN(window) *q, const int rows, const int vectors, ptrdiff_t i)
 {
     const fnn_windows *s = q->s;
@@ -120,8 +136,7 @@ FNN_ELEMENT void FN(window_gradient_tile)(const FN(window) *q, const int rows, c
     const REAL *x[8];
     const REAL *dy = q->w + q->n;
     const int32_t *at = s->at, *to = s->to;
-    UNROLLED_EACH(8, r, rows)
-        x[r] = q->x + s->run_at[(i + r) / s->run] + (i + r) % s->run;
+    FN(window_places)(q, rows, i, 1, x);
     UNROLLED_EACH(8, r, rows)
         UNROLLED_EACH(8, v, vectors)
             sum[r][v] = (FN(vector)){0};
@@ -152,8 +167,7 @@ FNN_ELEMENT void FN(window_gradient_near)(const FN(window) *q, const int groups,
     const REAL *x[FNN_WINDOW_NEAR / 3];
     const REAL *dy = q->w + q->n;
     const int32_t *at = s->at, *to = s->to;
-    UNROLLED_EACH(8, g, groups)
-        x[g] = q->x + s->run_at[(i + g * near) / s->run] + (i + g * near) % s->run;
+    FN(window_places)(q, groups, i, near, x);
     UNROLLED_EACH(16, r, groups * near)
         sum[r] = (FN(vector)){0};
     EACH_PIXEL(q, p, s->pixels) {
@@ -260,7 +274,8 @@ static void FN(run_windows)(FN(window) *q, int gradient, ptrdiff_t m, ptrdiff_t 
     const ptrdiff_t N = q->s->outputs;
     q->lines = q->s->ahead->bytes / (64 * (M - m + 1)) + 1;
     for (q->n = 0; q->n < N;) {
-        const ptrdiff_t vectors = FN(panel_vectors)(N - q->n, FNN_TILE_VECTORS), columns = N - q->n - (vectors - 1) * FN(WIDTH);
+        const ptrdiff_t vectors = FN(panel_vectors)(N - q->n, gradient ? FNN_GRADIENT_VECTORS : FNN_TILE_VECTORS);
+        const ptrdiff_t columns = N - q->n - (vectors - 1) * FN(WIDTH);
         const FN(window_tiles) *tiles = FN(WINDOW_TILES)[gradient][vectors];
         q->count = columns < FN(WIDTH) ? columns : FN(WIDTH);
         for (ptrdiff_t row = vectors == 1 ? FN(run_larger)(q, gradient, m, M) : m; row < M;) {
