@@ -134,7 +134,7 @@ from fastnn.training.mlflow import MLflow as MLflow
 from fastnn.training.tensorboard import TensorBoard as TensorBoard
 
 # What makes networks of files and of other libraries' models stands below Network and cannot name it: here it does.
-def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -> Network: ...  # noqa: F405
+def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None, verify: bool = True) -> Network: ...  # noqa: F405
 def from_keras(
     source: Any,
     *,

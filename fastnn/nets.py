@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from fastnn._spec import choose, require_count, require_flag
+from fastnn.data.npz import names_in, open_member, open_npz, read_values
 from fastnn.errors import ModelFormatError
-from fastnn.formats.files import damaged, require_file
+from fastnn.formats.files import damaged, not_a_file
 from fastnn.formats.torch.convert import from_torch
+from fastnn.formats.weights import OTHERS
 from fastnn.layers import (
     Activation,
     AvgPool2D,
@@ -391,19 +393,21 @@ def _with_weights(who: str, net: Any, weights: Weights) -> Any:
         return net
     if not isinstance(weights, str | PathLike | Mapping):
         raise TypeError(f"{who}: expected weights to be a path or a mapping of arrays, got {type(weights).__name__}")
-    arrays = weights if isinstance(weights, Mapping) else _arrays_of(who, Path(weights))
+    arrays = weights if isinstance(weights, Mapping) else _arrays_of(who, Path(weights), 16 * net.n_params + (1 << 20))
     short = {"w": "weight", "b": "bias"}
     parts = ((*str(key).rpartition("."), array) for key, array in arrays.items())
     return from_torch({f"{layer}{dot}{short.get(name, name)}": array for layer, dot, name, array in parts}, into=net)
 
 
-def _arrays_of(who: str, path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of an npz file; raises ModelFormatError if it is none."""
-    require_file(who, path)
+def _arrays_of(who: str, path: Path, limit: int) -> dict[str, np.ndarray]:
+    """Return the arrays of an npz file, of at most ``limit`` bytes; raises ModelFormatError if it is none."""
     expected = f"{who}: expected weights in an npz file, got something else in {path.name!r}"
-    with damaged(expected, EOFError, RuntimeError):
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ModelFormatError(expected)
-        with archive:
-            return {name: archive[name] for name in archive.files}
+    with damaged(expected, *OTHERS, code="alien"), open_npz(who, path, not_a_file) as archive:
+        result: dict[str, np.ndarray] = {}
+        for name in names_in(archive):
+            with open_member(archive, name) as (file, header):
+                limit -= header.nbytes
+                if limit < 0:
+                    raise ModelFormatError(f"{expected}: its arrays are larger than those of the network", "size")
+                result[name] = read_values(file, name, header)
+        return result

@@ -26,20 +26,20 @@ FLOORS = [
      "layers.batch_norm", "layers.layer_norm", "layers.group_norm", "layers.pixel_norm", "layers.gram", "layers.minibatch_std_dev", "layers.noise", "layers.scale", "layers.standardize", "layers.reduce", "layers.embedding", "layers", "losses.link", "losses", "metrics.base", "metrics.labels", "metrics.classification",
      "metrics.regression", "metrics.calibration", "metrics.samples", "metrics", "schedules", "optimizers"],
     # user data
-    ["data.class_weights", "data.sparse", "data.containers", "data.shuffle", "data.sequences", "data.numbers", "data.targets", "data.ports", "data.digits", "data.readers", "data.caffe", "data.converters", "data.sets", "data.fetch", "data.split", "data.standardize", "data.running", "data.texts", "data.values", "data.columns", "data.categories", "data.row_numbers", "data.rules", "data.study", "data.learning", "data.frames", "data.encoder", "data.table_files", "data.table", "data.batches",
+    ["data.class_weights", "data.sparse", "data.containers", "data.shuffle", "data.sequences", "data.numbers", "data.targets", "data.ports", "data.digits", "data.regular", "data.npz", "data.readers", "data.caffe", "data.converters", "data.sets", "data.fetch", "data.split", "data.standardize", "data.running", "data.texts", "data.values", "data.columns", "data.categories", "data.row_numbers", "data.rules", "data.study", "data.learning", "data.frames", "data.encoder", "data.table_files", "data.table", "data.batches",
      "data.examples", "data.ahead", "data.augment", "data.augmented", "data.pictures", "data.folders", "data.images", "data.series", "data.timeline", "data.fill", "data.inputs", "data.roll_out", "data.windows", "data.feed", "data"],
     # F3: graphs of layers
     ["graph.kinds", "graph.structure", "graph.padding", "graph.layer_view", "graph.assembly", "graph.composition", "graph.outputs", "graph.binding", "graph.answers", "graph.passes", "graph.weights", "graph.graph", "graph.memory", "graph.folding", "graph.quantize", "graph.quantized", "graph.summary", "graph.stream", "graph.resampling", "graph.penalty", "graph"],
     # F4: learning
     ["training.progress", "training.history", "training.callbacks", "training.average", "training.csv_logger", "training.tensorboard", "training.mlflow", "training.loop", "training.many", "training"],
     # files, and what other programs read and write; the header of the interface for C
-    ["formats.files", "formats.earlier", "formats.arrays", "formats.safetensors", "formats.weights", "formats.activations", "formats.gates", "formats.foreign", "formats.sklearn",
+    ["formats.files", "formats.text", "formats.tensors", "formats.earlier", "formats.arrays", "formats.safetensors", "formats.weights", "formats.activations", "formats.gates", "formats.foreign", "formats.sklearn",
      "formats.c.text", "formats.c.products", "formats.c.images", "formats.c.program", "formats.c.layout", "formats.c.functions", "formats.c.recurrent", "formats.c.emitters",
      "formats.c.translation", "formats.c.selftest", "formats.c.files", "formats.c.header", "formats.c.source", "formats.c",
      "formats.onnx.write.graph", "formats.onnx.write.activations", "formats.onnx.write.norms", "formats.onnx.write.images", "formats.onnx.write.layout", "formats.onnx.write.phase", "formats.onnx.write.scan", "formats.onnx.write.recurrent", "formats.onnx.write.layers",
      "formats.onnx.write.export", "formats.onnx.write", "formats.onnx.read.values", "formats.onnx.read.constants", "formats.onnx.read.written", "formats.onnx.read.patterns", "formats.onnx.read.reader",
      "formats.onnx.read.sequences", "formats.onnx.read.shapes", "formats.onnx.read.arithmetic", "formats.onnx.read.reductions", "formats.onnx.read.images", "formats.onnx.read.norms", "formats.onnx.read.tables", "formats.onnx.read.tails", "formats.onnx.read.operators", "formats.onnx.read.build",
-     "formats.onnx.read.own", "formats.onnx.read.model", "formats.onnx.read", "formats.onnx",
+     "formats.onnx.read.own", "formats.onnx.read.external", "formats.onnx.read.model", "formats.onnx.read", "formats.onnx",
      "formats.torch.images", "formats.torch.image_modules", "formats.torch.channel_modules", "formats.torch.modules", "formats.torch.convert", "formats.torch.write", "formats.torch", "formats.keras.images", "formats.keras.layers", "formats.keras.functional", "formats.keras.convert", "formats.keras", "formats"],
     # F5: the face
     ["network", "capi"],
@@ -71,7 +71,6 @@ OPTIONAL = {
     "pandas",
     "pyarrow",
     "tqdm",
-    "safetensors",
     "scipy",
     "sklearn",
     "onnx",

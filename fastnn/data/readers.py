@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnn._spec import require_flag
+from fastnn.data.regular import open_regular
 
 Array = npt.NDArray[Any]
 
@@ -62,9 +63,10 @@ def read_idx(path: str | Path, *, channels: bool = False) -> Array:
 
 def _opened_idx(path: str | Path) -> Array:
     import gzip
+    import io
     import zlib
 
-    with open(path, "rb") as file:
+    with open_regular("read_idx", path) as (raw, _), io.BufferedReader(raw) as file:
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
         if not packed:
@@ -107,17 +109,16 @@ def read_npz(path: str | Path, *, X: str = "X", y: str | None = "y") -> tuple[Ar
     >>> import fastnn as fn
     >>> X, y = fn.data.read_npz("data.npz", X="images", y="labels")  # doctest: +SKIP
     """
+    import struct
     import zlib
     from zipfile import BadZipFile
 
+    from fastnn.data.npz import open_npz
+
     try:
-        with open(path, "rb") as file:
-            arrays = np.load(file, allow_pickle=False)
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise ValueError("it holds a single array; save it with numpy.savez(path, X=..., y=...)")
-            with arrays:
-                found = [_member(arrays, name) for name in (X, y) if name is not None]
-    except (ValueError, EOFError, BadZipFile, zlib.error) as error:
+        with open_npz("read_npz", path) as archive:
+            found = [_member(archive, name) for name in (X, y) if name is not None]
+    except (ValueError, EOFError, BadZipFile, RuntimeError, NotImplementedError, zlib.error, struct.error) as error:
         raise ValueError(f"read_npz: expected a .npz file of plain arrays, got {path}: {error}") from error
     if len({len(array) for array in found}) != 1:
         raise ValueError(f"read_npz: expected as many rows in {X!r} as in {y!r}, got {[len(one) for one in found]}")
@@ -143,10 +144,13 @@ def _read_idx(file: BinaryIO, path: str | Path) -> Array:
     return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))
 
 
-def _member(arrays: Any, name: str) -> Array:
-    if name not in arrays.files:
-        raise ValueError(f"it has no array {name!r:.60}, only {', '.join(arrays.files[:20])}")
-    array = arrays[name]
+def _member(archive: Any, name: str) -> Array:
+    from fastnn.data.npz import names_in, read_member
+
+    names = names_in(archive)
+    if name not in names:
+        raise ValueError(f"it has no array {name!r:.60}, only {', '.join(names[:20])}")
+    array = read_member(archive, name)
     if array.ndim == 0:
         raise ValueError(f"array {name!r} is a single value, expected shape (B, ...)")
-    return np.asarray(array)
+    return array

@@ -1,6 +1,7 @@
 """Tables in files, a stretch of rows at a time, as pandas frames: CSV read by pandas, Parquet by pyarrow."""
 
 import gzip
+import io
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 from warnings import catch_warnings, simplefilter
 
 from fastnn._spec import listed
+from fastnn.data.regular import open_regular
 from fastnn.data.rules import Stretch
 from fastnn.data.texts import MISSING
 
@@ -95,9 +97,9 @@ class CsvFile:
         pd = pandas(self.who)
         packed = self.path.name.lower().endswith(".gz")
         try:
-            with gzip.open(self.path, "rb") if packed else open(self.path, "rb") as file, catch_warnings():
+            with open_regular(self.who, self.path) as (raw, _), io.BufferedReader(raw) as whole, catch_warnings():
                 simplefilter("error", pd.errors.ParserWarning)
-                yield pd, file
+                yield pd, gzip.GzipFile(fileobj=whole) if packed else whole
         except pd.errors.ParserWarning as error:
             raise ValueError(
                 f"{self.who}: cannot parse {self.path}: a row has more fields than the first row has names"
@@ -125,7 +127,7 @@ class ParquetFile:
         except ImportError as error:
             raise ImportError(f'{who} needs pyarrow for Parquet: pip install "fastnn[cli]"') from error
         self.who, self.path = who, path
-        with open(path, "rb"), self._parsing():
+        with open_regular(who, path), self._parsing():
             fragment = dataset.ParquetFileFormat().make_fragment(str(path), fs.LocalFileSystem())
             schema = fragment.physical_schema
             self.names = list(schema.names)

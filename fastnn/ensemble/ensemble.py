@@ -8,19 +8,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from fastnn._spec import choose
+from fastnn._spec import choose, require_flag
 from fastnn.data.feed import as_row_numbers
 from fastnn.errors import ModelFormatError
 from fastnn.formats.files import damaged, write_atomically
-from fastnn.formats.safetensors import (
-    FORMAT,
-    describe,
-    packed,
-    read_description,
-    read_tensors,
-    rebuild,
-)
+from fastnn.formats.safetensors import FIELDS, FORMAT, as_custom, describe, packed, read_description, rebuild
+from fastnn.formats.tensors import Contents, of_bytes, opened
+from fastnn.formats.text import difference, require_as_written
 from fastnn.graph.outputs import read_outputs
+from fastnn.graph.structure import MAX_NODES
 from fastnn.layers.base import Layer
 from fastnn.losses import Loss, as_loss
 from fastnn.losses.link import IDENTITY, SIGMOID, SOFTMAX
@@ -309,12 +305,21 @@ class Ensemble:
         Parameters and errors are those of `Network.save`.
         """
         members = [describe(net, optimizer=optimizer, metadata=None) for net in self.models]
-        description = {"format": FORMAT, "outputs": self.outputs, "members": [member for member, _ in members]}
+        description = self._description([member for member, _ in members])
         tensors = {f"{k}/{name}": array for k, (_, arrays) in enumerate(members) for name, array in arrays.items()}
         write_atomically(Path(path), packed("fastnn_ensemble", description, tensors))
 
+    def _description(self, members: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return what a file says of an ensemble; of later members what differs from the first, None: not there."""
+        first, *others = members
+        rest = []
+        for member in others:
+            pairs = {name: (member.get(name), first.get(name)) for name in FIELDS}
+            rest.append({name: own for name, (own, other) in pairs.items() if difference(own, other, True) is not None})
+        return {"format": FORMAT, "outputs": self.outputs, "members": [first, *rest]}
+
     @classmethod
-    def load(cls, path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -> Self:
+    def load(cls, path: str | PathLike[str], *, custom: dict[str, Layer] | None = None, verify: bool = True) -> Self:
         """Read an ensemble that ``save`` wrote.
 
         Parameters and errors are those of `load`.
@@ -335,26 +340,41 @@ class Ensemble:
         >>> bool(np.all(again.predict(np.eye(2)) == ensemble.predict(np.eye(2))))
         True
         """
-        path = Path(path)
-        try:
-            return cls._from_bytes(path.read_bytes(), custom or {})
-        except ModelFormatError as error:
-            raise ModelFormatError(f"load {path.name!r}: {error}") from error.__cause__
+        custom = as_custom(custom)
+        require_flag("load", "verify", verify)
+        with opened("load", path, "fastnn_ensemble", "an ensemble", verify) as contents:
+            return cls._of(contents, custom)
 
     @classmethod
     def _from_bytes(cls, data: bytes, custom: dict[str, Layer]) -> Self:
         """Return the ensemble that the contents of a file describe."""
-        description = read_description(data, "fastnn_ensemble", "an ensemble")
-        arrays: dict[str, dict[str, np.ndarray]] = {}
-        for name, array in read_tensors(data).items():
-            member, _, own = name.partition("/")
-            arrays.setdefault(member, {})[own] = array
+        return cls._of(of_bytes(data, "fastnn_ensemble", "an ensemble"), custom)
+
+    @classmethod
+    def _of(cls, contents: Contents, custom: dict[str, Layer]) -> Self:
+        """Return the ensemble of a file."""
+        description, exact = read_description(contents, "an ensemble")
+        if set(description) != {"format", "outputs", "members"} or not isinstance(description["members"], list):
+            raise ModelFormatError("expected format, outputs and members of an ensemble, got other fields")
         with damaged("the description does not make an ensemble"):
-            outputs, members = description["outputs"], list(description["members"])
+            outputs = description["outputs"]
             choose("outputs:", outputs, LINKS)
-            nets = [rebuild(member, arrays.pop(str(k), {}), custom) for k, member in enumerate(members)]
-            if arrays:
-                raise ValueError(f"arrays of members that are not there: {', '.join(sorted(arrays))[:200]}")
+            first = description["members"][0]
+            members = [first, *(_member(first, short) for short in description["members"][1:])]
+            count = sum(len(member["structure"]["nodes"]) for member in members)
+            if count > MAX_NODES:
+                raise ModelFormatError(f"expected at most {MAX_NODES} layers of all members, got {count}", "limit")
+            nets = [rebuild(member, contents, custom, exact, f"{k}/") for k, member in enumerate(members)]
+            contents.require_empty()
             ensemble = cls(nets, loss="squared_error")
         ensemble.outputs = outputs
+        if exact:
+            require_as_written(description, ensemble._description(members), exact)
         return ensemble
+
+
+def _member(first: dict[str, Any], short: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of a member of which a file says what differs from the first."""
+    whole = first | short
+    known = {name: whole[name] for name in FIELDS if whole.get(name) is not None}
+    return known | {name: value for name, value in short.items() if name not in FIELDS}

@@ -13,7 +13,7 @@ from fastnn.estimators.base import MultilayerPerceptron
 from fastnn.estimators.objective import Objective, of_classes
 from fastnn.estimators.parameters import one_of
 from fastnn.estimators.routing import Routed
-from fastnn.estimators.targets import Classes, as_labels, find_classes, of_labels
+from fastnn.estimators.targets import Classes, as_labels, find_classes, given_classes, of_labels
 from fastnn.losses import BinaryCrossEntropy, CrossEntropy
 
 ROUGH = 1e-3  # a smaller probability is not told well by what the other one leaves of 1
@@ -255,9 +255,7 @@ class MLPClassifier(MultilayerPerceptron):
             raise ModelFormatError(
                 f"load: expected labels of a plain dtype, got {dtype} for {description['type']!r:.40}"
             )
-        return self._describe(
-            Classes(np.asarray(files.from_json(description["labels"]), dtype=dtype), description["type"])
-        )
+        return self._describe(given_classes(files.from_json(description["labels"]), dtype, description["type"]))
 
     # ---- learning ----------------------------------------------------------------------------------------------------
 

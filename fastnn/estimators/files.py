@@ -17,6 +17,7 @@ from fastnn.errors import ModelFormatError
 from fastnn.estimators.encoding import Encoding
 from fastnn.formats import safetensors as files
 from fastnn.formats.files import damaged
+from fastnn.formats.text import require_as_written
 from fastnn.losses import Loss
 from fastnn.network import Sequential
 from fastnn.optimizers import Optimizer
@@ -44,6 +45,12 @@ def save(estimator: Any, path: str | PathLike[str]) -> None:
     """See ``MultilayerPerceptron.save``."""
     if estimator.callbacks:
         raise ValueError("save: expected callbacks=None, got some, and files hold no code; set_params(callbacks=None)")
+    resumes = estimator._optimizer is not None
+    estimator.network_.save(path, optimizer=resumes, metadata={"estimator": describe(estimator)})
+
+
+def describe(estimator: Any) -> dict[str, Any]:
+    """Return as JSON what the network does not know of an estimator."""
     pace, names = estimator._optimizer, estimator.__dict__.get("feature_names_in_")
     description = {
         "class": type(estimator).__name__,
@@ -57,30 +64,36 @@ def save(estimator: Any, path: str | PathLike[str]) -> None:
     encoding = estimator.__dict__.get("_encoding")
     if encoding is not None:
         description["encoding"] = encoding.to_config()
-    estimator.network_.save(path, optimizer=pace is not None, metadata={"estimator": description})
+    return description
 
 
-def load(cls: Any, path: str | PathLike[str]) -> Any:
+def load(cls: Any, path: str | PathLike[str], verify: bool = True) -> Any:
     """See ``MultilayerPerceptron.load``."""
-    net = files.load(path)
+    net, exact = files.read(path, None, verify)
     found = net.metadata.pop("estimator", None)
     name = found.get("class") if isinstance(found, dict) else None
     if name != cls.__name__ or not isinstance(net, Sequential):
         raise ModelFormatError(
             f"load: expected a file written by {cls.__name__}.save, got {name if name else 'a network'!r:.60}; "
-            "fn.load reads networks"
+            "fn.load reads networks",
+            "kind",
         )
     with damaged(f"load: the description does not make a {cls.__name__}"):
         estimator = cls(**{key: from_json(value) for key, value in found["params"].items()})
         attributes = {key: from_json(found["attributes"][key]) for key in PLAIN}
-        attributes |= estimator._targets_of(found["targets"])
         attributes |= {"n_features_in_": net.input_shape[0], "n_outputs_": net.output_shape[0]}
+        attributes |= estimator._targets_of(found["targets"])
         if "encoding" in found:
             attributes |= Encoding.from_config(found["encoding"]).attributes()
         attributes["history_"] = history_of(from_json(found["history"]))
         if found["feature_names"] is not None and "encoding" not in found:
             attributes["feature_names_in_"] = np.asarray(found["feature_names"], dtype=object)
+        if attributes["n_outputs_"] != net.output_shape[0]:
+            raise ModelFormatError(
+                f"expected labels for {net.output_shape[0]} outputs, got those of {attributes['n_outputs_']}", "labels"
+            )
         estimator._take_up(net, attributes, None if found["rates"] is None else [float(x) for x in found["rates"]])
+        require_as_written(found, describe(estimator), exact)
     return estimator
 
 
@@ -89,8 +102,10 @@ def to_json(name: str, value: Any) -> Any:
 
     Raises ValueError if it is code, or of a kind that files do not hold.
     """
-    if value is None or isinstance(value, str | bool):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return str(value)  # np.str_ too
     if isinstance(value, np.bool_):
         return bool(value)
     if isinstance(value, np.datetime64 | np.timedelta64):  # which is an Integral too

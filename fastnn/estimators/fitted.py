@@ -185,13 +185,15 @@ class Fitted(Routed):
         files.save(self, path)
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
+    def load(cls, path: str | PathLike[str], *, verify: bool = True) -> Self:
         """Read an estimator that ``save`` wrote; ``partial_fit`` goes on bit for bit.
 
         Parameters
         ----------
         path : str or path
             A safetensors file.
+        verify : bool
+            Whether to compare the file with its checksum.
 
         Returns
         -------
@@ -205,7 +207,7 @@ class Fitted(Routed):
         OSError
             If it cannot be read.
         """
-        return files.load(cls, path)
+        return files.load(cls, path, verify)
 
     def __getstate__(self) -> dict[str, Any]:
         views = ("_views", "coefs_", "intercepts_", "_checked") if "network_" in self.__dict__ else ("_checked",)

@@ -9,8 +9,10 @@ from fastnn._core.table import all_finite
 from fastnn.data.containers import as_numbers, column_or_numbers, is_missing
 from fastnn.data.numbers import packed
 from fastnn.data.targets import require_targets
+from fastnn.errors import ModelFormatError
 from fastnn.estimators.peers import kind
 
+LABEL_BYTES = 1 << 24  # of all labels of a file, in an array
 NO_TARGETS = "{who}: requires y to be passed, but the target y is None"
 
 
@@ -81,6 +83,18 @@ def of_labels(who: str, labels: Any) -> Classes:
     if found.dtype.kind == "f" and not np.isfinite(found).all():
         raise ValueError(f"{who}: Input y contains NaN or infinity; remove these rows")
     return Classes(found, "binary" if len(found) <= 2 else "multiclass")
+
+
+def given_classes(labels: list[Any], dtype: Any, type: str) -> Classes:
+    """Return the classes that a file describes; ModelFormatError unless they could be those of a target."""
+    if dtype.kind in "US" and dtype.itemsize * len(labels) > LABEL_BYTES:
+        raise ModelFormatError(f"expected labels of at most {LABEL_BYTES} bytes, got {len(labels)} of {dtype}", "limit")
+    found = np.asarray(labels, dtype=dtype)
+    wanted = np.arange(len(labels)) if type == "multilabel" else np.unique(found)
+    count = len(labels) <= 2 if type == "binary" else len(labels) > 2 or type == "multilabel"
+    if not len(labels) or found.shape != wanted.shape or not (found == wanted).all() or not count:
+        raise ModelFormatError(f"expected sorted labels, each once, of a {type} target, got {labels!r:.80}", "labels")
+    return Classes(found, type)
 
 
 def as_labels(who: str, y: Any, n: int) -> np.ndarray:

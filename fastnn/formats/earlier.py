@@ -6,18 +6,23 @@ NAMES = {"gelu": "gelu_tanh"}  # of activations, by the name that they had in fo
 
 
 def upgraded(description: Any) -> Any:
-    """Return a description of format 1 in the words of format 2, where ``gelu`` was the tanh form; others as they are.
+    """Return a description of formats 1 and 2 in the words of format 3; others as they are.
 
-    In metadata, only what estimators keep there is theirs; the rest is the user's.
+    Format 2 had no checksum; in format 1 besides, ``gelu`` was the tanh form.  In metadata, only what estimators keep
+    there is theirs; the rest is the user's.
     """
-    if not isinstance(description, dict) or description.get("format") != 1:
+    if not isinstance(description, dict) or description.get("format") not in (1, 2):
         return description
+    if description["format"] == 2:
+        members = description.get("members")
+        parts = {"members": [upgraded(member) for member in members]} if isinstance(members, list) else {}
+        return {**description, **parts, "format": 3}
     result = {key: value if key == "metadata" else renamed(value) for key, value in description.items()}
     if isinstance(metadata := description.get("metadata"), dict):
         result["metadata"] = {key: renamed(value) if key == "estimator" else value for key, value in metadata.items()}
     if isinstance(members := description.get("members"), list):  # of an ensemble
         result["members"] = [upgraded(member) for member in members]
-    return {**result, "format": 2}
+    return {**result, "format": 3}
 
 
 def renamed(value: Any) -> Any:

@@ -1,10 +1,11 @@
 """Networks in safetensors files: arrays by name, everything else as JSON in the file's metadata.
 
+``tensors`` reads and writes the format, ``text`` the JSON; what is said there, and what may be, is said here alone: a
+description is accepted if the network made of it would be described in the same words.
+
 A file holds data only.  Names in it choose from closed tables; nothing in it is ever called, imported or opened.
 """
 
-import json
-import struct
 from dataclasses import replace
 from math import prod
 from os import PathLike
@@ -13,10 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._spec import require_flag
 from fastnn.errors import ModelFormatError
 from fastnn.formats.arrays import require_finite
 from fastnn.formats.earlier import upgraded
-from fastnn.formats.files import damaged, from_json, require_file, to_json, write_atomically
+from fastnn.formats.files import damaged, write_atomically
+from fastnn.formats.tensors import Contents, of_bytes, opened, pack
+from fastnn.formats.text import from_json, require_as_written, to_json
 from fastnn.graph.graph import Graph
 from fastnn.graph.kinds import kinds
 from fastnn.graph.quantize import Quantized
@@ -26,25 +30,26 @@ from fastnn.layers.base import Layer
 from fastnn.losses import Loss
 from fastnn.optimizers import Optimizer
 
-FORMAT = 2  # 1: gelu was the tanh form
-HEADER_LIMIT = 1 << 24  # bytes
+FORMAT = 3  # 1: gelu was the tanh form; 2: no checksum
 SIZE_LIMIT = 1 << 40  # elements per row of a tensor that a file may ask for
-FIELDS = {"format", "kind", "dtype", "seed", "structure", "metadata", "training", "names"}
-OPTIONAL = {"training", "names"}
+FIELDS = ("format", "kind", "dtype", "seed", "structure", "metadata", "names", "training")  # in this order
+OPTIONAL = {"names", "training"}
 SCALE = ":scale"  # after the name of a matrix in 8 bits: no layer's name has a colon
-TRAINING = {"losses", "loss_weights", "optimizer", "metrics", "updates", "step", "epoch", "forwards", "schedule"}
+STATE = "optimizer:state"
+COUNTERS = ("updates", "step", "epoch", "forwards")
 
 
-def to_bytes(net: Graph, *, optimizer: bool, metadata: dict[str, Any] | None) -> bytes:
+def to_bytes(net: Graph, *, optimizer: bool, metadata: dict[str, Any] | None) -> bytearray:
     """Return the file's contents."""
     return packed("fastnn", *describe(net, optimizer=optimizer, metadata=metadata))
 
 
-def packed(key: str, description: dict[str, Any], tensors: dict[str, np.ndarray]) -> bytes:
+def packed(key: str, description: dict[str, Any], tensors: dict[str, np.ndarray]) -> bytearray:
     """Return the contents of a file that describes something under this key of its metadata."""
-    from safetensors.numpy import save as pack
-
-    return pack(tensors, {key: to_json("save", description)})
+    try:
+        return pack(key, to_json("save", description, sum(array.nbytes for array in tensors.values())), tensors)
+    except ModelFormatError as error:
+        raise ValueError(f"save: expected a model that a file can hold, but {error}") from None
 
 
 def described(net: Any, metadata: dict[str, Any] | None, dtype: str = "") -> dict[str, Any]:
@@ -61,15 +66,35 @@ def described(net: Any, metadata: dict[str, Any] | None, dtype: str = "") -> dic
     return description | ({"names": names} if names else {})
 
 
+def training_of(net: Graph) -> dict[str, Any]:
+    """Return what JSON can say of how a network learns, ValueError if that is code."""
+    net.require_compiled("save", loss=False)
+    state = net.state()["compiled"]
+    metrics = [name for part in state["metrics"] for name in (part if isinstance(part, tuple) else (part,))]
+    if not all(isinstance(metric, str) for metric in metrics):
+        raise ValueError("save: a metric is a function, and files hold no code; compile with metrics by name")
+    return {
+        "losses": [loss.to_config() for loss in state["losses"]],
+        "loss_weights": state["loss_weights"],
+        "optimizer": state["optimizer"].to_config(),
+        "metrics": list(state["metrics"]),
+        "updates": state["updates"],
+        "step": state["step"],
+        "epoch": net.epoch,
+        "forwards": net.forwards,
+        "schedule": state["schedule"],
+    }
+
+
 def take_up_names(net: Any, description: dict[str, Any]) -> None:
-    """Give a network the names of columns in its description; ValueError if they do not fit its inputs."""
+    """Give a network the names of columns in its description; ModelFormatError if they do not fit its inputs."""
     parts = description.get("names", [])
     fit = isinstance(parts, list) and len(parts) in (0, len(net.input_shapes))
     for part, shape in zip(parts, net.input_shapes, strict=False) if fit else ():
-        named = isinstance(part, list) and all(isinstance(name, str) for name in part)
+        named = isinstance(part, list) and all(isinstance(name, str) for name in part) and len({*part}) == len(part)
         fit &= part is None or (named and (len(part),) == shape)
     if not fit:
-        raise ValueError(f"expected a name for each column of an input, got {parts!r:.80}")
+        raise ModelFormatError(f"expected a name for each column of an input, once, got {parts!r:.80}", "names")
     net.ports = replace(net.ports, names=tuple(None if part is None else tuple(part) for part in parts))
 
 
@@ -79,26 +104,12 @@ def describe(
     """Return what JSON can say of a network, and its arrays."""
     description = described(net, metadata)
     require_finite("save", net)
-    tensors = {name: np.ascontiguousarray(view) for name, view in net.named_parameters()}
+    tensors = dict(net.named_parameters())
     if optimizer:
-        net.require_compiled("save", loss=False)
-        state = net.state()["compiled"]
-        metrics = [name for part in state["metrics"] for name in (part if isinstance(part, tuple) else (part,))]
-        if not all(isinstance(metric, str) for metric in metrics):
-            raise ValueError("save: a metric is a function, and files hold no code; compile with metrics by name")
-        description["training"] = {
-            "losses": [loss.to_config() for loss in state["losses"]],
-            "loss_weights": state["loss_weights"],
-            "optimizer": state["optimizer"].to_config(),
-            "metrics": list(state["metrics"]),
-            "updates": state["updates"],
-            "step": state["step"],
-            "epoch": net.epoch,
-            "forwards": net.forwards,
-            "schedule": state["schedule"],
-        }
-        if state["state"].size:
-            tensors["optimizer:state"] = state["state"]  # no layer's name has a colon
+        description["training"] = training_of(net)
+        state = net.trainer.optimizer.state
+        if state.size:
+            tensors[STATE] = state  # no layer's name has a colon
     return description, tensors
 
 
@@ -111,31 +122,20 @@ def save(
 
 def save_quantized(net: QuantizedGraph, path: str | PathLike[str], *, metadata: dict[str, Any] | None = None) -> None:
     """See ``QuantizedNetwork.save``."""
-    description = described(net, metadata, net.weights_dtype)
-    tensors = {name: np.ascontiguousarray(view) for name, view in net.named_parameters()}
+    write_atomically(Path(path), quantized_to_bytes(net, metadata))
+
+
+def quantized_to_bytes(net: QuantizedGraph, metadata: dict[str, Any] | None) -> bytearray:
+    """Return the file's contents."""
+    tensors = dict(net.named_parameters())
     for layer, matrix in net.matrices.items():
-        tensors[f"{layer}.{WEIGHT}"] = np.ascontiguousarray(matrix.values)
+        tensors[f"{layer}.{WEIGHT}"] = matrix.values
         if matrix.scale.size:
             tensors[f"{layer}.{WEIGHT}{SCALE}"] = matrix.scale
-    write_atomically(Path(path), renamed_dtype(packed("fastnn", description, tensors), "U16", "BF16"))
+    return packed("fastnn", described(net, metadata, net.weights_dtype), tensors)
 
 
-def renamed_dtype(data: bytes, old: str, new: str) -> bytes:
-    """Return a file's contents with arrays of one dtype said to be of another, of as many bytes.
-
-    NumPy has no bfloat16: its bits are uint16 there.
-    """
-    (size,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + size])
-    for name, entry in header.items():
-        if name != "__metadata__" and entry["dtype"] == old:
-            entry["dtype"] = new
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text + data[8 + size :]
-
-
-def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -> Any:
+def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None, verify: bool = True) -> Any:
     """Read a network that ``net.save`` wrote, quantised ones too.
 
     Parameters
@@ -144,6 +144,9 @@ def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -
         A safetensors file.
     custom : dict of str to Layer, optional
         The Custom layers that the file names.
+    verify : bool
+        Whether to compare the file with its checksum, which takes about half a nanosecond per byte.  Files of fastnn
+        before format 3 have none.
 
     Returns
     -------
@@ -153,7 +156,8 @@ def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -
     Raises
     ------
     ModelFormatError
-        If the file is damaged, alien, of a newer format, or does not agree with itself.
+        If the file is damaged, alien, of a newer format, or does not agree with itself; its ``code`` says which, see
+        ``fastnn.errors.CODES``.
     OSError
         If it cannot be read.
     TypeError
@@ -169,136 +173,119 @@ def load(path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -
     >>> bool(np.all(net.params == again.params))
     True
     """
-    path, custom = Path(path), custom or {}
-    if not all(isinstance(layer, Layer) for layer in custom.values()):
+    return read(path, custom, verify)[0]
+
+
+def read(path: str | PathLike[str], custom: dict[str, Layer] | None, verify: bool) -> tuple[Any, bool]:
+    """Return what ``load`` does, and whether the file is of this format, so that it must be as it would be written."""
+    custom = as_custom(custom)
+    require_flag("load", "verify", verify)
+    with opened("load", path, "fastnn", "a network", verify) as contents:
+        return network_of(contents, custom)
+
+
+def as_custom(custom: Any) -> dict[str, Layer]:
+    """Return the Custom layers that a caller gives by name; TypeError if they are something else."""
+    custom = custom or {}
+    if not isinstance(custom, dict) or not all(isinstance(layer, Layer) for layer in custom.values()):
         raise TypeError(f"load: expected custom to map names to layers, got {custom!r:.80}")
-    require_file("load", path)
-    try:
-        return from_bytes(path.read_bytes(), custom)
-    except ModelFormatError as error:
-        raise ModelFormatError(f"load {path.name!r}: {error}") from error.__cause__
+    return custom
 
 
-def from_bytes(data: bytes, custom: dict[str, Layer]) -> Any:
+def from_bytes(data: bytes, custom: dict[str, Layer], verify: bool = True) -> Any:
     """Return the network that the contents of a file describe; raises ModelFormatError if they do not."""
-    description = read_description(data)
-    if str(description.get("dtype")) in QUANTIZERS:
-        return rebuild_quantized(description, read_tensors(renamed_dtype(data, "BF16", "U16"), "fiu"), custom)
-    return rebuild(description, read_tensors(data), custom)
+    return network_of(of_bytes(data, "fastnn", "a network", verify), custom)[0]
 
 
-def rebuild(description: dict[str, Any], tensors: dict[str, np.ndarray], custom: dict[str, Layer]) -> Any:
-    """Return the network of a description and exactly these arrays; raises ModelFormatError if they do not make one."""
+def network_of(contents: Contents, custom: dict[str, Layer]) -> tuple[Any, bool]:
+    """Return the network of a file, and whether it is of this format; ModelFormatError if it does not hold one."""
+    description, exact = read_description(contents, "a network")
+    net = rebuild(description, contents, custom, exact)
+    contents.require_empty()
+    return net, exact
+
+
+def read_description(contents: Contents, what: str) -> tuple[dict[str, Any], bool]:
+    """Return fastnn's JSON in the words of this format, and whether it was written in them."""
+    description = from_json(contents.text, contents.size)
+    if not isinstance(description, dict) or "format" not in description:
+        raise ModelFormatError(f"expected {what} saved by fastnn, got one that does not say its format", "version")
+    version = description["format"]
+    if type(version) is not int or not 1 <= version <= FORMAT:
+        raise ModelFormatError(f"expected format {FORMAT}, got {version!r:.40}; a newer fastnn may read it", "version")
+    if contents.checked != (version > 2):
+        raise ModelFormatError(
+            f"expected {'a' if version > 2 else 'no'} checksum in a file of format {version}", "checksum"
+        )
+    return upgraded(description), version == FORMAT
+
+
+def rebuild(
+    description: dict[str, Any], contents: Contents, custom: dict[str, Layer], exact: bool, prefix: str = ""
+) -> Any:
+    """Return the network of a description, with its arrays, whose names begin with ``prefix``.
+
+    Raises ModelFormatError if they do not make one, or ``exact`` and it would not be described in these words.
+    """
     check_description(description)
-    with damaged("the description does not make a network"):
-        kind, dtype, seed = description["kind"], description["dtype"], description["seed"]
-        if kind not in kinds():
-            raise ValueError(f"expected kind {' or '.join(kinds())}, got {kind!r:.60}")
-        if isinstance(seed, bool) or not isinstance(seed, int) or not isinstance(description["metadata"], dict):
-            raise ValueError("expected an integer seed and an object of metadata")
-        structure = Structure.from_config(description["structure"], custom)
-        if dtype not in ("float32", "float64"):
-            raise ValueError(f"expected dtype float32 or float64, got {dtype!r:.60}")
-        bound_parameters(structure, sum(array.nbytes for array in tensors.values()))
-        net = Graph.of(structure, kind=kind, seed=seed, dtype=dtype)
+    kind, dtype, seed, metadata = (description[name] for name in ("kind", "dtype", "seed", "metadata"))
+    if not isinstance(kind, str) or kind not in kinds():
+        raise ModelFormatError(f"expected kind {' or '.join(kinds())}, got {kind!r:.60}")
+    if type(seed) is not int or not 0 <= seed < 1 << 64 or not isinstance(metadata, dict):
+        raise ModelFormatError(f"expected a seed from 0 to below 2**64 and an object of metadata, got {seed!r:.60}")
+    structure = Structure.from_config(description["structure"], custom)
+    require_kind(kind, structure)
+    with damaged("the description does not make a network", code="structure"):
+        if dtype in QUANTIZERS and not prefix and "training" not in description:
+            net = quantized_of(description, structure, contents)
+        elif dtype in ("float32", "float64"):
+            bound_parameters(structure, contents.nbytes, np.dtype(dtype).itemsize)
+            net = Graph.of(structure, kind=kind, seed=seed, dtype=dtype)
+            net.metadata = metadata
+        else:
+            raise ModelFormatError(f"expected dtype float32 or float64, got {dtype!r:.60}")
         take_up_names(net, description)
-    net.metadata = description["metadata"]
     for name, view in net.named_parameters():
-        view[...] = take(tensors, name, view.shape, view.dtype)
+        contents.take(prefix + name, view.shape, view.dtype, view)
+    quantized = dtype in QUANTIZERS
     if "training" in description:
-        resume(net, description["training"], tensors)
-    if tensors:
-        raise ModelFormatError(
-            f"the file holds arrays that the network does not have: {', '.join(sorted(tensors))[:200]}"
-        )
+        resume(net, description["training"], contents, prefix)
+    written = described(net, None, dtype if quantized else "")
+    if "training" in description:
+        written["training"] = training_of(net)
+    require_as_written(description, written, exact)
     return net
 
 
-def rebuild_quantized(
-    description: dict[str, Any], tensors: dict[str, np.ndarray], custom: dict[str, Layer]
-) -> QuantizedGraph:
-    """Return the quantised network of a description and exactly these arrays, or raise ModelFormatError."""
-    check_description(description)
-    with damaged("the description does not make a network"):
-        dtype, structure = description["dtype"], Structure.from_config(description["structure"], custom)
-        if description["kind"] not in kinds() or not isinstance(description["metadata"], dict):
-            raise ValueError(f"expected kind {' or '.join(kinds())} and an object of metadata")
-        if type(description["seed"]) is not int or "training" in description:
-            raise ValueError("expected an integer seed, and no training state")
-        bound_parameters(structure, sum(array.nbytes for array in tensors.values()), VALUES[dtype].itemsize)
-        matrices = {}
-        for layer, shape in narrowed(structure, dtype).items():
-            values = take(tensors, f"{layer}.{WEIGHT}", shape, VALUES[dtype])
-            scale = np.empty(0, np.float32)
-            if dtype == "int8":
-                scale = take(tensors, f"{layer}.{WEIGHT}{SCALE}", shape[1:], np.dtype(np.float32))
-            matrices[layer] = Quantized(values, scale)
-            if not np.isfinite(matrices[layer].weights).all():
-                raise ModelFormatError(f"{layer}.{WEIGHT}: expected finite numbers, got NaN or inf")
-        given = {key: description[key] for key in ("kind", "seed", "metadata")}
-        net: QuantizedGraph = QuantizedGraph.of(structure, dtype, matrices, **given)
-        take_up_names(net, description)
-    for name, view in net.named_parameters():
-        view[...] = take(tensors, name, view.shape, view.dtype)
-    if tensors:
-        raise ModelFormatError(
-            f"the file holds arrays that the network does not have: {', '.join(sorted(tensors))[:200]}"
-        )
-    return net
-
-
-def read_description(data: bytes, key: str = "fastnn", what: str = "a network") -> dict[str, Any]:
-    """Return fastnn's JSON from the header of a safetensors file."""
-    # A header of 1152 bytes, for one, begins like a pickle too; but only a header goes on with a brace.
-    if data[:2] in (b"PK", b"\x80\x04", b"\x80\x05", b"\x1f\x8b") and data[8:9] != b"{":
-        raise ModelFormatError("expected a safetensors file, got a zip, pickle or gzip file; fastnn reads no pickles")
-    if len(data) < 8:
-        raise ModelFormatError(f"expected a safetensors file, got {len(data)} bytes; it is truncated")
-    (size,) = struct.unpack("<Q", data[:8])
-    if size > min(HEADER_LIMIT, len(data) - 8):
-        raise ModelFormatError(
-            f"expected a safetensors file, got a header of {size} bytes in a file of {len(data)}; it is "
-            "truncated or something else"
-        )
-    try:
-        description = from_json(from_json(data[8 : 8 + size].decode("utf-8"))["__metadata__"][key])
-        version = description["format"]
-    except ModelFormatError:
-        raise
-    except (KeyError, TypeError) as error:
-        raise ModelFormatError(f"expected {what} saved by fastnn, got another safetensors file") from error
-    except (ValueError, RecursionError) as error:
-        raise ModelFormatError(f"the header is not valid JSON: {error}") from error
-    if type(version) is int and version == 1:
-        return dict(upgraded(description))
-    if type(version) is not int or version != FORMAT:
-        raise ModelFormatError(f"expected format {FORMAT}, got {version!r:.40}; a newer fastnn may read it")
-    return description
+def quantized_of(description: dict[str, Any], structure: Structure, contents: Contents) -> Any:
+    """Return the quantised network of a description, with its narrow weights."""
+    dtype = description["dtype"]
+    bound_parameters(structure, contents.nbytes, VALUES[dtype].itemsize)
+    matrices = {}
+    for layer, shape in narrowed(structure, dtype).items():
+        values = contents.take(f"{layer}.{WEIGHT}", shape, VALUES[dtype])
+        scale = np.empty(0, np.float32)
+        if dtype == "int8":
+            scale = contents.take(f"{layer}.{WEIGHT}{SCALE}", shape[1:], np.dtype(np.float32))
+        matrices[layer] = Quantized(values, scale)
+        if not np.isfinite(matrices[layer].weights).all():
+            raise ModelFormatError(f"{layer}.{WEIGHT}: expected finite numbers, got NaN or inf", "not finite")
+    given = {key: description[key] for key in ("kind", "seed", "metadata")}
+    return QuantizedGraph.of(structure, dtype, matrices, **given)
 
 
 def check_description(description: Any) -> None:
     """Raise ModelFormatError if a description of a network lacks a field, or has one too many."""
     if not isinstance(description, dict):
         raise ModelFormatError(f"expected a JSON object for a network, got {type(description).__name__}")
-    if not FIELDS - OPTIONAL <= set(description) <= FIELDS:
-        raise ModelFormatError(
-            f"expected the fields {', '.join(sorted(FIELDS))}, got {', '.join(sorted(description))[:200]}"
-        )
+    if not set(FIELDS) - OPTIONAL <= set(description) <= set(FIELDS):
+        raise ModelFormatError(f"expected the fields {', '.join(FIELDS)}, got {', '.join(sorted(description))[:200]}")
 
 
-def read_tensors(data: bytes, kinds: str = "f") -> dict[str, np.ndarray]:
-    """Return the arrays of a safetensors file, of these kinds of dtype and finite."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load as unpack
-
-    try:
-        tensors = unpack(data)
-    except (SafetensorError, ValueError, TypeError, KeyError, OverflowError, AttributeError) as error:
-        raise ModelFormatError(f"not a valid safetensors file: {error}") from error
-    for name, array in tensors.items():
-        if array.dtype.kind not in kinds or not np.isfinite(array).all():
-            raise ModelFormatError(f"{name!r:.100}: expected finite numbers, got {array.dtype} or NaN or inf")
-    return tensors
+def require_kind(kind: str, structure: Structure) -> None:
+    """Raise ModelFormatError if a Sequential has several inputs or outputs."""
+    if kind == "Sequential" and (len(structure.input_shapes), len(structure.outputs)) != (1, 1):
+        raise ModelFormatError("expected a Sequential to have one input and one output, got more", "structure")
 
 
 def bound_parameters(structure: Structure, nbytes: int, least: int = 4) -> None:
@@ -306,7 +293,7 @@ def bound_parameters(structure: Structure, nbytes: int, least: int = 4) -> None:
     shapes: list[tuple[int, ...]] = list(structure.input_shapes)
     counted: set[int] = set()  # a layer applied again has the parameters of the first time
     if any(prod(shape) > SIZE_LIMIT for shape in shapes):
-        raise ModelFormatError("an input is too large")
+        raise ModelFormatError("an input is too large", "size")
     for node in structure.nodes:
         layer = structure.layers[node.layer]
         built = layer.build(tuple(shapes[i] for i in node.inputs))
@@ -314,38 +301,24 @@ def bound_parameters(structure: Structure, nbytes: int, least: int = 4) -> None:
             counted.add(node.layer)
             nbytes -= least * sum(prod(map(int, p.shape)) for op in built.ops for p in op.parameters)
         if nbytes < 0:
-            raise ModelFormatError(f"{layer.title} needs more parameters than the file holds")
+            raise ModelFormatError(f"{layer.title} needs more parameters than the file holds", "size")
         if prod(built.output_shape) > SIZE_LIMIT:
-            raise ModelFormatError(f"{layer.title} is too large")
+            raise ModelFormatError(f"{layer.title} is too large", "size")
         shapes.append(built.output_shape)
 
 
-def take(tensors: "dict[str, np.ndarray]", name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Take an array out of the file's; raises ModelFormatError if it is missing or of another shape or dtype."""
-    array = tensors.pop(name, None)
-    if array is None or array.shape != shape or array.dtype != dtype:
-        got = "nothing" if array is None else f"{array.dtype} {array.shape}"
-        raise ModelFormatError(f"{name}: expected {dtype} {shape}, got {got}")
-    return array
-
-
-def resume(net: Graph, training: Any, tensors: dict[str, np.ndarray]) -> None:
+def resume(net: Graph, training: Any, contents: Contents, prefix: str) -> None:
     """Compile as the file says, with its optimiser state and random position, or raise ModelFormatError."""
-    with damaged("the training state does not fit the network"):
-        if set(training) != TRAINING:
-            raise ValueError(f"expected {', '.join(sorted(TRAINING))}, got {', '.join(sorted(training))[:200]}")
+    with damaged("the training state does not fit the network", code="training"):
         losses = [Loss.from_config(loss) for loss in training["losses"]]
-        net.compile(
-            losses or None,
-            Optimizer.from_config(training["optimizer"]),
-            metrics=training["metrics"],
-            loss_weights=training["loss_weights"] if losses else None,
-        )
-        counters = [training[name] for name in ("updates", "step", "epoch", "forwards")]
+        counters = [training[name] for name in COUNTERS]
         if not all(type(counter) is int and 0 <= counter < 1 << 62 for counter in counters):
-            raise ValueError(f"expected counters of at least 0, got {counters}")
+            raise ValueError(f"expected counters of at least 0, got {counters!r:.80}")
+        optimizer = Optimizer.from_config(training["optimizer"])
+        weights = training["loss_weights"] if losses else None
+        net.compile(losses or None, optimizer, metrics=training["metrics"], loss_weights=weights)
         state = net.trainer.optimizer.state
         if state.size:
-            state = take(tensors, "optimizer:state", state.shape, state.dtype)
+            contents.take(prefix + STATE, state.shape, state.dtype, state)
         net.resume({**training, "state": state})
         net.epoch, net.forwards = counters[2:]

@@ -1,17 +1,22 @@
 """Weights as npz files: the parameters of a network by name, and nothing else."""
 
 import io
+import struct
 import zipfile
+import zlib
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from numpy.lib import format as npy
 
+from fastnn.data.npz import open_member, open_npz, read_values
 from fastnn.errors import ModelFormatError
 from fastnn.formats.arrays import require_finite
-from fastnn.formats.files import damaged, require_file, write_atomically
+from fastnn.formats.files import damaged, not_a_file, write_atomically
 from fastnn.graph.graph import Graph
+
+OTHERS = (zipfile.BadZipFile, EOFError, RuntimeError, zlib.error, struct.error)  # that reading an archive raises
 
 
 def save_weights(net: Graph, path: str | PathLike[str]) -> None:
@@ -29,10 +34,9 @@ def save_weights(net: Graph, path: str | PathLike[str]) -> None:
 def load_weights(net: Graph, path: str | PathLike[str]) -> None:
     """See ``Network.load_weights``."""
     path = Path(path)
-    require_file("load_weights", path)
     views = dict(net.named_parameters())
     expected = f"load_weights {path.name!r}: expected an npz file, got something else"
-    with damaged(expected, zipfile.BadZipFile, EOFError, RuntimeError), zipfile.ZipFile(path) as archive:
+    with damaged(expected, *OTHERS, code="alien"), open_npz("load_weights", path, not_a_file) as archive:
         check_names(path, archive.namelist(), list(views))
         ready = {name: read_member(archive, name, view) for name, view in views.items()}
     for name, view in views.items():
@@ -49,24 +53,20 @@ def check_names(path: Path, members: list[str], names: list[str]) -> None:
     what = f"lacks {', '.join(missing)[:200]}" if missing else f"has {', '.join(alien or members)[:200]}"
     raise ModelFormatError(
         f"load_weights {path.name!r}: expected the arrays {', '.join(names)[:200]}; the file {what}; build the network "
-        "that the weights are of"
+        "that the weights are of",
+        "mismatch",
     )
 
 
 def read_member(archive: zipfile.ZipFile, name: str, view: np.ndarray) -> np.ndarray:
     """Return one array, read after its shape and dtype are checked; raises ModelFormatError if it does not fit."""
-    with archive.open(f"{name}.npy") as file:
-        version = npy.read_magic(file)
-        if version not in ((1, 0), (2, 0)):
-            raise ValueError(f"an array of format {version}")
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran, dtype = read(file)
-        if shape != view.shape or dtype != view.dtype:
-            raise ModelFormatError(f"load_weights: expected {name} of {view.dtype} {view.shape}, got {dtype} {shape}")
-        data = file.read(view.nbytes + 1)
-    if len(data) != view.nbytes:
-        raise ModelFormatError(f"load_weights: expected {view.nbytes} bytes of {name}, got {len(data)} or more")
-    array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    with open_member(archive, name) as (file, header):
+        if header.shape != view.shape or header.dtype != view.dtype:
+            raise ModelFormatError(
+                f"load_weights: expected {name} of {view.dtype} {view.shape}, got {header.dtype} {header.shape}",
+                "mismatch",
+            )
+        array = read_values(file, name, header)
     if not np.isfinite(array).all():
-        raise ModelFormatError(f"load_weights: expected {name} to be finite, got NaN or inf")
+        raise ModelFormatError(f"load_weights: expected {name} to be finite, got NaN or inf", "not finite")
     return array

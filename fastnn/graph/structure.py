@@ -11,7 +11,7 @@ from fastnn.errors import ModelFormatError
 from fastnn.layers.base import Layer, Shape, Tensor, as_shape, check_name
 from fastnn.layers.input import Input
 
-MAX_NODES = 1 << 14  # that a file may ask for
+MAX_NODES = 1 << 13  # that a file may ask for
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Structure:
             for name in names:
                 check_name("input", name)
             if len(config["layers"]) > MAX_NODES or len(config["nodes"]) > MAX_NODES:
-                raise ValueError(f"expected at most {MAX_NODES} layers, got {len(config['nodes'])}")
+                raise ModelFormatError(f"expected at most {MAX_NODES} layers, got {len(config['nodes'])}", "limit")
             entries = with_custom(config["layers"], custom)
             layers = tuple(entry if isinstance(entry, Layer) else Layer.from_config(entry) for entry in entries)
             nodes = tuple(Node(entry["layer"], tuple(entry["inputs"])) for entry in config["nodes"])
@@ -80,13 +80,13 @@ class Structure:
                     require_index("tensor", tensor, len(shapes) + position)
             for tensor in outputs:
                 require_index("tensor", tensor, len(shapes) + len(nodes))
-            if not shapes or not outputs or {node.layer for node in nodes} != set(range(len(layers))):
-                raise ValueError("expected an input, an output, and no layer that nothing uses")
+            if not shapes or not outputs or list(dict.fromkeys(node.layer for node in nodes)) != [*range(len(layers))]:
+                raise ValueError("expected an input, an output, and every layer in the order of its first use")
             return cls(shapes, names, layers, nodes, outputs)
         except ModelFormatError:
             raise
         except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
-            raise ModelFormatError(f"structure: {error}") from error
+            raise ModelFormatError(f"structure: {error}", "structure") from error
 
 
 def require_index(what: str, value: Any, size: int) -> None:
@@ -119,7 +119,12 @@ def with_custom(config: Any, custom: dict[str, Layer]) -> Any:
         if not isinstance(name, str) or name not in custom:
             raise ModelFormatError(
                 f"the file uses the custom layer {name!r:.80}, which holds code that files do not: "
-                f"pass fn.load(path, custom={{{name!r:.80}: layer}})"
+                f"pass fn.load(path, custom={{{name!r:.80}: layer}})",
+                "custom",
+            )
+        if set(config) != {"type", "name"} or custom[name].to_config() != config:
+            raise ModelFormatError(
+                f"expected the Custom layer of the name {name!r:.80}, got {custom[name]!r:.80}", "custom"
             )
         return custom[name]
     return {key: with_custom(value, custom) for key, value in config.items()}

@@ -1,6 +1,6 @@
 """Layers that are made of other layers."""
 
-from fastnn.layers.base import Layer, Tensor, check_tensors
+from fastnn.layers.base import Built, Layer, Shape, Tensor, check_tensors
 
 
 class Composite(Layer, abstract=True):
@@ -20,6 +20,23 @@ class Composite(Layer, abstract=True):
             If they cannot take an input of this shape.
         """
         raise NotImplementedError
+
+    def build(self, input_shapes: tuple[Shape, ...]) -> Built:
+        """Refuse: it has no ops of its own.
+
+        Parameters
+        ----------
+        input_shapes : tuple of tuple of int
+            As of other layers.
+
+        Raises
+        ------
+        ValueError
+            Always.
+        """
+        raise ValueError(
+            f"{self.title}: expected to be applied to a tensor, since it stands for several layers, got another use"
+        )
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """Apply the layers that this one is made of.

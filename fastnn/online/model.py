@@ -13,7 +13,9 @@ from fastnn._spec import choose, listed, optional, require_count
 from fastnn.data import RunningStandardizer
 from fastnn.data.containers import as_numbers, row_names
 from fastnn.errors import ModelFormatError
-from fastnn.formats.safetensors import load
+from fastnn.formats.files import damaged
+from fastnn.formats.safetensors import read
+from fastnn.formats.text import require_as_written
 from fastnn.layers import Dense, Layer
 from fastnn.losses import Loss, as_loss
 from fastnn.network import Network, Sequential
@@ -219,7 +221,7 @@ class OnlineModel:
         self.net.save(path, optimizer=True, metadata={**self.net.metadata, "online": self._config()})
 
     @classmethod
-    def load(cls, path: str | PathLike[str], *, custom: dict[str, Layer] | None = None) -> Self:
+    def load(cls, path: str | PathLike[str], *, custom: dict[str, Layer] | None = None, verify: bool = True) -> Self:
         """Read a model that ``save`` wrote.
 
         Parameters
@@ -228,6 +230,8 @@ class OnlineModel:
             A safetensors file.
         custom : dict of str to Layer, optional
             The Custom layers that the file names.
+        verify : bool
+            Whether to compare the file with its checksum.
 
         Raises
         ------
@@ -236,16 +240,16 @@ class OnlineModel:
         OSError
             If it cannot be read.
         """
-        net = load(path, custom=custom)
+        net, exact = read(path, custom, verify)
         config = net.metadata.pop("online", None)
         if not isinstance(config, dict) or config.get("type") != cls.__name__ or set(config) != cls.fields:
             raise ModelFormatError(
-                f"{cls.__name__}: expected a file that {cls.__name__}.save wrote, got another: {path}"
+                f"{cls.__name__}: expected a file that {cls.__name__}.save wrote, got another: {path}", "kind"
             )
-        try:
-            return cls._from_config(net, config)
-        except (TypeError, ValueError, AttributeError, RuntimeError) as error:
-            raise ModelFormatError(f"{cls.__name__}: the file does not agree with itself: {error}") from error
+        with damaged(f"{cls.__name__}: the file does not agree with itself", RuntimeError):
+            model = cls._from_config(net, config)
+            require_as_written(config, model._config(), exact)
+        return model
 
     def _config(self) -> dict[str, Any]:
         """Everything that the network does not keep, as JSON values."""

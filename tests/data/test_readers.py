@@ -122,7 +122,7 @@ def test_npz(tmp_path):
 def test_npz_refuses_python_objects(tmp_path):
     path = tmp_path / "data.npz"
     np.savez(path, X=np.array([{}], dtype=object), y=[0])
-    with pytest.raises(ValueError, match=r"read_npz: .*allow_pickle"):
+    with pytest.raises(ValueError, match=r"read_npz: .*Python objects"):
         read_npz(path)
 
 

@@ -1,10 +1,8 @@
 """Ensembles: means, spread, votes and entropies of what the members say, against NumPy and SciPy."""
 
-import json
-import struct
-
 import numpy as np
 import pytest
+from helpers.model_files import assemble, parts
 from scipy.special import expit, softmax
 from scipy.stats import entropy
 
@@ -230,26 +228,21 @@ def test_a_file_resumes(tmp_path):
 
 def rewritten(path, change):
     """The file with another description."""
-    data = path.read_bytes()
-    (size,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + size])
-    description = json.loads(header["__metadata__"]["fastnn_ensemble"])
+    header, description, body = parts(path.read_bytes(), "fastnn_ensemble")
     change(description)
-    header["__metadata__"]["fastnn_ensemble"] = json.dumps(description)
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + size :])
+    path.write_bytes(assemble(header, description, body, key="fastnn_ensemble"))
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    (lambda d: d.update(format=3), "expected format 2, got 3"),
+    (lambda d: d.update(format=4), "expected format 3, got 4"),
     (lambda d: d.update(outputs="logits"), "outputs: 'logits'"),
-    (lambda d: d.pop("outputs"), "the description does not make an ensemble: 'outputs'"),
-    (lambda d: d.update(members=3), "the description does not make an ensemble"),
-    (lambda d: d.update(members=[]), "arrays of members that are not there: 0, 1"),
-    (lambda d: d["members"].pop(), "arrays of members that are not there: 1"),
+    (lambda d: d.pop("outputs"), "expected format, outputs and members of an ensemble"),
+    (lambda d: d.update(members=3), "expected format, outputs and members of an ensemble"),
+    (lambda d: d.update(members=[]), "the description does not make an ensemble"),
+    (lambda d: d["members"].pop(), "arrays that the model does not have: 1/dense_1.bias"),
     (lambda d: d["members"].append(d["members"][0]), "Dense needs more parameters than the file holds"),
-    (lambda d: d["members"].append([]), "expected a JSON object for a network, got list"),
-    (lambda d: d["members"][0].pop("seed"), "expected the fields dtype, format"),
+    (lambda d: d["members"].append([]), "the description does not make an ensemble"),
+    (lambda d: d["members"][0].pop("seed"), "expected the fields format, kind"),
     (lambda d: d["members"][0].update(dtype="float64"), "expected float64 (5, 7), got float32 (5, 7)"),
 ])  # fmt: skip
 def test_files_that_do_not_agree_with_themselves(change, message, tmp_path):
@@ -265,10 +258,10 @@ def test_files_that_do_not_agree_with_themselves(change, message, tmp_path):
 def test_files_of_another_kind(tmp_path):
     nets = networks(n=1)
     nets[0].save(tmp_path / "net.safetensors")
-    with pytest.raises(fn.ModelFormatError, match="expected an ensemble saved by fastnn, got another safetensors file"):
+    with pytest.raises(fn.ModelFormatError, match="expected an ensemble saved by fastnn, got another kind of model"):
         fn.Ensemble.load(tmp_path / "net.safetensors")
     fn.Ensemble(nets, loss="squared_error").save(tmp_path / "e.safetensors")
-    with pytest.raises(fn.ModelFormatError, match="expected a network saved by fastnn, got another safetensors file"):
+    with pytest.raises(fn.ModelFormatError, match="expected a network saved by fastnn, got another kind of model"):
         fn.load(tmp_path / "e.safetensors")
     data = (tmp_path / "e.safetensors").read_bytes()
     (tmp_path / "e.safetensors").write_bytes(data[:-3])

@@ -2,18 +2,17 @@
 # ruff: noqa: E501  (a case of a table is one line)
 
 import copy
-import json
 import os
 import pickle
 import random
 import stat
-import struct
 import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
+from helpers.model_files import assemble, parts, sign, unsigned
 
 import fastnn as fn
 from fastnn.formats import safetensors as files
@@ -213,7 +212,7 @@ def test_a_file_of_one_dtype_is_none_of_the_other(name, old, new, tmp_path):
     data = (tmp_path / "m").read_bytes()
     text = rf"\"dtype\": \"{old}\"".encode()
     assert text in data
-    (tmp_path / "m").write_bytes(data.replace(text, rf"\"dtype\": \"{new}\"".encode()))
+    (tmp_path / "m").write_bytes(sign(unsigned(data).replace(text, rf"\"dtype\": \"{new}\"".encode())))
     with pytest.raises(
         fn.ModelFormatError, match=rf"expected {new} \(4, 8\), got {old} \(4, 8\)|more parameters than the file holds"
     ):
@@ -373,19 +372,6 @@ def test_bytes_flipped_cut_and_put_in(which):
     assert loaded < tries  # the mutations do something
 
 
-def parts(data):
-    """The outer header, fastnn's description and the arrays' bytes."""
-    (size,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + size])
-    return header, json.loads(header["__metadata__"]["fastnn"]), data[8 + size :]
-
-
-def assemble(header, description, body, text=None):
-    header = {**header, "__metadata__": {"fastnn": json.dumps(description) if text is None else text}}
-    head = json.dumps(header).encode()
-    return struct.pack("<Q", len(head)) + head + body
-
-
 VALUES = [None, True, False, 0, 1, -1, 2, 3, 7, 0.5, -0.5, 1e308, float("nan"), float("inf"), 2**31, 2**40, 2**53 + 1, 2**63, 2**64, 10**30, 10**400,
           "", "a", "Dense", "relu", "Residual", "Custom", "Flatten", "softmax", "float64", "Network", "\0", "../x", "x" * 300, [], [1], [2**40] * 3, [[1]], {},
           {"type": "Dense"}, {"type": "Residual", "layers": [{"type": "Flatten", "name": None}], "projection": None, "name": None},
@@ -443,164 +429,6 @@ def test_descriptions_with_another_content(which):
             continue
         loaded += attempt(assemble(other_header, other, body)) is not None
     assert loaded < 1500
-
-
-def edited(edit, which=0):
-    """A file whose description ``edit`` has changed in place."""
-    header, description, body = parts(seeds()[which])
-    edit(description)
-    return assemble(header, description, body)
-
-
-def set_at(*path_and_value):
-    *path, last, value = path_and_value
-
-    def edit(description):
-        for key in path:
-            description = description[key]
-        description[last] = value
-
-    return edit
-
-
-STRUCTURE = [
-    ("format True", set_at("format", True), "expected format 2, got True"),
-    ("format 1.0", set_at("format", 1.0), "expected format 2, got 1.0"),
-    ("format '1'", set_at("format", "1"), "expected format 2, got '1'"),
-    ("kind", set_at("kind", "os.system"), "does not make a network"),
-    ("kind list", set_at("kind", []), "does not make a network"),
-    ("dtype float16", set_at("dtype", "float16"), "expected dtype float32 or float64"),
-    ("dtype null", set_at("dtype", None), "expected dtype float32 or float64"),
-    ("dtype odd", set_at("dtype", "(1,f4"), "expected dtype float32 or float64"),
-    ("seed text", set_at("seed", "0"), "integer seed"),
-    ("seed negative", set_at("seed", -1), "seed of at least 0"),
-    ("seed huge", set_at("seed", 2**64), "seed below"),
-    ("unknown field", set_at("exec", "rm"), "expected the fields"),
-    ("units True", set_at("structure", "layers", 0, "units", True), "expected units to be an integer, got bool"),
-    ("units float", set_at("structure", "layers", 0, "units", 8.0), "expected units to be an integer, got float"),
-    ("units huge", set_at("structure", "layers", 0, "units", 2**40), "more parameters than the file holds|too large"),
-    ("units absurd", set_at("structure", "layers", 0, "units", 10**30), "does not make a network|more parameters|too large"),
-    ("units less", set_at("structure", "layers", 0, "units", 7), r"expected float32 \(4, 7\), got float32 \(4, 8\)"),
-    ("activation", set_at("structure", "layers", 0, "activation", "__import__"), "unknown activation '__import__'"),
-    ("layer type", set_at("structure", "layers", 0, "type", "Network"), "unknown layer 'Network'"),
-    ("layer field", set_at("structure", "layers", 0, "build", 1), "unknown field 'build'"),
-    ("layer residual", set_at("structure", "layers", 0, VALUES[-5]), "does not make a network|structure|Residual"),
-    ("layer name", set_at("structure", "layers", 0, "name", "../../etc"), "letters, digits"),
-    ("two of one name", set_at("structure", "layers", 3, "name", "first"), "'first' twice"),
-    ("rate", set_at("structure", "layers", 1, "rate", 1), "rate below 1"),
-    ("input shape", set_at("structure", "inputs", 0, "shape", [2**40, 2**40]), "too large|does not make a network|add Flatten"),
-    ("input zero", set_at("structure", "inputs", 0, "shape", [0]), "at least 1, got 0"),
-    ("input axes", set_at("structure", "inputs", 0, "shape", [1] * 40), "at most 16 axes"),
-    ("cycle", set_at("structure", "nodes", 0, "inputs", [1]), "expected tensor below 1, got 1"),
-    ("tensor beyond", set_at("structure", "outputs", [99]), "expected tensor below"),
-    ("no outputs", set_at("structure", "outputs", []), "an output"),
-    ("100 outputs", set_at("structure", "outputs", [1] * 100), "at most 64"),
-    ("layer beyond", set_at("structure", "nodes", 0, "layer", 77), "expected layer below"),
-    ("loss", set_at("training", "losses", 0, "type", "CustomLoss"), "loss"),
-    ("optimizer", set_at("training", "optimizer", "type", "eval"), "unknown optimizer 'eval'"),
-    ("momentum", set_at("training", "optimizer", "momentum", 1), "momentum below 1"),
-    ("schedule", set_at("training", "optimizer", "learning_rate", {"type": "CallableSchedule", "function": "f"}), "schedule|function"),
-    ("counter", set_at("training", "updates", -1), "counters of at least 0"),
-    ("counter float", set_at("training", "step", 1.5), "counters of at least 0"),
-    ("metric", set_at("training", "metrics", ["accurcy"]), "unknown metric"),
-    ("plateau", set_at("training", "schedule", {"multiplier": 2.0, "best": None, "epochs_without_gain": 0}), "at most 1, got 2"),
-    ("training field", set_at("training", "code", 1), "code"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("edit", "message"), [row[1:] for row in STRUCTURE], ids=[row[0] for row in STRUCTURE])
-def test_descriptions_that_must_be_refused(edit, message):
-    with pytest.raises(fn.ModelFormatError, match=message):
-        files.from_bytes(edited(edit), {})
-
-
-def test_json_that_is_none():
-    header, description, body = parts(seeds()[0])
-    text = json.dumps(description)
-    for broken, message in [
-        (text.replace('"seed": 5', '"seed": NaN'), "holds NaN, which is not JSON"),
-        (text.replace('"seed": 5', '"seed": -Infinity'), "holds -Infinity"),
-        (text.replace('"seed": 5', '"seed": 5, "seed": 6'), "names something twice"),
-        (text.replace('"rate": 0.3', '"rate": 0.3, "rate": 0.4'), "names something twice"),
-        (text + " x", "not valid JSON"),
-        ("[" * 100_000, "not valid JSON"),
-        ("[]", "another safetensors file"),
-        ("1" * 100_000, "JSON|another safetensors"),
-    ]:  # fmt: skip
-        assert broken != text
-        with pytest.raises(fn.ModelFormatError, match=message):
-            files.from_bytes(assemble(header, description, body, broken), {})
-
-
-@pytest.mark.parametrize(("edit", "message"), [
-    (lambda h: h.update({"extra": h["first.weight"]}), "safetensors|twice|does not have"),
-    (lambda h: h.pop("first.weight"), "not a valid safetensors file"),
-    (lambda h: h["first.weight"].update(shape=[8, 4]), r"first.weight: expected float32 \(4, 8\), got float32 \(8, 4\)"),
-    (lambda h: h["first.weight"].update(shape=[2**62, 8, 4]), "not a valid safetensors file"),
-    (lambda h: h["first.weight"].update(shape=[0, 2**62, 8]), "not a valid safetensors file"),
-    (lambda h: h["first.weight"].update(shape=[-4, 8]), "not a valid safetensors file"),
-    (lambda h: h["first.weight"].update(dtype="I32"), "expected finite numbers, got int32"),
-    (lambda h: h["first.weight"].update(dtype="F64"), "not a valid safetensors file"),
-    (lambda h: h["first.weight"].update(dtype="O"), "not a valid safetensors file"),
-    (lambda h: h["first.weight"].update(data_offsets=[0, 2**60]), "not a valid safetensors file"),
-    (lambda h: h.update({"renamed": h.pop("first.weight")}), "first.weight: expected float32"),
-])  # fmt: skip
-def test_array_tables_that_must_be_refused(edit, message):
-    header, description, body = parts(seeds()[0])
-    edit(header)
-    with pytest.raises(fn.ModelFormatError, match=message):
-        files.from_bytes(assemble(header, description, body), {})
-
-
-@pytest.mark.parametrize(
-    "dtype",
-    [
-        "BOOL",
-        "U8",
-        "I8",
-        "F8_E5M2",
-        "F8_E4M3",
-        "I16",
-        "U16",
-        "F16",
-        "BF16",
-        "I32",
-        "U32",
-        "F32",
-        "F64",
-        "I64",
-        "U64",
-        "C64",
-    ],
-)
-def test_arrays_of_every_dtype_of_the_format(dtype):
-    header, description, body = parts(seeds()[0])
-    size = {"8": 1, "L": 1, "2": 1, "3": 1, "6": 2}.get(dtype[-1], 4)
-    size = {
-        "F8_E5M2": 1,
-        "F8_E4M3": 1,
-        "I32": 4,
-        "U32": 4,
-        "F32": 4,
-        "F64": 8,
-        "I64": 8,
-        "U64": 8,
-        "C64": 8,
-        "BF16": 2,
-    }.get(dtype, size)
-    header["first.weight"].update(dtype=dtype, shape=[4 * 8 * 4 // size])
-    with pytest.raises(fn.ModelFormatError):
-        files.from_bytes(assemble(header, description, body), {})
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("name", ["first.weight", "optimizer:state"])
-def test_arrays_that_are_not_finite_are_refused(name, value):
-    header, description, body = parts(seeds()[0])
-    at = header[name]["data_offsets"][0]
-    body = body[:at] + np.float32(value).tobytes() + body[at + 4 :]
-    with pytest.raises(fn.ModelFormatError, match="expected finite numbers"):
-        files.from_bytes(assemble(header, description, body), {})
 
 
 def chain(layers, shape, count=1):

@@ -113,7 +113,7 @@ def test_damage_has_one_exception(kind, tmp_path):
 def test_what_is_not_there_or_no_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         net().load_weights(tmp_path / "none.npz")
-    with pytest.raises(fn.ModelFormatError, match="expected a file, got something else"):
+    with pytest.raises(fn.ModelFormatError, match="expected a file, got a folder"):
         net().load_weights(tmp_path)
 
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from fastnn._spec import require_count
+from fastnn.data.regular import open_regular
 from fastnn.errors import ModelFormatError
+from fastnn.formats.files import not_a_file
 from fastnn.formats.onnx.read.constants import LIMIT
+from fastnn.formats.onnx.read.external import take_external
 from fastnn.formats.onnx.write.export import import_onnx
 
 
@@ -22,7 +26,8 @@ def from_onnx(
     Parameters
     ----------
     model : str, path, bytes or onnx.ModelProto
-        The model or its file.
+        The model or its file, a regular one.  Numbers that a model keeps in other files are read from the folder of its
+        path, and from nowhere else.
     outputs : str or list of str, optional
         What the network shall answer: names of outputs, or of tensors within the graph.  What they do not depend on is
         not read.  If not given, all outputs of the model.
@@ -104,18 +109,22 @@ def read_model(model: Any) -> Any:
     import onnx
     from google.protobuf.message import DecodeError
 
+    folder = None
+    if isinstance(model, str | PathLike):
+        folder = Path(model).parent
+        with open_regular("from_onnx", model, not_a_file) as (file, _):
+            model = file.readall()
+    elif not isinstance(model, bytes | onnx.ModelProto):
+        raise TypeError(f"from_onnx: expected a path, bytes or an onnx.ModelProto, got {type(model).__name__}")
     try:
-        if isinstance(model, str | PathLike):
-            model = onnx.load(model)
-        elif isinstance(model, bytes):
+        if isinstance(model, bytes):
             model = onnx.load_from_string(model)
-        elif not isinstance(model, onnx.ModelProto):
-            raise TypeError(f"from_onnx: expected a path, bytes or an onnx.ModelProto, got {type(model).__name__}")
+        take_external(model, folder)
         onnx.checker.check_model(model)
         if model.functions:
             import onnx.inliner
 
             model = onnx.inliner.inline_local_functions(model)
     except (DecodeError, onnx.checker.ValidationError) as error:
-        raise ModelFormatError(f"from_onnx: expected an ONNX model, got something else: {error}") from error
+        raise ModelFormatError(f"from_onnx: expected an ONNX model, got something else: {error}", "alien") from error
     return model

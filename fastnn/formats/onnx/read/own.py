@@ -7,9 +7,10 @@ import numpy as np
 from fastnn.formats import gates
 from fastnn.formats.arrays import assign
 from fastnn.formats.earlier import upgraded
-from fastnn.formats.files import REASONS, from_json
+from fastnn.formats.files import REASONS
 from fastnn.formats.onnx.write.export import KEY, to_onnx
 from fastnn.formats.safetensors import FIELDS, FORMAT, OPTIONAL, bound_parameters, take_up_names
+from fastnn.formats.text import from_json
 from fastnn.graph.graph import Graph
 from fastnn.graph.structure import Structure
 from fastnn.layers.base import Layer, Shape
@@ -27,8 +28,8 @@ def own_network(model: Any, seed: int | None) -> Any | None:
     if text is None:
         return None
     try:
-        description = upgraded(from_json(text))
-        if set(description) - OPTIONAL != FIELDS - OPTIONAL - {"dtype"} or description["format"] != FORMAT:
+        description = upgraded(from_json(text, model.ByteSize()))
+        if set(description) - OPTIONAL != set(FIELDS) - OPTIONAL - {"dtype"} or description["format"] != FORMAT:
             return None
         structure = Structure.from_config(description["structure"], {})
         constants = {tensor.name: tensor for tensor in model.graph.initializer}

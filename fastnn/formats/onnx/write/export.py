@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from fastnn.formats.arrays import require_finite
-from fastnn.formats.files import to_json, write_atomically
+from fastnn.formats.files import write_atomically
 from fastnn.formats.onnx.write.graph import IR_VERSION, Applied, Graph
 from fastnn.formats.onnx.write.layers import write_layer
 from fastnn.formats.safetensors import described
+from fastnn.formats.text import to_json
 from fastnn.graph import graph as graphs
 from fastnn.layers.base import check_name
 
@@ -102,7 +103,7 @@ def to_onnx(
         opset_imports=[onnx.helper.make_opsetid("", graph.opset)],
         ir_version=IR_VERSION if graph.opset < 19 else 9,
     )
-    onnx.helper.set_model_props(model, {KEY: to_json("to_onnx", description)})
+    onnx.helper.set_model_props(model, {KEY: to_json("to_onnx", description, net.params.nbytes)})
     onnx.checker.check_model(model, full_check=True)
     return model
 
