@@ -1,7 +1,7 @@
 """Networks that grow: a generator and a critic for pictures of any size from 4 x 4 on, and how both learn."""
 
 from collections.abc import Iterator
-from time import perf_counter
+from time import process_time
 
 import common
 import numpy as np
@@ -98,9 +98,9 @@ def train(
 ) -> Iterator[fn.Network]:
     """Yield the averaged generator after each size, of which so many thousand images are seen, half while it fades in.
 
-    ``seconds`` end the training early.
+    ``seconds`` of the processor end the training early.
     """
-    random, began = np.random.default_rng(seed), perf_counter()
+    random, began = np.random.default_rng(seed), process_time()
     colours, G, D, mean = images.shape[-1], None, None, None
     for level, (side, count) in enumerate(zip(sides, thousands, strict=False)):
         G, D = grown(G, generator(side, colours, seed)), grown(D, critic(side, colours, seed + 1))
@@ -119,6 +119,6 @@ def train(
             learn_critic(G, D, batch.astype(np.float32), z[0], random)
             learn_generator(G, D, z[1])
             average.update()
-            if perf_counter() - began > seconds:
+            if process_time() - began > seconds:
                 break
         yield mean

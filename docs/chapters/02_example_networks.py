@@ -126,7 +126,7 @@ for axis in axes.flat:
 #
 # .. image:: /gallery/progressive_gan.png
 #    :class: example-page
-#    :alt: Digits that a generator makes, at 4 and at 8 pixels, above real ones.
+#    :alt: Digits that a generator makes, at 4, 8 and 16 pixels, above real ones.
 #
 # After Karras, Aila, Laine & Lehtinen 2018; the :doc:`script </examples/progressive_gan>`.
 #
