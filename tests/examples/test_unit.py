@@ -61,7 +61,7 @@ def generator_loss(net, judge, batch):
     loss += HOW.own * (np.abs(aa - a).mean() + np.abs(bb - b).mean())
     loss += HOW.back * (np.abs(aba - a).mean() + np.abs(bab - b).mean())
     loss += HOW.code / 2 * sum(np.sum(code**2) / ROWS for code in codes)
-    return loss if labels is None else loss + HOW.kept * cross_entropy(answers[3], labels)
+    return loss if labels is None else loss + HOW.kept * cross_entropy(judge.predict([ab, ba])[2], labels)
 
 
 def slopes(net, loss, h=1e-6):
@@ -107,6 +107,34 @@ def test_generator_descends_its_loss_and_leaves_the_critics(small):
     unit.generator_step(net, judge, batch, net.forward(batch[:2]), HOW)
     np.testing.assert_allclose(before - net.params, expected, rtol=1e-6, atol=1e-9)
     np.testing.assert_array_equal(judge.params, of_judge)
+
+
+class Negative(fn.Augmentation):
+    draws = 1
+
+    def apply(self, images, numbers):
+        return -images
+
+
+def test_the_first_domain_is_moved_each_time_it_is_seen(monkeypatch):
+    random, seen = np.random.default_rng(0), {"critics": [], "generator": []}
+    a, b = random.uniform(0.1, 1, (2, 9, 16, 16, 1)).astype(np.float32)
+    monkeypatch.setattr(unit, "critics_step", lambda net, batch, made, how: seen["critics"].append(batch))
+    monkeypatch.setattr(unit, "generator_step", lambda net, judge, batch, made, how: seen["generator"].append(batch))
+    pair = unit.Pair("some", "some.png", True, (a, np.arange(9)), (b, np.arange(9)), (a, b), (a, b))
+    unit.train(pair, unit.Recipe(2, batch=4, channels=2, moved=Negative()), seed=0)
+    for of_critics, of_generator in zip(*seen.values(), strict=True):
+        np.testing.assert_array_equal(of_critics[0], -a[of_critics[2]])
+        assert all(one is other for one, other in zip(of_critics, of_generator, strict=True))
+        assert all((image == b).all(axis=(1, 2, 3)).any() for image in of_critics[1])
+    assert len(seen["critics"]) == 2
+
+
+def test_held_out_images_are_not_learned():
+    learned, held = unit.common.held_out((np.arange(12), np.arange(12) + 100))
+    assert [*learned[0], *held[0]] == [*range(12)]
+    assert held[0].tolist() == [10, 11]
+    assert held[1].tolist() == [110, 111]
 
 
 @pytest.mark.parametrize("side", [16, 32])
