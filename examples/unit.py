@@ -11,12 +11,11 @@ which nothing says what belongs together:
 MNIST to its negative, where the true answer is known; MNIST to USPS and USPS to MNIST, where the critics also learn the
 digits of the first domain, whose labels they are given, and then read those of the second, whose labels they never saw
 (the paper: .960 and .936); with ``--faces`` drawings of faces to faces.  Digits of USPS fill their frame and those of
-MNIST do not: the first domain is moved, turned and resized a little each time it is seen.
+MNIST do not: the first domain is moved, turned and resized a little each time it is seen.  Most is gained by that, as a
+reader of the same moved images shows.  Without labels of b nothing forbids to translate every 4 into a 9, so the
+generator is held to what the critic of a reads in its translations, which has learned by real images alone.
 
-Without labels of b nothing forbids to translate every 4 into a 9.  So the generator is held to what the critic of a
-reads in its translations: it has learned by real images alone, and makes no mistakes of the generator's its own.
-
-The recipe was chosen by ``--choose``, on images held out of the training sets.
+The recipe was chosen on images held out of the training sets: ``--choose``.
 
 The generator is one network with two inputs and ten answers, the critics another: what both domains share is applied
 wherever it is needed, and its gradients add by themselves.  The translators are parts of it, and saved as such.
