@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from copy import deepcopy
-from functools import partial
+from dataclasses import replace
 from threading import Event
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from fastnn.data.feed import as_row_numbers, held_once, is_batches
 from fastnn.graph.graph import Graph
 from fastnn.graph.kinds import kinds
 from fastnn.threads import get_num_threads, stop_events, worker_thread
+from fastnn.training.elsewhere import Job, require_executor, run_on
 from fastnn.training.loop import fit
 from fastnn.training.progress import track, wanted
 
@@ -29,11 +30,12 @@ def fit_many(
     rows: Sequence[Any] | None = None,
     each: Sequence[dict[str, Any]] | None = None,
     n_threads: int | None = None,
+    executor: Any = None,
     return_exceptions: bool = False,
     verbose: int | Literal["auto"] = "auto",
     **options: Any,
 ) -> list[Any]:
-    """Fit many models side by side on threads: folds, seeds, members of an ensemble, one network per device.
+    """Fit many models side by side: folds, seeds, members of an ensemble, one network per device.
 
     Parameters
     ----------
@@ -47,11 +49,17 @@ def fit_many(
     each : list of dict, optional
         What each model has of its own: ``X``, ``y`` and arguments of its ``fit``, which go before the shared ones.
     n_threads : int, optional
-        How many models learn at a time; as many as `get_num_threads` says where it is left out.
+        How many models learn at a time; as many as `get_num_threads` says where it is left out.  With an executor: into
+        how many tasks the models are dealt; one for each of its workers, or for each model where it does not say how
+        many these are.
+    executor : concurrent.futures.Executor, optional
+        Where the models learn, in place of threads of this process: a ``ProcessPoolExecutor``, loky's
+        ``get_reusable_executor()``, ``client.get_executor()`` of Dask, mpi4py's ``MPIPoolExecutor`` and any other whose
+        futures are those of `concurrent.futures`.  Models, data and callbacks must be such as pickle takes.
     return_exceptions : bool, default False
         Whether the exception of a model whose fit fails stands in the result instead of being raised.
     verbose : {"auto", 0, 1}
-        1: a progress bar of the models on stderr; "auto": on a terminal.
+        1: a progress bar of the models, or of an executor's tasks, on stderr; "auto": on a terminal.
     **options
         Shared arguments of ``fit``: ``epochs``, ``batch_size``, ``validation_data`` and so on.  Each network has its
         own copy of ``callbacks``; to look at one afterwards, pass it by ``each``.
@@ -78,6 +86,11 @@ def fit_many(
     a twentieth of a second or a mini-batch, each as after its last complete update; an estimator that learns without
     fastnn is waited for.
 
+    On an executor copies learn, on one thread of a worker, and what they have learned is copied into the models here
+    when their task is done: the bits are those of threads.  A task takes the data with it once for all of its models.
+    Callbacks run in the worker, on copies.  A worker that is lost is the executor's affair: Dask tries its task
+    elsewhere, a process pool raises BrokenProcessPool, and models whose tasks were not done are as they were.
+
     Examples
     --------
     Five folds, and what each network says of the rows that it has not seen:
@@ -103,6 +116,8 @@ def fit_many(
             raise ValueError(f"fit_many: expected {name} to be a list of {len(models)}, one per model, got {got}")
     if n_threads is not None:
         require_count("fit_many", "n_threads", n_threads)
+    if executor is not None:
+        require_executor(executor)
     wanted("fit_many", verbose)
     held: dict[Any, Any] = {}
     jobs = []
@@ -115,13 +130,16 @@ def fit_many(
         chosen = None if rows is None else rows[position]
         if _is_network(model):
             arguments = _arguments(model, options, own)
-            named = own_X
+            names = model.ports.named(own_X).names
             if own_X is X and not is_batches(own_X, own_y):
                 own_X = held_once("fit_many", X, model.ports, chosen, held)
-            jobs.append(partial(_fit_network, model, own_X, own_y, named, **arguments, rows=chosen))
+            jobs.append(Job(_fit_network, model, (own_X, own_y, names), {**arguments, "rows": chosen}))
         else:
-            jobs.append(partial(_fit_estimator, model, own_X, own_y, chosen, {**options, **own}))
-    outcomes = _run(jobs, min(n_threads or get_num_threads(), len(jobs)), verbose)
+            jobs.append(Job(_fit_estimator, model, (own_X, own_y, chosen, {**options, **own}), {}))
+    if executor is not None:
+        outcomes = run_on(executor, jobs, n_threads, verbose)
+    else:
+        outcomes = _run(jobs, min(n_threads or get_num_threads(), len(jobs)), verbose)
     errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
     if errors and not return_exceptions:
         raise ExceptionGroup(f"fit_many: {len(errors)} of {len(models)} models failed", errors)
@@ -163,10 +181,10 @@ def _arguments(net: Graph, options: dict[str, Any], own: dict[str, Any]) -> dict
     return arguments
 
 
-def _fit_network(net: Graph, X: Any, y: Any, named: Any, **arguments: Any) -> Any:
-    """Fit a network on rows that may be converted already; ``named``: as they came, perhaps with names of columns."""
+def _fit_network(net: Graph, X: Any, y: Any, names: Any, **arguments: Any) -> Any:
+    """Fit a network on rows that may be converted already, and so have lost the names of columns."""
     history = fit(net, X, y, **arguments)
-    net.ports = net.ports.named(named)
+    net.ports = replace(net.ports, names=names)
     return history
 
 
@@ -191,7 +209,7 @@ def _take(values: Any, rows: np.ndarray) -> Any:
     return values[rows] if hasattr(values, "shape") else np.asarray(values)[rows]
 
 
-def _work(job: Any, position: int, stop: Event, *others: Event) -> Any:
+def _work(job: Job, position: int, stop: Event, *others: Event) -> Any:
     """Do one job on this thread; an exception is an outcome, anything else that is raised ends the other jobs too."""
     if stop.is_set():
         return None
@@ -208,7 +226,7 @@ def _work(job: Any, position: int, stop: Event, *others: Event) -> Any:
             raise
 
 
-def _run(jobs: list[Any], n_threads: int, verbose: Any) -> list[Any]:
+def _run(jobs: list[Job], n_threads: int, verbose: Any) -> list[Any]:
     """Return what each job returns or raises, ``n_threads`` of them at a time."""
     stop = Event()
     with ThreadPoolExecutor(n_threads, "fit_many") as pool:
