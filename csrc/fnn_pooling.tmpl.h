@@ -116,68 +116,30 @@ FNN_ELEMENT void FN(pool_forward)(const FN(pool) *q, const int what, ptrdiff_t f
     }
 }
 
-/* apart: windows share no pixel, and dx is stored, not added to.
- * count channels from c on (``real``: those lanes) of the output at element y, whose window is rows x columns pixels from pixel (h, w) on. */
-FNN_ELEMENT void FN(pool_window)(const FN(pool) *q, const int what, const int apart, ptrdiff_t h, ptrdiff_t w,
-                                 ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t y, ptrdiff_t c, ptrdiff_t count, FN(lanes) real)
-{
-    const fnn_pool_shape *s = q->s;
-    const ptrdiff_t C = s->channels, row = s->width * C, at = h * row + w * C + c;
-    const REAL *const x_end = q->x + s->height * row, *const y_end = q->y + s->out_height * s->out_width * C;
-    const REAL n = (REAL)(s->counts_outside ? s->rows * s->columns : rows * columns);
-    FN(vector) left = FN(pool_load)(q->dy + y, q->dy + (y_end - q->y), count);
-    left = (FN(vector))((FN(lanes))left & real);
-    FN(vector) largest = left / n;
-    if (what == FN(MAX_POOL_BACK))
-        largest = FN(pool_load)(q->y + y, y_end, count);
-    for (ptrdiff_t i = 0; i < rows; i++)
-        for (ptrdiff_t j = 0; j < columns; j++) {
-            const ptrdiff_t pixel = at + i * row + j * C;
-            const REAL *const row_end = C > FN(WIDTH) ? q->out + pixel + count : q->out + (h + i + 1) * row;
-            FN(vector) taken = largest;
-            if (what == FN(MAX_POOL_BACK)) {
-                const FN(vector) seen = FN(pool_load)(q->x + pixel, x_end, count);
-                const FN(lanes) here = (FN(lanes))(seen == largest);
-                taken = (FN(vector))((FN(lanes))left & here);
-                left = (FN(vector))((FN(lanes))left & ~here);
-            }
-            if (!apart)
-                taken += FN(pool_load)(q->out + pixel, row_end, count);
-            FN(pool_store)(q->out + pixel, row_end, taken, count);
-        }
-}
-
-/* The windows of rows first .. last - 1 of y. */
-FNN_ELEMENT void FN(pool_rows)(const FN(pool) *q, const int what, const int apart, ptrdiff_t first, ptrdiff_t last)
-{
-    const fnn_pool_shape *s = q->s;
-    const ptrdiff_t C = s->channels;
-    UNSIGNED tail[FN(WIDTH)];
-    FN(lanes) every, last_lanes;
-    for (ptrdiff_t c = 0; c < FN(WIDTH); c++)
-        tail[c] = c < (C - 1) % FN(WIDTH) + 1 ? ~(UNSIGNED)0 : 0;
-    memcpy(&last_lanes, tail, sizeof tail);
-    every = ~(last_lanes ^ last_lanes);
-    for (ptrdiff_t oh = first; oh < last; oh++) {
-        ptrdiff_t h = oh * s->row_step - s->top;
-        const ptrdiff_t h_end = h + s->rows < s->height ? h + s->rows : s->height;
-        h = h > 0 ? h : 0;
-        for (ptrdiff_t ow = 0; ow < s->out_width; ow++) {
-            ptrdiff_t w = ow * s->column_step - s->left;
-            const ptrdiff_t w_end = w + s->columns < s->width ? w + s->columns : s->width;
-            w = w > 0 ? w : 0;
-            const ptrdiff_t rows = h_end - h, columns = w_end - w, y = (oh * s->out_width + ow) * C;
-            for (ptrdiff_t c = 0; c < C; c += FN(WIDTH)) {
-                const ptrdiff_t count = C - c < FN(WIDTH) ? C - c : FN(WIDTH);
-                const FN(lanes) real = c + FN(WIDTH) < C ? every : last_lanes;
-                if (rows == 2 && columns == 2)
-                    FN(pool_window)(q, what, apart, h, w, 2, 2, y + c, c, count, real);
-                else
-                    FN(pool_window)(q, what, apart, h, w, rows, columns, y + c, c, count, real);
-            }
-        }
-    }
-}
+#define POOL(name) FN(pool_##name)
+#define POOL_WIDTH FN(WIDTH)
+#define POOL_STORE_FIRST(p, value, count) STORE_FIRST(p, value, count)
+#include "fnn_pool_back.tmpl.h"
+#undef POOL
+#undef POOL_WIDTH
+#undef POOL_STORE_FIRST
+#if FNN_VECTOR_BYTES == 64
+enum { FN(HALF_WIDTH) = FN(WIDTH) / 2 };
+#define POOL(name) FN(pool_half_##name)
+#define POOL_WIDTH FN(HALF_WIDTH)
+#define POOL_STORE_FIRST(p, value, count) memcpy(p, &(value), (size_t)(count) * sizeof(REAL))
+#include "fnn_pool_back.tmpl.h"
+#undef POOL
+#undef POOL_WIDTH
+#undef POOL_STORE_FIRST
+#define BACKWARD(q, what, apart) \
+    if ((q)->s->channels <= FN(HALF_WIDTH)) \
+        FN(pool_half_backward)(q, what, apart); \
+    else \
+        FN(pool_backward)(q, what, apart)
+#else
+#define BACKWARD(q, what, apart) FN(pool_backward)(q, what, apart)
+#endif
 
 /* dx = 0 where no window stores, or all of them add; whether they only store. */
 static int FN(pool_begin)(const fnn_pool_shape *s, REAL *dx)
@@ -206,20 +168,23 @@ static void FN(fnn_max_pool_backward)(const fnn_pool_shape *s, const fnn_real *x
                                       fnn_real *dx)
 {
     const FN(pool) q = {.s = s, .x = x, .y = y, .dy = dy, .out = dx};
-    if (FN(pool_begin)(s, dx))
-        FN(pool_rows)(&q, FN(MAX_POOL_BACK), 1, 0, s->out_height);
-    else
-        FN(pool_rows)(&q, FN(MAX_POOL_BACK), 0, 0, s->out_height);
+    if (FN(pool_begin)(s, dx)) {
+        BACKWARD(&q, FN(MAX_POOL_BACK), 1);
+    } else {
+        BACKWARD(&q, FN(MAX_POOL_BACK), 0);
+    }
 }
 
 static void FN(fnn_mean_pool_backward)(const fnn_pool_shape *s, const fnn_real *dy, fnn_real *dx)
 {
     const FN(pool) q = {.s = s, .x = dx, .y = dy, .dy = dy, .out = dx};
-    if (FN(pool_begin)(s, dx))
-        FN(pool_rows)(&q, FN(MEAN_POOL_BACK), 1, 0, s->out_height);
-    else
-        FN(pool_rows)(&q, FN(MEAN_POOL_BACK), 0, 0, s->out_height);
+    if (FN(pool_begin)(s, dx)) {
+        BACKWARD(&q, FN(MEAN_POOL_BACK), 1);
+    } else {
+        BACKWARD(&q, FN(MEAN_POOL_BACK), 0);
+    }
 }
 
+#undef BACKWARD
 #undef LARGER
 #undef VECTOR
