@@ -180,14 +180,15 @@ def measured(pair: Pair, how: Recipe, seed: int, output: Path) -> common.Figures
         "critic right on new translations": float((scores[0] > 0.5).mean() + (scores[1] <= 0.5).mean()) / 2,
     }
     if pair.digits:
-        read = right(part(judge, 1, 3), b, digits_b)
-        figures["digits read by the critic"] = read
+        figures["digits read by the critic"] = read = right(part(judge, 1, 3), b, digits_b)
         figures["more than by the source alone"] = read - right(reader(pair.a, how, seed), b, digits_b)
         alone = reader(pair.a, how, seed, how.moved)
         figures["more than by the source alone, moved as well"] = read - right(alone, b, digits_b)
         figures["translations read right"] = right(reader(pair.b, how, seed), of_a[1], digits)
     else:
-        figures["L1 to the truth / of the image itself"] = float(np.abs(of_a[1] - b).mean() / np.abs(a - b).mean())
+        off = float(np.abs(of_a[1] - b).mean())
+        figures["L1 to the truth / of the image itself"] = off / float(np.abs(a - b).mean())
+        figures["L1 to the truth / of one image for all"] = off / float(np.abs(np.median(b, axis=0) - b).mean())
     part(net, 0, 1).save(path.with_suffix(".safetensors"))
     np.savez_compressed(path.with_suffix(".npz"), x=of_a[1], y=digits)
     picture, side = pictures.figure(12, 6.5), a.shape[1]
