@@ -58,7 +58,7 @@ C_FLAGS = ["-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping
 # to begin.  Everything else is loops over steps and rows, and doors: compiled for size it is as fast.
 FAST = {
     Path("csrc"),
-    *(CORE / f"{name}.c" for name in ("engine", "plan", "trainer", "workspace", "panels", "products")),
+    *(CORE / f"{name}.c" for name in ("engine", "plan", "trainer", "guard", "workspace", "panels", "products")),
     *(CORE / f"{name}.c" for name in ("parts", "pictures")),
     *(CORE / "ops" / f"{name}.c" for name in ("dense", "depthwise", "padding", "windows")),
 }

@@ -132,6 +132,7 @@ typedef void (*fnn_activation_backward)(ptrdiff_t N, double alpha, const fnn_rea
                                         const fnn_real *da, fnn_real *dz);
 /* Return sum_b weight_b L_b; unless dy is NULL also dy_b = scale * weight_b * dL_b/dy_b.
  * y (B, O); target (B, O), or (B,) int64 for labels; weight (B,) or NULL for ones; scale: usually 1 / sum_b weight_b.
+ * The loss of a row whose label is not in 0 .. O - 1 is NaN, its dy 0.
  * dy may be y only if dy is the same array (never partially overlapping).  Sums run in double, in an order of their own. */
 typedef double (*fnn_loss_value)(ptrdiff_t B, ptrdiff_t O, double parameter, const fnn_real *y, const void *target,
                                  const fnn_real *weight, double scale, fnn_real *dy);

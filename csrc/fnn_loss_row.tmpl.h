@@ -45,6 +45,21 @@ static void FN(times_weight)(const FN(rows) *r, ptrdiff_t b, ptrdiff_t count, do
         out[l] = 0;
 }
 
+/* A label out of 0 .. O - 1, -1 for any other number.  It is read once: it lies in memory of the caller, which another thread
+ * may change after it was checked.  The loss of a row without a label is NaN, its gradient 0. */
+FNN_ELEMENT ptrdiff_t FN(label_of)(const void *goal, ptrdiff_t O)
+{
+    const int64_t label = *(const volatile int64_t *)goal;
+    return label >= 0 && label < O ? (ptrdiff_t)label : -1;
+}
+
+FNN_ELEMENT double FN(without_label)(ptrdiff_t O, REAL *dy)
+{
+    if (dy)
+        memset(dy, 0, (size_t)O * sizeof *dy);
+    return NAN;
+}
+
 FNN_ELEMENT double FN(each_row)(const FN(rows) *r, ptrdiff_t step, FN(loss_of_row) *row)
 {
     double lane[FNN_LANES] = {0};
@@ -126,7 +141,9 @@ static double FN(distance_rows)(const FN(rows) *r)
 FNN_ELEMENT double FN(hinge_labels_row)(ptrdiff_t O, double parameter, const REAL *y, const void *goal, double factor,
                                         REAL *dy)
 {
-    const ptrdiff_t label = (ptrdiff_t) * (const int64_t *)goal;
+    const ptrdiff_t label = FN(label_of)(goal, O);
+    if (label < 0)
+        return FN(without_label)(O, dy);
     ptrdiff_t rival = label == 0 ? 1 : 0;
     for (ptrdiff_t o = rival + 1; o < O; o++)
         if (o != label && y[rival] == y[rival] && !(y[o] <= y[rival])) /* a NaN wins and stays */
@@ -181,7 +198,9 @@ FNN_ELEMENT double FN(cross_entropy_row)(ptrdiff_t O, double parameter, const RE
 FNN_ELEMENT double FN(cross_entropy_labels_row)(ptrdiff_t O, double parameter, const REAL *y, const void *goal,
                                                 double factor, REAL *dy)
 {
-    const ptrdiff_t label = (ptrdiff_t) * (const int64_t *)goal;
+    const ptrdiff_t label = FN(label_of)(goal, O);
+    if (label < 0)
+        return FN(without_label)(O, dy);
     const double keep = 1 - parameter, floor = parameter / (double)O;
     const REAL m = FN(largest)(O, y);
     /* Without smoothing no mean: 0 * inf, where an output was switched off by -inf, would be NaN. */
@@ -236,12 +255,16 @@ static void FN(cross_entropy_labels_bundle)(const FN(rows) *r, ptrdiff_t b, ptrd
 {
     const ptrdiff_t O = r->O, R = FN(whole_vectors)(count);
     const double keep = 1 - r->parameter, floor = r->parameter / (double)O;
-    const int64_t *label = (const int64_t *)r->target + b;
+    ptrdiff_t label[FN(ROWS)];
     REAL x[FN(BUNDLE)], gap[FN(BUNDLE)], m[FN(ROWS)], own[FN(ROWS)], slope[FN(ROWS)], lower[FN(ROWS)];
     double sum[FN(ROWS)], mean[FN(ROWS)], factor[FN(ROWS)];
     FN(load_rows)(O, count, r->y + b * O, x);
-    for (ptrdiff_t l = 0; l < R; l++)
-        own[l] = l < count ? r->y[(b + l) * O + (ptrdiff_t)label[l]] : 0;
+    for (ptrdiff_t l = 0; l < count; l++)
+        label[l] = FN(label_of)((const int64_t *)r->target + b + l, O);
+    for (ptrdiff_t l = 0; l < R; l++) {
+        const REAL at_label = l < count && label[l] >= 0 ? r->y[(b + l) * O + label[l]] : 0;
+        own[l] = l < count && label[l] < 0 ? (REAL)NAN : at_label;
+    }
     FN(largest_of_rows)(O, R, x, m);
     EACH(l, R)
         value[l] = (double)m[l] - (double)own[l];
@@ -255,12 +278,14 @@ static void FN(cross_entropy_labels_bundle)(const FN(rows) *r, ptrdiff_t b, ptrd
     }
     FN(exp_of_rows)(O, R, m, x);
     for (ptrdiff_t l = 0; l < R; l++)
-        own[l] = x[(l < count ? (ptrdiff_t)label[l] * R : 0) + l];
+        own[l] = x[(l < count && label[l] > 0 ? label[l] * R : 0) + l];
     FN(sum_of_rows)(O, R, x, sum);
     FN(add_logs)(R, sum, value);
     if (!r->dy)
         return;
     FN(times_weight)(r, b, count, r->scale, factor);
+    for (ptrdiff_t l = 0; l < count; l++)
+        factor[l] = label[l] < 0 ? 0 : factor[l];
     EACH(l, R) {
         slope[l] = (REAL)(factor[l] / sum[l]);
         lower[l] = (REAL)(factor[l] * floor);
@@ -273,7 +298,8 @@ static void FN(cross_entropy_labels_bundle)(const FN(rows) *r, ptrdiff_t b, ptrd
         }
     FN(store_rows)(O, count, x, r->dy + b * O);
     for (ptrdiff_t l = 0; l < count; l++)
-        r->dy[(b + l) * O + (ptrdiff_t)label[l]] = own[l];
+        if (label[l] >= 0)
+            r->dy[(b + l) * O + label[l]] = own[l];
 }
 
 static double FN(cross_entropy_rows)(const FN(rows) *r)

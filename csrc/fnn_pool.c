@@ -2,10 +2,71 @@
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "fnn_pool.h"
 
+#include <stdbool.h>
+#include <time.h>
+
+#include "fnn_float_state.h"
+
+static _Thread_local fnn_watch *watch; /* over what this thread does */
+static _Thread_local bool helps;       /* this is a worker: somebody else looks */
+
+static int64_t nanoseconds(void)
+{
+    struct timespec now;
+#if defined(_WIN32)
+    timespec_get(&now, TIME_UTC);
+#else
+    clock_gettime(CLOCK_MONOTONIC, &now);
+#endif
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+fnn_watch *fnn_pool_watch(fnn_watch *next)
+{
+    fnn_watch *const before = watch;
+    watch = next;
+    if (next && next->due == 0)
+        next->due = nanoseconds() + FNN_LOOK;
+    return before;
+}
+
+int fnn_pool_stopped(void)
+{
+    fnn_watch *const mine = watch;
+    if (!mine)
+        return 0;
+    if (__atomic_load_n(&mine->stopped, __ATOMIC_RELAXED))
+        return 1;
+    if (helps || nanoseconds() < mine->due)
+        return 0;
+    watch = NULL; /* what runs meanwhile, handlers of signals, is a call of its own */
+    const int stop = mine->look() != 0;
+    watch = mine;
+    mine->due = nanoseconds() + FNN_LOOK;
+    if (stop)
+        __atomic_store_n(&mine->stopped, 1, __ATOMIC_RELAXED);
+    return stop;
+}
+
+static void run_part(fnn_task task, void *argument, ptrdiff_t part)
+{
+    if (!watch || !fnn_pool_stopped())
+        task(argument, part);
+}
+
 static void run_here(fnn_task task, void *argument, ptrdiff_t parts)
 {
     for (ptrdiff_t part = 0; part < parts; part++)
-        task(argument, part);
+        run_part(task, argument, part);
+}
+
+/* Parts of work that is worth so many threads: while somebody watches, each is to end soon. */
+static int in_slices(int threads, int64_t work)
+{
+    if (!watch || work < 2 * FNN_SLICE * threads)
+        return threads;
+    const int64_t each = work / (FNN_SLICE * threads);
+    return threads * (int)(each < 1024 ? each : 1024);
 }
 
 #if defined(_WIN32)
@@ -33,9 +94,8 @@ int fnn_pool_limit(int threads)
 
 int fnn_pool_worth(int64_t work, int64_t moved)
 {
-    (void)work;
     (void)moved;
-    return 1;
+    return in_slices(1, work);
 }
 
 void fnn_pool_expect(int64_t work)
@@ -61,8 +121,6 @@ void fnn_pool_set_costs(int64_t joining, int64_t waking, int lasting)
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LINE 128          /* bytes: two cache lines, because processors fetch them in pairs */
@@ -131,6 +189,8 @@ static struct job {
     fnn_task task;
     void *argument;
     ptrdiff_t parts, threads;
+    fnn_watch *watch;
+    atomic_uint met; /* by the workers' floating-point units */
     _Alignas(LINE) atomic_ptrdiff_t next; /* part that nobody has taken */
 } job;
 
@@ -143,13 +203,6 @@ static bool enter(void)
 static void leave(void)
 {
     atomic_store_explicit(&entered, false, memory_order_release);
-}
-
-static int64_t nanoseconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 /* Look at the state until it is not `state` or the time is up; returns what it was last. */
@@ -239,21 +292,27 @@ static void keep_away(worker *w)
 
 static void work(ptrdiff_t part)
 {
-    job.task(job.argument, part);
+    run_part(job.task, job.argument, part);
     if (job.parts == job.threads)
         return; /* without a touch of the shared counter */
     while ((part = atomic_fetch_add_explicit(&job.next, 1, memory_order_relaxed)) < job.parts)
-        job.task(job.argument, part);
+        run_part(job.task, job.argument, part);
 }
 
 static void *serve(void *argument)
 {
     worker *me = argument;
     int64_t spin = SPIN;
+    helps = true;
     while (wait_while(me, FREE, ASLEEP, spin) != QUIT) {
         spin = LONG_SPIN;
         if (change(me, GO, BUSY)) {
+            watch = job.watch;
+            fnn_float_forget();
             work(me - workers + 1);
+            const unsigned met = fnn_float_met();
+            if (met)
+                atomic_fetch_or_explicit(&job.met, met, memory_order_relaxed);
             me->processor = processor_here();
             hand_over(me, FREE, AWAITED);
             spin = SPIN;
@@ -370,6 +429,7 @@ static void measure_joining(worker *w)
     const int64_t began = nanoseconds();
     int64_t awake = LONG_SPIN, now = began;
     job.task = nothing;
+    job.watch = NULL;
     job.parts = job.threads = 2;
     for (int k = 0; k < JOINS && now - began <= LONG_SPIN; k++) {
         const int64_t found = round_trip(w);
@@ -439,7 +499,7 @@ static int threads_for(int64_t work)
     return worth > 1 ? (int)worth : 1;
 }
 
-int fnn_pool_worth(int64_t work, int64_t moved)
+static int threads_worth(int64_t work, int64_t moved)
 {
     const int threads = threads_for(work);
     if (threads < 2)
@@ -449,6 +509,11 @@ int fnn_pool_worth(int64_t work, int64_t moved)
         return 1;
     const int awake = 1 + awake_workers(threads - 1);
     return awake == threads || pays_to_wake(saved) ? threads : awake;
+}
+
+int fnn_pool_worth(int64_t work, int64_t moved)
+{
+    return in_slices(threads_worth(work, moved), work);
 }
 
 /* What was measured at a bad moment does not last: a call that would be worth a thread at the best price found so far has it
@@ -513,6 +578,8 @@ void fnn_pool_run(fnn_task task, void *argument, ptrdiff_t parts)
     job.argument = argument;
     job.parts = parts;
     job.threads = threads;
+    job.watch = watch;
+    atomic_store_explicit(&job.met, 0, memory_order_relaxed);
     atomic_store_explicit(&job.next, threads, memory_order_relaxed);
     for (int t = 1; t < threads; t++)
         hand_over(&workers[t - 1], GO, ASLEEP);
@@ -528,8 +595,9 @@ void fnn_pool_run(fnn_task task, void *argument, ptrdiff_t parts)
         }
         if (++w->misses % MISSES == 0)
             send_away(w);
-        task(argument, t);
+        run_part(task, argument, t);
     }
+    fnn_float_meets(atomic_load_explicit(&job.met, memory_order_relaxed));
     leave();
 }
 

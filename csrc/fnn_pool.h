@@ -6,7 +6,8 @@
  * Workers start at the first run that can use them.  After a run they spin for some microseconds, so that the next one
  * costs less than one, and then sleep; they do not spin if there are more threads than processors for this process.
  * A worker that keeps coming too late, or is found on the processor of its caller, is kept off it from then on (Linux).
- * They block all signals but those of a fault in their own code, and never touch the floating-point environment.
+ * They block all signals but those of a fault in their own code, and never touch the floating-point environment but for what
+ * it has met (fnn_float_state.h): a run's caller has met what the run has.
  *
  * A fork joins the idle workers, so that there are none while it happens; one during a run leaves that run alone.
  * Either way the child has no workers until its own first run.  A thread that the system refuses is done without. */
@@ -19,6 +20,23 @@
 #define FNN_MAX_THREADS 1024
 
 typedef void (*fnn_task)(void *argument, ptrdiff_t part);
+
+/* What watches a long call of a thread for a wish to end it: `look` is asked at most every FNN_LOOK nanoseconds, on that
+ * thread alone, between parts and wherever the call asks fnn_pool_stopped.  Once it has said yes, parts of the call's runs are
+ * left out: what they would have written must not be used. */
+typedef struct fnn_watch {
+    int (*look)(void);
+    int64_t due; /* on the clock */
+    int stopped;
+} fnn_watch;
+
+#define FNN_LOOK 30000000
+#define FNN_SLICE 8000000 /* nanoseconds of a part, about, while somebody watches */
+
+/* From now on this watches the calling thread, NULL: nobody; returns what did before. */
+fnn_watch *fnn_pool_watch(fnn_watch *watch);
+/* Is the call that this thread works for to end? */
+int fnn_pool_stopped(void);
 
 /* Run task(argument, part) for part = 0 .. parts-1 on the calling thread and the workers; returns when all are done.
  * Thread t (the caller is 0) begins with part t, so with as many parts as threads each thread has the same part in

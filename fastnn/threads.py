@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, local
 
-from fastnn._core.pool import MAX_THREADS, get_threads, limit_threads, set_threads
+from fastnn._core.pool import MAX_THREADS, get_threads, limit_threads, set_look, set_threads
 from fastnn._spec import require_count
 
 
@@ -176,3 +176,4 @@ def _quota_v1(group: str) -> float:
 
 
 set_threads(_default_threads())
+set_look(raise_if_stopped)

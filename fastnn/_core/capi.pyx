@@ -16,7 +16,7 @@ from fastnn._core.claim cimport claim, let_go
 from fastnn._core.loss cimport labels_allowed, reals_allowed
 from fastnn._core.pool cimport expect
 from fastnn._core.plan cimport require_ok
-from fastnn._core.step cimport DIVERGED, FAILED, OK, Op
+from fastnn._core.step cimport CHANGED, DIVERGED, FAILED, OK, OVERFLOWED, Op
 from fastnn._core.trainer cimport Trainer
 from fastnn._core.workspace cimport Workspace
 from fastnn._core.engine cimport Engine, NOT_FINITE, answer_all
@@ -216,11 +216,11 @@ cdef class Handle:
             return FNN_WRONG_TARGET
         if not claim(&self.trainer.busy):
             return FNN_BUSY
-        status = FNN_OK if self.trainer.lanes.ready(n) else self.reserve(n)
+        status = FNN_OK if self.trainer.ready(n, True) else self.reserve(n)
         if status == FNN_OK:
             self.trainer.take_targets(self.trainer.losses, labels)
             self.trainer.rows.inputs[0], self.trainer.rows.targets[0] = x, target
-            self.trainer.rows.weights, self.trainer.rows.order = NULL, NULL
+            self.trainer.rows.weights, self.trainer.rows.order.rows = NULL, NULL
             if self.training_may_raise or self.loss_may_raise:
                 status = self.step_or_keep(n, rate, loss)
             else:
@@ -230,7 +230,7 @@ cdef class Handle:
 
     cdef int reserve(self, Py_ssize_t n) noexcept with gil:
         try:
-            self.trainer.lanes.reserve(n)
+            self.trainer.reserve(n, True)
             return FNN_OK
         except MemoryError:
             return FNN_NO_MEMORY
@@ -240,10 +240,17 @@ cdef class Handle:
 
     cdef int step(self, Py_ssize_t n, double rate, double* loss) noexcept nogil:
         cdef double mean = 0.0, weight = 0.0
-        cdef int status = self.trainer.batch(0, n, rate, True, &mean, &weight)
+        cdef int status
+        self.trainer.guarding = True
+        status = self.trainer.batch(0, n, rate, True, &mean, &weight)
+        self.trainer.guarding = False
         if loss != NULL and (status == OK or status == DIVERGED):
             loss[0] = mean
-        return FNN_OK if status == OK else FNN_DIVERGED if status == DIVERGED else FNN_FAILED
+        if status == CHANGED:
+            return FNN_WRONG_TARGET
+        if status == DIVERGED or status == OVERFLOWED:
+            return FNN_DIVERGED
+        return FNN_OK if status == OK else FNN_FAILED
 
     cdef int step_or_keep(self, Py_ssize_t n, double rate, double* loss) noexcept with gil:
         cdef int status

@@ -36,6 +36,11 @@ cdef class Engine:
     cdef int fast_dtype                 # the dtype's number if there is one input and one output, else -1: no array's
     cdef Row input                      # the first, and only one of the fast path
     cdef Row output                     # likewise
+    cdef Py_ssize_t gil_rows            # most rows whose forward pass keeps the GIL, and runs nothing of the user's
+    cdef object kept                    # what keeps the memory of the parameters and gradients
+    cdef inline bint keeps_gil(self, Py_ssize_t n) noexcept:
+        """Is a forward pass of ``n`` rows over before another thread gets the GIL?"""
+        return n <= self.gil_rows
     cdef object scalar                  # NumPy's type of one number of the dtype
     cdef int reals                      # which real targets the fast path may take
     cdef Py_ssize_t classes             # if the target may be a label, else 0
@@ -43,6 +48,9 @@ cdef class Engine:
     cdef object empty(self, Py_ssize_t n, bint batched)
     cdef const char* target_of(self, object y, Py_ssize_t n, bint batched, int64_t* number, bint* labels) noexcept
     cdef object _copy(self, const char* data, int tensor)
+    cdef int require_inputs(self, inputs, Py_ssize_t n) except -1
+    cdef int require_forward(self) except -1
+    cdef int require_of_tensors(self, str what, arrays, list tensors) except -1
 
 cdef int answer_all(Engine self, Workspace work, const char** rows, char** answers, Py_ssize_t n,
                     bint check) noexcept nogil

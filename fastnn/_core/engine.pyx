@@ -13,14 +13,15 @@ from libc.math cimport isfinite
 from libc.string cimport memcpy, memset
 
 from fastnn._core.claim cimport let_go
+from fastnn._core.held cimport hold, hold_all, require_count, require_packed
 from fastnn._core.loss cimport NO_REALS, labels_allowed, reals_allowed
 from fastnn._core.plan cimport GIL_WORK, require_ok, require_rows, run_backward, run_commit, run_forward, run_tangent
 from fastnn._core.parts cimport all_finite, copy
-from fastnn._core.pool cimport expect
+from fastnn._core.pool cimport LONG, expect, fnn_watch, signals, watch
 from fastnn._core.products cimport multiply_add_work
 from fastnn._core.rows cimport data_of, fits, row_of
-from fastnn._core.step cimport Frame, OK
-from fastnn._core.workspace cimport rows_by_bytes, take_input
+from fastnn._core.step cimport FAILED, Frame, OK, Step
+from fastnn._core.workspace cimport put_input, rows_by_bytes
 
 from math import prod
 
@@ -49,7 +50,7 @@ cdef inline int answer(Engine self, Workspace work, const char** rows, char** an
     cdef Py_ssize_t row_bytes
     cdef int i, status
     for i in range(self.n_inputs):
-        take_input(&work.frame, &work.slots[i], rows[i], NULL, start, n)
+        put_input(&work.frame, &work.slots[i], rows[i] + start * work.slots[i].row_bytes)
     work.frame.batch = n
     status = run_forward(self.plan.fused, self.plan.n_fused, &work.frame)
     if status != OK:
@@ -81,13 +82,23 @@ cdef inline int run(Engine self, Idle idle, const char** rows, char** answers, P
                     bint check) except? NOT_FINITE:
     """``answer_all`` in a workspace of ``idle``, without the GIL where that pays; NOT_FINITE, or a step's exception."""
     cdef Workspace work = idle.take()
+    cdef fnn_watch over
+    cdef fnn_watch* before = NULL
     cdef int status
-    if n * self.plan.multiply_adds < GIL_WORK:
+    if self.keeps_gil(n):
         status = answer_all(self, work, rows, answers, n, check)
     else:
         with nogil:
             expect(n * self.row_work)
+            work.frame.watched = n * self.row_work > LONG
+            if work.frame.watched:
+                over = signals()
+                before = watch(&over)
             status = answer_all(self, work, rows, answers, n, check)
+            if work.frame.watched:
+                watch(before)
+                status = FAILED if over.stopped else status
+                work.frame.watched = False
     idle.give_back(work)
     return require_ok(status) if status != NOT_FINITE else NOT_FINITE
 
@@ -123,13 +134,43 @@ cdef bint lends(const Frame* frame, cnp.ndarray array):
     return nbytes >= LENT_BYTES and 0 < end % PAGE_BYTES <= PAGE_BYTES - 64 and frame.tangents == NULL
 
 
+ctypedef int (*pass_fn)(const Step* steps, int n_steps, const Frame* frame) noexcept nogil
+
+
+cdef int run_watched(Frame* frame, pass_fn go, Plan plan, Py_ssize_t work) noexcept nogil:
+    """A pass over all steps of so many picoseconds, which a signal may end if they are many."""
+    cdef fnn_watch over
+    cdef fnn_watch* before
+    cdef int status
+    if work <= LONG:
+        return go(plan.steps, plan.n_steps, frame)
+    over = signals()
+    before = watch(&over)
+    frame.watched = True
+    status = go(plan.steps, plan.n_steps, frame)
+    frame.watched = False
+    watch(before)
+    return FAILED if over.stopped else status
+
+
 cdef class Engine:
     """``_bind`` is called once by the Python class, ``_bind_trainer`` at every ``compile``."""
 
+    def __cinit__(self):
+        self.fast_dtype = -1    # until ``_bind``: no array is taken
+
     def _bind(self, Plan plan, params, input_shapes, output_shapes):
+        require_packed("params", params, plan.dtype.num, plan.n_params, 1, True)
+        if max(len(input_shapes), len(output_shapes)) > MAX_PORTS:
+            raise ValueError(f"Network: expected at most {MAX_PORTS} inputs and outputs, got {len(input_shapes)} and "
+                             f"{len(output_shapes)}")
         self.plan, self.scalar = plan, plan.dtype.type
+        self.gil_rows = <Py_ssize_t> ((GIL_WORK - 1) / max(plan.multiply_adds, 1.0))
+        if any(op.backward_may_fail for op in plan.ops):    # a function of the user's
+            self.gil_rows = 0
         self.row_work = <Py_ssize_t> (plan.multiply_adds * multiply_add_work(plan.kernels))
         self.params, self.grads = params, aligned_zeros(plan.n_params, plan.dtype)
+        self.kept = hold(params), hold(self.grads)
         self.trainer = self.manual = None
         self._rows_kept, self.reals, self.classes, self.constant_rate = 0, NO_REALS, 0, -1.0
         self.n_inputs, self.n_outputs = len(input_shapes), len(output_shapes)
@@ -154,6 +195,11 @@ cdef class Engine:
 
     def _bind_trainer(self, Trainer trainer, reals, Py_ssize_t classes, double constant_rate):
         """``reals``: which real targets the fast path may take (a key of ``REAL_TARGETS``), or None."""
+        if trainer is not None and (trainer.plan is not self.plan or trainer.params is not self.params):
+            raise ValueError("expected a trainer of this network's plan and parameters, got one of another network")
+        if classes and (trainer is None or trainer.n_losses != 1 or trainer.losses[0].label_value == NULL
+                        or classes > trainer.losses[0].width):
+            raise ValueError(f"expected classes to be those of a loss that takes labels, got {classes}")
         self.trainer, self.classes, self.constant_rate = trainer, classes, constant_rate
         self.reals = NO_REALS if reals is None else REAL_TARGETS[reals]
 
@@ -221,6 +267,8 @@ cdef class Engine:
                 return self._predict_checked(X, out)
         result = self.empty(n, True) if out is None else out
         answers = data_of(result)
+        if not self.keeps_gil(n):
+            kept, kept_out = hold(X), None if out is None else hold(out)
         if run(self, self.many, &rows, &answers, n, not checked) == NOT_FINITE:
             return self._predict_checked(X, out)
         return result
@@ -267,6 +315,8 @@ cdef class Engine:
             return self._predict_one_checked(x, out)
         result = self.empty(1, False) if out is None else out
         row, answer = data_of(x), data_of(result)
+        if not self.keeps_gil(1):
+            kept, kept_out = hold(x), None if out is None else hold(out)
         if run(self, self.one, &row, &answer, 1, True) == NOT_FINITE:
             return self._predict_one_checked(x, out)
         return result
@@ -299,7 +349,11 @@ cdef class Engine:
         RuntimeError
             If the network is not compiled, or another thread is training it.
         DivergenceError
-            If the loss is not finite; the parameters are left as they are.
+            If the loss is not finite, or the update makes parameters, or what the optimiser keeps, infinite or NaN: both
+            are as before the call; of a large network that learns from few rows, where a copy before each update would
+            cost more than a few per cent, as some updates before it, and the message says how many.
+        KeyboardInterrupt
+            On Ctrl-C, within 0.1 s; the update was made or was not.
 
         Notes
         -----
@@ -337,13 +391,16 @@ cdef class Engine:
             rate = self._rate_of("train_step", learning_rate)
         else:
             rate = self.constant_rate if self.constant_rate >= 0.0 else self.learning_rate
-        trainer.prepare(n, n)
+        trainer.prepare(n, n, True)
+        if not (self.keeps_gil(n) and not trainer.calls_functions):
+            trainer.held = [hold(x), hold(y) if target != <const char*> &number else None]
         trainer.take_targets(trainer.losses, labels)
         trainer.rows.inputs[0], trainer.rows.targets[0] = row, target
-        trainer.rows.weights, trainer.rows.order = NULL, NULL
+        trainer.rows.weights, trainer.rows.order.rows = NULL, NULL
         try:
             return trainer.one_step(n, rate, True)
         finally:
+            trainer.held = None
             let_go(&trainer.busy)
 
     cdef const char* target_of(self, object y, Py_ssize_t n, bint batched, int64_t* number, bint* labels) noexcept:
@@ -385,9 +442,14 @@ cdef class Engine:
         cdef int i
         cdef const char* rows[MAX_PORTS]
         cdef char* answers[MAX_PORTS]
+        cdef list held = hold_all([*inputs, *outputs])
+        self.require_inputs(inputs, n)
+        require_count("outputs", outputs, self.n_outputs)
         for i in range(self.n_inputs):
             rows[i] = data_of(inputs[i])
         for i in range(self.n_outputs):
+            require_packed(f"output {i + 1}", outputs[i], self.plan.dtype.num, n,
+                           self.plan.widths[self.output_tensors[i]], True)
             answers[i] = data_of(outputs[i])
         run(self, self.many, rows, answers, n, False)
 
@@ -395,6 +457,9 @@ cdef class Engine:
                       bint tangents=False):
         """Run ``n`` rows forward and keep every tensor for ``_backward_rows`` and ``_value``, and for ``_tangent_rows``."""
         cdef int i, status
+        self.require_inputs(inputs, n)
+        if n < 1:
+            raise ValueError(f"expected at least one row, got {n}")
         if training and n < self.plan.least_rows:
             require_rows(self.plan, self.plan.steps, self.plan.n_steps, n)
         cdef Py_ssize_t capacity = n
@@ -411,9 +476,28 @@ cdef class Engine:
             memcpy(work.slots[i].own, data_of(inputs[i]), n * work.slots[i].row_bytes)
         with nogil:
             expect(n * self.row_work)
-            status = run_forward(work.plan.steps, work.plan.n_steps, &work.frame)
+            status = run_watched(&work.frame, run_forward, work.plan, n * self.row_work)
         require_ok(status)
         self._rows_kept, self.uncommitted = n, training
+
+    cdef int require_inputs(self, inputs, Py_ssize_t n) except -1:
+        """Refuse what is not an array of ``n`` packed rows for each input."""
+        require_count("inputs", inputs, self.n_inputs)
+        for i, array in enumerate(inputs):
+            require_packed(f"input {i + 1}", array, self.plan.dtype.num, n, self.plan.widths[self.plan.inputs[i]])
+        return 0
+
+    cdef int require_forward(self) except -1:
+        if self.manual is None or self._rows_kept == 0:
+            raise RuntimeError("expected a forward pass before; there was none")
+        return 0
+
+    cdef int require_of_tensors(self, str what, arrays, list tensors) except -1:
+        """Refuse what is not an array for each tensor, with as many rows as the last ``_forward_rows`` had."""
+        require_count(what, arrays, len(tensors))
+        for i, array in enumerate(arrays):
+            require_packed(f"{what} {i + 1}", array, self.plan.dtype.num, self._rows_kept, self.plan.widths[tensors[i]])
+        return 0
 
     def _forget_rows(self):
         """Drop what the last ``_forward_rows`` kept."""
@@ -421,6 +505,9 @@ cdef class Engine:
 
     def _value(self, int tensor):
         """A copy (rows, width) of what a tensor held in the last ``_forward_rows``."""
+        self.require_forward()
+        if not 0 <= tensor < len(self.plan.widths):
+            raise ValueError(f"expected a tensor below {len(self.plan.widths)}, got {tensor}")
         return self._copy(self.manual.frame.values[tensor], tensor)
 
     cdef object _copy(self, const char* data, int tensor):
@@ -433,9 +520,13 @@ cdef class Engine:
 
         With ``parameters`` adds to ``grads``, zeroed first unless told to ``accumulate``.
         """
-        cdef Frame frame = self.manual.frame
+        cdef Frame frame
         cdef int status, tensor
         cdef cnp.ndarray places = np.zeros(len(self.plan.widths), np.uintp), array
+        cdef list held = hold_all(dys)
+        self.require_forward()
+        self.require_of_tensors("dy of output", dys, self.plan.outputs)
+        frame = self.manual.frame
         if parameters and not accumulate:
             self.grads.fill(0)
         frame.dparams, frame.scale = <char*> cnp.PyArray_DATA(self.grads) if parameters else NULL, 1.0
@@ -449,7 +540,8 @@ cdef class Engine:
             if lends(&frame, dy):
                 frame.gradients[tensor] = data_of(dy)
             else:
-                memcpy(frame.gradients[tensor], cnp.PyArray_DATA(dy), dy.nbytes)
+                memcpy(frame.gradients[tensor], cnp.PyArray_DATA(dy),
+                       self._rows_kept * self.plan.widths[tensor] * self.plan.kernels.itemsize)
         dxs = {}
         for tensor in self.plan.inputs if inputs else ():
             array = np.empty((self._rows_kept, self.plan.widths[tensor]), self.plan.dtype)
@@ -457,7 +549,7 @@ cdef class Engine:
                 dxs[tensor], frame.gradients[tensor] = array, data_of(array)
         with nogil:
             expect(2 * self._rows_kept * self.row_work)
-            status = run_backward(self.plan.steps, self.plan.n_steps, &frame)
+            status = run_watched(&frame, run_backward, self.plan, 2 * self._rows_kept * self.row_work)
         require_ok(status)
         if not inputs:
             return None
@@ -469,10 +561,16 @@ cdef class Engine:
 
         After ``_forward_rows`` with ``tangents`` and ``_backward_rows``, whose ``dys`` do not change.
         """
-        cdef Frame frame = self.manual.frame
+        cdef Frame frame
         cdef Py_ssize_t row
         cdef int status, tensor
-        cdef cnp.ndarray changes = np.zeros(len(self.plan.widths), np.uintp)
+        cdef cnp.ndarray changes
+        self.require_forward()
+        self.require_of_tensors("direction of input", directions, self.plan.inputs)
+        frame = self.manual.frame
+        if frame.tangents == NULL:
+            raise RuntimeError("expected a forward pass with tangents before, got one without")
+        changes = np.zeros(len(self.plan.widths), np.uintp)
         frame.dparams, frame.scale = <char*> cnp.PyArray_DATA(self.grads), 1.0
         frame.changes = <char**> cnp.PyArray_DATA(changes)
         for tensor, wants in enumerate(self.plan.wanted_gradients([True] * self.plan.n_steps)):
@@ -481,7 +579,8 @@ cdef class Engine:
                 frame.changes[tensor] = self.manual.frame.changes[tensor]
                 memset(frame.changes[tensor], 0, self._rows_kept * row)
         for tensor, direction in zip(self.plan.inputs, directions):
-            memcpy(frame.tangents[tensor], cnp.PyArray_DATA(direction), direction.nbytes)
+            memcpy(frame.tangents[tensor], cnp.PyArray_DATA(direction),
+                   self._rows_kept * self.plan.widths[tensor] * self.plan.kernels.itemsize)
         with nogil:
             expect(2 * self._rows_kept * self.row_work)
             status = run_tangent(self.plan.steps, self.plan.n_steps, &frame)

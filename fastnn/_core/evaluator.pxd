@@ -17,3 +17,4 @@ cdef class Evaluator:
     cdef Idle idle
     cdef void take_targets(self, LossStep* loss, bint labels) noexcept nogil
     cdef int expect(self, LossStep* loss, target) except -1
+    cdef list hold_rows(self, inputs, targets, weights, Py_ssize_t rows)

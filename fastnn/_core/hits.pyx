@@ -15,12 +15,17 @@ cdef inline Py_ssize_t largest(Py_ssize_t O, const floating* y) noexcept nogil:
     return best
 
 
+cdef inline int64_t label_at(const int64_t* label) noexcept nogil:
+    """A label, read once: it lies in memory of the caller, which another thread may change."""
+    return (<const volatile int64_t*> label)[0]
+
+
 cdef inline bint is_largest(Py_ssize_t O, const floating* y, Py_ssize_t label) noexcept nogil:
     """Is that the first of the largest?  Without a jump that the processor could not foresee, but for ties."""
     cdef Py_ssize_t o
     cdef int larger = 0, equal = 0
     cdef floating value
-    if not 0 <= label < O:  # of a loss of the user's
+    if not 0 <= label < O:  # of a loss of the user's, or changed since it was checked
         return False
     value = y[label]
     for o in range(O):
@@ -55,7 +60,7 @@ cdef void count_each(Hits* hits, const Count* count, Py_ssize_t B, const floatin
     cdef double each = 1.0
     if count.labels and O > 1 and weight == NULL:   # the usual case
         for i in range(n):
-            right += is_largest(O, y + i * O, label[i])
+            right += is_largest(O, y + i * O, label_at(label + i))
         hits.one += <double> right
         hits.weight += <double> n
         return
@@ -64,7 +69,7 @@ cdef void count_each(Hits* hits, const Count* count, Py_ssize_t B, const floatin
             each = weight[i] if weights == count.steps else weight[i // count.steps]
         hits.weight += each
         if count.labels and O > 1:
-            hits.one += each * <double> is_largest(O, y + i * O, label[i])
+            hits.one += each * <double> is_largest(O, y + i * O, label_at(label + i))
         elif count.labels:
             hits.no_bits |= label[i] != 0 and label[i] != 1
             hits.no_signs |= label[i] != 1 and label[i] != -1

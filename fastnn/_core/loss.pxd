@@ -30,6 +30,7 @@ cdef struct LossStep:
 
 cdef int run_loss(const LossStep* loss, Py_ssize_t itemsize, Py_ssize_t B, const char* y, const char* target,
                   const char* weight, Py_ssize_t weights, double scale, char* dy, double* total) noexcept nogil
+cdef bint labels_changed(const LossStep* loss, Py_ssize_t B, const char* target) noexcept nogil
 cdef bint labels_allowed(Py_ssize_t B, Py_ssize_t classes, const int64_t* label) noexcept nogil
 cdef bint reals_allowed(const fnn_kernels* kernels, int kind, Py_ssize_t B, Py_ssize_t O,
                         const void* target) noexcept nogil

@@ -7,6 +7,7 @@ from libc.math cimport fabs
 from libc.stdint cimport uint64_t
 
 from fastnn._core.parts cimport CURVED, in_parts
+from fastnn._core.pool cimport fnn_watch, watch
 from fastnn._core.step cimport FAILED, OK
 from fastnn._core.views cimport view, view_of
 
@@ -47,6 +48,7 @@ class LossFunction:
 
 cdef int run_custom(const LossStep* loss, Py_ssize_t itemsize, Py_ssize_t B, const char* y, const char* target,
                     const char* weight, double scale, char* dy, double* total) noexcept with gil:
+    cdef fnn_watch* before = watch(NULL)    # a call within this one is not to be ended half-way
     try:
         custom = <object> loss.custom
         y_pred = view(y, itemsize, (B, *custom.output_shape), False)
@@ -61,6 +63,8 @@ cdef int run_custom(const LossStep* loss, Py_ssize_t itemsize, Py_ssize_t B, con
     except BaseException as error:
         PyErr_SetObject(type(error), error)
         return FAILED
+    finally:
+        watch(before)
 
 
 # The rows of a batch in blocks, each with a sum of its own.
@@ -127,6 +131,12 @@ cdef int run_loss(const LossStep* loss, Py_ssize_t itemsize, Py_ssize_t B, const
     for k in range(1, blocks.count):
         total[0] += blocks.totals[k]
     return OK
+
+
+cdef bint labels_changed(const LossStep* loss, Py_ssize_t B, const char* target) noexcept nogil:
+    """Are some targets labels that the loss does not know?  They were checked, so somebody has changed them since."""
+    return (loss.label_value != NULL and loss.value == loss.label_value
+            and not labels_allowed(B * loss.steps, loss.width, <const int64_t*> target))
 
 
 cdef bint labels_allowed(Py_ssize_t B, Py_ssize_t classes, const int64_t* label) noexcept nogil:

@@ -8,6 +8,7 @@ from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from libc.math cimport fabs, isnan, sqrt
 from libc.string cimport memcpy
 
+from fastnn._core.held cimport hold, require_packed
 from fastnn._core.rows cimport Row, data_of, fits, row_of
 
 import numpy as np
@@ -54,6 +55,8 @@ cdef class Moments:
 
     def __init__(self, shape, double decay=1.0, double limit=0.0, state=None, Py_ssize_t rows=0):
         self.state = np.zeros((3, *np.atleast_1d(shape))) if state is None else np.array(state, np.float64, order="C")
+        if state is not None and (self.state.ndim < 2 or len(self.state) != 3):
+            raise ValueError(f"Moments: expected a state of shape (3, columns), got {(<object> self.state).shape}")
         self.width, self.rows, self.decay, self.limit = self.state.size // 3, rows, decay, limit
         self.work, self.shape = np.zeros((4, self.width)), row_of((self.width,))
         self.count = <double*> cnp.PyArray_DATA(self.state)
@@ -99,6 +102,8 @@ cdef class Moments:
             if fabs(number) > LARGEST:
                 raise ValueError(f"{who}: expected a finite number for feature {name!r:.60}, or NaN where it is missing, "
                                  f"got {value!r:.60}")
+            if not 0 <= column < self.width:
+                raise ValueError(f"{who}: expected columns from 0 to {self.width - 1}, got {column} for {name!r:.60}")
             self.values[<Py_ssize_t> column] = number
         return unknown
 
@@ -140,6 +145,7 @@ cdef class Moments:
         cdef Py_ssize_t i
         cdef double value
         cdef bint double_precision = cnp.PyArray_TYPE(out) == cnp.NPY_DOUBLE
+        require_packed("out", out, cnp.NPY_DOUBLE if double_precision else cnp.NPY_FLOAT, self.width, 1, True)
         for i in range(self.width):
             value = self.values[i]
             value = self.standardised(i, value) if standardise else 0.0 if isnan(value) else value
@@ -155,7 +161,9 @@ cdef class Moments:
     def learn_rows(self, cnp.ndarray X):
         """Learn from rows (B, I) of float64, packed, not too large."""
         cdef const double* values = <const double*> data_of(X)
-        cdef Py_ssize_t row, rows = cnp.PyArray_DIM(X, 0)
+        cdef Py_ssize_t row, rows
+        require_packed("X", X, cnp.NPY_DOUBLE, 0, self.width)
+        rows, held = cnp.PyArray_DIM(X, 0), hold(X)
         with nogil:
             for row in range(rows):
                 self.learn_values(values + row * self.width)
@@ -163,7 +171,9 @@ cdef class Moments:
     def write_rows(self, cnp.ndarray X):
         """Standardise rows (B, I) of float64, packed and not too large, in place."""
         cdef double* values = <double*> data_of(X)
-        cdef Py_ssize_t row, i, rows = cnp.PyArray_DIM(X, 0)
+        cdef Py_ssize_t row, i, rows
+        require_packed("X", X, cnp.NPY_DOUBLE, 0, self.width, True)
+        rows, held = cnp.PyArray_DIM(X, 0), hold(X)
         with nogil:
             for row in range(rows):
                 for i in range(self.width):

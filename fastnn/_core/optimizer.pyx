@@ -135,6 +135,9 @@ cdef class OptimizerState:
         self.sums = <double*> zeros(self.memory, len(segments), sizeof(double))
         for i, segment in enumerate(segments):
             self.segments[i] = segment
+            if not (0 <= segment["start"] <= segment["start"] + segment["size"] <= n_params) or (
+                    segment["max_norm"] and not 0 < segment["columns"] <= segment["size"]):
+                raise ValueError(f"OptimizerState: expected segments of {n_params} parameters, got {segment}")
         self.by_parts = not (clip_norm or clip_value)
         self.plain = rule == "sgd" and not (clip_norm or clip_value) and not any(
             segment[name] for segment in segments for name in ("l1", "l2", "weight_decay", "max_norm"))

@@ -9,8 +9,9 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 
 from fastnn._core.carry cimport backward_step, forward_step
 from fastnn._core.memory cimport zeros
+from fastnn._core.pool cimport stopped
 from fastnn._core.table cimport FNN_IDENTITY, kernel_table
-from fastnn._core.step cimport OK, Op
+from fastnn._core.step cimport FAILED, OK, Op
 
 from typing import NamedTuple
 
@@ -243,6 +244,8 @@ cdef int run_forward(const Step* steps, int n_steps, const Frame* frame) noexcep
         status = forward_step(&steps[i], frame)
         if status != OK:
             return status
+        if frame.watched and stopped():
+            return FAILED
     return OK
 
 
@@ -255,6 +258,8 @@ cdef int run_backward(const Step* steps, int n_steps, const Frame* frame) noexce
         status = backward_step(&steps[i], frame)
         if status != OK:
             return status
+        if frame.watched and stopped():
+            return FAILED
     return OK
 
 

@@ -1,10 +1,14 @@
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 MAX_THREADS: Final[int]
 
+look_too: Callable[[], Any] | None
+
+def set_look(function: Callable[[], Any] | None) -> None: ...
 def get_threads() -> int: ...
 def set_threads(count: int) -> None: ...
 def limit_threads(count: int) -> int: ...

@@ -12,8 +12,15 @@ import numpy as np
 cnp.import_array()
 
 
+from cpython.exc cimport PyErr_SetObject
+
+cdef extern from "Python.h":
+    int check_signals "PyErr_CheckSignals"()
+
 cdef extern from "fnn_pool.h" nogil:
     int FNN_MAX_THREADS
+    fnn_watch* fnn_pool_watch(fnn_watch* watch)
+    int fnn_pool_stopped()
     void fnn_pool_run(fnn_task task, void* argument, Py_ssize_t parts)
     int fnn_pool_threads()
     void fnn_pool_set_threads(int threads)
@@ -46,6 +53,46 @@ cdef Py_ssize_t worth(Py_ssize_t work, Py_ssize_t moved) noexcept nogil:
 cdef void expect(Py_ssize_t work) noexcept nogil:
     """Runs of ``work`` picoseconds in all are about to come: wake the workers if that pays."""
     fnn_pool_expect(work // 1000)
+
+
+# ---- long calls ----
+
+look_too = None     # a function that is asked beside signals, and raises what is to end the call
+
+
+def set_look(function):
+    """Let every long call ask this function, too, between two looks for signals; it raises what is to end the call."""
+    global look_too
+    look_too = function
+
+
+cdef int look() noexcept with gil:
+    """Has a signal, or another thread, asked this call to end?  Then the exception is set."""
+    if check_signals() != 0:
+        return 1
+    if look_too is None:
+        return 0
+    try:
+        look_too()
+        return 0
+    except BaseException as error:
+        PyErr_SetObject(type(error), error)
+        return 1
+
+
+cdef fnn_watch signals() noexcept nogil:
+    """What watches for signals.  Once it says stop the exception is set, and the status of the call is FAILED."""
+    return fnn_watch(look=look, due=0, stopped=0)
+
+
+cdef fnn_watch* watch(fnn_watch* over) noexcept nogil:
+    """Let this watch what the calling thread does from now on, NULL: nothing; returns what did before."""
+    return fnn_pool_watch(over)
+
+
+cdef bint stopped() noexcept nogil:
+    """Is the call that this thread works for to end?"""
+    return fnn_pool_stopped()
 
 
 def get_threads():

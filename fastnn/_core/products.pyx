@@ -96,7 +96,7 @@ cdef Py_ssize_t product_parts(const Step* step, Py_ssize_t multiply_adds, Py_ssi
     """As many as the work is worth; of a BLAS, whose bits depend on the split, by shape and number of threads alone."""
     if step.products != &step.kernels.products:
         return max(1, min(<Py_ssize_t> threads(), multiply_adds // BLAS_WORK))
-    return worth(work, moved) if threads() > 1 else 1
+    return worth(work, moved)
 
 
 cdef void split(Job* job, const Frame* frame, Axis wide, Py_ssize_t columns, Axis other, Py_ssize_t rows,

@@ -39,12 +39,15 @@ from fastnn._core.table cimport fnn_kernels, fnn_products
 cdef enum Status:
     OK = 0
     DIVERGED = 1       # the loss is infinite or not a number
-    FAILED = 2         # an op refused a value, or a custom function raised; the exception is set
+    FAILED = 2         # an op refused a value, a custom function raised, or a signal came; the exception is set
+    OVERFLOWED = 4     # an update made parameters, or what the optimiser keeps, infinite or not a number
+    CHANGED = 3        # labels of the caller's, or numbers of rows, are not those that were checked any more
 
 cdef struct Frame:
     Py_ssize_t batch        # rows of this call
     Py_ssize_t first_row    # place of row 0 in its mini-batch: random masks go by it
     bint training
+    bint watched            # the call is long: between steps somebody asks whether it is to end
     bint keeps_columns      # between two steps nobody but the products writes weights, along their columns
     uint64_t seed
     uint64_t step           # optimiser updates so far: random masks go by it

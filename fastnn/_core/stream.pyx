@@ -3,10 +3,11 @@
 cimport numpy as cnp
 from libc.string cimport memcpy
 
+from fastnn._core.held cimport hold, require_packed
 from fastnn._core.memory cimport zeros
 from fastnn._core.plan cimport GIL_WORK, Plan, require_ok, run_forward
 from fastnn._core.rows cimport Row, data_of, fits, row_of
-from fastnn._core.workspace cimport Workspace, take_input
+from fastnn._core.workspace cimport Workspace, put_input
 
 from fastnn._core.workspace import aligned_zeros
 
@@ -26,8 +27,12 @@ cdef class StreamCore:
     cdef Row output
 
     def __init__(self, Plan plan, cnp.ndarray params, input_shape, output_shape):
+        require_packed("params", params, plan.dtype.num, plan.n_params, 1, True)
         self.plan, self.params = plan, params
         self.input, self.output = row_of(input_shape), row_of(output_shape)
+        if self.input.width != plan.widths[plan.inputs[0]] or self.output.width != plan.widths[plan.outputs[0]]:
+            raise ValueError(f"expected shapes of {plan.widths[plan.inputs[0]]} inputs and "
+                             f"{plan.widths[plan.outputs[0]]} outputs, got {input_shape} and {output_shape}")
         self.work = Workspace(plan, 1)
         self.work.open(cnp.PyArray_DATA(params), False, 0, 0)
         self.work.frame.batch = 1
@@ -82,10 +87,11 @@ cdef class StreamCore:
         row = data_of(x)
         if not self.plan.kernels.all_finite(self.input.width, row):
             return self._step_checked(x, out)
-        take_input(&self.work.frame, self.work.slots, row, NULL, 0, 1)
+        put_input(&self.work.frame, self.work.slots, row)
         if self.plan.multiply_adds < GIL_WORK:
             status = run_forward(self.plan.fused, self.plan.n_fused, &self.work.frame)
         else:
+            held = hold(x), hold(out)
             with nogil:
                 status = run_forward(self.plan.fused, self.plan.n_fused, &self.work.frame)
         require_ok(status)

@@ -1,10 +1,13 @@
 cimport numpy as cnp
 
 from fastnn._core.evaluator cimport Evaluator
+from fastnn._core.guard cimport Guard
 from fastnn._core.hits cimport Hits
 from fastnn._core.lanes cimport GROUPS, Lanes
 from fastnn._core.optimizer cimport OptimizerState
+from fastnn._core.pool cimport LONG
 from fastnn._core.step cimport Step
+from fastnn._core.workspace cimport Order
 
 # Rows to learn from: arrays of the caller.
 cdef struct Rows:
@@ -12,7 +15,7 @@ cdef struct Rows:
     const char** targets        # by loss
     const char* weights         # NULL: all 1
     Py_ssize_t weights_each     # of a row: one, or one per step
-    const cnp.int64_t* order    # NULL: as they lie
+    Order order
 
 cdef class Trainer(Evaluator):
     cdef readonly OptimizerState optimizer
@@ -36,14 +39,33 @@ cdef class Trainer(Evaluator):
     cdef tuple wanted
     cdef readonly bint calls_functions          # of the user's: layers or losses in Python
     cdef Rows rows
+    cdef list held                              # what keeps the memory of the rows for the call at work
     cdef readonly double penalty_sum            # of the last run: sum of penalty / weight * rows of its mini-batches
+    cdef readonly Guard guard
+    cdef bint guarding                          # the call at work is one of single updates, which are checked
+    cdef bint watching                          # signals may end the call at work
+    cdef bint watched                           # the mini-batch at work is long enough for that
     cdef int busy                               # claimed by the call that trains
     cdef readonly Py_ssize_t epochs_done        # by the last call of several epochs
     cpdef int require_idle(self) except -1
     cdef int begin(self) except -1
-    cpdef Py_ssize_t updates(self, Py_ssize_t n, Py_ssize_t batch_size) noexcept
+    cpdef Py_ssize_t updates(self, Py_ssize_t n, Py_ssize_t batch_size) except -1
+    cdef int require_run(self, Py_ssize_t n, Py_ssize_t batch_size) except -1
     cdef int prepare_run(self, Py_ssize_t n, Py_ssize_t batch_size) except -1
-    cdef int prepare(self, Py_ssize_t least, Py_ssize_t most) except -1
+    cdef inline bint ready(self, Py_ssize_t most, bint single) noexcept nogil:
+        """Is there all memory for mini-batches of at most so many rows?"""
+        return self.lanes.ready(most) and (self.guard.copied != NULL or not (
+            single or (most * self.row_work > LONG and self.fuses(most))))
+
+    cdef int reserve(self, Py_ssize_t most, bint single) except -1
+    cdef int prepare(self, Py_ssize_t least, Py_ssize_t most, bint single=*) except -1
+    cdef int checked(self) noexcept nogil
+    cdef inline bint fuses(self, Py_ssize_t size) noexcept nogil:
+        """Does the backward pass of a mini-batch of ``size`` rows change the parameters?"""
+        return (self.sgd_in_backward or self.update_in_backward) and not self.lanes.cuts(size)
+
+    cdef int gradient(self, Py_ssize_t start, Py_ssize_t size, const char* weights, double scale, double rate, bint sgd,
+                      bint by_step, double* loss) noexcept nogil
     cdef int batch(self, Py_ssize_t start, Py_ssize_t size, double rate, bint update, double* loss,
                    double* weight) noexcept nogil
     cdef double one_step(self, Py_ssize_t n, double rate, bint update) except? -1.0

@@ -4,11 +4,13 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from fastnn._core.evaluator import Evaluator
+from fastnn._core.guard import Guard
 from fastnn._core.lanes import Lanes
 from fastnn._core.optimizer import OptimizerState
 from fastnn._core.plan import Plan
 from fastnn._core.workspace import Workspace
 
+ADVICE: Final[str]
 NOT_FINITE: Final[str]
 
 class Trainer(Evaluator):
@@ -32,6 +34,8 @@ class Trainer(Evaluator):
     def optimizer(self) -> OptimizerState: ...
     @property
     def lanes(self) -> Lanes: ...
+    @property
+    def guard(self) -> Guard: ...
     @property
     def grads(self) -> NDArray[Any]: ...
     @property

@@ -8,21 +8,25 @@ from libc.string cimport memcpy, memset
 
 from fastnn._core.carry cimport backward_step, mark
 from fastnn._core.claim cimport claim, let_go
+from fastnn._core.guard cimport COPY_SHARE, LONG_SHARE, Guard
+from fastnn._core.held cimport hold, hold_all, require_packed
 from fastnn._core.memory cimport zeros
 from fastnn._core.products cimport multiply_add_work
 from fastnn._core.table cimport fnn_kernels, fnn_random, random_permutation
 from fastnn._core.lanes cimport Lane
 from fastnn._core.hits cimport Hits, add_hits, count_hits, hit_rate
-from fastnn._core.loss cimport LossStep, run_loss
+from fastnn._core.loss cimport LossStep, labels_changed, run_loss
 from fastnn._core.plan cimport GIL_WORK, Plan, require_ok, require_rows, run_backward, run_commit, run_forward
 from fastnn._core.parts cimport LINE, PLAIN, RULE, all_finite, clear, in_parts
-from fastnn._core.pool cimport expect, run_parts, worth
-from fastnn._core.step cimport DIVERGED, Frame, OK
+from fastnn._core.pool cimport (
+    LONG, expect, fnn_float_forget, fnn_float_met, fnn_watch, run_parts, signals, stopped, watch, worth)
+from fastnn._core.step cimport CHANGED, DIVERGED, FAILED, Frame, OK, OVERFLOWED
 from fastnn._core.views cimport view
-from fastnn._core.workspace cimport Workspace, take_input, take_rows
+from fastnn._core.workspace cimport Order, Workspace, take_input, take_rows
 
 import numpy as np
 
+from fastnn._core.evaluator import LABELS_CHANGED
 from fastnn.errors import DivergenceError
 
 cnp.import_array()
@@ -54,8 +58,8 @@ cdef extern from "time.h" nogil:
 
 cdef double TICK = 0.05  # seconds between two checks for signals and updates of the progress display
 
-NOT_FINITE = ("parameters became NaN or infinite; lower the learning rate, clip the gradient (clip_norm) or standardise "
-              "the data")
+ADVICE = "lower the learning rate, clip the gradient (clip_norm) or standardise the data"
+NOT_FINITE = f"parameters became NaN or infinite; {ADVICE}"
 
 
 cdef inline double now() noexcept nogil:
@@ -73,7 +77,7 @@ cdef int forward_backward(Trainer self, Lane* lane, Py_ssize_t start, Py_ssize_t
     updated at ``rate`` right after it.  Nothing is added or updated if the loss is not finite.  ``hits``: by loss, where
     right decisions are counted, or NULL.
     """
-    cdef const cnp.int64_t* order = self.rows.order
+    cdef const Order* order = &self.rows.order
     cdef Frame* frame = lane.frame
     cdef const char* target
     cdef LossStep* loss
@@ -81,18 +85,24 @@ cdef int forward_backward(Trainer self, Lane* lane, Py_ssize_t start, Py_ssize_t
     cdef int i, status
     lane.loss = 0.0
     for i in range(self.n_inputs):
-        take_input(frame, &lane.slots[i], self.rows.inputs[i], order, start, size)
-    frame.batch, frame.seed, frame.step = size, self.seed, self.step
+        status = take_input(frame, &lane.slots[i], self.rows.inputs[i], order, start, size)
+        if status != OK:
+            return status
+    frame.batch, frame.seed, frame.step, frame.watched = size, self.seed, self.step, self.watched
     status = run_forward(self.steps, self.n_steps, frame)
     if status != OK:
         return status
     for i in range(self.n_losses):
         loss = &self.losses[i]
         target = take_rows(self.rows.targets[i], loss.target_bytes, order, start, size, lane.targets[i])
+        if target == NULL:
+            return CHANGED
         status = run_loss(loss, self.kernels.itemsize, size, frame.values[loss.tensor], target, weights,
                           self.rows.weights_each, scale * loss.share, frame.gradients[loss.tensor], &total)
         if status != OK:
             return status
+        if not isfinite(total) and labels_changed(loss, size, target):
+            return CHANGED
         lane.loss += loss.share * scale * total
         if hits != NULL and loss.count.width > 0:
             count_hits(&hits[i], &loss.count, self.kernels.itemsize, size, frame.values[loss.tensor], target, weights,
@@ -101,12 +111,11 @@ cdef int forward_backward(Trainer self, Lane* lane, Py_ssize_t start, Py_ssize_t
         return DIVERGED
     frame.dparams, frame.scale = dparams, dscale
     if update:
-        backward_and_update(self, lane, rate)
-        return OK
+        return backward_and_update(self, lane, rate)
     return run_backward(self.steps, self.n_steps, frame)
 
 
-cdef void backward_and_update(Trainer self, Lane* lane, double rate) noexcept nogil:
+cdef int backward_and_update(Trainer self, Lane* lane, double rate) noexcept nogil:
     """Backward, each step's parameters updated while their gradient is in the cache."""
     cdef Frame* frame = lane.frame
     cdef Py_ssize_t itemsize = self.kernels.itemsize, start
@@ -124,6 +133,9 @@ cdef void backward_and_update(Trainer self, Lane* lane, double rate) noexcept no
             start = step.params // itemsize
             self.optimizer.apply_part(<char*> cnp.PyArray_DATA(self.params), frame.dparams, rate, start,
                                       start + self.sizes[i])
+        if frame.watched and stopped():
+            return FAILED
+    return OK
 
 
 cdef void run_groups(Trainer self, const Cut* cut, Py_ssize_t part) noexcept nogil:
@@ -221,19 +233,43 @@ cdef int run_micro_batches(Trainer self, Py_ssize_t start, Py_ssize_t size, cons
     return OK if isfinite(loss[0]) else DIVERGED
 
 
-cdef int set_rows(Trainer self, inputs, targets, weights, order) except -1:
-    """Take the next mini-batches from these rows: packed arrays that the caller keeps alive."""
+cdef int set_rows(Trainer self, inputs, targets, weights, order, Py_ssize_t rows) except -1:
+    """Take the next mini-batches from these rows: the first, as they lie, or those in ``order``, of ``rows`` altogether.
+
+    Raises ValueError if an array does not have them.
+    """
+    self.held = self.hold_rows(inputs, targets, weights, rows)
+    self.rows.order = Order(rows=NULL, stored=rows)
     for i, array in enumerate(inputs):
         self.rows.inputs[i] = <char*> cnp.PyArray_DATA(array)
     for i, array in enumerate(targets):
         self.rows.targets[i] = <char*> cnp.PyArray_DATA(array)
         self.expect(&self.losses[i], array)
-    self.rows.weights, self.rows.order = NULL, NULL
+    self.rows.weights = NULL
     if weights is not None:
         self.rows.weights = <char*> cnp.PyArray_DATA(weights)
         self.rows.weights_each = weights.size // len(weights)
     if order is not None:
-        self.rows.order = <const cnp.int64_t*> cnp.PyArray_DATA(order)
+        self.held.append(hold(order))
+        self.rows.order.rows = <const cnp.int64_t*> cnp.PyArray_DATA(order)
+    return 0
+
+
+cdef Py_ssize_t rows_stored(inputs, order, Py_ssize_t n) except -1:
+    """How many rows the caller's arrays must have: the ``n`` first are read, or those that ``order`` names.
+
+    Raises ValueError if it does not name ``n``.
+    """
+    if order is None:
+        return n
+    require_packed("order", order, cnp.NPY_INT64, n, 1)
+    return len(inputs[0])
+
+
+cdef int end_run(Trainer self) noexcept:
+    """The call at work is over: the caller's memory is not held any more, and another one may begin."""
+    self.held, self.counting, self.guarding, self.watching = None, False, False, False
+    let_go(&self.busy)
     return 0
 
 
@@ -278,9 +314,21 @@ cdef double loss_or_raise(Trainer self, int status, double loss, bint one_step) 
     if status == DIVERGED:
         what = (f"train_step: the loss is {loss}; the parameters were left as they are" if one_step
                 else f"the loss became {loss} after {self.optimizer.step} updates")
-        raise DivergenceError(f"{what}; lower the learning rate, clip the gradient (clip_norm) or standardise the data")
+        raise DivergenceError(f"{what}; {ADVICE}")
+    if status == OVERFLOWED:
+        raise overflowed(self, "train_step")
+    if status == CHANGED:
+        raise ValueError(LABELS_CHANGED)
     require_ok(status)
     return loss
+
+
+cdef object overflowed(Trainer self, str who):
+    """The error of an update that was taken back."""
+    lost = self.guard.lost
+    back = "before the call" if lost == 0 else f"{lost} update{'s' * (lost > 1)} before it"
+    return DivergenceError(f"{who}: the update made parameters, or what the optimiser keeps, NaN or infinite; both are as "
+                           f"{back}; {ADVICE}")
 
 
 cdef class Trainer(Evaluator):
@@ -294,6 +342,10 @@ cdef class Trainer(Evaluator):
     def __init__(self, Plan plan, cnp.ndarray params, cnp.ndarray grads, OptimizerState optimizer, losses, skip, rates,
                  bint shared, *, seed=0, step=0):
         Evaluator.__init__(self, plan, params, losses)
+        require_packed("grads", grads, plan.dtype.num, plan.n_params, 1, True)
+        if optimizer.kernels != plan.kernels or cnp.PyArray_DIM(optimizer.state, 1) != plan.n_params:
+            raise ValueError(f"expected an optimiser of {plan.n_params} parameters in {plan.dtype}, got one of "
+                             f"{optimizer.state.shape[1]} in {optimizer.state.dtype}")
         self.grads, self.optimizer, self.seed, self.step = grads, optimizer, seed, step
         self.n_inputs = len(plan.inputs)
         self.rows.inputs = <const char**> zeros(self.memory, self.n_inputs, sizeof(char*))
@@ -326,45 +378,76 @@ cdef class Trainer(Evaluator):
                 mark(&self.steps[<int> places[place]], way, before, after, collects)
         self.calls_functions = backward_may_fail or any(not isinstance(loss["kernel"], str) for loss in losses)
         self.lanes = Lanes(plan, params, self.wanted, self.loss_parts)
+        self.guard = Guard(params, optimizer)
 
     def workspace(self, Py_ssize_t capacity=1):
         """The memory in use, for tests."""
         self.lanes.reserve(capacity)
         return self.lanes.workspaces[0]
 
+    cdef int gradient(self, Py_ssize_t start, Py_ssize_t size, const char* weights, double scale, double rate, bint sgd,
+                      bint by_step, double* loss) noexcept nogil:
+        """Forward, loss and backward of a mini-batch; the gradient goes where ``batch`` wants it."""
+        cdef Py_ssize_t itemsize = self.kernels.itemsize
+        cdef Lane* lane = self.lanes.lanes
+        cdef char* grads = <char*> cnp.PyArray_DATA(self.grads)
+        cdef int status
+        if self.lanes.cuts(size):
+            return run_micro_batches(self, start, size, weights, scale, loss)
+        if not (sgd or by_step):
+            clear(grads, self.plan.n_params * itemsize)
+        lane.frame.first_row, lane.frame.keeps_columns = 0, sgd
+        status = forward_backward(self, lane, start, size, weights, scale,
+                                  <char*> cnp.PyArray_DATA(self.params) if sgd else grads, -rate if sgd else 1.0, by_step,
+                                  rate, self.hits if self.counting else NULL)
+        loss[0] = lane.loss
+        return status
+
     cdef int batch(self, Py_ssize_t start, Py_ssize_t size, double rate, bint update, double* loss,
                    double* weight) noexcept nogil:
         """One step on rows start .. start + size; ``loss`` is the mean over rows, ``weight`` the sum of their weights.
 
-        Without ``update`` the gradients stay in ``grads``.  Parameters change only after a finite loss.
+        Without ``update`` the gradients stay in ``grads``.  Parameters change only after a finite loss.  A long one looks
+        for signals; where its backward pass changes parameters, only if the guard has a copy to go back to.
         """
         cdef Py_ssize_t itemsize = self.kernels.itemsize, n_params = self.plan.n_params, each = self.rows.weights_each
+        cdef Py_ssize_t work = size * self.row_work
         cdef const char* weights = self.rows.weights
         cdef char* params = <char*> cnp.PyArray_DATA(self.params)
         cdef char* grads = <char*> cnp.PyArray_DATA(self.grads)
-        cdef Lane* lane = self.lanes.lanes
         cdef double scale
         cdef Descent descent = Descent(kernels=self.kernels, scale=-rate, g=grads, w=params)
-        cdef bint sgd = self.sgd_in_backward and update, by_step = self.update_in_backward and update
+        cdef bint fused = update and self.fuses(size), guarded = update and self.guarding
+        cdef bint sgd = fused and self.sgd_in_backward, by_step = fused and self.update_in_backward
+        cdef fnn_watch over
+        cdef fnn_watch* before
         cdef int status
-        expect(size * self.row_work + (0 if self.sgd_in_backward else n_params * itemsize * RULE))
+        expect(work + (0 if self.sgd_in_backward else n_params * itemsize * RULE))
         if weights != NULL:
-            weights = take_rows(weights, each * itemsize, self.rows.order, start, size, self.lanes.weights)
+            weights = take_rows(weights, each * itemsize, &self.rows.order, start, size, self.lanes.weights)
+            if weights == NULL:
+                return CHANGED
         weight[0] = <double> size if weights == NULL else self.kernels.sum(size * each, weights)
         scale = 1.0 / weight[0] if weight[0] > 0.0 else 0.0
         if self.optimizer.shares:
             self.optimizer.share = scale
             self.penalty_sum += self.optimizer.squares(params) * scale * size
-        if self.lanes.cuts(size):
-            sgd = by_step = False
-            status = run_micro_batches(self, start, size, weights, scale, loss)
+        self.watched = self.watching and work > LONG
+        if guarded or (self.watched and fused):
+            self.guard.keep(work, LONG_SHARE if self.watched and fused else COPY_SHARE, self.step)
+            self.watched = self.watched and (not fused or self.guard.behind == 0)
+        if guarded:
+            fnn_float_forget()
+        if self.watched:
+            over = signals()
+            before = watch(&over)
+            status = self.gradient(start, size, weights, scale, rate, sgd, by_step, loss)
+            watch(before)
+            status = FAILED if over.stopped else status
+            if status == FAILED and fused:
+                self.step = self.guard.restore()
         else:
-            if not (sgd or by_step):
-                clear(grads, n_params * itemsize)
-            lane.frame.first_row, lane.frame.keeps_columns = 0, sgd
-            status = forward_backward(self, lane, start, size, weights, scale, params if sgd else grads,
-                                           -rate if sgd else 1.0, by_step, rate, self.hits if self.counting else NULL)
-            loss[0] = lane.loss
+            status = self.gradient(start, size, weights, scale, rate, sgd, by_step, loss)
         if status != OK or not update:
             return status
         if self.sgd_in_backward:
@@ -374,8 +457,19 @@ cdef class Trainer(Evaluator):
         elif not by_step:
             self.optimizer.apply(params, grads, rate)
         if self.commits:
-            run_commit(self.steps, self.n_steps, lane.frame, params)
+            run_commit(self.steps, self.n_steps, self.lanes.lanes.frame, params)
         self.step += 1
+        return self.checked() if guarded else OK
+
+    cdef int checked(self) noexcept nogil:
+        """The status of an update: OVERFLOWED, and all as before, if it has left anything that is not finite.
+
+        Numbers become so only by what the floating-point unit tells; functions of the user's make it forget that.
+        """
+        if (fnn_float_met() != 0 or self.calls_functions) and not self.guard.finite():
+            self.step = self.guard.restore()
+            return OVERFLOWED
+        self.guard.passed()
         return OK
 
     def clear_hits(self):
@@ -402,19 +496,22 @@ cdef class Trainer(Evaluator):
         ValueError
             If a layer needs more rows than a mini-batch would have.
         """
-        cdef const double* rate = <const double*> cnp.PyArray_DATA(rates)
+        cdef const double* rate
         cdef Sums sums
         cdef int status = OK
+        self.require_run(n, batch_size)
+        require_packed("rates", rates, cnp.NPY_DOUBLE, self.updates(n, batch_size), 1)
+        rate = <const double*> cnp.PyArray_DATA(rates)
         self.prepare_run(n, batch_size)
         try:
-            set_rows(self, inputs, targets, weights, order)
-            self.penalty_sum, self.counting = 0.0, self.counts
+            set_rows(self, inputs, targets, weights, order, rows_stored(inputs, order, n))
+            self.held.append(hold(rates))
+            self.penalty_sum, self.counting, self.watching = 0.0, self.counts, True
             with nogil:
                 sums.checked = now()
                 status = run_rows(self, n, batch_size, rate, tick, each, &sums)
         finally:
-            self.counting = False
-            let_go(&self.busy)
+            end_run(self)
         loss_or_raise(self, status, sums.loss, False)
         return sums.loss_sum, sums.weight_sum
 
@@ -434,23 +531,36 @@ cdef class Trainer(Evaluator):
         ValueError
             If a layer needs more rows than a mini-batch would have.
         """
-        cdef const double* rate = <const double*> cnp.PyArray_DATA(rates)
-        cdef double* loss = <double*> cnp.PyArray_DATA(losses)
-        cdef double* accuracy = <double*> cnp.PyArray_DATA(accuracies) if accuracies is not None else NULL
-        cdef Py_ssize_t epochs = len(losses), n_batches = self.updates(n, batch_size), i
+        cdef const double* rate
+        cdef double* loss
+        cdef double* accuracy = NULL
+        cdef Py_ssize_t epochs = len(losses), n_batches, i
         cdef bint shuffled = shuffle is not None, chosen = rows is not None, finite = True
         cdef cnp.int64_t* order = NULL
-        cdef const cnp.int64_t* chosen_rows = <const cnp.int64_t*> cnp.PyArray_DATA(rows) if chosen else NULL
+        cdef const cnp.int64_t* chosen_rows = NULL
         cdef fnn_random random
         cdef Sums sums
         cdef int status = OK
+        self.require_run(n, batch_size)
+        n_batches = self.updates(n, batch_size)
+        require_packed("rates", rates, cnp.NPY_DOUBLE, epochs * n_batches, 1)
+        require_packed("losses", losses, cnp.NPY_DOUBLE, epochs, 1, True)
+        rate, loss = <const double*> cnp.PyArray_DATA(rates), <double*> cnp.PyArray_DATA(losses)
+        if accuracies is not None:
+            require_packed("accuracies", accuracies, cnp.NPY_DOUBLE, epochs, self.n_losses, True)
+            accuracy = <double*> cnp.PyArray_DATA(accuracies)
+        stored = rows_stored(inputs, rows, n)
         self.require_idle()
         self.epochs_done, self.penalty_sum = 0, 0.0
         self.prepare_run(n, batch_size)
         try:
-            self.counting = accuracy != NULL
+            self.counting, self.watching = accuracy != NULL, True
             drawn = np.empty(n, np.int64) if shuffled else rows
-            set_rows(self, inputs, targets, weights, drawn)
+            set_rows(self, inputs, targets, weights, drawn, stored)
+            self.held += hold_all([rates, losses], accuracies)
+            if chosen:
+                self.held.append(hold(rows))
+                chosen_rows = <const cnp.int64_t*> cnp.PyArray_DATA(rows)
             if shuffled:
                 random = fnn_random(shuffle[0], shuffle[2], shuffle[1])
                 order = <cnp.int64_t*> cnp.PyArray_DATA(drawn)
@@ -465,7 +575,7 @@ cdef class Trainer(Evaluator):
                                 order[i] = chosen_rows[order[i]]
                     memset(self.hits, 0, self.n_losses * sizeof(Hits))
                     status = run_rows(self, n, batch_size, rate, tick, False, &sums)
-                    finite = all_finite(self.kernels, self.plan.n_params, <char*> cnp.PyArray_DATA(self.params))
+                    finite = self.guard.finite()
                     if status == OK and finite:
                         loss[self.epochs_done] = sums.loss_sum / sums.weight_sum if sums.weight_sum > 0.0 else 0.0
                         if accuracy != NULL:
@@ -475,8 +585,7 @@ cdef class Trainer(Evaluator):
                         self.epochs_done += 1
                         rate += n_batches
         finally:
-            self.counting = False
-            let_go(&self.busy)
+            end_run(self)
         loss_or_raise(self, status, sums.loss, False)
         if not finite:
             raise DivergenceError(NOT_FINITE)
@@ -499,22 +608,36 @@ cdef class Trainer(Evaluator):
             raise RuntimeError("this network is being trained by another call; train net.copy() instead")
         return 0
 
-    cpdef Py_ssize_t updates(self, Py_ssize_t n, Py_ssize_t batch_size) noexcept:
+    cpdef Py_ssize_t updates(self, Py_ssize_t n, Py_ssize_t batch_size) except -1:
         """How many mini-batches ``run`` makes of ``n`` rows: what remains, too few rows for a layer, joins the last."""
+        self.require_run(n, batch_size)
         return max((n - max(self.least_rows, 1)) // batch_size + 1, 1)
+
+    cdef int require_run(self, Py_ssize_t n, Py_ssize_t batch_size) except -1:
+        """Refuse less than one row, of the data or of a mini-batch."""
+        if n < 1 or batch_size < 1:
+            raise ValueError(f"expected at least one row, in mini-batches of at least one, got {n} and {batch_size}")
+        return 0
 
     cdef int prepare_run(self, Py_ssize_t n, Py_ssize_t batch_size) except -1:
         """Begin a call on mini-batches of ``batch_size`` out of ``n`` rows."""
         cdef Py_ssize_t rest = n % batch_size
         return self.prepare(min(batch_size, n), min(batch_size + (rest if rest < self.least_rows else 0), n))
 
-    cdef int prepare(self, Py_ssize_t least, Py_ssize_t most) except -1:
+    cdef int reserve(self, Py_ssize_t most, bint single) except -1:
+        """Have the memory for mini-batches of at most so many rows; ``single``: for an update by itself, too."""
+        self.lanes.reserve(most)
+        if not self.ready(most, single):
+            self.guard.reserve()
+        return 0
+
+    cdef int prepare(self, Py_ssize_t least, Py_ssize_t most, bint single=False) except -1:
         """Begin a call on mini-batches of ``least`` to ``most`` rows: be the only one, and have the memory."""
         self.begin()
-        if least < self.least_rows or not self.lanes.ready(most):
+        if least < self.least_rows or not self.ready(most, single):
             try:
                 require_rows(self.plan, self.steps, self.n_steps, least)
-                self.lanes.reserve(most)
+                self.reserve(most, single)
             except BaseException:
                 let_go(&self.busy)
                 raise
@@ -524,21 +647,26 @@ cdef class Trainer(Evaluator):
         """One mini-batch of the ``n`` rows set, after ``prepare`` and before ``busy`` is let go; returns the loss."""
         cdef double loss = 0.0, weight = 0.0
         cdef int status
+        self.guarding = update
         if n * self.plan.multiply_adds < GIL_WORK:
             status = self.batch(0, n, rate, update, &loss, &weight)
         else:
+            self.watching = True
             with nogil:
                 status = self.batch(0, n, rate, update, &loss, &weight)
+            self.watching = False
+        self.guarding = False
         return loss_or_raise(self, status, loss, True)
 
     def step_on(self, inputs, targets, weights, Py_ssize_t n, double rate, bint update=True):
         """One mini-batch of packed arrays; ``update`` False leaves the gradient in ``grads`` and changes nothing else."""
-        self.prepare(n, n)
+        self.require_run(n, n)
+        self.prepare(n, n, update)
         try:
-            set_rows(self, inputs, targets, weights, None)
+            set_rows(self, inputs, targets, weights, None, n)
             return self.one_step(n, rate, update)
         finally:
-            let_go(&self.busy)
+            end_run(self)
 
     def state_gradients(self, inputs, targets, weights, Py_ssize_t n):
         """The gradient of the loss with respect to h after each time step (T, n, H), by step of the plan.
@@ -548,17 +676,18 @@ cdef class Trainer(Evaluator):
         cdef Py_ssize_t itemsize = self.kernels.itemsize
         cdef Lanes lanes = self.lanes
         cdef Workspace work
+        self.require_run(n, n)
         self.begin()
         try:
             require_rows(self.plan, self.steps, self.n_steps, n)
             self.lanes = Lanes(self.plan, self.params, self.wanted, self.loss_parts, whole=True)
             self.lanes.reserve(n)
-            set_rows(self, inputs, targets, weights, None)
+            set_rows(self, inputs, targets, weights, None, n)
             self.one_step(n, 0.0, False)
             work = self.lanes.workspaces[0]
         finally:
             self.lanes = lanes
-            let_go(&self.busy)
+            end_run(self)
         result = {}
         for index, op in enumerate(self.plan.ops):
             if op.state_size and self.wanted[self.plan.step_outputs(index)[0]]:
@@ -567,9 +696,28 @@ cdef class Trainer(Evaluator):
         return result
 
     def apply_gradients(self, double rate):
-        """Update the parameters by what stands in ``grads``."""
+        """Update the parameters by what stands in ``grads``.
+
+        Raises
+        ------
+        DivergenceError
+            If that is not finite, or the update would make something infinite; nothing has changed.
+        """
+        cdef Py_ssize_t n_params = self.plan.n_params, nbytes = n_params * self.kernels.itemsize
+        cdef int status
         self.begin()
-        self.optimizer.share = 1.0
-        self.optimizer.apply(<char*> cnp.PyArray_DATA(self.params), <char*> cnp.PyArray_DATA(self.grads), rate)
-        self.step += 1
-        let_go(&self.busy)
+        try:
+            if not all_finite(self.kernels, n_params, <char*> cnp.PyArray_DATA(self.grads)):
+                raise DivergenceError("apply_gradients: expected finite gradients, got NaN or infinite ones; the network is as "
+                                      f"before the call; {ADVICE}")
+            self.guard.reserve()
+            self.guard.keep(nbytes * RULE, COPY_SHARE, self.step)
+            fnn_float_forget()
+            self.optimizer.share = 1.0
+            self.optimizer.apply(<char*> cnp.PyArray_DATA(self.params), <char*> cnp.PyArray_DATA(self.grads), rate)
+            self.step += 1
+            status = self.checked()
+            if status != OK:
+                raise overflowed(self, "apply_gradients")
+        finally:
+            let_go(&self.busy)

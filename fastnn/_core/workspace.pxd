@@ -19,8 +19,14 @@ cdef class Workspace:
     cdef cnp.ndarray block
     cdef void open(self, const void* params, bint training, unsigned long long seed, unsigned long long step) noexcept
 
-cdef const char* take_rows(const char* rows, Py_ssize_t row_bytes, const cnp.int64_t* order, Py_ssize_t start,
-                           Py_ssize_t n, char* own) noexcept nogil
-cdef void take_input(const Frame* frame, const InputSlot* slot, const char* rows, const cnp.int64_t* order,
-                     Py_ssize_t start, Py_ssize_t n) noexcept nogil
+# Which rows to take, in which order.
+cdef struct Order:
+    const cnp.int64_t* rows     # their numbers, NULL: all as they lie
+    Py_ssize_t stored           # numbers are below this
+
+cdef const char* take_rows(const char* rows, Py_ssize_t row_bytes, const Order* order, Py_ssize_t start, Py_ssize_t n,
+                           char* own) noexcept nogil
+cdef int take_input(const Frame* frame, const InputSlot* slot, const char* rows, const Order* order, Py_ssize_t start,
+                    Py_ssize_t n) noexcept nogil
+cdef void put_input(const Frame* frame, const InputSlot* slot, const char* rows) noexcept nogil
 cdef Py_ssize_t rows_by_bytes(Py_ssize_t row_bytes, Py_ssize_t least, Py_ssize_t most) except -1

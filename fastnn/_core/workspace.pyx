@@ -5,7 +5,7 @@ from libc.string cimport memcpy
 
 from fastnn._core.memory cimport zeros
 from fastnn._core.parts cimport PLAIN, in_parts
-from fastnn._core.step cimport Op, whole_lines
+from fastnn._core.step cimport CHANGED, OK, Op, whole_lines
 
 import numpy as np
 
@@ -311,34 +311,52 @@ cdef struct Gather:
     const char* rows
     Py_ssize_t row_bytes
     const cnp.int64_t* order
+    Py_ssize_t stored
     char* own
+    bint failed             # a number is none of a row
 
 
 cdef void gather_part(const void* argument, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     cdef const Gather* job = <const Gather*> argument
     cdef Py_ssize_t i, line
+    cdef cnp.int64_t row
     for i in range(first, last):
         if i + ROWS_AHEAD < last:
             for line in range(0, job.row_bytes, 64):
                 prefetch(job.rows + job.order[i + ROWS_AHEAD] * job.row_bytes + line)
-        memcpy(job.own + i * job.row_bytes, job.rows + job.order[i] * job.row_bytes, job.row_bytes)
+        row = job.order[i]
+        if not 0 <= row < job.stored:
+            (<Gather*> argument).failed = True
+            return
+        memcpy(job.own + i * job.row_bytes, job.rows + row * job.row_bytes, job.row_bytes)
 
 
-cdef const char* take_rows(const char* rows, Py_ssize_t row_bytes, const cnp.int64_t* order, Py_ssize_t start,
-                           Py_ssize_t n, char* own) noexcept nogil:
-    """Rows start .. start + n: where they lie if ``order`` is NULL, else gathered into ``own`` by it."""
+cdef const char* take_rows(const char* rows, Py_ssize_t row_bytes, const Order* order, Py_ssize_t start, Py_ssize_t n,
+                           char* own) noexcept nogil:
+    """Rows start .. start + n: where they lie if there is no order, else gathered into ``own`` by it.
+
+    NULL if the order names a row that there is not.
+    """
     cdef Gather job
-    if order == NULL:
+    if order.rows == NULL:
         return rows + start * row_bytes
-    job = Gather(rows=rows, row_bytes=row_bytes, order=order + start, own=own)
+    job = Gather(rows=rows, row_bytes=row_bytes, order=order.rows + start, stored=order.stored, own=own, failed=False)
     in_parts(gather_part, &job, n, 1, n * row_bytes, GATHERED)
-    return own
+    return own if not job.failed else NULL
 
 
-cdef void take_input(const Frame* frame, const InputSlot* slot, const char* rows, const cnp.int64_t* order,
-                     Py_ssize_t start, Py_ssize_t n) noexcept nogil:
-    """Let one input of the network be rows start .. start + n of the caller's, in ``order`` if there is one."""
-    cdef char* data = <char*> take_rows(rows, slot.row_bytes, order, start, n, slot.own)
+cdef int take_input(const Frame* frame, const InputSlot* slot, const char* rows, const Order* order, Py_ssize_t start,
+                    Py_ssize_t n) noexcept nogil:
+    """Let one input of the network be rows start .. start + n of the caller's, in order; CHANGED if there is none such."""
+    cdef const char* data = take_rows(rows, slot.row_bytes, order, start, n, slot.own)
+    if data == NULL:
+        return CHANGED
+    put_input(frame, slot, data)
+    return OK
+
+
+cdef void put_input(const Frame* frame, const InputSlot* slot, const char* rows) noexcept nogil:
+    """Let one input of the network be these rows, where they lie."""
     cdef int i
     for i in range(slot.n_tensors):
-        frame.values[slot.tensors[i]] = data
+        frame.values[slot.tensors[i]] = <char*> rows

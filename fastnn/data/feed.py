@@ -9,13 +9,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fastnn._core.held import held
 from fastnn._spec import require_count, require_number
 from fastnn.data.containers import is_frame
 from fastnn.data.examples import MADE_BYTES, Examples, count_of
 from fastnn.data.numbers import as_numeric, packed
 from fastnn.data.ports import Block, Ports, as_list, as_parts, dense, release
 from fastnn.data.shuffle import Shuffle
-from fastnn.data.sparse import is_sparse
+from fastnn.data.sparse import as_csr, is_sparse
 
 BUFFER_BYTES = 1 << 25  # of rows held at once where they cannot be used in place
 VALIDATION_ROWS = 256  # of a batch where nothing is learned
@@ -48,6 +49,7 @@ class WholeFeed:
 
     def __init__(self, block: Block, batch_size: int) -> None:
         self.whole, self.n, self.batch_size = block, block.n, min(batch_size, block.n)
+        self.held = held(block.arrays)
 
     def blocks(self, shuffle: Shuffle | None, epoch: int | None = None) -> Iterator[Block]:
         """Yield it."""
@@ -71,6 +73,7 @@ class PartFeed:
     def __init__(self, who: str, ports: Ports, data: Block, batch_size: int) -> None:
         self.who, self.ports, self.data = who, ports, data
         self.n, self.batch_size = data.n, min(batch_size, data.n)
+        self.held = held(data.arrays)
 
     def blocks(self, shuffle: Shuffle | None, epoch: int | None = None) -> Iterator[Block]:
         """Yield some rows at a time."""
@@ -274,18 +277,18 @@ def as_row_numbers(who: str, rows: Any, n: int) -> np.ndarray:
     if not array.size or array.min() < 0 or array.max() >= n:
         got = f"{array.min()} to {array.max()}" if array.size else "none"
         raise ValueError(f"{who}: expected rows from 0 to {n - 1}, got {got}")
-    return np.ascontiguousarray(array, np.int64)
+    return np.array(array, np.int64)  # a copy: C reads it for as long as the fit lasts
 
 
-def held_once(who: str, X: Any, ports: Ports, rows: Any, held: dict[Any, Any]) -> Any:
-    """Return X converted to the dtype of a network if its feed would hold it whole, from ``held`` if it is there.
+def held_once(who: str, X: Any, ports: Ports, rows: Any, kept: dict[Any, Any]) -> Any:
+    """Return X converted to the dtype of a network if its feed would hold it whole, from ``kept`` if it is there.
 
     Several feeds then share it, and give what each would give by itself, of ``rows`` if these are not None.  Raises
     TypeError or ValueError if it does not fit.
     """
     ports.check_columns(who, X)
     key = ports.dtype, len(ports.input_shapes)
-    parts = held.get(key)
+    parts = kept.get(key)
     if parts is None:
         parts = as_list(who, "X", X, len(ports.input_shapes))
         if any(length is not None for length in ports.padding.lengths(X)):
@@ -295,7 +298,8 @@ def held_once(who: str, X: Any, ports: Ports, rows: Any, held: dict[Any, Any]) -
         return X
     if max(parts[0].shape[0], np.size(rows)) * ports.row_bytes > BUFFER_BYTES:
         return X
-    held[key] = parts = [packed(who, "X", as_numeric(who, "X", dense(x)), ports.dtype) for x in parts]
+    parts = [dense(as_csr(who, "X", x, ports.dtype)) if is_sparse(x) else x for x in parts]
+    kept[key] = parts = [packed(who, "X", as_numeric(who, "X", x), ports.dtype) for x in parts]
     return parts if len(parts) > 1 else parts[0]
 
 

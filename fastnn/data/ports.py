@@ -13,7 +13,7 @@ from fastnn.data.class_weights import class_weights, labels_of
 from fastnn.data.containers import Names, check_names, names_of, row_names
 from fastnn.data.numbers import as_numeric, packed
 from fastnn.data.sequences import Padding, counted, targets_filled_up
-from fastnn.data.sparse import as_csr, is_sparse
+from fastnn.data.sparse import as_csr, dense_part, is_sparse
 from fastnn.data.targets import as_targets, as_weights, loss_steps, require_targets
 from fastnn.layers.base import Shape, batched
 from fastnn.losses import CustomLoss, Loss
@@ -32,6 +32,11 @@ class Block(NamedTuple):
     weights: np.ndarray | None
     order: np.ndarray | None
     n: int
+
+    @property
+    def arrays(self) -> list[Any]:
+        """Everything that may be the caller's."""
+        return [*self.inputs, *self.targets, self.weights]
 
     def take(self, rows: np.ndarray) -> "Block":
         """Return a copy of some rows, by their numbers."""
@@ -267,13 +272,15 @@ def as_parts(who: str, what: str, parts: Any) -> tuple[Any, Any, Any]:
 
 def dense(x: Any) -> np.ndarray:
     """Return rows as an array: a sparse matrix with its zeros, an array as it is."""
-    return x.toarray() if is_sparse(x) else x
+    return dense_part(x) if is_sparse(x) else x
 
 
 def take(array: Any, where: Where) -> Any:
-    """Return some rows; a contiguous range of them is a view."""
+    """Return some rows; a contiguous range of them is a view, those of a sparse matrix are a new array."""
     if where is None:
         return array
+    if is_sparse(array):
+        return dense_part(array, where)
     if isinstance(where, list):
         return np.concatenate([array[run] for run in where]) if len(where) > 1 else np.asarray(array[where[0]])
     return array[where]

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._core.sparse import dense_rows
 from fastnn._core.table import all_finite
 
 
@@ -30,6 +31,15 @@ def as_csr(who: str, name: str, X: Any, dtype: np.dtype) -> Any:
         where = int(np.searchsorted(matrix.indptr, at[0], side="right")) - 1, int(matrix.indices[at[0]])
         raise not_finite(who, name, dtype, len(at), stored[at[0]], where)
     return matrix
+
+
+def dense_part(X: Any, where: Any = slice(None)) -> np.ndarray:
+    """Return some rows, by a slice or by their numbers, of what ``as_csr`` gave, as a new array.
+
+    Not by SciPy, which trusts the indices, while the caller may change them.  Raises ValueError if that happened.
+    """
+    data, indices, indptr = (np.ascontiguousarray(array) for array in (X.data, X.indices, X.indptr))
+    return dense_rows(data, indices, indptr, np.arange(X.shape[0])[where], X.shape[1])
 
 
 def require_real(who: str, name: str, dtype: np.dtype) -> None:

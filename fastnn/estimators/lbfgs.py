@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastnn._core.table import all_finite
-from fastnn.data.ports import Block, dense
+from fastnn.data.ports import Block, take
 from fastnn.errors import DivergenceError
 from fastnn.estimators.design import weights_and_biases
 from fastnn.estimators.objective import Objective
@@ -54,7 +54,7 @@ class LossAndGradient:
             part = slice(start, start + BLOCK_ROWS)
             targets = y[part].astype(np.float64, copy=False) if y.dtype.kind == "f" else y[part]
             weights = None if rows.weights is None else rows.weights[part].astype(np.float64)
-            yield dense(matrix[part]).astype(np.float64, copy=False), targets, weights
+            yield take(matrix, part).astype(np.float64, copy=False), targets, weights
 
 
 def places(net: Sequential) -> tuple[np.ndarray, int]:

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from fastnn._core.engine import Engine
+from fastnn._core.held import held
 from fastnn.data.examples import MADE_BYTES, Examples, count_of
-from fastnn.data.ports import Ports, as_list, check_out, release
+from fastnn.data.ports import Ports, as_list, check_out, release, take
 
 
 def predict(engine: Engine, ports: Ports, X: Any, out: Any) -> Any:
@@ -18,18 +19,20 @@ def predict(engine: Engine, ports: Ports, X: Any, out: Any) -> Any:
     else:
         sources = ports.sources("predict", X)
         n = sources[0].shape[0]
+    kept = held(sources)
     outputs = ports.answers(n)
     if out is not None:
         check_out("predict", out, outputs)
     for start in range(0, n, size):
         stop = min(start + size, n)
         if sources:
-            inputs, made = ports.pack("predict", [x[start:stop] for x in sources]), stop - start
+            inputs, made = ports.pack("predict", [take(x, slice(start, stop)) for x in sources]), stop - start
         else:
             inputs, made = ports.rows("predict", X.gather(np.arange(start, stop))[0])
         engine._predict_rows(inputs, [y[start : start + made] for y in outputs], made)
         for x in sources:
             release(x)
+    del kept
     if sources and out is None:
         return given(ports.padding.cut(X, outputs))
     return given(outputs, out)

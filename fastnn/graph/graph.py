@@ -614,6 +614,9 @@ class Graph(Engine):
             If the network is not compiled.
         TypeError, ValueError
             If the learning rate is no finite number of at least 0.
+        DivergenceError
+            If gradients are not finite, which changes nothing, or the update makes something infinite or NaN: see
+            ``train_step``.
 
         Examples
         --------

@@ -41,7 +41,8 @@ enum {
     FNN_WRONG_TARGET, /* the loss does not take such a y: its range, or labels where it takes none */
     FNN_NOT_COMPILED, /* net.compile(loss=..., optimizer=...) comes first */
     FNN_WRONG_RATE,   /* negative, not finite, or FNN_OWN_RATE under a schedule */
-    FNN_DIVERGED,     /* the loss is not finite; the parameters are as they were */
+    FNN_DIVERGED,     /* the loss is not finite, or what the update made of the parameters: they are as they were, or, of large
+                         networks that learn from few rows, as some updates before */
     FNN_NO_MEMORY,    /* for a training step of so many rows */
     FNN_FAILED        /* a layer or a loss raised, or Ctrl-C; fnn_check raises it again */
 };

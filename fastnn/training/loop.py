@@ -9,6 +9,7 @@ import numpy as np
 from fastnn._core.rng import SHUFFLE
 from fastnn._core.table import all_finite
 from fastnn._core.trainer import NOT_FINITE
+from fastnn._core.undo import Undo
 from fastnn._spec import require_count, require_flag
 from fastnn.data.feed import Feed, make_feed, require_split, split_feeds, validation_feed
 from fastnn.data.ports import Block
@@ -184,7 +185,7 @@ def train_epoch(net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequen
                 call.on_progress(done, feed.n, loss / weight if weight else 0.0)
         if not done:
             raise ValueError("fit: expected at least one batch from the iterable, got none")
-        if not all_finite(net.params):  # no loss is computed after the last update
+        if not (all_finite(net.params) and all_finite(net.trainer.optimizer.state)):  # no loss follows the last update
             raise DivergenceError(NOT_FINITE)
     except DivergenceError as error:
         raise _diverged(net.epoch + 1, error) from None
@@ -221,31 +222,18 @@ class trained:
         if not net.fitting.acquire(blocking=False):
             raise RuntimeError("fit: this network is being trained by another call; train net.copy() instead")
         try:
-            trainer = net.trainer
-            self.trainer, self.attributes, self.params = trainer, dict(net.__dict__), net.params.copy()
-            if trainer is not None:
-                trainer.require_idle()
-                self.state, self.steps = trainer.optimizer.state.copy(), (trainer.optimizer.step, trainer.step)
-                self.schedule = net.schedule.state
+            self.schedule = None if net.trainer is None else net.schedule.state
+            self.undo = Undo(net)
         except BaseException:
             net.fitting.release()
             raise
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and issubclass(kind, Exception):
-            self.undo()
+            self.undo.put_back()
+            if self.schedule is not None:
+                self.net.schedule.load_state(self.schedule)
         self.net.fitting.release()
-
-    def undo(self) -> None:
-        """Put everything back."""
-        net, trainer = self.net, self.trainer
-        net.params[:] = self.params
-        net.__dict__.clear()
-        net.__dict__.update(self.attributes)
-        net.bind_trainer(trainer)
-        if trainer is not None:
-            updates, step = self.steps
-            net.resume({"state": self.state, "updates": updates, "step": step, "schedule": self.schedule})
 
 
 def schedule_rates(net: "Graph", n: int) -> np.ndarray:

@@ -266,7 +266,26 @@ def test_no_rows_is_no_loss():
         assert value(name, y, target)[0] == 0.0
 
 
-def test_the_door_refuses_labels_out_of_range():
-    for label in (-1, 3):
-        with pytest.raises(ValueError, match="labels"):
-            doors.loss("cross_entropy_labels", np.zeros((1, 3)), np.array([label]))
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["cross_entropy_labels", "hinge_labels"])
+def test_a_label_out_of_range_is_read_nowhere(name, dtype, isa):
+    """The loss is NaN, the gradient of that row 0, that of the others as without it, and nothing beside is written."""
+    bad = [-1, 10**9, -(10**9), 2**62, -(2**63)]
+    for O in (2, 3, 10, 31, 32, 33, 200):
+        for B in (1, 2, 9, 33, 70):
+            y, target, weight = case(name, B, O, dtype, B)
+            _, whole = value(name, y, target, weight=weight, isa=isa)
+            hurt = np.arange(0, B, 4)
+            for label in (*bad, O):
+                changed = target.copy()
+                changed[hurt] = label
+                store = np.full(B * O + 40, 7, dtype)
+                got, dy = value(name, y, changed, weight=weight, isa=isa, out=store[20 : 20 + B * O].reshape(B, O))
+                assert np.isnan(got)
+                assert np.isnan(value(name, y, changed, isa=isa, gradient=False)[0])
+                expected = whole.copy()
+                expected[hurt] = 0
+                np.testing.assert_array_equal(dy, expected)
+                np.testing.assert_array_equal(store[:20], 7)
+                np.testing.assert_array_equal(store[20 + B * O :], 7)

@@ -4,6 +4,7 @@ cimport numpy as cnp
 from cpython.exc cimport PyErr_SetObject
 from libc.string cimport memcpy
 
+from fastnn._core.pool cimport fnn_watch, watch
 from fastnn._core.step cimport FAILED, Frame, OK, Op, Step, dparams_of
 from fastnn._core.views cimport view
 
@@ -93,6 +94,7 @@ cdef class CustomOp(Op):
 
 
 cdef int call(const Step* step, const Frame* frame, bint back) noexcept with gil:
+    cdef fnn_watch* before = watch(NULL)    # a call within this one is not to be ended half-way
     try:
         if back:
             (<CustomOp> step.config).run_backward(step, frame)
@@ -102,6 +104,8 @@ cdef int call(const Step* step, const Frame* frame, bint back) noexcept with gil
     except BaseException as error:
         PyErr_SetObject(type(error), error)
         return FAILED
+    finally:
+        watch(before)
 
 
 cdef int forward(const Step* step, const Frame* frame) noexcept nogil:

@@ -41,7 +41,7 @@ cdef int take_vectors(const Look* look, const floating* x, Py_ssize_t first, Py_
     cdef int64_t k
     cdef double value
     for n in range(first, last):
-        value = <double> x[n]
+        value = <double> (<const volatile floating*> x)[n]     # once: it may be memory of the caller, who can change it
         refused[0] = value
         if not 0.0 <= value < <double> dims.vocabulary:
             return FAILED

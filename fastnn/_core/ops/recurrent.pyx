@@ -18,10 +18,10 @@ from fastnn._core.ops.recurrent_memory cimport (
     Dims, GRU, LSTM, Memory, PART_ROWS, SIMPLE, Scratch, lay_out, lay_out_backward, lay_out_forward, stepwise)
 from fastnn._core.panels cimport forward_by_panels, pack, panels_size
 from fastnn._core.parts cimport CURVED, PLAIN, cut, in_parts, range_fn
-from fastnn._core.pool cimport run_parts
+from fastnn._core.pool cimport run_parts, stopped, threads
 from fastnn._core.products cimport (
     forward as product, input_gradient, product_parts, product_work, weight_gradient, whole)
-from fastnn._core.step cimport Frame, OK, Op, Step, dparams_of
+from fastnn._core.step cimport FAILED, Frame, OK, Op, Step, dparams_of
 
 from fastnn._core.table import ACTIVATIONS
 from fastnn._core.step import Parameter
@@ -191,6 +191,8 @@ cdef void forward_rows(void* argument, Py_ssize_t part) noexcept nogil:
     if dims.resets_first:
         candidate.bias_row = candidate.y_row = dims.gates
     for s in range(job.T):
+        if job.frame.watched and stopped():
+            return
         at = s * job.B + start
         z, h = m.z + at * dims.gates * itemsize, m.h + at * row
         if job.stepwise:
@@ -221,10 +223,10 @@ cdef void forward_rows(void* argument, Py_ssize_t part) noexcept nogil:
 
 
 cdef Py_ssize_t parts_for(const Job* job) noexcept nogil:
-    """How many threads share the rows."""
+    """How many threads share the rows: each goes through all steps of its own."""
     cdef fnn_shape shape = whole(job.B, job.dims.H, job.dims.gates)
     cdef Py_ssize_t cells = job.B * job.dims.gates * job.step.kernels.itemsize
-    return max(1, min(job.B // PART_ROWS,
+    return max(1, min(min(job.B // PART_ROWS, <Py_ssize_t> threads()),
                       product_parts(job.step, job.B * job.T * job.dims.H * job.dims.gates,
                                     job.T * (product_work(job.step, &shape) + cells * CURVED), job.T * cells // 4)))
 
@@ -295,6 +297,8 @@ cdef int forward(const Step* step, const Frame* frame) noexcept nogil:
         pack_weights(&job)
     open_state(step, frame, dims, &m)
     while first < dims.T:
+        if frame.watched and stopped():
+            return FAILED
         if first > 0:
             next_block(&job, &m, saved != NULL)
         job.first, job.T = first, min(block, dims.T - first)
@@ -377,6 +381,8 @@ cdef void backward_rows(void* argument, Py_ssize_t part) noexcept nogil:
     if dims.resets_first:
         candidate.x_row = dims.gates
     for s in range(job.first + job.T - 1, job.first - 1, -1):
+        if job.frame.watched and stopped():
+            return
         at, to = s * B + start, (s - job.first) * B + start
         dz, dq = scratch.dz + to * dims.gates * itemsize, scratch.dq + to * row
         dh, before = m.dh + (at + B) * row, m.dh + at * row
@@ -477,6 +483,8 @@ cdef int backward(const Step* step, const Frame* frame) noexcept nogil:
         pack(step, dims.gates, dims.inputs, job.params, dims.gates, True, scratch.w)
     in_parts(open_gradient, &job, B, 1, 2 * B * row, 2 * PLAIN)
     while last > 0:
+        if frame.watched and stopped():
+            return FAILED
         job.first = max(last - block, 0)
         job.T = last - job.first
         job.parts = parts_for(&job)
