@@ -312,6 +312,12 @@ def image_cases():
              {"size": (2, 3), "strides": (1, 1), "before": (0, 1), "after": (1, 1)}),
             ("2-ceil", (5, 7, 3), {"pool_size": 2, "ceil_mode": True},
              {"size": (2, 2), "strides": (2, 2), "output": (3, 4)}),
+            # A last window counts if it begins within the image: at row 4 of 5, not at column 6 of 6; behind a padding
+            # of 1 at row 5 of 6, not at column 5 of 5.
+            ("1-ceil-beyond", (5, 6, 2), {"pool_size": 1, "strides": 2, "ceil_mode": True},
+             {"size": (1, 1), "strides": (2, 2), "output": (3, 3)}),
+            ("3-ceil-padded", (6, 5, 2), {"pool_size": 3, "strides": (2, 3), "padding": 1, "ceil_mode": True},
+             {"size": (3, 3), "strides": (2, 3), "before": (1, 1), "output": (4, 2)}),
             ("3-padded", (6, 6, 17), {"pool_size": 3, "strides": 2, "padding": 1},
              {"size": (3, 3), "strides": (2, 2), "before": (1, 1), "after": (1, 1)}),
         ):  # fmt: skip
@@ -345,6 +351,7 @@ def depthwise_cases():
         ("3x2-dilated-strides", (9, 8, 3), (3, 2), {"dilation": (2, 3), "strides": (1, 2), "padding": (2, 1)},
          {"dilation": (2, 3), "strides": (1, 2), "before": (2, 1), "after": (2, 1)}),
         ("5x5-no-bias", (6, 9, 4), 5, {"bias": False}, {"before": (2, 2), "after": (2, 2)}),
+        ("2x1-of-a-padded-column", (5, 1, 3), (2, 1), {"padding": (1, 2)}, {"before": (1, 2), "after": (1, 2)}),
         ("3x3-reflect", (4, 5, 16), 3, {"padding_mode": "reflect"}, {"mode": "reflect", **one}),
         ("3x3-replicate-twice", (4, 5, 2), 3, {"padding_mode": "replicate", "padding": ((2, 1), (0, 3)),
          "depth_multiplier": 2}, {"mode": "replicate", "before": (2, 0), "after": (1, 3)}),

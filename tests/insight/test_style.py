@@ -118,7 +118,8 @@ def test_an_image_comes_near(optimizer, start):
     net = network("float32")
     options = {"start": start, "optimizer": optimizer, "bounds": (0, 1), "evaluations": 150, "ratio": 0.03}
     found = fn.style_transfer(net, PHOTOGRAPH, PAINTING, **options, **LAYERS)
-    assert found.best.total < (0.1 if start == "noise" else 0.2) * found.losses[0, 0]
+    pictures = [found.loss.terms(x.astype("float32")).total for x in (PHOTOGRAPH, PAINTING)]
+    assert found.best.total < min(found.losses[0, 0], *pictures)  # nearer than either, of which it has one half each
     assert found.best == found.loss.terms(found.values)
     assert found.values.dtype == "float32"
     assert 0 <= found.values.min() <= found.values.max() <= 1
@@ -131,9 +132,16 @@ def test_an_image_comes_near(optimizer, start):
 
 
 def test_content_alone_and_style_alone():
+    """Down to where nothing is left to gain: where a picture still differs, relu says nothing of it.
+
+    The picture's own features can be had, but a value that relu holds at 0 has no slope towards them: what is left of
+    the content stands there alone.  The products of a Gram matrix have slopes all over.
+    """
     net = network()
     content = fn.style_transfer(net, PHOTOGRAPH, None, content_layers="first", ratio=1, evaluations=400)
-    assert content.best.content < 0.02 * content.losses[0, 1]  # relu is flat where it says nothing
+    made, own = (features(net, x)["first"] for x in (content.values, PHOTOGRAPH))
+    assert (made > 0).any()
+    np.testing.assert_allclose(made[made > 0], own[made > 0], rtol=0, atol=1e-6 * own.max())
     style = fn.style_transfer(net, None, PAINTING, style_layers=["first", "second"], evaluations=400)
     assert style.best.style < 1e-5 * style.losses[0, 2]
     assert by_hand(net, style.values, PAINTING, PAINTING, {}, {"first": 1, "second": 1})[1] < 1e-4
@@ -238,10 +246,10 @@ def test_the_gradient_of_published_weights(dtype, h, most):
 
 
 def test_a_night_over_tuebingen():
-    """From noise within 60 evaluations: the loss to a fifth, its style far nearer than that of the photograph."""
+    """From noise within 300 evaluations: 5 % of the loss, 2 % of the style's; half of the photograph's own at most."""
     net, photograph, painting = published()
-    found = fn.style_transfer(net, photograph, painting, bounds=(0, 255), evaluations=60, **PAINTED)
-    assert found.best.total < 0.1 * found.losses[0, 0]
-    assert found.best.style < 0.02 * found.losses[0, 2]
+    found = fn.style_transfer(net, photograph, painting, bounds=(0, 255), evaluations=300, **PAINTED)
+    assert found.best.total <= 0.05 * found.losses[0, 0]
+    assert found.best.style <= 0.02 * found.losses[0, 2]
     assert found.best.style < 0.5 * found.loss.terms(photograph).style
     assert found.best.content < found.losses[0, 1]

@@ -458,7 +458,7 @@ cdef class DepthwiseOp(Op):
 
     def __init__(self, geometry, bint bias, tuple weight):
         g = geometry
-        if g.width == 1 and g.kernel[1] == 1:   # a sequence: neighbours side by side
+        if g.width == g.kernel[1] == g.output[1] == 1:  # a sequence: neighbours side by side
             g = g._replace(height=1, width=g.height, **{
                 name: getattr(g, name)[::-1] for name in ("kernel", "strides", "dilation", "before", "after")})
         (KH, KW), (OH, OW), (HP, WP) = g.kernel, g.output, g.padded
