@@ -16,7 +16,7 @@ from fastnn._core.workspace import aligned_zeros
 cnp.import_array()
 
 cdef enum:
-    SMALL = 1 << 15         # bytes that the nearest cache holds
+    SMALL = 1 << 12         # bytes that stay in the nearest cache beside all else
     COPIED = 10             # picoseconds of a byte of these
     COPIED_FAR = 40         # of others: the copy takes the room of what the next update needs
     CALL = 200000           # picoseconds that an update takes however small it is
@@ -81,7 +81,8 @@ cdef class Guard:
         if self.behind >= 0 and self.owed < share * self.cost and not self.touched():
             return
         move(<char*> cnp.PyArray_DATA(self.params), self.param_bytes, self.copied)
-        move(<char*> cnp.PyArray_DATA(self.optimizer.state), self.state_bytes, self.copied + self.param_bytes)
+        if self.state_bytes > 0:
+            move(<char*> cnp.PyArray_DATA(self.optimizer.state), self.state_bytes, self.copied + self.param_bytes)
         self.owed = self.behind = 0
         self.updates, self.step = self.optimizer.step, step
 
