@@ -17,6 +17,7 @@ from fastnn.errors import ModelFormatError
 from fastnn.graph.outputs import Output, read_outputs
 from fastnn.losses.link import IDENTITY, SOFTMAX
 
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # how cells begin that spreadsheets carry out
 HELP = "answers of a saved network for a file"
 
 
@@ -28,6 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--drop", metavar="COLUMN", action="append", default=[], help="a column that is no input, for "
                         "models that 'fastnn train' did not write; may be given again")  # fmt: skip
     add_files(parser)
+    parser.add_argument("--raw", action="store_true", help="write texts that a spreadsheet would take for formulas as "
+                        "they are, without an apostrophe before them")  # fmt: skip
     parser.add_argument("--out", required=True, metavar="FILE", help="the .csv or .npz file to write, - to print")
 
 
@@ -55,10 +58,13 @@ def run(arguments: argparse.Namespace) -> None:
         options = Options.of(arguments, TableEncoder(drop=arguments.drop))
         prediction, probabilities, classes = others.answers(arguments.model, net, _one(arguments.data), options)
     if printed:
-        write_rows(sys.stdout, prediction, probabilities, classes, files)
+        write_rows(sys.stdout, prediction, probabilities, classes, files, raw=arguments.raw)
+    elif arguments.out.lower().endswith(".npz"):
+        write_npz(arguments.out, prediction, probabilities, classes, files)
+    else:
+        write_csv(arguments.out, prediction, probabilities, classes, files, raw=arguments.raw)
+    if printed:
         return
-    write = write_npz if arguments.out.lower().endswith(".npz") else write_csv
-    write(arguments.out, prediction, probabilities, classes, files)
     print(f"saved {arguments.out}: {len(prediction)} rows")
 
 
@@ -111,10 +117,12 @@ def write_csv(
     probabilities: Array | None,
     classes: list[Any] | None,
     files: list[str] | None = None,
+    *,
+    raw: bool = False,
 ) -> None:
     """Write ``prediction`` (or ``prediction_0`` ...), for classes ``P(class)`` of each, for pictures ``file`` first."""
     with open(path, "w", newline="", encoding="utf-8") as file:
-        write_rows(file, prediction, probabilities, classes, files)
+        write_rows(file, prediction, probabilities, classes, files, raw=raw)
 
 
 def write_rows(
@@ -123,8 +131,10 @@ def write_rows(
     probabilities: Array | None,
     classes: list[Any] | None,
     files: list[str] | None = None,
+    *,
+    raw: bool = False,
 ) -> None:
-    """Write what ``write_csv`` does to an open file."""
+    """Write what ``write_csv`` does to an open file; ``raw``: texts as they are, formulas too."""
     names, columns = ["prediction"], [prediction]
     if prediction.ndim > 1:
         prediction = prediction.reshape(len(prediction), -1)
@@ -135,5 +145,18 @@ def write_rows(
         names, columns = ["file", *names], [np.array(files), *columns]
     writer = csv.writer(file, lineterminator="\n" if file is sys.stdout else "\r\n")
     writer.writerow(names)
-    texts = [[f"{v:.9g}" for v in c] if c.dtype.kind == "f" else c.tolist() for c in columns]
+    cell = str if raw else no_formula
+    texts = [[f"{v:.9g}" for v in c] if c.dtype.kind == "f" else [cell(v) for v in c.tolist()] for c in columns]
     writer.writerows(zip(*texts, strict=True))
+
+
+def no_formula(value: Any) -> str:
+    """Return a value as text, behind an apostrophe where a spreadsheet would carry it out: those stay texts there."""
+    text = str(value)
+    if not isinstance(value, str) or not text.startswith(FORMULAS):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text  # a number with a sign

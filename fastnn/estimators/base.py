@@ -135,6 +135,10 @@ class MultilayerPerceptron(Fitted):
             parameters.check(self, RULES)
             self.__dict__["_checked"] = values
 
+    def _check_loss(self) -> None:
+        """Raise ValueError unless the loss is one for these targets."""
+        raise NotImplementedError
+
     def _data(self, X: Any, y: Any, sample_weight: Any, first: bool, **known: Any) -> tuple[dict[str, Any], Block]:
         """Check rows, targets and weights; return the attributes that they decide, and the rows."""
         who = type(self).__name__

@@ -232,8 +232,11 @@ class MLPClassifier(MultilayerPerceptron):
         who = f"{type(self).__name__}: y_val"
         return found["_classes"].encode(who, as_labels(who, y, n), dtype)
 
-    def _objective(self, found: dict[str, Any], data: Block) -> Objective:
+    def _check_loss(self) -> None:
         parameters.check(self, {"loss": LOSS})
+
+    def _objective(self, found: dict[str, Any], data: Block) -> Objective:
+        self._check_loss()
         return of_classes(self.loss, found["_classes"].type, found["n_outputs_"])
 
     def _score_outputs(self, outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> float:

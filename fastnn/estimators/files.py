@@ -45,6 +45,8 @@ def save(estimator: Any, path: str | PathLike[str]) -> None:
     """See ``MultilayerPerceptron.save``."""
     if estimator.callbacks:
         raise ValueError("save: expected callbacks=None, got some, and files hold no code; set_params(callbacks=None)")
+    estimator._check_parameters()
+    estimator._check_loss()
     resumes = estimator._optimizer is not None
     estimator.network_.save(path, optimizer=resumes, metadata={"estimator": describe(estimator)})
 
@@ -80,6 +82,8 @@ def load(cls: Any, path: str | PathLike[str], verify: bool = True) -> Any:
         )
     with damaged(f"load: the description does not make a {cls.__name__}"):
         estimator = cls(**{key: from_json(value) for key, value in found["params"].items()})
+        estimator._check_parameters()
+        estimator._check_loss()
         attributes = {key: from_json(found["attributes"][key]) for key in PLAIN}
         attributes |= {"n_features_in_": net.input_shape[0], "n_outputs_": net.output_shape[0]}
         attributes |= estimator._targets_of(found["targets"])

@@ -137,8 +137,11 @@ class MLPRegressor(MultilayerPerceptron):
             raise ValueError(f"{who}: expected {found['n_outputs_']} outputs, as y, got {values.shape[1]}")
         return values
 
-    def _objective(self, found: dict[str, Any], data: Block) -> Objective:
+    def _check_loss(self) -> None:
         parameters.check(self, {"loss": LOSS})
+
+    def _objective(self, found: dict[str, Any], data: Block) -> Objective:
+        self._check_loss()
         objective, y = of_values(self.loss, data.targets[0], data.weights), data.targets[0]
         if objective.loss.targets == "non-negative" and (y < 0).any():
             raise ValueError(f"{type(self).__name__}: expected y of at least 0 for loss='poisson', got {y.min()}")

@@ -36,7 +36,7 @@ def write_together(contents: Mapping[Path, bytes | bytearray]) -> None:
             for path, data in contents.items():
                 reap(path)
                 parts[path], file = new_part(path)
-                stack.callback(file.close)
+                stack.callback(close, file)
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -72,6 +72,12 @@ def write_together(contents: Mapping[Path, bytes | bytearray]) -> None:
 def write_atomically(path: Path, data: bytes | bytearray) -> None:
     """Write one file as ``write_together`` does."""
     write_together({path: data})
+
+
+def close(file: Any) -> None:
+    """Close a file whose contents have reached the disk, or that is given up: an error then says nothing of them."""
+    with suppress(OSError):
+        file.close()
 
 
 def new_part(path: Path) -> tuple[Path, Any]:

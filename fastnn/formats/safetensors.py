@@ -31,11 +31,11 @@ from fastnn.losses import Loss
 from fastnn.optimizers import Optimizer
 
 FORMAT = 3  # 1: gelu was the tanh form; 2: no checksum
-SIZE_LIMIT = 1 << 40  # elements per row of a tensor that a file may ask for
+SIZE_LIMIT = 1 << 28  # elements per row of a tensor that a file may ask for
 FIELDS = ("format", "kind", "dtype", "seed", "structure", "metadata", "names", "training")  # in this order
 OPTIONAL = {"names", "training"}
 SCALE = ":scale"  # after the name of a matrix in 8 bits: no layer's name has a colon
-STATE = "optimizer:state"
+STATE, CALLBACK = "optimizer:state", "callback"
 COUNTERS = ("updates", "step", "epoch", "forwards")
 
 
@@ -73,7 +73,7 @@ def training_of(net: Graph) -> dict[str, Any]:
     metrics = [name for part in state["metrics"] for name in (part if isinstance(part, tuple) else (part,))]
     if not all(isinstance(metric, str) for metric in metrics):
         raise ValueError("save: a metric is a function, and files hold no code; compile with metrics by name")
-    return {
+    training = {
         "losses": [loss.to_config() for loss in state["losses"]],
         "loss_weights": state["loss_weights"],
         "optimizer": state["optimizer"].to_config(),
@@ -84,6 +84,28 @@ def training_of(net: Graph) -> dict[str, Any]:
         "forwards": net.forwards,
         "schedule": state["schedule"],
     }
+    callbacks = [
+        {
+            "type": known["type"],
+            "values": {name: value for name, value in known.items() if name != "type" and not is_array(value)},
+            "arrays": [name for name, value in known.items() if is_array(value)],
+        }
+        for known in states_of(net)
+    ]
+    return training | ({"callbacks": callbacks} if callbacks else {})
+
+
+def states_of(net: Graph) -> list[dict[str, Any]]:
+    """Return what the callbacks of the fit that runs know, or those of the next fit are to go on from."""
+    if not net.listening:
+        return net.callback_states
+    found = ((type(call).__name__, call.state()) for call in net.listening)
+    return [{"type": kind, **state} for kind, state in found if state is not None]
+
+
+def is_array(value: Any) -> bool:
+    """Whether a value of a callback's state is an array."""
+    return isinstance(value, np.ndarray)
 
 
 def take_up_names(net: Any, description: dict[str, Any]) -> None:
@@ -110,6 +132,9 @@ def describe(
         state = net.trainer.optimizer.state
         if state.size:
             tensors[STATE] = state  # no layer's name has a colon
+        for place, known in enumerate(states_of(net)):
+            arrays = {name: np.ascontiguousarray(value) for name, value in known.items() if is_array(value)}
+            tensors |= {f"{CALLBACK}:{place}:{name}": array for name, array in arrays.items()}
     return description, tensors
 
 
@@ -322,3 +347,11 @@ def resume(net: Graph, training: Any, contents: Contents, prefix: str) -> None:
             contents.take(prefix + STATE, state.shape, state.dtype, state)
         net.resume({**training, "state": state})
         net.epoch, net.forwards = counters[2:]
+        for place, known in enumerate(training.get("callbacks", [])):
+            if not isinstance(known["type"], str):
+                raise TypeError(f"expected the name of a class, got {known['type']!r:.40}")
+            state = {"type": known["type"], **known["values"]}
+            for name in known["arrays"]:
+                whole = f"{prefix}{CALLBACK}:{place}:{name}"
+                state[name] = contents.take(whole, contents.entries[whole].shape, contents.entries[whole].dtype)
+            net.callback_states.append(state)

@@ -147,6 +147,8 @@ class Contents:
             raise ModelFormatError("the header is not valid JSON as fastnn writes it", "header")
         if not head.isascii() or len(head.translate(None, bytes(range(32)))) != len(head):
             raise ModelFormatError("the header is not valid: expected printable ASCII", "header")
+        if head.count(b'"data_offsets":') > ARRAYS:
+            raise ModelFormatError(f"expected at most {ARRAYS} arrays, got more", "limit")
         length = len(head)
         head = head.replace(rb"\\", b"\0").replace(rb"\"", b"\1")  # what is left of these two characters is not text
         end = head.find(b'"', len(start))
@@ -181,10 +183,8 @@ class Contents:
             name, dtype = found[1].decode("ascii"), DTYPES[found[2].decode("ascii")]
             shape = tuple(map(int, found[3].split(b","))) if found[3] else ()
             begin, end = int(found[4]), int(found[5])
-            if len(name) > NAME_LIMIT or len(self.entries) == ARRAYS:
-                raise ModelFormatError(
-                    f"expected at most {ARRAYS} arrays, with names of at most {NAME_LIMIT} letters", "limit"
-                )
+            if len(name) > NAME_LIMIT:
+                raise ModelFormatError(f"expected names of arrays of at most {NAME_LIMIT} letters", "limit")
             if name in self.entries:
                 raise ModelFormatError(f"the header names the array {name!r:.100} twice", "arrays")
             if begin != last or begin % dtype.itemsize or end - begin != prod(shape) * dtype.itemsize:

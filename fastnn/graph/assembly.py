@@ -75,6 +75,9 @@ class _Node(NamedTuple):
     offset: int  # of its parameters
 
 
+MOST_NUMBERS = 1 << 40
+
+
 def assemble(structure: Structure, dtype: np.dtype, convert: Callable[[str, Op], Op] | None = None) -> Assembly:
     """Build the ops of every application and make a Plan of them.
 
@@ -102,6 +105,7 @@ def assemble(structure: Structure, dtype: np.dtype, convert: Callable[[str, Op],
         layer, name = structure.layers[applied.layer], names[applied.layer]
         shapes = tuple(tensors[i][1] for i in applied.inputs)
         ops, shape = layer.build(shapes)
+        require_sizes(layer, ops, shape)
         if convert is not None:
             ops = tuple(convert(name, op) for op in ops)
         chain = [tensors[applied.inputs[0]][0]]  # tensors from the (first) input to the output
@@ -144,6 +148,14 @@ def assemble(structure: Structure, dtype: np.dtype, convert: Callable[[str, Op],
         [owner.get(id(op)) for op in plan.ops],
         tuple(shape for _, shape in outputs),
     )
+
+
+def require_sizes(layer: Layer, ops: Sequence[Op], shape: Shape) -> None:
+    """Raise ValueError if a layer has more numbers than any machine holds, which could not even be counted."""
+    sizes = {parameter.name: parameter.shape for op in ops for parameter in op.parameters} | {"its output": shape}
+    for name, size in sizes.items():
+        if math.prod(map(int, size)) > MOST_NUMBERS:
+            raise ValueError(f"{layer.title}: expected at most 2**40 numbers in {name}, got the shape {size}")
 
 
 class _Placement:

@@ -120,6 +120,8 @@ class Graph(Engine):
         self.metadata: dict[str, Any] = {}
         self.epoch = self.forwards = 0
         self.fitting = Lock()  # locked while a fit runs
+        self.listening: Sequence[Any] = ()  # callbacks of the fit that runs
+        self.callback_states: list[dict[str, Any]] = []  # what those of the next fit go on from
         self.assembly = assemble(structure, self.dtype)
         self.output_shapes = self.assembly.output_shapes
         find_padding = partial(padding_of, structure)
@@ -754,6 +756,7 @@ class Graph(Engine):
             "metadata": self.metadata,
             "history": self.history,
             "names": self.ports.names,
+            "callback_states": self.callback_states,
         }
         if self.trainer is not None:
             state["compiled"] = {
@@ -773,6 +776,7 @@ class Graph(Engine):
         self.epoch, self.forwards = state["epoch"], state["forwards"]
         self.metadata, self.history = state["metadata"], state["history"]
         self.ports = replace(self.ports, names=state.get("names", ()))
+        self.callback_states = state.get("callback_states", [])
         compiled = state.get("compiled")
         if compiled is not None:
             self.compile(

@@ -139,7 +139,7 @@ class Conv1D(Filters):
         return Geometry(
             T, 1, C, self.filters, (self.kernel_size, 1), (self.strides, 1), (self.dilation, 1), self.groups,
             (before, 0), (after, 0), self.padding_mode,
-        )  # fmt: skip
+        ).checked(self.title)  # fmt: skip
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return the convolution and the activation; before them what puts the past before a sequence."""

@@ -137,7 +137,7 @@ class ConvTranspose2D(Filters):
                 )
         return Geometry(
             output[0], output[1], self.filters, C, kernel, strides, dilation, self.groups, before, after, "zeros"
-        )  # fmt: skip
+        ).checked(self.title)  # fmt: skip
 
     def build(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Return the convolution and the activation."""

@@ -70,6 +70,7 @@ def geometry_of(layer: Any, image: tuple[int, int, int], filters: int, groups: i
             f"{layer.title}: expected padding less than the image of {H} x {W}, to reflect it, got {before} and {after}"
         )
     result = Geometry(H, W, C, filters, kernel, strides, dilation, groups, before, after, layer.padding_mode)
+    result.checked(layer.title)
     if min(result.output) < 1:
         least = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
         raise ValueError(

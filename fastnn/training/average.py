@@ -86,6 +86,30 @@ class WeightAverage(Callback):
         if net is not self.net:
             raise ValueError("WeightAverage: expected fit of the network that it was made for; make another one")
 
+    def state(self) -> dict[str, Any]:
+        """Return the average."""
+        return {"updates": self.updates, "params": self.network.params}
+
+    def set_state(self, net: Any, state: dict[str, Any]) -> None:
+        """Go on from such a state.
+
+        Parameters
+        ----------
+        net : Network
+            The network.
+        state : dict
+            What ``state`` returned.
+
+        Raises
+        ------
+        ValueError
+            If it is of another network.
+        """
+        params = state["params"]
+        if (params.shape, params.dtype) != (self.network.params.shape, self.network.params.dtype):
+            raise ValueError("WeightAverage: expected the average of this network, got that of another")
+        self.network.params[:], self.updates = params, state["updates"]
+
     def on_batch_end(self, done_rows: int, total_rows: int | None, loss: float) -> None:
         """Take in the weights after an update.
 

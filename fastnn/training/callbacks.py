@@ -160,6 +160,35 @@ class Callback:
             The record of the fit.
         """
 
+    def state(self) -> dict[str, Any] | None:
+        """Return what a fit that is resumed from a file has to know: JSON values, and arrays of float32 or float64.
+
+        A network that is saved with its optimiser during a fit keeps this; the next fit of the network that is loaded
+        gives it to a callback of the same class, and of the same ``monitor`` if that is in it.
+
+        Returns
+        -------
+        dict or None
+            None: nothing.
+        """
+        return None
+
+    def set_state(self, net: Any, state: dict[str, Any]) -> None:
+        """Go on from what ``state`` returned; called after ``on_fit_begin``.
+
+        Parameters
+        ----------
+        net : Network
+            The network.
+        state : dict
+            As it was returned.
+
+        Raises
+        ------
+        ValueError, TypeError, KeyError
+            If it does not fit; the network is then as before.
+        """
+
 
 class FunctionCallback(Callback):
     """A plain function as a callback: called with the `EpochInfo` after each epoch, True stops.
@@ -336,6 +365,23 @@ class EarlyStopping(Callback):
         """Forget earlier fits."""
         self._forget()
 
+    def state(self) -> dict[str, Any]:
+        """Return the best value and epoch, how long ago it was, and its parameters."""
+        arrays = {} if self._best_params is None else {"params": self._best_params}
+        best = None if self.best is None else repr(float(self.best))  # JSON has no infinities
+        values = {"best": best, "best_epoch": self.best_epoch, "epochs_without_gain": self._epochs_without_gain}
+        return {"monitor": self.monitor, **values, **arrays}
+
+    def set_state(self, net: Any, state: dict[str, Any]) -> None:
+        """Go on from such a state."""
+        require_count("EarlyStopping", "epochs_without_gain", state["epochs_without_gain"], low=0)
+        params = state.get("params")
+        if params is not None and (params.shape, params.dtype) != (net.params.shape, net.params.dtype):
+            raise ValueError("EarlyStopping: expected the best parameters of this network, got those of another")
+        self.best = None if state["best"] is None else float(state["best"])
+        self.best_epoch, self._epochs_without_gain = state["best_epoch"], state["epochs_without_gain"]
+        self._best_params = params.copy() if params is not None and self.restore_best else None
+
     def on_epoch_end(self, info: EpochInfo) -> bool:
         """Compare with the best epoch; True when the patience is over."""
         value = info.value(self.monitor)
@@ -405,18 +451,38 @@ class Checkpoint(Callback):
         self.path, self.monitor, self.mode, self.optimizer = path, monitor, mode, optimizer
         self.best: float | None = None
         self.saved: list[Path] = []
+        self._judged: tuple[int, bool] | None = None  # the last epoch, and whether it is to be saved
 
     def on_fit_begin(self, net: Any, epochs: int) -> None:
         """Forget earlier fits."""
-        self.best, self.saved = None, []
+        self.best, self.saved, self._judged = None, [], None
+
+    def state(self) -> dict[str, Any] | None:
+        """Return the best value; None where every epoch is saved."""
+        if self.monitor is None:
+            return None
+        return {"monitor": self.monitor, "best": None if self.best is None else repr(float(self.best))}
+
+    def set_state(self, net: Any, state: dict[str, Any]) -> None:
+        """Go on from such a state."""
+        self.best = None if state["best"] is None else float(state["best"])
+
+    def judge(self, info: EpochInfo) -> bool:
+        """Return whether this epoch is to be saved; asked again, the same.
+
+        ``fit`` asks all callbacks that save before the first of them saves, so that each file holds what all know.
+        """
+        if self._judged is None or self._judged[0] != info.epoch:
+            value = None if self.monitor is None else info.value(self.monitor)
+            due = value is None or is_gain(value, self.best, self._sign, 0.0)
+            self._judged = info.epoch, due
+            self.best = value if due else self.best
+        return self._judged[1]
 
     def on_epoch_end(self, info: EpochInfo) -> None:
         """Save the network if this epoch is to be saved."""
-        if self.monitor is not None:
-            value = info.value(self.monitor)
-            if not is_gain(value, self.best, self._sign, 0.0):
-                return
-            self.best = value
+        if not self.judge(info):
+            return
         path = Path(str(self.path).format(epoch=info.epoch))
         path.parent.mkdir(parents=True, exist_ok=True)
         info.net.save(path, optimizer=self.optimizer)

@@ -14,12 +14,12 @@ from fastnn._spec import require_count, require_flag
 from fastnn.data.feed import Feed, make_feed, require_split, split_feeds, validation_feed
 from fastnn.data.ports import Block
 from fastnn.data.shuffle import Shuffle
-from fastnn.errors import DivergenceError
+from fastnn.errors import DivergenceError, ModelFormatError
 from fastnn.graph.binding import counted, decisions
 from fastnn.metrics import Metric, get_metric
 from fastnn.schedules import CallableSchedule, Constant, ReduceOnPlateau
 from fastnn.threads import raise_if_stopped
-from fastnn.training.callbacks import Callback, EpochInfo, EpochLog, ProgressBar, as_callback
+from fastnn.training.callbacks import Callback, Checkpoint, EpochInfo, EpochLog, ProgressBar, as_callback
 from fastnn.training.history import History
 from fastnn.training.progress import wanted
 
@@ -90,6 +90,7 @@ def fit(
 
         by_function = isinstance(net.schedule, ReduceOnPlateau | CallableSchedule) or net.trainer.calls_functions
         if feed.whole is not None and not (calls or validation or by_function):  # nothing runs between epochs
+            net.callback_states = []
             _epochs(net, feed.whole, feed.batch_size or feed.whole.n, shuffle, epochs, history)
         else:
             order = (lambda: Shuffle(net.seed, net.epoch)) if shuffle else lambda: None
@@ -126,7 +127,13 @@ def train(
     """
     for call in calls:
         call.on_fit_begin(net, epochs)
+    # Files hold what callbacks with a memory know of the epoch, so these hear of it before anyone saves.
+    savers = [call for call in calls if isinstance(call, Checkpoint)]
+    first = [call for call in calls if type(call).state is not Callback.state and call not in savers]
+    inform = [*first, *(call for call in calls if call not in first)]
     try:
+        resume_callbacks(net, calls)
+        net.listening = calls
         for _ in range(epochs):
             raise_if_stopped()
             began = perf_counter()
@@ -135,12 +142,35 @@ def train(
             info = describe(net, sums, epochs, measure)
             info.seconds = perf_counter() - began
             history.append(info.epoch, **info.monitored(), learning_rate=info.learning_rate, seconds=info.seconds)
-            if any([bool(call.on_epoch_end(info)) for call in calls]):  # noqa: C419  (every callback is called)
+            for saver in savers:
+                saver.judge(info)
+            if any([bool(call.on_epoch_end(info)) for call in inform]):  # noqa: C419  (every callback is called)
                 return True
         return False
     finally:
+        net.listening = ()
         for call in calls:
             call.on_fit_end(net, history)
+
+
+def resume_callbacks(net: "Graph", calls: Sequence[Callback]) -> None:
+    """Give callbacks what they knew when the network was saved, each to the next one of its class and monitor."""
+    waiting, net.callback_states = list(net.callback_states), []
+    for call in calls:
+        kind, own = type(call).__name__, call.state()
+        if own is None:
+            continue
+        key = kind, own.get("monitor")
+        place = next((i for i, state in enumerate(waiting) if (state["type"], state.get("monitor")) == key), None)
+        if place is None:
+            continue
+        state = {name: value for name, value in waiting.pop(place).items() if name != "type"}
+        try:
+            call.set_state(net, state)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise ModelFormatError(
+                f"fit: {kind} cannot go on from what the file says of it: {error}", "training"
+            ) from error
 
 
 def describe(net: "Graph", sums: Sums, epochs: int, measure: Measure) -> EpochInfo:

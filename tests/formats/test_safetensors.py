@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pytest
 from helpers.model_files import assemble, parts, sign, unsigned
+from helpers.mutants import mutate
 
 import fastnn as fn
 from fastnn.formats import safetensors as files
@@ -370,46 +371,6 @@ def test_bytes_flipped_cut_and_put_in(which):
                 break
         loaded += attempt(bytes(broken)) is not None
     assert loaded < tries  # the mutations do something
-
-
-VALUES = [None, True, False, 0, 1, -1, 2, 3, 7, 0.5, -0.5, 1e308, float("nan"), float("inf"), 2**31, 2**40, 2**53 + 1, 2**63, 2**64, 10**30, 10**400,
-          "", "a", "Dense", "relu", "Residual", "Custom", "Flatten", "softmax", "float64", "Network", "\0", "../x", "x" * 300, [], [1], [2**40] * 3, [[1]], {},
-          {"type": "Dense"}, {"type": "Residual", "layers": [{"type": "Flatten", "name": None}], "projection": None, "name": None},
-          {"type": "Custom", "name": "square"}, {"type": "Constant", "learning_rate": 1}, {"type": "Orthogonal", "gain": 1.0}, {"a": 1}]  # fmt: skip
-
-
-def places(value, path=()):
-    """Every place in nested lists and dicts."""
-    yield path
-    if isinstance(value, dict):
-        for key in value:
-            yield from places(value[key], (*path, key))
-    elif isinstance(value, list):
-        for i, item in enumerate(value):
-            yield from places(item, (*path, i))
-
-
-def mutate(value, chance):
-    """Change, drop, add or swap something somewhere."""
-    value = copy.deepcopy(value)
-    path = chance.choice([p for p in places(value) if p])
-    parent = value
-    for key in path[:-1]:
-        parent = parent[key]
-    kind = chance.randrange(6)
-    if kind <= 2:
-        parent[path[-1]] = copy.deepcopy(chance.choice(VALUES))
-    elif kind == 3:
-        del parent[path[-1]]
-    elif kind == 4 and isinstance(parent, dict):
-        parent[chance.choice(["type", "name", "units", "extra", "layers", "shape", "dtype"])] = chance.choice(VALUES)
-    elif isinstance(parent, list):
-        parent.insert(path[-1], copy.deepcopy(parent[path[-1]]))
-    elif isinstance(parent[path[-1]], int | float):
-        parent[path[-1]] = parent[path[-1]] + chance.choice([-1, 1, 0.5, 2**32])
-    else:
-        parent[str(path[-1]) + "x"] = parent.pop(path[-1])
-    return value
 
 
 @pytest.mark.parametrize("which", range(5))

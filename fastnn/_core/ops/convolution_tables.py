@@ -4,11 +4,14 @@ An image is (H, W, C), its channels last.  Offsets count elements from the first
 """
 
 from itertools import pairwise
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 Table = Any  # ndarray of int32
+MOST_NUMBERS = (1 << 31) - 1
+MOST_STEPS = 1 << 16  # sizes of kernels, strides and dilations
 
 
 class Geometry(NamedTuple):
@@ -37,6 +40,18 @@ class Geometry(NamedTuple):
         """Height and width of what comes out."""
         sizes = zip(self.padded, self.kernel, self.strides, self.dilation, strict=True)
         return tuple((size - (k - 1) * d - 1) // s + 1 for size, k, s, d in sizes)  # type: ignore[return-value]
+
+    def checked(self, who: str) -> "Geometry":
+        """Return itself; ValueError if offsets of 32 bits cannot say where its numbers lie, before tables are made."""
+        steps = max(*self.kernel, *self.strides, *self.dilation)
+        padded = prod(self.padded) * self.channels
+        if steps > MOST_STEPS or max(padded, prod(self.output) * self.filters, prod(self.kernel)) > MOST_NUMBERS:
+            raise ValueError(
+                f"{who}: expected at most {MOST_NUMBERS} numbers in a padded image and in what comes out, and steps of "
+                f"at most {MOST_STEPS}, got an image of {self.padded} with {self.channels} channels, a kernel of "
+                f"{self.kernel}"
+            )
+        return self
 
     @property
     def pads(self) -> bool:
