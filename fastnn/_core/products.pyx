@@ -8,7 +8,7 @@ columns of W in cache.
 
 from fastnn._core.table cimport fnn_products
 from fastnn._core.parts cimport CACHE_BYTES, LINE, PLAIN, cut, in_parts
-from fastnn._core.pool cimport run_parts, threads, worth
+from fastnn._core.pool cimport LONG, run_parts, threads, worth
 
 cdef enum:
     BLAS_WORK = 1 << 18     # least multiply-adds of a part that a BLAS computes
@@ -96,7 +96,7 @@ cdef Py_ssize_t product_parts(const Step* step, Py_ssize_t multiply_adds, Py_ssi
     """As many as the work is worth; of a BLAS, whose bits depend on the split, by shape and number of threads alone."""
     if step.products != &step.kernels.products:
         return max(1, min(<Py_ssize_t> threads(), multiply_adds // BLAS_WORK))
-    return worth(work, moved)
+    return worth(work, moved) if threads() > 1 or work > LONG else 1
 
 
 cdef void split(Job* job, const Frame* frame, Axis wide, Py_ssize_t columns, Axis other, Py_ssize_t rows,
