@@ -69,10 +69,11 @@ def test_the_input_gradient_is_the_adjoint():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no mprotect")
-@pytest.mark.parametrize("filters", [3, 8, 16])
+@pytest.mark.parametrize("filters", [3, 4, 8])
 def test_nothing_is_read_behind_the_gradient(filters):
-    """The last page ends with it, so that a copy is read instead; the values are the same."""
-    net, X, dy = network(filters), drawn(0), drawn(1, filters)
+    """The last page ends with it, so that a copy is read instead: windows of four elements take vectors of outputs."""
+    net = fn.Sequential([fn.Conv2D(filters, 1)], input_shape=(24, 24, 4), seed=0)
+    X, dy = drawn(0, 4), drawn(1, filters)
     net.forward(X)
     expected = net.backward(dy)
     net.forward(X)
@@ -80,15 +81,11 @@ def test_nothing_is_read_behind_the_gradient(filters):
 
 
 def test_an_input_that_is_an_output_gets_its_gradient():
-    """Nobody writes into what the caller gave."""
-    x = fn.Input((24, 24, 8))
-    net = fn.Network(x, [x, fn.Conv2D(8, 1, bias=False, name="map")(x)], seed=0)
-    X, ones = drawn(0), np.ones((ROWS, 24, 24, 8), np.float32)
-    net.forward(X)
-    dx = net.backward([ones, None])
-    assert np.array_equal(dx, ones)
-    assert dx is not ones
-    net.forward(X)
-    both = net.backward([ones, ones])
-    weight = dict(net.named_parameters())["map.weight"].reshape(8, 8)
-    np.testing.assert_allclose(both[0, 0, 0], 1 + weight.sum(axis=1), rtol=1e-5)
+    """One that no step reads, beside one that a step does."""
+    here, there = fn.Input((24, 24, 8)), fn.Input((24, 24, 8))
+    net = fn.Network([here, there], [here, fn.Conv2D(8, 3)(there)], seed=0)
+    dy = drawn(2)
+    y = net.forward([drawn(0), drawn(1)])
+    dx = net.backward([dy, np.ones_like(y[1])])
+    assert np.array_equal(dx[0], dy)
+    assert dx[0] is not dy
