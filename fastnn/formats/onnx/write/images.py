@@ -62,12 +62,18 @@ def transposed_convolution(graph: Graph, applied: Applied) -> str:
 
 
 def pooling(graph: Graph, applied: Applied) -> str:
-    """MaxPool or AveragePool."""
-    layer, size = applied.layer, applied.input_shapes[0][:-1]
+    """MaxPool or AveragePool.
+
+    With padding for the last window in place of ``ceil_mode``: whether one that begins beyond the image counts, ONNX's
+    shapes, its reference and its runtimes do not agree.
+    """
+    layer, size, out = applied.layer, applied.input_shapes[0][:-1], applied.output_shape
     axes = len(size)
     kernel, strides, before, after = (each[:axes] for each in layer.windows(*size))
+    if layer.ceil_mode:
+        sides = zip(size, out, kernel, strides, before, strict=False)
+        after = tuple(max((n - 1) * step + k - pixels - side, 0) for pixels, n, k, step, side in sides)
     attributes: dict[str, Any] = {"kernel_shape": list(kernel), "strides": list(strides), "pads": [*before, *after]}
-    attributes["ceil_mode"] = int(layer.ceil_mode)
     operator = "MaxPool"
     if layer.kind == "mean":
         operator, attributes["count_include_pad"] = "AveragePool", int(layer.counts_outside)
