@@ -773,10 +773,9 @@ class Graph(Engine):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.params[:] = state["params"]
-        self.epoch, self.forwards = state["epoch"], state["forwards"]
-        self.metadata, self.history = state["metadata"], state["history"]
+        self.metadata, self.epoch, self.forwards = state["metadata"], state["epoch"], state["forwards"]
+        self.history, self.callback_states = state["history"], state.get("callback_states", [])
         self.ports = replace(self.ports, names=state.get("names", ()))
-        self.callback_states = state.get("callback_states", [])
         compiled = state.get("compiled")
         if compiled is not None:
             self.compile(
