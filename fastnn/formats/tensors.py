@@ -28,7 +28,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "BF16": np.dtype("<u2"), "I8": np.dtype("i1"),
 }  # fmt: skip
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
-HEADER_LIMIT = 1 << 24  # bytes
+HEADER_LIMIT = 7 << 20  # bytes; four times as many are needed to read it
 ARRAYS = 1 << 15  # at most
 NAME_LIMIT = 255
 PIECE = 1 << 20  # bytes that are read at a time for the checksum
@@ -93,15 +93,15 @@ class Contents:
 
     def __init__(self, file: Any, size: int, key: str, what: str, *, verify: bool) -> None:
         self.file, self.size = file, size
-        head = self._header(what)
-        self._parse(head, key, what)
+        self._parse(self._header(what), key, what)  # which nobody else holds: it may be most of the file
         if verify and self.checked:
-            self._verify(head)
+            self._verify()
 
-    def _header(self, what: str) -> bytes:
+    def _header(self, what: str) -> bytearray:
         """Return the header, if it can be one."""
         start = self._read(min(9, self.size))
-        if start[:2] in OTHERS and start[8:9] != b"{":  # a header of 1152 bytes, for one, begins like a pickle too
+        # A header of 1152 bytes, for one, begins like a pickle too.
+        if bytes(start[:2]) in OTHERS and start[8:9] != b"{":
             raise ModelFormatError(
                 f"expected {what} saved by fastnn, a safetensors file, got a zip, pickle or gzip file; fastnn reads no "
                 "pickles",
@@ -122,11 +122,11 @@ class Contents:
         self.file.seek(8)
         return self._read(length)
 
-    def _read(self, count: int) -> bytes:
+    def _read(self, count: int) -> bytearray:
         """Return so many bytes from where the file is; ModelFormatError if it ends before."""
         data = bytearray(count)
         self._fill(memoryview(data))
-        return bytes(data)
+        return data
 
     def _fill(self, room: memoryview) -> None:
         """Read until there is no more room; ModelFormatError if the file ends before."""
@@ -136,7 +136,7 @@ class Contents:
                 raise ModelFormatError("the file became shorter while it was read", "changed")
             room = room[count:]
 
-    def _parse(self, head: bytes, key: str, what: str) -> None:
+    def _parse(self, head: bytearray, key: str, what: str) -> None:
         """Read texts and table of arrays; ModelFormatError unless they are written as ``pack`` writes."""
         start = b'{"__metadata__":{"%b":"' % key.encode()
         if not head.startswith(start):
@@ -152,11 +152,14 @@ class Contents:
         length = len(head)
         head = head.replace(rb"\\", b"\0").replace(rb"\"", b"\1")  # what is left of these two characters is not text
         end = head.find(b'"', len(start))
-        text = head[len(start) : end]
+        text, head = head[len(start) : end], head[end:]
         if end < 0 or b"\\" in text:
             raise ModelFormatError("the header is not valid: the description does not end", "header")
-        self.text = text.replace(b"\1", b'"').replace(b"\0", b"\\").decode("ascii")
-        place = end + 1
+        text = text.replace(b"\1", b'"')
+        text = text.replace(b"\0", b"\\")
+        self.text = text.decode("ascii")
+        del text
+        place = 1
         found = CHECKSUM.match(head, place)
         self.checked = found is not None
         if found is not None:
@@ -171,7 +174,7 @@ class Contents:
                 f"the header is not valid: expected an array or its end at byte {length - len(head) + place}", "header"
             )
 
-    def _table(self, head: bytes, place: int) -> int:
+    def _table(self, head: bytearray, place: int) -> int:
         """Read the table of arrays, and return where it ends."""
         self.entries: dict[str, Entry] = {}
         last = 0
@@ -202,17 +205,19 @@ class Contents:
             )
         return place
 
-    def _verify(self, head: bytes) -> None:
+    def _verify(self) -> None:
         """Raise ModelFormatError unless the checksum is that of the file."""
-        place = self.digest_at - 8
-        digest = sha256(struct.pack("<Q", len(head)) + head[:place] + ZEROS.encode() + head[place + 64 :])
-        left, room = self.size - self.start, memoryview(bytearray(min(PIECE, self.size - self.start)))
-        while left:
-            piece = room[: min(left, PIECE)]
+        digest, place, room = sha256(), 0, memoryview(bytearray(min(PIECE, self.size)))
+        self.file.seek(0)
+        while place < self.size:
+            end = next(end for end in (self.digest_at, self.digest_at + 64, self.size) if end > place)
+            piece = room[: min(end - place, PIECE)]
             self._fill(piece)
-            digest.update(piece)
-            left -= len(piece)
-        if digest.hexdigest().encode() != head[place : place + 64]:
+            if place == self.digest_at:
+                found = bytes(piece)
+            digest.update(ZEROS.encode() if place == self.digest_at else piece)
+            place += len(piece)
+        if digest.hexdigest().encode() != found:
             raise ModelFormatError(
                 "the file is damaged: its checksum is not that of its contents; take it from a copy, or pass "
                 "verify=False to read it as it is",
