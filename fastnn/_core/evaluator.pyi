@@ -1,9 +1,11 @@
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from numpy.typing import NDArray
 
 from fastnn._core.plan import Plan
+
+LABELS_CHANGED: Final[str]
 
 class Evaluator:
     def __init__(self, plan: Plan, params: NDArray[Any], losses: Sequence[dict[str, Any]]) -> None: ...

@@ -3,6 +3,7 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
+from fastnn._core.evaluator import LABELS_CHANGED as LABELS_CHANGED
 from fastnn._core.evaluator import Evaluator
 from fastnn._core.guard import Guard
 from fastnn._core.lanes import Lanes
