@@ -60,8 +60,10 @@ cdef int require_packed(str what, object array, int type_number, Py_ssize_t rows
 
     Raises
     ------
+    TypeError
+        If it is no array.
     ValueError
-        If it is none, or a row has another size.
+        If it is another one, or a row has another size.
     """
     cdef cnp.ndarray found
     cdef Py_ssize_t n
@@ -72,9 +74,10 @@ cdef int require_packed(str what, object array, int type_number, Py_ssize_t rows
                 and cnp.PyArray_ISCARRAY_RO(found) and (not writable or cnp.PyArray_ISWRITEABLE(found))):
             return 0
     got = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-    raise ValueError(f"expected {what} to be {rows} packed{', writable' if writable else ''} rows of {width} numbers of "
-                     f"{np.dtype(cnp.PyArray_DescrFromType(type_number))}, got {got}; leave arrays as they are until the "
-                     "call that was given them ends")
+    error = ValueError if isinstance(array, np.ndarray) else TypeError
+    raise error(f"expected {what} to be {rows} packed{', writable' if writable else ''} rows of {width} numbers of "
+                f"{np.dtype(cnp.PyArray_DescrFromType(type_number))}, got {got}; leave arrays as they are until the "
+                "call that was given them ends")
 
 
 cdef int require_count(str what, object arrays, Py_ssize_t count) except -1:

@@ -55,8 +55,8 @@ cdef class Moments:
 
     def __init__(self, shape, double decay=1.0, double limit=0.0, state=None, Py_ssize_t rows=0):
         self.state = np.zeros((3, *np.atleast_1d(shape))) if state is None else np.array(state, np.float64, order="C")
-        if state is not None and (self.state.ndim < 2 or len(self.state) != 3):
-            raise ValueError(f"Moments: expected a state of shape (3, columns), got {(<object> self.state).shape}")
+        if state is not None and (self.state.ndim == 0 or len(self.state) != 3):
+            raise ValueError(f"Moments: expected a state of shape (3, *shape of a row), got {(<object> self.state).shape}")
         self.width, self.rows, self.decay, self.limit = self.state.size // 3, rows, decay, limit
         self.work, self.shape = np.zeros((4, self.width)), row_of((self.width,))
         self.count = <double*> cnp.PyArray_DATA(self.state)

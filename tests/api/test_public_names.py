@@ -66,7 +66,7 @@ SIGNATURES = {
     fn.OnlineClassifier.learn_one: "self, x, y",
     fn.OnlineClassifier.predict_one: "self, x",
     fn.OnlineClassifier.predict_proba_one: "self, x",
-    fn.fit_many: "models, X, y, *, rows, each, n_threads, return_exceptions, verbose, **options",
+    fn.fit_many: "models, X, y, *, rows, each, n_threads, executor, return_exceptions, verbose, **options",
     fn.Ensemble: "models, *, loss",
     fn.Ensemble.predict: "self, X, *, return_std",
     fn.Ensemble.predict_left_out: "self, X, rows",
