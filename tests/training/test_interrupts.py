@@ -16,6 +16,14 @@ SOON = 0.1  # seconds of processor time of this process until the exception, of 
 POINTS = 20
 
 
+@pytest.fixture(autouse=True)
+def _heeded():
+    """SIGINT raises KeyboardInterrupt, though a shell lets what it starts in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def lstm():
     net = fn.Sequential([fn.LSTM(64), fn.Dense(5)], input_shape=(100, 16), seed=0)
     net.compile("cross_entropy", fn.Adam(1e-3))
