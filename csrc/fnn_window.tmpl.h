@@ -36,7 +36,7 @@ typedef struct FN(window) {
     fnn_stretch *ahead;         /* what is left to be fetched meanwhile */
     ptrdiff_t lines;            /* of it for each pixel of a tile */
 } FN(window);
-enum { FN(WINDOW_PIXELS) = 16 }; /* of a gradient, between two fetches */
+enum { FN(WINDOW_PIXELS) = 64 }; /* of a gradient, between two fetches: each ends a loop, whose end is guessed wrong */
 
 /* Pixels of a gradient; memory is fetched every now and then. */
 #define EACH_PIXEL(q, p, pixels)                                                                                       \
@@ -140,7 +140,7 @@ FNN_ELEMENT void FN(window_gradient_tile)(const FN(window) *q, const int rows, c
     UNROLLED_EACH(8, r, rows)
         UNROLLED_EACH(8, v, vectors)
             sum[r][v] = (FN(vector)){0};
-    EACH_PIXEL(q, p, s->pixels) {
+    for (ptrdiff_t p = 0; p < s->pixels; p++) {
         FN(vector) row[FNN_TILE_VECTORS];
         const ptrdiff_t k = at[p];
         UNROLLED_EACH(8, v, vectors)
@@ -228,7 +228,7 @@ typedef void (*FN(window_tiles))(const FN(window) *q, ptrdiff_t m, ptrdiff_t cou
     static void FN(window_gradient_##rows##_##vectors)(const FN(window) * q, ptrdiff_t m, ptrdiff_t count)             \
     {                                                                                                                  \
         for (; count > 0; count--, m += rows)                                                                          \
-            FN(window_gradient_tile)(q, rows, vectors, m);                                                             \
+            FN(window_gradient_tile)(q, rows, vectors, m), fnn_fetch_lines(q->ahead, FN(WINDOW_PIXELS) / 2);           \
     }
 #define FNN_TILE_ENTRY(rows, vectors) [vectors][rows] = FN(window_##rows##_##vectors),
 #define FNN_GRADIENT_ENTRY(rows, vectors) [vectors][rows] = FN(window_gradient_##rows##_##vectors),
