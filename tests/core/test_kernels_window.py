@@ -329,3 +329,14 @@ def test_the_largest_is_nan_where_one_is(isa):
         y = doors.max_pool_forward(bad, (1, 1), (2, 2), (2, 2), isa=isa)[0, 0]
         assert np.isnan(y[7])
         assert np.isfinite(np.delete(y, 7)).all()
+
+
+@over_isas
+@over_dtypes
+@pytest.mark.parametrize("size", [2, 3])
+def test_pools_read_nothing_behind_the_image(isa, dtype, size):
+    """Windows of few channels, whose vectors would reach past the end of its last page."""
+    x = np.random.default_rng(5).normal(size=(2 * size, 2 * size, 3)).astype(dtype)
+    cells = x.reshape(2, size, 2, size, 3)
+    largest = doors.max_pool_forward(guarded(x.ravel()).reshape(x.shape), (2, 2), (size, size), (size, size), isa=isa)
+    np.testing.assert_array_equal(largest, cells.max(axis=(1, 3)))
