@@ -238,7 +238,7 @@ FNN_ELEMENT REAL FN(times_logistic)(REAL x)
 {
     const REAL minus = -FN(size_within)(FABS(x)), shifted = FN(exp_shifted)(minus);
     const REAL e = FN(exp_near_0)(FN(exp_rest)(minus, shifted));
-    const REAL part = (x < 0 ? x * e : x) / (1 + FN(times_power)(e, shifted));
+    const REAL part = x * ((x < 0 ? e : 1) / (1 + FN(times_power)(e, shifted)));
     return FN(times_power)(part, x < 0 ? shifted : FN(EXP_SHIFT));
 }
 

@@ -406,11 +406,13 @@ def test_several_inputs_have_names_of_their_own(tmp_path):
 @pytest.mark.parametrize("names", [5, ["age"], [["age"]], [["age", 1, "hp"]], [[*NAMES], None]])
 def test_damaged_names_in_a_file(names):
     from fastnn.formats.safetensors import describe, rebuild
+    from fastnn.formats.tensors import of_bytes, pack
 
     description, tensors = describe(NET, optimizer=False, metadata=None)
+    contents = of_bytes(bytes(pack("fastnn", "{}", tensors)), "fastnn", "a network")
     assert description["names"] == [list(NAMES)]
     with pytest.raises(fn.ModelFormatError, match="name for each column"):
-        rebuild(description | {"names": names}, tensors, {})
+        rebuild(description | {"names": names}, contents, {}, False)
 
 
 def test_standardizers_keep_names():

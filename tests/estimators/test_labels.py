@@ -38,7 +38,7 @@ KINDS = {
     "uint64": (st.integers(0, 2**64 - 1), lambda values: np.array(values, np.uint64)),
     "int8, other bytes": (st.integers(-128, 127), lambda values: np.array(values, ">i2")),
     "Int64": (st.integers(-100, 100), lambda values: pd.Series(values, dtype="Int64")),
-    "int objects": (st.integers(-(2**70), 2**70), lambda values: np.array([*values, None], object)[:-1]),
+    "int objects": (st.integers(-(2**63), 2**64 - 1), lambda values: np.array([*values, None], object)[:-1]),
     "float": (st.integers(-100, 100), lambda values: np.array(values, np.float64)),
     "datetime": (days, lambda values: pd.Series(values, dtype="datetime64[us]")),
     "datetime in ns": (days, lambda values: np.array(values, "M8[ns]")),
@@ -73,6 +73,14 @@ def test_whatever_is_learned_and_saved_loads(kind, data, tmp_path_factory):
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
     assert again.score(X, y) == model.score(X, y) == np.mean(model.predict(X) == plain)
     again.partial_fit(X, y)
+
+
+def test_labels_that_no_file_holds(tmp_path):
+    """Integers of more than 64 bits are learned and refused by save."""
+    model = fn.MLPClassifier((3,), max_iter=1, random_state=0).fit(X, np.array([2**64, 1] * 12, object))
+    with pytest.raises(ValueError, match="the integer 18446744073709551616, of more than 64 bits"):
+        model.save(tmp_path / "m")
+    assert not (tmp_path / "m").exists()
 
 
 @pytest.mark.parametrize("key", [b"a", np.datetime64("2020-01-01"), datetime.timedelta(1), Decimal("0.5")])

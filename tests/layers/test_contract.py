@@ -192,7 +192,7 @@ def test_nothing_unwritten_is_read(case, dtype, batch, poisoned):
 def test_nothing_unwritten_is_read_in_training(case, dtype, batch):
     net, xs, dys = ready(case, dtype, batch)
     twin = copy.deepcopy(net)
-    for optimizer in (fn.SGD(0.01), fn.Adam(0.01)):
+    for optimizer in (fn.SGD(0.001), fn.Adam(0.01)):  # the losses have no bound: a larger step overflows
         targets = compiled(net, dys, optimizer)
         compiled(twin, dys, optimizer)
         for _ in range(2):

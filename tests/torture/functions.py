@@ -19,7 +19,7 @@ FORMULAS = {
     "silu": lambda x: x * special.expit(x),
     "gelu": lambda x: x * special.ndtr(x),
 }
-LIMITS = {"sigmoid": 2.5, "tanh": 1.3, "softplus": 2.6, "elu": 1.1, "selu": 2.0, "silu": 3.0, "gelu": 6.0}
+LIMITS = {"sigmoid": 2.5, "tanh": 1.3, "softplus": 2.6, "elu": 1.1, "selu": 2.0, "silu": 3.3, "gelu": 6.0}
 
 
 def ulps(got: np.ndarray, exact: np.ndarray) -> np.ndarray:

@@ -74,8 +74,9 @@ def tolerances(net: Graph, rows: list[np.ndarray]) -> list[float]:
     Accuracy and Stability of Numerical Algorithms, sec. 3.1], and by the order of sqrt(n) units in practice [Higham &
     Mary 2019, A new approach to probabilistic rounding error analysis].  8 more units stand for the functions that
     follow it.  So all parameters and inputs are moved by so much up or down at random, in float64, and the tolerance is
-    four times the largest change seen, and 16 units of the largest answer.  Indices, and inputs that mark a step as
-    masked, stay.
+    four times the largest change seen, and 16 units of the largest number that any layer gives: a mean of numbers that
+    cancel, such as those of a norm, keeps what rounding left of each.  Indices, and inputs that mark a step as masked,
+    stay.
     """
     unit = float(np.finfo(net.dtype).eps) / 2
     exact, indices = net.astype("float64"), net.plan.index_inputs()
@@ -83,6 +84,8 @@ def tolerances(net: Graph, rows: list[np.ndarray]) -> list[float]:
     masks = [mask for view in net.layers if (mask := getattr(view.spec, "mask_value", None)) is not None]
     inputs = [x.astype(np.float64) for x in rows]
     answers, rng = predict(exact, inputs), np.random.default_rng(net.seed)
+    given = exact.activations(inputs if len(inputs) > 1 else inputs[0]).values()
+    between = max((float(np.abs(a).max(initial=0.0)) for a in given), default=0.0)
     params, size = exact.params.copy(), (longest**0.5 + 8) * unit
     largest = [0.0] * len(answers)
     for _ in range(DRAWS):
@@ -93,7 +96,7 @@ def tolerances(net: Graph, rows: list[np.ndarray]) -> list[float]:
         ]
         for i, (answer, other) in enumerate(zip(answers, predict(exact, moved), strict=True)):
             largest[i] = max(largest[i], float(np.abs(other - answer).max()))
-    return [4 * far + 16 * unit * float(np.abs(y).max()) for far, y in zip(largest, answers, strict=True)]
+    return [4 * far + 16 * unit * max(between, float(np.abs(y).max())) for far, y in zip(largest, answers, strict=True)]
 
 
 def products(view: LayerView) -> int:
