@@ -25,6 +25,7 @@ from setuptools.command.build_ext import build_ext
 ROOT = Path(__file__).parent
 CORE = Path("fastnn/_core")
 TABLE = "fastnn._core.table"
+DOORS = "fastnn._core.doors"  # of kernels, for tests and benchmarks: in the source tree alone, never in a wheel
 JOBS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 INCLUDE = ["csrc", "fastnn/include"]
 MACROS = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("CYTHON_COMPRESS_STRINGS", "0")]
@@ -151,6 +152,22 @@ def is_clang(compiler) -> bool:
 
 class build_core(build_ext):
     """Flags by compiler, by system, and file by file: for speed or for size; as many files at a time as processors."""
+
+    user_options = [*build_ext.user_options, ("doors", None, f"only {DOORS}: tests/wheel/add_doors.py")]
+    boolean_options = [*build_ext.boolean_options, "doors"]
+
+    def initialize_options(self) -> None:
+        """Everything, unless ``--doors`` is given."""
+        super().initialize_options()
+        self.doors = False
+
+    def finalize_options(self) -> None:
+        """Leave out what does not belong to where this builds."""
+        super().finalize_options()
+        in_tree = self.inplace or self.editable_mode
+        self.extensions = [
+            extension for extension in self.extensions if in_tree or self.doors == (extension.name == DOORS)
+        ]
 
     def build_extensions(self) -> None:
         """Give every extension its flags, then build them."""
