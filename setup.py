@@ -15,6 +15,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import ClassVar
 
 import numpy
 from Cython.Build import cythonize
@@ -153,8 +154,8 @@ def is_clang(compiler) -> bool:
 class build_core(build_ext):
     """Flags by compiler, by system, and file by file: for speed or for size; as many files at a time as processors."""
 
-    user_options = [*build_ext.user_options, ("doors", None, f"only {DOORS}: tests/wheel/add_doors.py")]
-    boolean_options = [*build_ext.boolean_options, "doors"]
+    user_options: ClassVar = [*build_ext.user_options, ("doors", None, f"only {DOORS}: tests/wheel/add_doors.py")]
+    boolean_options: ClassVar = [*build_ext.boolean_options, "doors"]
 
     def initialize_options(self) -> None:
         """Everything, unless ``--doors`` is given."""

@@ -1,4 +1,4 @@
-"""Build ``fastnn._core.doors`` beside the installed wheel, which comes without it: tests reach single kernels through it.
+"""Build ``fastnn._core.doors``, by which tests reach single kernels, beside the installed wheel, which lacks it.
 
     python tests/wheel/add_doors.py
 
@@ -21,7 +21,8 @@ def main():
     if site == ROOT:
         raise SystemExit(f"add_doors: expected an installed fastnn, got {spec.origin if spec else 'none'}")
     needed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *needed], check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, *needed], check=True)
     build = [sys.executable, "setup.py", "--quiet", "build_ext", "--doors", "--build-lib", str(site)]
     subprocess.run(build, check=True, cwd=ROOT)
 
