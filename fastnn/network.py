@@ -461,6 +461,8 @@ class Network(Graph):
             number is NaN or infinite; the network stays as it was.
         OSError
             If the file cannot be read.
+        RuntimeError
+            If another thread trains the network.
         """
         from fastnn.formats.weights import load_weights
 

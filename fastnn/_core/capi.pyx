@@ -6,6 +6,7 @@ What the functions do, and which threads may call them, stands in the header.  A
 
 cimport cython
 cimport numpy as cnp
+from cpython.exc cimport PyErr_Clear
 from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_New
 from cpython.ref cimport Py_DECREF, Py_INCREF
@@ -13,6 +14,7 @@ from libc.math cimport isfinite
 from libc.stdint cimport int32_t, int64_t
 
 from fastnn._core.claim cimport claim, let_go
+from fastnn._core.versions cimport READ, Reading
 from fastnn._core.loss cimport labels_allowed, reals_allowed
 from fastnn._core.pool cimport expect
 from fastnn._core.plan cimport require_ok
@@ -147,9 +149,25 @@ cdef class Handle:
         return status
 
     cdef int answer(self, const Place* place, Py_ssize_t n, const char* x, char* y) noexcept nogil:
-        cdef int status
+        """From one version of the parameters; a second time from a copy of it, if another thread trains meanwhile."""
+        cdef PyObject* work = place.many if n > 1 else place.one
+        cdef Reading reading
+        cdef bint apart = (y + n * self.engine.output_bytes[0] <= x
+                           or x + n * self.engine.input.width * self.engine.plan.kernels.itemsize <= y)
+        cdef int status = OK
         expect(n * self.engine.row_work)
-        status = answer_all(self.engine, <Workspace> (place.many if n > 1 else place.one), &x, &y, n, True)
+        self.engine.versions.begin(&reading)
+        if apart and self.engine.versions.quiet(&reading):
+            status = answer_all(self.engine, <Workspace> work, &x, &y, n, True)
+        if not (apart and self.engine.versions.settled(&reading)):
+            if status == FAILED:
+                forget_exception()
+            if self.engine.versions.pin(&reading, False) != READ:
+                return FNN_NO_MEMORY
+            (<Workspace> work).frame.params = reading.params
+            status = answer_all(self.engine, <Workspace> work, &x, &y, n, True)
+            (<Workspace> work).frame.params = self.engine.versions.live
+            self.engine.versions.unpin(&reading)
         return FNN_OK if status == OK else FNN_NOT_FINITE if status == NOT_FINITE else FNN_FAILED
 
     cdef int answer_or_keep(self, const Place* place, Py_ssize_t n, const char* x, char* y) noexcept with gil:
@@ -214,7 +232,7 @@ cdef class Handle:
         if not labels and not reals_allowed(self.engine.plan.kernels, self.reals, n * steps,
                                             self.trainer.losses[0].width, target):
             return FNN_WRONG_TARGET
-        if not claim(&self.trainer.busy):
+        if not self.trainer.versions.start():
             return FNN_BUSY
         status = FNN_OK if self.trainer.ready(n, True) else self.reserve(n)
         if status == FNN_OK:
@@ -225,7 +243,7 @@ cdef class Handle:
                 status = self.step_or_keep(n, rate, loss)
             else:
                 status = self.step(n, rate, loss)
-        let_go(&self.trainer.busy)
+        self.trainer.versions.stop()
         return status
 
     cdef int reserve(self, Py_ssize_t n) noexcept with gil:
@@ -242,7 +260,9 @@ cdef class Handle:
         cdef double mean = 0.0, weight = 0.0
         cdef int status
         self.trainer.guarding = True
+        self.trainer.versions.enter()
         status = self.trainer.batch(0, n, rate, True, &mean, &weight)
+        self.trainer.versions.leave()
         self.trainer.guarding = False
         if loss != NULL and (status == OK or status == DIVERGED):
             loss[0] = mean
@@ -265,6 +285,10 @@ cdef class Handle:
             require_ok(FAILED)
         except BaseException as error:
             self.failure = error
+
+
+cdef void forget_exception() noexcept with gil:
+    PyErr_Clear()
 
 
 cdef fnn_network* open_network(object net, int32_t threads) except NULL:
@@ -347,7 +371,7 @@ MESSAGES[FNN_WRONG_RATE] = (
 MESSAGES[FNN_DIVERGED] = (
     b"the loss is not finite; the parameters were left as they are; lower the learning rate, clip the gradient "
     b"(clip_norm) or standardise the data")
-MESSAGES[FNN_NO_MEMORY] = b"no memory for a training step of so many rows; pass fewer"
+MESSAGES[FNN_NO_MEMORY] = b"no memory for a training step of so many rows, or to predict meanwhile; pass fewer rows"
 MESSAGES[FNN_FAILED] = b"a layer or the loss raised an exception; fnn_check raises it again"
 
 

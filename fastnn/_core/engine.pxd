@@ -5,6 +5,7 @@ from fastnn._core.idle cimport Idle
 from fastnn._core.plan cimport Plan
 from fastnn._core.rows cimport ROW_AXES, Row
 from fastnn._core.trainer cimport Trainer
+from fastnn._core.versions cimport Versions
 from fastnn._core.workspace cimport Workspace
 
 cpdef enum:
@@ -18,6 +19,7 @@ cdef class Engine:
     cdef readonly Plan plan
     cdef readonly cnp.ndarray params    #: All parameters, one 1-D vector; layers hold views of it.
     cdef readonly cnp.ndarray grads     #: Their gradients, in the same order.
+    cdef readonly Versions versions     #: Of the parameters: see versions.pxd.
     cdef readonly Trainer trainer
     cdef object __weakref__
     cdef Idle one                       # workspaces for one row

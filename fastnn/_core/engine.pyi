@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn._core.plan import Plan
 from fastnn._core.trainer import Trainer
+from fastnn._core.versions import Versions, View
 
 MAX_PORTS: Final[int]
 MAX_AXES: Final[int]
@@ -20,6 +21,8 @@ class Engine:
     def grads(self) -> NDArray[Any]: ...
     @grads.setter
     def grads(self, value: ArrayLike) -> None: ...
+    @property
+    def versions(self) -> Versions: ...
     @property
     def trainer(self) -> Trainer | Any: ...  # None before compile
     @property
@@ -40,7 +43,9 @@ class Engine:
         output_shapes: Sequence[tuple[int, ...]],
     ) -> None: ...
     def _bind_trainer(self, trainer: Trainer | None, reals: str | None, classes: int, constant_rate: float) -> None: ...
-    def _predict_rows(self, inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArray[Any]], n: int) -> None: ...
+    def _predict_rows(
+        self, inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArray[Any]], n: int, view: View | None = None
+    ) -> None: ...
     def _forward_rows(
         self, inputs: Sequence[NDArray[Any]], n: int, training: bool, seed: int, step: int, tangents: bool = False
     ) -> None: ...

@@ -8,11 +8,11 @@ paths give the same numbers, and only the slow path raises for what the caller g
 
 cimport numpy as cnp
 from cpython.object cimport PyObject_GenericSetAttr
+from cpython.exc cimport PyErr_Clear
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.math cimport isfinite
 from libc.string cimport memcpy, memset
 
-from fastnn._core.claim cimport let_go
 from fastnn._core.held cimport hold, hold_all, require_count, require_packed
 from fastnn._core.loss cimport NO_REALS, labels_allowed, reals_allowed
 from fastnn._core.plan cimport GIL_WORK, require_ok, require_rows, run_backward, run_commit, run_forward, run_tangent
@@ -21,6 +21,7 @@ from fastnn._core.pool cimport LONG, expect, fnn_watch, signals, watch
 from fastnn._core.products cimport multiply_add_work
 from fastnn._core.rows cimport data_of, fits, row_of
 from fastnn._core.step cimport FAILED, Frame, OK, Step
+from fastnn._core.versions cimport LIVE, READ, Reading, View, acquired, after_reads, relaxed, require_read
 from fastnn._core.workspace cimport put_input, rows_by_bytes
 
 from math import prod
@@ -28,6 +29,7 @@ from math import prod
 import numpy as np
 
 from fastnn._core.loss import REAL_TARGETS
+from fastnn._core.versions import versions_of
 from fastnn._core.workspace import Layout, aligned_zeros
 
 cnp.import_array()
@@ -78,36 +80,78 @@ cdef int answer_all(Engine self, Workspace work, const char** rows, char** answe
     return OK
 
 
-cdef inline int run(Engine self, Idle idle, const char** rows, char** answers, Py_ssize_t n,
-                    bint check) except? NOT_FINITE:
-    """``answer_all`` in a workspace of ``idle``, without the GIL where that pays; NOT_FINITE, or a step's exception."""
-    cdef Workspace work = idle.take()
+cdef int run_released(Engine self, Workspace work, const char** rows, char** answers, Py_ssize_t n, bint check,
+                      bint* stopped):
+    """``answer_all`` without the GIL; a status, and whether a signal has stopped it."""
     cdef fnn_watch over
     cdef fnn_watch* before = NULL
     cdef int status
-    if self.keeps_gil(n):
+    with nogil:
+        expect(n * self.row_work)
+        work.frame.watched = n * self.row_work > LONG
+        if work.frame.watched:
+            over = signals()
+            before = watch(&over)
         status = answer_all(self, work, rows, answers, n, check)
-    else:
-        with nogil:
-            expect(n * self.row_work)
-            work.frame.watched = n * self.row_work > LONG
-            if work.frame.watched:
-                over = signals()
-                before = watch(&over)
-            status = answer_all(self, work, rows, answers, n, check)
-            if work.frame.watched:
-                watch(before)
-                status = FAILED if over.stopped else status
-                work.frame.watched = False
+        if work.frame.watched:
+            watch(before)
+            stopped[0] = over.stopped
+            status = FAILED if over.stopped else status
+            work.frame.watched = False
+    return status
+
+
+cdef inline int run_once(Engine self, Workspace work, const char** rows, char** answers, Py_ssize_t n, bint check,
+                         bint* stopped):
+    """``answer_all``, without the GIL where that pays."""
+    stopped[0] = False
+    if self.keeps_gil(n):
+        return answer_all(self, work, rows, answers, n, check)
+    return run_released(self, work, rows, answers, n, check, stopped)
+
+
+cdef int run_from_copy(Engine self, Idle idle, Workspace work, unsigned long long began, const char** rows,
+                       char** answers, Py_ssize_t n, bint check) except? NOT_FINITE:
+    """``run_once`` on a version of the parameters, no older than the call, that nobody changes meanwhile."""
+    cdef Reading reading = Reading(params=NULL, began=began, place=LIVE)
+    cdef int status = self.versions.pin(&reading, True)
+    cdef bint stopped
+    if status != READ:
+        idle.give_back(work)
+        return require_read(status)
+    work.frame.params = reading.params
+    status = run_once(self, work, rows, answers, n, check, &stopped)
+    work.frame.params = data_of(self.params)
+    self.versions.unpin(&reading)
     idle.give_back(work)
     return require_ok(status) if status != NOT_FINITE else NOT_FINITE
 
 
-cdef inline bint overlap(cnp.ndarray x, cnp.ndarray y):
-    """May two packed arrays lie in the same memory?"""
-    cdef const char* a = data_of(x)
-    cdef const char* b = data_of(y)
-    return a < b + cnp.PyArray_NBYTES(y) and b < a + cnp.PyArray_NBYTES(x)
+cdef inline int run(Engine self, Idle idle, const char** rows, char** answers, Py_ssize_t n,
+                    bint check) except? NOT_FINITE:
+    """Answer rows from one version of the parameters in a workspace of ``idle``; NOT_FINITE, or a step's exception.
+
+    If parameters change meanwhile all steps run a second time, so rows and answers must lie apart.
+    """
+    cdef Workspace work = idle.take()
+    cdef unsigned long long began = acquired(&self.versions.sequence)
+    cdef bint stopped = False
+    cdef int status
+    if began % 2 == 0:
+        status = run_once(self, work, rows, answers, n, check, &stopped)
+        after_reads()
+        if relaxed(&self.versions.sequence) == began or stopped:
+            idle.give_back(work)
+            return require_ok(status) if status != NOT_FINITE else NOT_FINITE
+        if status == FAILED:    # perhaps for want of a whole version
+            PyErr_Clear()
+    return run_from_copy(self, idle, work, began, rows, answers, n, check)
+
+
+cdef inline bint overlap(Engine self, object x, object y, Py_ssize_t n):
+    """Do ``n`` packed rows and their answers lie in the same memory?"""
+    return (data_of(x) < data_of(y) + n * self.output_bytes[0]
+            and data_of(y) < data_of(x) + n * self.input.width * self.plan.kernels.itemsize)
 
 
 cdef Py_ssize_t rows_at_once(Plan plan) except -1:
@@ -170,6 +214,7 @@ cdef class Engine:
             self.gil_rows = 0
         self.row_work = <Py_ssize_t> (plan.multiply_adds * multiply_add_work(plan.kernels))
         self.params, self.grads = params, aligned_zeros(plan.n_params, plan.dtype)
+        self.versions = versions_of(params)
         self.kept = hold(params), hold(self.grads)
         self.trainer = self.manual = None
         self._rows_kept, self.reals, self.classes, self.constant_rate = 0, NO_REALS, 0, -1.0
@@ -236,8 +281,9 @@ cdef class Engine:
         Notes
         -----
         May be called from many threads at once; but for the smallest batches it runs without the GIL.  While another
-        thread trains the network, each parameter is read as it was at some moment of the call, not all at the same.
-        On a packed array of the network's dtype a call costs about a tenth of a microsecond beyond the arithmetic.
+        thread trains the network, all answers are those of the parameters between two updates, at some moment of the
+        call; the first call waits for the update at work to end.  On a packed array of the network's dtype a call
+        costs about a tenth of a microsecond beyond the arithmetic.
 
         Examples
         --------
@@ -258,12 +304,11 @@ cdef class Engine:
         rows = data_of(X)
         if out is not None:
             if not (fits(out, self.fast_dtype, &self.output, True) and cnp.PyArray_DIM(out, 0) == n
-                    and cnp.PyArray_ISWRITEABLE(out)):
+                    and cnp.PyArray_ISWRITEABLE(out)) or overlap(self, X, out, n):
                 return self._predict_checked(X, out)
             # Into the caller's array go whole answers or nothing: nothing may stop the second run of the steps.
             checked = n > self.chunk
-            if checked and (self.may_fail or overlap(X, out)
-                            or not all_finite(self.plan.kernels, n * self.input.width, rows)):
+            if checked and (self.may_fail or not all_finite(self.plan.kernels, n * self.input.width, rows)):
                 return self._predict_checked(X, out)
         result = self.empty(n, True) if out is None else out
         answers = data_of(result)
@@ -311,7 +356,8 @@ cdef class Engine:
         cdef char* answer
         if not fits(x, self.fast_dtype, &self.input, False):
             return self._predict_one_checked(x, out)
-        if out is not None and not (fits(out, self.fast_dtype, &self.output, False) and cnp.PyArray_ISWRITEABLE(out)):
+        if out is not None and (not (fits(out, self.fast_dtype, &self.output, False) and cnp.PyArray_ISWRITEABLE(out))
+                                or overlap(self, x, out, 1)):
             return self._predict_one_checked(x, out)
         result = self.empty(1, False) if out is None else out
         row, answer = data_of(x), data_of(result)
@@ -401,7 +447,7 @@ cdef class Engine:
             return trainer.one_step(n, rate, True)
         finally:
             trainer.held = None
-            let_go(&trainer.busy)
+            trainer.versions.stop()
 
     cdef const char* target_of(self, object y, Py_ssize_t n, bint batched, int64_t* number, bint* labels) noexcept:
         """The targets of ``n`` rows if they are ready for the loss, else NULL; a single one may come to ``number``."""
@@ -437,9 +483,14 @@ cdef class Engine:
             return target if labels_allowed(n, self.classes, <const int64_t*> target) else NULL
         return target if reals_allowed(self.plan.kernels, self.reals, n, row.width, target) else NULL
 
-    def _predict_rows(self, inputs, outputs, Py_ssize_t n):
-        """Answer ``n`` rows of packed, finite arrays into packed arrays, ``chunk`` rows at a time, without the GIL."""
-        cdef int i
+    def _predict_rows(self, inputs, outputs, Py_ssize_t n, View view=None):
+        """Answer ``n`` rows of packed, finite arrays into packed arrays, ``chunk`` rows at a time, without the GIL.
+
+        ``view``: what they are answered from, for callers with more rows; None: one version of the parameters.
+        """
+        cdef int i, status
+        cdef bint stopped
+        cdef Workspace work
         cdef const char* rows[MAX_PORTS]
         cdef char* answers[MAX_PORTS]
         cdef list held = hold_all([*inputs, *outputs])
@@ -451,7 +502,17 @@ cdef class Engine:
             require_packed(f"output {i + 1}", outputs[i], self.plan.dtype.num, n,
                            self.plan.widths[self.output_tensors[i]], True)
             answers[i] = data_of(outputs[i])
-        run(self, self.many, rows, answers, n, False)
+        if view is None:
+            run(self, self.many, rows, answers, n, False)
+            return
+        if view.versions is not self.versions:
+            raise ValueError("expected a view of this network's parameters, got one of another's")
+        work = self.many.take()
+        work.frame.params = view.reading.params
+        status = run_once(self, work, rows, answers, n, False, &stopped)
+        work.frame.params = data_of(self.params)
+        self.many.give_back(work)
+        require_ok(status)
 
     def _forward_rows(self, inputs, Py_ssize_t n, bint training, unsigned long long seed, unsigned long long step,
                       bint tangents=False):
@@ -589,5 +650,7 @@ cdef class Engine:
     def _commit_rows(self):
         """Let the steps keep what the last ``_forward_rows`` told them, if it was one of training: once."""
         if self.uncommitted:
+            how = self.versions.change("backward")
             self.uncommitted = False
             run_commit(self.plan.steps, self.plan.n_steps, &self.manual.frame, <char*> cnp.PyArray_DATA(self.params))
+            self.versions.changed(how)

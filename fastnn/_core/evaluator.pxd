@@ -4,10 +4,12 @@ from fastnn._core.idle cimport Idle
 from fastnn._core.table cimport fnn_kernels
 from fastnn._core.loss cimport LossStep
 from fastnn._core.plan cimport Plan
+from fastnn._core.versions cimport Versions
 
 cdef class Evaluator:
     cdef readonly Plan plan
     cdef readonly cnp.ndarray params
+    cdef readonly Versions versions     # of the parameters
     cdef readonly Py_ssize_t chunk      # rows evaluated at a time
     cdef const fnn_kernels* kernels
     cdef list loss_parts                # what the losses were made from; the C structs borrow its objects

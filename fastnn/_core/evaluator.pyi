@@ -4,6 +4,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from fastnn._core.plan import Plan
+from fastnn._core.versions import Versions, View
 
 LABELS_CHANGED: Final[str]
 
@@ -14,6 +15,8 @@ class Evaluator:
     @property
     def params(self) -> NDArray[Any]: ...
     @property
+    def versions(self) -> Versions: ...
+    @property
     def chunk(self) -> int: ...
     def evaluate(
         self,
@@ -22,4 +25,5 @@ class Evaluator:
         weights: NDArray[Any] | None,
         outputs: Sequence[NDArray[Any]],
         n: int,
+        view: View | None = None,
     ) -> tuple[float, float]: ...

@@ -13,11 +13,13 @@ from fastnn._core.pool cimport LONG, expect, fnn_watch, signals, watch
 from fastnn._core.plan cimport require_ok, run_forward
 from fastnn._core.products cimport multiply_add_work
 from fastnn._core.step cimport FAILED, OK
+from fastnn._core.versions cimport View
 from fastnn._core.workspace cimport Workspace, put_input, rows_by_bytes
 
 import numpy as np
 
 from fastnn._core.table import LOSSES
+from fastnn._core.versions import versions_of
 
 cnp.import_array()
 
@@ -39,6 +41,7 @@ cdef class Evaluator:
     def __init__(self, Plan plan, cnp.ndarray params, losses):
         require_packed("params", params, plan.dtype.num, plan.n_params, 1, True)
         self.plan, self.params, self.kernels, self.loss_parts = plan, params, plan.kernels, list(losses)
+        self.versions = versions_of(params)
         self.memory, self.n_losses = [], len(losses)
         self.losses = <LossStep*> zeros(self.memory, len(losses), sizeof(LossStep))
         for i, loss in enumerate(losses):
@@ -97,10 +100,11 @@ cdef class Evaluator:
                     raise ValueError(f"expected one weight of each row, or of each step, got {each} of each row")
         return held
 
-    def evaluate(self, inputs, targets, weights, outputs, Py_ssize_t n):
+    def evaluate(self, inputs, targets, weights, outputs, Py_ssize_t n, View view=None):
         """Return the sum of weighted losses and of weights over ``n`` rows; write the network's outputs to ``outputs``.
 
         Nothing learns and nothing is dropped out.  Touches nothing that another thread's call could be using.
+        ``view``: the parameters that are read, None: as they are at each moment.
 
         Raises
         ------
@@ -131,7 +135,11 @@ cdef class Evaluator:
         for i, array in enumerate(targets):
             losses[i] = self.losses[i]
             self.expect(&losses[i], array)
+        if view is not None and view.versions is not self.versions:
+            raise ValueError("expected a view of this network's parameters, got one of another's")
         work = self.idle.take()
+        if view is not None:
+            work.frame.params = view.reading.params
         expect(n * row_work)
         while start < n:
             size = min(self.chunk, n - start)
@@ -164,5 +172,6 @@ cdef class Evaluator:
                 copy(work.frame.values[<int> self.plan.outputs[i]], size * row_bytes, answers)
             start += size
             PyErr_CheckSignals()
+        work.frame.params = <char*> cnp.PyArray_DATA(self.params)
         self.idle.give_back(work)
         return loss_sum, weight_sum

@@ -45,7 +45,6 @@ cdef class Trainer(Evaluator):
     cdef bint guarding                          # the call at work is one of single updates, which are checked
     cdef bint watching                          # signals may end the call at work
     cdef bint watched                           # the mini-batch at work is long enough for that
-    cdef int busy                               # claimed by the call that trains
     cdef readonly Py_ssize_t epochs_done        # by the last call of several epochs
     cpdef int require_idle(self) except -1
     cdef int begin(self) except -1

@@ -9,6 +9,7 @@ from fastnn._core.guard import Guard
 from fastnn._core.lanes import Lanes
 from fastnn._core.optimizer import OptimizerState
 from fastnn._core.plan import Plan
+from fastnn._core.versions import BUSY as BUSY
 from fastnn._core.workspace import Workspace
 
 ADVICE: Final[str]

@@ -7,7 +7,6 @@ from libc.math cimport isfinite
 from libc.string cimport memcpy, memset
 
 from fastnn._core.carry cimport backward_step, mark
-from fastnn._core.claim cimport claim, let_go
 from fastnn._core.guard cimport COPY_SHARE, LONG_SHARE, Guard
 from fastnn._core.held cimport hold, hold_all, require_packed
 from fastnn._core.memory cimport zeros
@@ -27,6 +26,7 @@ from fastnn._core.workspace cimport Order, Workspace, take_input, take_rows
 import numpy as np
 
 from fastnn._core.evaluator import LABELS_CHANGED
+from fastnn._core.versions import BUSY
 from fastnn.errors import DivergenceError
 
 cnp.import_array()
@@ -269,7 +269,7 @@ cdef Py_ssize_t rows_stored(inputs, order, Py_ssize_t n) except -1:
 cdef int end_run(Trainer self) noexcept:
     """The call at work is over: the caller's memory is not held any more, and another one may begin."""
     self.held, self.counting, self.guarding, self.watching = None, False, False, False
-    let_go(&self.busy)
+    self.versions.stop()
     return 0
 
 
@@ -288,7 +288,9 @@ cdef int run_rows(Trainer self, Py_ssize_t n, Py_ssize_t batch_size, const doubl
         size = min(batch_size, n - start)
         if n - start - size < self.least_rows:
             size = n - start
+        self.versions.enter()
         status = self.batch(start, size, rate[0], True, &sums.loss, &weight)
+        self.versions.leave()
         if status != OK:
             return status
         rate += 1
@@ -599,13 +601,13 @@ cdef class Trainer(Evaluator):
             If another call is at work.
         """
         self.begin()
-        let_go(&self.busy)
+        self.versions.stop()
         return 0
 
     cdef int begin(self) except -1:
-        """Be the only call that trains, until ``busy`` is let go."""
-        if not claim(&self.busy):
-            raise RuntimeError("this network is being trained by another call; train net.copy() instead")
+        """Be the only call that trains, until ``versions.stop``."""
+        if not self.versions.start():
+            raise RuntimeError(BUSY)
         return 0
 
     cpdef Py_ssize_t updates(self, Py_ssize_t n, Py_ssize_t batch_size) except -1:
@@ -639,15 +641,17 @@ cdef class Trainer(Evaluator):
                 require_rows(self.plan, self.steps, self.n_steps, least)
                 self.reserve(most, single)
             except BaseException:
-                let_go(&self.busy)
+                self.versions.stop()
                 raise
         return 0
 
     cdef double one_step(self, Py_ssize_t n, double rate, bint update) except? -1.0:
-        """One mini-batch of the ``n`` rows set, after ``prepare`` and before ``busy`` is let go; returns the loss."""
+        """One mini-batch of the ``n`` rows set, after ``prepare`` and before ``versions.stop``; returns the loss."""
         cdef double loss = 0.0, weight = 0.0
         cdef int status
         self.guarding = update
+        if update:
+            self.versions.enter()
         if n * self.plan.multiply_adds < GIL_WORK:
             status = self.batch(0, n, rate, update, &loss, &weight)
         else:
@@ -655,6 +659,8 @@ cdef class Trainer(Evaluator):
             with nogil:
                 status = self.batch(0, n, rate, update, &loss, &weight)
             self.watching = False
+        if update:
+            self.versions.leave()
         self.guarding = False
         return loss_or_raise(self, status, loss, True)
 
@@ -714,10 +720,12 @@ cdef class Trainer(Evaluator):
             self.guard.keep(nbytes * RULE, COPY_SHARE, self.step)
             fnn_float_forget()
             self.optimizer.share = 1.0
+            self.versions.enter()
             self.optimizer.apply(<char*> cnp.PyArray_DATA(self.params), <char*> cnp.PyArray_DATA(self.grads), rate)
             self.step += 1
             status = self.checked()
+            self.versions.leave()
             if status != OK:
                 raise overflowed(self, "apply_gradients")
         finally:
-            let_go(&self.busy)
+            self.versions.stop()

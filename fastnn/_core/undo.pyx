@@ -38,7 +38,9 @@ cdef class Undo:
     def put_back(self):
         """Make the network what it was: once."""
         cdef Engine engine = self.engine
+        cdef int how = engine.versions.open(True)
         memcpy(cnp.PyArray_DATA(engine.params), cnp.PyArray_DATA(self.params), cnp.PyArray_NBYTES(self.params))
+        engine.versions.close(how)
         engine.trainer = self.trainer
         engine.reals, engine.classes, engine.constant_rate = self.reals, self.classes, self.constant_rate
         if self.trainer is not None:

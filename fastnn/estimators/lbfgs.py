@@ -89,7 +89,7 @@ def minimise(estimator: Any, net: Sequential, objective: Objective, record: Reco
         callback=follow,
         options={"maxfun": int(estimator.max_fun), "maxiter": max_iter, "gtol": float(estimator.tol)},
     )
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore"), net.changing():
         net.params[function.index] = result.x
     if not all_finite(net.params):
         raise DivergenceError(NOT_FINITE)

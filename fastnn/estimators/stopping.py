@@ -114,7 +114,7 @@ class StoppingRule(Callback):
     def on_fit_end(self, net: Any, history: History) -> None:
         """Give the network its best parameters back."""
         if self.best is not None:
-            net.params[:] = self.best
+            net.params = self.best
 
     def _print(self, text: str) -> None:
         if self.verbose:

@@ -39,8 +39,9 @@ def load_weights(net: Graph, path: str | PathLike[str]) -> None:
     with damaged(expected, *OTHERS, code="alien"), open_npz("load_weights", path, not_a_file) as archive:
         check_names(path, archive.namelist(), list(views))
         ready = {name: read_member(archive, name, view) for name, view in views.items()}
-    for name, view in views.items():
-        view[...] = ready[name]
+    with net.changing():
+        for name, view in views.items():
+            view[...] = ready[name]
 
 
 def check_names(path: Path, members: list[str], names: list[str]) -> None:

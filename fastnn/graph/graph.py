@@ -27,7 +27,7 @@ from fastnn.graph.outputs import Output, read_outputs
 from fastnn.graph.padding import padding_of
 from fastnn.graph.passes import backward, forward
 from fastnn.graph.structure import Structure
-from fastnn.graph.weights import fill, set_weights, take_weights, vector_of
+from fastnn.graph.weights import changing, fill, set_weights, take_weights, vector_of
 from fastnn.layers.base import Layer, Shape, Tensor, batched
 from fastnn.optimizers import Optimizer, as_optimizer
 from fastnn.schedules import Constant, Schedule
@@ -675,6 +675,8 @@ class Graph(Engine):
         ------
         TypeError, ValueError
             If they are not as many finite arrays of these shapes; the network stays as it was.
+        RuntimeError
+            If another thread trains the network.
 
         Examples
         --------
@@ -684,7 +686,7 @@ class Graph(Engine):
         >>> net.predict_one([1.0, 1.0])
         array([5.], dtype=float32)
         """
-        set_weights("set_weights", self.places, self.params, weights)
+        set_weights("set_weights", self, weights)
 
     def take_weights(self, other: Graph) -> list[str]:
         """Take from another network the parameters of the layers that have the same name here, as they are there now.
@@ -708,6 +710,8 @@ class Graph(Engine):
         TypeError, ValueError
             If it is no network, no name is in both, or one of them means parameters of another shape; nothing is taken
             then.
+        RuntimeError
+            If another thread trains the network.
 
         Examples
         --------
@@ -721,8 +725,8 @@ class Graph(Engine):
         """
         return take_weights(self, other)
 
-    def _fill(self, name: str, vector: np.ndarray, value: Any) -> None:
-        fill(name, vector, value)
+    _fill = fill
+    changing = changing
 
     def astype(self, dtype: Any) -> Self:
         """Return a copy in another dtype, not compiled.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,41 @@ def vector_of(params: Any, n: int, dtype: np.dtype) -> np.ndarray:
     raise ValueError(f"Graph.of: expected params of shape ({n},) in {dtype}, packed and writable, got {got}")
 
 
-def fill(name: str, vector: np.ndarray, value: Any) -> None:
+@contextmanager
+def changing(self: Any) -> Iterator[None]:
+    """Change parameters in the block, so that calls of other threads see all of the changes or none.
+
+    ``predict``, ``predict_one`` and ``evaluate`` that run meanwhile answer from the parameters before or after the
+    block.  ``set_weights``, ``load_weights`` and ``net.params = values`` do this by themselves; whoever writes into
+    ``net.params`` while other threads ask the network needs it.
+
+    Returns
+    -------
+    context manager
+
+    Raises
+    ------
+    RuntimeError
+        If another thread trains the network; a callback of the training may change parameters.
+
+    Examples
+    --------
+    >>> import fastnn as fn
+    >>> net = fn.Sequential([fn.Dense(1)], input_shape=2, seed=0)
+    >>> with net.changing():
+    ...     net.layers[0].weight[:] = 1
+    ...     net.layers[0].bias[:] = 2
+    >>> net.params
+    array([1., 1., 2.], dtype=float32)
+    """
+    how = self.versions.change("changing")
+    try:
+        yield
+    finally:
+        self.versions.changed(how)
+
+
+def fill(net: Any, name: str, vector: np.ndarray, value: Any) -> None:
     """Put what is assigned to ``net.params`` or ``net.grads`` into that vector.
 
     Raises TypeError or ValueError if it is no such vector of numbers.
@@ -30,14 +65,16 @@ def fill(name: str, vector: np.ndarray, value: Any) -> None:
     values = as_numeric(f"net.{name}", "values", value)
     if values.shape != vector.shape:
         raise ValueError(f"net.{name}: expected values of shape {vector.shape}, got {values.shape}")
-    vector[...] = values
+    with changing(net) if name == "params" else nullcontext():
+        vector[...] = values
 
 
-def set_weights(who: str, places: list[Place], params: np.ndarray, weights: Any) -> None:
+def set_weights(who: str, net: Any, weights: Any) -> None:
     """Set every parameter from a list of arrays; all are checked before any is set.
 
     Raises TypeError or ValueError if they are not as many finite arrays of the right shapes.
     """
+    places: list[Place] = net.places
     names = [f"{place.layer}.{place.name}" for place in places]
     if isinstance(weights, np.ndarray) or not isinstance(weights, Iterable) or isinstance(weights, str | dict):
         raise TypeError(
@@ -50,9 +87,10 @@ def set_weights(who: str, places: list[Place], params: np.ndarray, weights: Any)
     for name, place, array in zip(names, places, arrays, strict=True):
         if array.shape != place.shape:
             raise ValueError(f"{who}: expected {name} of shape {place.shape}, got {array.shape}")
-    ready = [packed(who, name, array, params.dtype) for name, array in zip(names, arrays, strict=True)]
-    for place, array in zip(places, ready, strict=True):
-        place.of(params)[...] = array
+    ready = [packed(who, name, array, net.dtype) for name, array in zip(names, arrays, strict=True)]
+    with changing(net):
+        for place, array in zip(places, ready, strict=True):
+            place.of(net.params)[...] = array
 
 
 def take_weights(net: Any, other: Any) -> list[str]:
@@ -76,6 +114,7 @@ def take_weights(net: Any, other: Any) -> list[str]:
                 f"take_weights: expected {place.layer}.{place.name} of shape {place.shape}, got {shape}; layers that "
                 "are not the same must not have the same name"
             )
-    for place in shared:
-        place.of(net.params)[...] = given[place.layer, place.name].of(other.params)
+    with changing(net):
+        for place in shared:
+            place.of(net.params)[...] = given[place.layer, place.name].of(other.params)
     return [f"{place.layer}.{place.name}" for place in shared]

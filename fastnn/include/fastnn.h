@@ -9,11 +9,12 @@
  *   fnn_train_step_*                   one call at a time for each network, whoever makes it; FNN_BUSY to a second
  *   all others                         from any thread, at any time
  *
- * Predicting while another thread trains is safe: each parameter is read as it was at some moment of the call, not all
- * of them at the same moment.
+ * Predicting while another thread trains is safe: an answer is that of the parameters between two updates, at some moment
+ * of the call.  It may wait for the update at work to end.
  *
  * Sizes are int32_t.  Rows lie one after the other, each flat: (rows, inputs) and (rows, outputs).  Nothing is allocated
  * and the GIL is not taken, but for: the first training step after fnn_open or compile, and the first of so many rows;
+ * copies of the parameters, at most four, for predictions while another thread trains;
  * Custom layers and losses in Python, while they run; networks with these or an Embedding, where a call begins and ends.
  *
  * No layout is part of the interface but that of fnn_api, which only grows at its end: code that was compiled with this

@@ -64,9 +64,10 @@ class WeightAverage(Callback):
         """Take in the weights as they are now."""
         self.updates += 1
         mean, weights = self.network.params, self.net.params
-        mean += (1 - min(self.decay, self.updates / (self.updates + 9))) * (weights - mean)
-        for part in self._kept:
-            mean[part] = weights[part]
+        with self.network.changing():
+            mean += (1 - min(self.decay, self.updates / (self.updates + 9))) * (weights - mean)
+            for part in self._kept:
+                mean[part] = weights[part]
 
     def on_fit_begin(self, net: Any, epochs: int) -> None:
         """Refuse another network than its own.
@@ -108,7 +109,7 @@ class WeightAverage(Callback):
         params = state["params"]
         if (params.shape, params.dtype) != (self.network.params.shape, self.network.params.dtype):
             raise ValueError("WeightAverage: expected the average of this network, got that of another")
-        self.network.params[:], self.updates = params, state["updates"]
+        self.network.params, self.updates = params, state["updates"]
 
     def on_batch_end(self, done_rows: int, total_rows: int | None, loss: float) -> None:
         """Take in the weights after an update.

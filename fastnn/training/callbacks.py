@@ -399,7 +399,7 @@ class EarlyStopping(Callback):
     def on_fit_end(self, net: Any, history: History) -> None:
         """Give the network the parameters of the best epoch back."""
         if self._best_params is not None:
-            net.params[:] = self._best_params
+            net.params = self._best_params
             self._best_params = None
 
 

@@ -10,11 +10,13 @@ from fastnn._core.rng import SHUFFLE
 from fastnn._core.table import all_finite
 from fastnn._core.trainer import NOT_FINITE
 from fastnn._core.undo import Undo
+from fastnn._core.versions import View
 from fastnn._spec import require_count, require_flag
 from fastnn.data.feed import Feed, make_feed, require_split, split_feeds, validation_feed
 from fastnn.data.ports import Block
 from fastnn.data.shuffle import Shuffle
 from fastnn.errors import DivergenceError, ModelFormatError
+from fastnn.graph.answers import in_one_version
 from fastnn.graph.binding import counted, decisions
 from fastnn.metrics import Metric, get_metric
 from fastnn.schedules import CallableSchedule, Constant, ReduceOnPlateau
@@ -307,20 +309,26 @@ def _epochs(net: "Graph", block: Block, batch_size: int, shuffle: bool, epochs: 
 
 
 def evaluate(net: "Graph | QuantizedGraph", X: Any, y: Any, sample_weight: Any) -> dict[str, float]:
-    """See ``Network.evaluate``."""
+    """See ``Network.evaluate``; all of one version of the parameters."""
     net.require_compiled("evaluate")
-    return measured(net, make_feed("evaluate", net.ports, X, y, sample_weight), _metrics(net))
+    feed = make_feed("evaluate", net.ports, X, y, sample_weight)
+    once = feed.n is None  # batches of an iterable, which may not come again
+    return in_one_version(net.versions, lambda view: measured(net, feed, _metrics(net), view), once)
 
 
-def measured(net: "Graph | QuantizedGraph", feed: Feed, metrics: dict[str, tuple[int, Metric]]) -> dict[str, float]:
+def measured(
+    net: "Graph | QuantizedGraph", feed: Feed, metrics: dict[str, tuple[int, Metric]], view: View | None = None
+) -> dict[str, float]:
     """Return the loss over a feed, and metrics by name, each of which looks at the output with its number.
+
+    ``view``: the parameters that are read, None: as they are at each moment.
 
     Raises ValueError if there are no rows of positive weight.
     """
     loss_sum = weight_sum = 0.0
     for block in feed.blocks(None):
         outputs = net.ports.answers(block.n) if metrics else []
-        loss, weight = net.evaluator.evaluate(*block[:3], outputs, block.n)
+        loss, weight = net.evaluator.evaluate(*block[:3], outputs, block.n, view)
         loss_sum, weight_sum = loss_sum + loss, weight_sum + weight
         for output, metric in metrics.values():
             metric.update(block.targets[output], outputs[output], block.weights)

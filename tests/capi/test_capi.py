@@ -378,6 +378,43 @@ def test_a_native_loop_and_python_train_one_network_by_turns(consumer):
     assert net.params.tobytes() == twin.params.tobytes()
 
 
+def test_answers_while_a_native_loop_trains(consumer):
+    """Native and Python threads answer from the parameters between two steps of a loop that never takes the GIL."""
+    net = compiled([fn.Dense(200, "tanh"), fn.Dense(3)], "squared_error", fn.SGD(1e-4))
+    twin, x, X, Y = copy.deepcopy(net), rows(1), rows(8), rows(8, 3)
+    learner, model, in_place = (consumer.Probe(net) for _ in range(3))
+    seen, steps = [[], [], []], []
+
+    def work(i):
+        if i == 3:
+            for _ in range(300):
+                steps.append(learner.train_often(X, Y, 1e-4, 10))
+                if all(len(set(part)) > 5 for part in seen):
+                    break
+            steps.append(-1)
+            return
+        row = x.copy()
+        while not steps or steps[-1] >= 0:
+            if i == 2:  # where x was
+                y = np.zeros((1, 4), np.float32)
+                y[:] = row
+                assert in_place.predict(y, y.ravel()[:3].reshape(1, 3)) == consumer.STATUS["OK"]
+                seen[i].append(y[0, :3].tobytes())
+            else:
+                seen[i].append(answer(consumer, model, row).tobytes() if i else net.predict_one(row[0]).tobytes())
+
+    assert in_threads(work, 4) == []
+    known = {twin.predict_one(x[0]).tobytes(): 0}
+    for k in range(sum(steps) + 1):
+        twin.train_step(X, Y)
+        known.setdefault(twin.predict_one(x[0]).tobytes(), k + 1)
+    assert net.params.tobytes() == twin.params.tobytes()
+    for answers in seen:
+        when = [known[y] for y in answers]
+        assert when == sorted(when)
+        assert len(set(when)) > 5
+
+
 def test_more_threads_after_the_first_step(consumer):
     before, (net, n) = fn.get_num_threads(), TRAINED["in pieces"]()
     twin, model, X, Y = copy.deepcopy(net), consumer.Probe(net), rows(n), rows(n, 3)

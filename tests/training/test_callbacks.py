@@ -34,6 +34,10 @@ class StandIn:
     def params(self):
         return self._params
 
+    @params.setter
+    def params(self, values):
+        self._params[:] = values
+
     def save(self, path, optimizer=False):
         self.saves.append((str(path), optimizer, self._params[0]))
 

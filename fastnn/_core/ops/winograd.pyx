@@ -125,13 +125,13 @@ cdef const char* transformed(const Step* step, const Tiles* tiles, const char* w
     """The weights transformed; before that turned over, unless ``turned`` is NULL."""
     cdef Py_ssize_t itemsize = step.kernels.itemsize, N = tiles.C * tiles.O, tap
     cdef char* u = prepared + taps_bytes(tiles, itemsize)
-    cdef Weights job = Weights(step=step, tiles=tiles, w=w, u=u)
+    cdef Weights job = Weights(step=step, tiles=tiles, w=prepared, u=u)
     if memcmp(prepared, w, TAPS * N * itemsize) == 0:
         return u
-    memcpy(prepared, w, TAPS * N * itemsize)
+    memcpy(prepared, w, TAPS * N * itemsize)    # from here on the copy: the weights may be those of the next update by now
     if turned != NULL:
         for tap in range(TAPS):
-            step.kernels.turn_over(tiles.O, tiles.C, w + tap * N * itemsize, tiles.C,
+            step.kernels.turn_over(tiles.O, tiles.C, prepared + tap * N * itemsize, tiles.C,
                                    turned + (TAPS - 1 - tap) * N * itemsize, tiles.O)
         job.w = turned
     in_parts(transform_part, &job, N, LINE, (TAPS + POINTS) * N * itemsize, PLAIN)
