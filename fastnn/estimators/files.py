@@ -1,5 +1,6 @@
 """Estimators in safetensors files: the network as always, and parameters and attributes in its metadata."""
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone
@@ -17,7 +18,7 @@ from fastnn.errors import ModelFormatError
 from fastnn.estimators.encoding import Encoding
 from fastnn.formats import safetensors as files
 from fastnn.formats.files import damaged
-from fastnn.formats.text import require_as_written
+from fastnn.formats.text import LARGEST, SMALLEST, require_as_written
 from fastnn.losses import Loss
 from fastnn.network import Sequential
 from fastnn.optimizers import Optimizer
@@ -38,6 +39,8 @@ STANDARD: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
     timedelta: ("timedelta", lambda d: [d.days, d.seconds, d.microseconds], lambda parts: timedelta(*parts)),
     Decimal: ("decimal", str, Decimal),
 }
+MOST_BITS = 1 << 13  # of an integer; Python refuses texts of more than 4,300 digits
+INTEGER = re.compile("-?[1-9][0-9]{0,2499}")
 READERS = {key: read for key, _, read in STANDARD.values()}
 
 
@@ -115,7 +118,7 @@ def to_json(name: str, value: Any) -> Any:
     if isinstance(value, np.datetime64 | np.timedelta64):  # which is an Integral too
         return {"numpy": [value.dtype.str, int(value.astype(np.int64))]}
     if isinstance(value, Integral):
-        return int(value)
+        return written_integer(name, int(value))
     if isinstance(value, Real):
         return float(value) if isfinite(value) else {"float": repr(float(value))}
     if isinstance(value, list | np.ndarray):
@@ -139,6 +142,18 @@ def to_json(name: str, value: Any) -> Any:
     )
 
 
+def written_integer(name: str, value: int) -> Any:
+    """Return an integer as JSON: of more than 64 bits by its digits, as a text.
+
+    Raises ValueError if it has more digits than a file holds.
+    """
+    if SMALLEST <= value <= LARGEST:
+        return value
+    if value.bit_length() > MOST_BITS:
+        raise ValueError(f"save: expected integers of at most {MOST_BITS} bits in {name}, got {value.bit_length()}")
+    return {"integer": str(value)}
+
+
 def from_json(value: Any) -> Any:
     """Return the value that ``to_json`` wrote; ModelFormatError if it is something else."""
     if isinstance(value, list):
@@ -157,6 +172,8 @@ def from_json(value: Any) -> Any:
             return TableEncoder.from_config(inner)
         if key in FAMILIES:
             return FAMILIES[key].from_config(inner)
+        if key == "integer" and isinstance(inner, str) and INTEGER.fullmatch(inner):
+            return int(inner)
         if key == "bytes":
             return b64decode(inner, validate=True)
         if key == "numpy" and np.dtype(inner[0]).kind in "Mm":
