@@ -162,6 +162,7 @@ class Network(Graph):
         loss: Any = None,
         optimizer: str | Optimizer | None = None,
         metrics: Sequence[Any] | None = None,
+        team: Any = None,
     ) -> History:
         """Learn from data, epoch after epoch.
 
@@ -199,6 +200,11 @@ class Network(Graph):
             0 silent, 1 a progress bar on stderr, 2 a line per epoch on stdout; "auto": a bar on a terminal.
         loss, optimizer, metrics : optional
             If loss or optimizer is given, ``compile`` is called first: so a loaded network learns on.
+        team : communicator of mpi4py, optional
+            Such as ``MPI.COMM_WORLD``: its processes, up to 16, train this network together.  All call ``fit``, each
+            with a network of the same parameters (made with one seed, or loaded from one file), all rows and the same
+            options; each goes through its part of every mini-batch, ``batch_size`` counting the rows of all parts.  All
+            end with the same parameters, bit for bit, whatever their number.
 
         Returns
         -------
@@ -209,7 +215,8 @@ class Network(Graph):
         Raises
         ------
         TypeError, ValueError
-            If data or options do not fit.
+            If data or options do not fit; in a team also if they differ between processes, or if rows of a mini-batch
+            meet in a layer (BatchNorm; take GroupNorm or LayerNorm).
         RuntimeError
             If the network is not compiled.
         DivergenceError
@@ -217,6 +224,14 @@ class Network(Graph):
 
         Notes
         -----
+        In a team what one process raises all raise, in the same update; one that is killed ends the job, and the last
+        checkpoint resumes it, with any number of processes.  The first one shows progress, writes (`Checkpoint`,
+        `CSVLogger` and what else has ``alone``) and says whether to stop; other callbacks are called on each.  The
+        parameters are those of ``fit`` alone, bit for bit, if a network has up to 32,768 parameters or is not cut; a
+        larger one sums in another order than alone, the same for every number of processes, one included.  A mini-batch
+        that is too small to be cut (below some 128 rows) every process goes through as a whole.  Validation data
+        likewise.
+
         After an exception parameters and optimiser are as before the call; after KeyboardInterrupt as after the last
         complete update.  The loss of an epoch is the mean over its mini-batches as they were met; so are its accuracy
         and error, which are those of the outputs that the updates were made from, dropout and all, at no further cost.
@@ -248,6 +263,7 @@ class Network(Graph):
             loss=loss,
             optimizer=optimizer,
             metrics=metrics,
+            team=team,
         )
 
     def evaluate(self, X: Any, y: Any = None, *, sample_weight: Any = None) -> dict[str, float]:

@@ -31,7 +31,10 @@ cdef class Lanes:
     cdef Lane* lanes
     cdef int n_lanes
     cdef char* weights                  # gathered for one mini-batch
-    cdef char* gradients                # of the groups (GROUPS, n_params)
+    cdef char* gradients                # of this process's groups (own, n_params)
+    cdef Py_ssize_t own                 # groups of this process, at most
+    cdef int most                       # lanes, at most
+    cdef bint doubling                  # micro-batches are groups: 2, 4, 8 or GROUPS
     cdef Py_ssize_t capacity            # rows of a mini-batch that there is memory for
     cdef readonly Py_ssize_t rows       # of a micro-batch, about
     cdef readonly Py_ssize_t least      # rows that are worth a thread
@@ -43,7 +46,7 @@ cdef class Lanes:
 
     cdef inline bint ready(self, Py_ssize_t size) noexcept nogil:
         """Is there memory for mini-batches of ``size`` rows, on as many threads as there are?"""
-        return self.capacity >= size and (not self.cuts(size) or self.n_lanes >= min(threads(), <int> GROUPS))
+        return self.capacity >= size and (not self.cuts(size) or self.n_lanes >= min(threads(), self.most))
 
     cdef Py_ssize_t micro_batches(self, Py_ssize_t size) noexcept nogil
     cdef int reserve(self, Py_ssize_t capacity) except -1

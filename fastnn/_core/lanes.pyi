@@ -14,6 +14,7 @@ class Lanes:
         wanted: tuple[bool, ...],
         losses: Sequence[dict[str, Any]],
         whole: bool = False,
+        processes: int = 0,
     ) -> None: ...
     @property
     def rows(self) -> int: ...

@@ -3,6 +3,9 @@
 A large mini-batch of a small network is cut into micro-batches whose tensors stay in a core's cache.  They fall into at
 most GROUPS groups, each with a gradient of its own, and the threads share the groups, each thread in its own lane.
 Where the cuts are depends on shapes and sizes alone, never on how many threads there are: so do the bits.
+
+The processes of a team share the groups in the same way, each with some that follow each other.  There a mini-batch is
+also cut where one process would not gain by it: networks of any size, whose groups then have more rows.
 """
 
 cimport numpy as cnp
@@ -29,15 +32,23 @@ cdef enum:
 
 
 cdef class Lanes:
-    """``wanted``: by tensor, whether its gradient is; ``losses``: as the Evaluator has them; ``whole``: never cut."""
+    """``wanted``: by tensor, whether its gradient is; ``losses``: as the Evaluator has them; ``whole``: never cut;
+    ``processes``: that share the groups, 0: this one is not in a team."""
 
-    def __init__(self, Plan plan, cnp.ndarray params, tuple wanted, list losses, bint whole=False):
+    def __init__(self, Plan plan, cnp.ndarray params, tuple wanted, list losses, bint whole=False,
+                 Py_ssize_t processes=0):
         self.plan, self.params, self.wanted, self.losses = plan, params, wanted, losses
         self.workspaces, self.gathered, self.memory, self.cut_from = [], [], [], PY_SSIZE_T_MAX
         self.lanes = <Lane*> zeros(self.memory, GROUPS, sizeof(Lane))
-        if not (whole or any(op.may_fail or op.couples_rows for op in plan.ops)
-                or any(not isinstance(loss["kernel"], str) for loss in losses)):
+        self.most, self.own = GROUPS, (GROUPS - 1) // max(processes, 1) + 1
+        fails = any(op.may_fail for op in plan.ops) or any(not isinstance(loss["kernel"], str) for loss in losses)
+        if whole or any(op.couples_rows for op in plan.ops):
+            return
+        if not fails:
             self._choose_rows()
+        if processes and self.cut_from == PY_SSIZE_T_MAX:
+            self._choose_groups()
+            self.most = 1 if fails else GROUPS  # what can fail runs in the caller's thread
 
     def _choose_rows(self):
         """Cut by the bytes of a row's values and gradients, and by its multiply-adds.
@@ -55,18 +66,35 @@ cdef class Lanes:
         self.least, self.rows = least, max(least, rows_by_bytes(row_bytes, least, MOST_ROWS) // 16 * 16)
         self.cut_from = max(2 * least, (BATCH_WORK + work - 1) // work)
 
+    def _choose_groups(self):
+        """Cut for a team what one process leaves whole: into groups of enough rows to be worth a message."""
+        cdef Py_ssize_t row_bytes = 2 * sum(self.plan.widths) * self.plan.dtype.itemsize
+        cdef Py_ssize_t work = max(<Py_ssize_t> self.plan.multiply_adds, 1)
+        self.least = rows_by_bytes(row_bytes, max(1, min(MICRO_ROWS, MICRO_WORK // work)), 1)
+        self.cut_from, self.doubling = 2 * self.least, True
+
     cdef Py_ssize_t micro_batches(self, Py_ssize_t size) noexcept nogil:
-        """Of a mini-batch that is cut: an even number, of equal sizes, so that two threads end together."""
+        """Of a mini-batch that is cut: an even number, of equal sizes, so that two threads end together.
+
+        Of a large network a power of two: one for each group, which has twice the least number of rows where there are
+        more than four, since a vector as long as the parameters is cleared and added up for each.
+        """
+        cdef Py_ssize_t count
+        if self.doubling:
+            count = max(min(<Py_ssize_t> 4, size // self.least), min(<Py_ssize_t> GROUPS, size // (2 * self.least)))
+            while count & (count - 1):
+                count &= count - 1
+            return count
         return max(size // self.rows, min(<Py_ssize_t> GROUPS, size // self.least)) // 2 * 2
 
     cdef int reserve(self, Py_ssize_t capacity) except -1:
         """Have that memory; the first lane also takes the largest mini-batch that is not cut."""
         cdef Py_ssize_t rows = capacity, first = capacity
         if self.cuts(capacity):
-            rows = 2 * self.rows
+            rows = max(4 * self.least, (capacity - 1) // GROUPS + 1) if self.doubling else 2 * self.rows
             first = max(rows, self.cut_from)
             if self.gradient_memory is None:
-                self.gradient_memory = aligned_zeros(GROUPS * self.plan.n_params, self.plan.dtype)
+                self.gradient_memory = aligned_zeros(self.own * self.plan.n_params, self.plan.dtype)
                 self.gradients = <char*> cnp.PyArray_DATA(self.gradient_memory)
         if self.capacity < capacity:
             steps = max([loss["steps"] for loss in self.losses], default=1)

@@ -23,6 +23,15 @@ cdef class Trainer(Evaluator):
     cdef public unsigned long long seed
     cdef public unsigned long long step         # one per update over the network's life; random masks go by it
     cdef readonly Lanes lanes
+    cdef Lanes alone                            # those of this process by itself, while it is in a team
+    cdef object team
+    cdef Py_ssize_t rank                        # of this process in its team
+    cdef Py_ssize_t ranks                       # processes of the team; 1: there is none
+    cdef cnp.ndarray word                       # what this one says when they meet
+    cdef cnp.ndarray heard                      # what all have said
+    cdef cnp.ndarray sums_kept
+    cdef char* sums                             # where its sums over groups go
+    cdef Py_ssize_t sum_bytes                   # from one of them to the next
     cdef int n_inputs
     cdef Step* steps                            # the plan's, less those that a loss includes
     cdef int n_steps

@@ -1,7 +1,7 @@
 """Training: gather, forward, loss, backward, update, batch after batch in one call without the GIL."""
 
 cimport numpy as cnp
-from cpython.exc cimport PyErr_CheckSignals
+from cpython.exc cimport PyErr_CheckSignals, PyErr_SetObject
 from cpython.object cimport PyObject
 from libc.math cimport isfinite
 from libc.string cimport memcpy, memset
@@ -38,6 +38,8 @@ cdef struct Cut:
     Py_ssize_t size
     Py_ssize_t micro_batches
     Py_ssize_t groups
+    Py_ssize_t first            # of the groups of this process
+    Py_ssize_t last             # behind them
     Py_ssize_t parts
     const char* weights
     double scale
@@ -55,6 +57,9 @@ cdef extern from "time.h" nogil:
         long tv_nsec
     int TIME_UTC
     int timespec_get(timespec* ts, int base)
+
+cdef enum:
+    STRETCH = 256       # elements of all groups' gradients that are added up at a time: of 16 groups half a nearest cache
 
 cdef double TICK = 0.05  # seconds between two checks for signals and updates of the progress display
 
@@ -139,16 +144,16 @@ cdef int backward_and_update(Trainer self, Lane* lane, double rate) noexcept nog
 
 
 cdef void run_groups(Trainer self, const Cut* cut, Py_ssize_t part) noexcept nogil:
-    """Groups part, part + parts, ... of a mini-batch that is cut, in the lane of that number."""
+    """Groups first + part, first + part + parts, ... of a mini-batch that is cut, in the lane of that number."""
     cdef Lane* lane = &self.lanes.lanes[part]
-    cdef Py_ssize_t group = part, k, first, size, gradient_bytes = self.plan.n_params * self.kernels.itemsize
+    cdef Py_ssize_t group = cut.first + part, k, first, size, gradient_bytes = self.plan.n_params * self.kernels.itemsize
     cdef const char* weights = NULL
     cdef char* dparams
     cdef Hits* hits = NULL
     lane.status = OK
-    while group < cut.groups:
+    while group < cut.last:
         self.group_losses[group] = 0.0
-        dparams = self.lanes.gradients + group * gradient_bytes
+        dparams = self.lanes.gradients + (group - cut.first) * gradient_bytes
         memset(dparams, 0, gradient_bytes)
         if self.counting:
             hits = self.hits + (group + 1) * self.n_losses
@@ -171,23 +176,65 @@ cdef void run_part(void* argument, Py_ssize_t part) noexcept nogil:
     run_groups(<Trainer> (<const Cut*> argument).trainer, <const Cut*> argument, part)
 
 
-# The gradients of all groups, and where they are added up.
+# The gradients of groups first .. last - 1 of a mini-batch, and where they are added up.
 cdef struct Groups:
     const fnn_kernels* kernels
-    const char* gradients       # (count, n)
-    Py_ssize_t count
+    char* gradients             # (last - first, n)
+    Py_ssize_t count            # groups of the mini-batch
+    Py_ssize_t first
+    Py_ssize_t last
     Py_ssize_t n
-    char* total
+    char* sums
+    Py_ssize_t stride           # bytes from one sum to the next
+
+
+cdef inline char* group_gradient(const Groups* groups, Py_ssize_t group, Py_ssize_t at) noexcept nogil:
+    return groups.gradients + ((group - groups.first) * groups.n + at) * groups.kernels.itemsize
+
+
+cdef void add_tree(const Groups* groups, Py_ssize_t first, Py_ssize_t last, Py_ssize_t at, Py_ssize_t n,
+                   char* total) noexcept nogil:
+    """total = elements at .. at + n - 1 of groups first .. last - 1: those of the first half, plus those of the second."""
+    cdef Py_ssize_t middle = (first + last) // 2
+    cdef char* a = group_gradient(groups, first, at)
+    cdef char* b
+    if last - first == 1:
+        if total != a:
+            memcpy(total, a, n * groups.kernels.itemsize)
+        return
+    b = group_gradient(groups, middle, at)
+    add_tree(groups, first, middle, at, n, a)
+    add_tree(groups, middle, last, at, n, b)
+    groups.kernels.add(n, a, b, total)
+
+
+cdef char* add_own(const Groups* groups, Py_ssize_t first, Py_ssize_t last, Py_ssize_t at, Py_ssize_t n,
+                   char* total) noexcept nogil:
+    """Of groups first .. last - 1, a node of the tree, add what this process has; returns where the next sum goes.
+
+    A node that it has as a whole becomes one sum; of another, its halves are looked at.
+    """
+    cdef Py_ssize_t middle = (first + last) // 2
+    if last <= groups.first or groups.last <= first:
+        return total
+    if groups.first <= first and last <= groups.last:
+        add_tree(groups, first, last, at, n, total)
+        return total + groups.stride
+    total = add_own(groups, first, middle, at, n, total)
+    return add_own(groups, middle, last, at, n, total)
 
 
 cdef void add_groups(const void* job, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Elements first .. last - 1, group by group."""
+    """Elements first .. last - 1, as a pairwise tree over the groups, so few at a time that they stay in the cache.
+
+    The tree depends on the number of groups alone: processes that share them add up the same, each some nodes of it.
+    """
     cdef const Groups* groups = <const Groups*> job
-    cdef Py_ssize_t itemsize = groups.kernels.itemsize, k
-    cdef char* total = groups.total + first * itemsize
-    memcpy(total, groups.gradients + first * itemsize, (last - first) * itemsize)
-    for k in range(1, groups.count):
-        groups.kernels.add(last - first, total, groups.gradients + (k * groups.n + first) * itemsize, total)
+    cdef Py_ssize_t at = first, n
+    while at < last:
+        n = min(last - at, <Py_ssize_t> STRETCH)
+        add_own(groups, 0, groups.count, at, n, groups.sums + at * groups.kernels.itemsize)
+        at += n
 
 
 # w += scale g, of stretches of the parameters.
@@ -204,33 +251,105 @@ cdef void descend(const void* job, Py_ssize_t first, Py_ssize_t last) noexcept n
     descent.kernels.add_scaled(last - first, descent.scale, descent.g + at, descent.w + at)
 
 
+cpdef Py_ssize_t first_group(Py_ssize_t groups, Py_ssize_t rank, Py_ssize_t ranks) noexcept nogil:
+    """The first group of a process.
+
+    The cuts between processes are, of the nodes of the tree, those that are twice as many as processes, rounded up to a
+    power of two: so a process has at most two sums to tell, and one if the processes are a power of two themselves.
+    """
+    cdef Py_ssize_t parts = 1
+    while parts < 2 * ranks:
+        parts *= 2
+    return groups * (parts * rank // ranks) // parts
+
+
 cdef int run_micro_batches(Trainer self, Py_ssize_t start, Py_ssize_t size, const char* weights, double scale,
                            double* loss) noexcept nogil:
     """As ``forward_backward``, by micro-batches and on several threads; leaves the gradient in ``grads``.
 
-    The gradients of the groups are added in order, so that the bits do not depend on how many threads there are.
+    The gradients of the groups are added as a tree, so that the bits do not depend on how many threads there are, nor on
+    how many processes: in a team this one goes through its groups alone, and leaves its sums for ``meet``.
     """
-    cdef Py_ssize_t n_params = self.plan.n_params
+    cdef Py_ssize_t n_params = self.plan.n_params, itemsize = self.kernels.itemsize
     cdef Py_ssize_t micro_batches = self.lanes.micro_batches(size), groups = min(micro_batches, <Py_ssize_t> GROUPS)
+    cdef Py_ssize_t first = first_group(groups, self.rank, self.ranks), last = first_group(groups, self.rank + 1, self.ranks)
+    cdef Py_ssize_t own = last - first
     cdef Cut cut = Cut(trainer=<PyObject*> self, start=start, size=size, micro_batches=micro_batches, groups=groups,
-                       parts=min(groups, min(<Py_ssize_t> self.lanes.n_lanes, worth(size * self.row_work, (groups + 2) * n_params * self.kernels.itemsize))), weights=weights,
+                       first=first, last=last,
+                       parts=min(own, min(<Py_ssize_t> self.lanes.n_lanes, worth(size * own // groups * self.row_work, (own + 2) * n_params * itemsize))), weights=weights,
                        scale=scale)
-    cdef Groups sums = Groups(kernels=self.kernels, gradients=self.lanes.gradients, count=groups, n=n_params,
-                              total=<char*> cnp.PyArray_DATA(self.grads))
+    cdef Groups sums = Groups(kernels=self.kernels, gradients=self.lanes.gradients, count=groups, first=first, last=last,
+                              n=n_params, sums=<char*> cnp.PyArray_DATA(self.grads), stride=0)
     cdef int i
+    if own == 0:
+        return OK
     run_parts(run_part, &cut, cut.parts)
     for i in range(<int> cut.parts):
         if self.lanes.lanes[i].status != OK:
             loss[0] = self.lanes.lanes[i].loss
             return self.lanes.lanes[i].status
+    if self.ranks > 1:
+        sums.sums, sums.stride = self.sums, self.sum_bytes
+    in_parts(add_groups, &sums, n_params, LINE, own * n_params * itemsize, PLAIN)
+    return OK if self.ranks > 1 else add_scalars(self, groups, loss)
+
+
+cdef int add_scalars(Trainer self, Py_ssize_t groups, double* loss) noexcept nogil:
+    """Loss and right decisions of all groups, in their order."""
+    cdef Py_ssize_t i
     loss[0] = self.group_losses[0]
-    for i in range(1, <int> cut.groups):
+    for i in range(1, groups):
         loss[0] += self.group_losses[i]
     if self.counting:
-        for i in range(<int> cut.groups * self.n_losses):
+        for i in range(groups * self.n_losses):
             add_hits(&self.hits[i % self.n_losses], &self.hits[self.n_losses + i])
-    in_parts(add_groups, &sums, n_params, LINE, groups * n_params * self.kernels.itemsize, PLAIN)
     return OK if isfinite(loss[0]) else DIVERGED
+
+
+# What a process of a team says of a mini-batch beside its sums; the hits of all groups follow.
+cdef struct Word:
+    double status
+    double groups               # of the mini-batch: at other meetings there are none
+    double value                # a loss that is not finite, a decision
+    double[GROUPS] losses
+
+
+def word_bytes(n_losses):
+    """How much a process says of a mini-batch beside its sums."""
+    return sizeof(Word) + GROUPS * <Py_ssize_t> n_losses * sizeof(Hits)
+
+
+cdef object failure():
+    """The exception that is set, which is not any more."""
+    try:
+        require_ok(FAILED)
+    except BaseException as error:
+        return error
+
+
+cdef int meet(Trainer self, Py_ssize_t groups, int status, double* loss) noexcept with gil:
+    """Tell the team what came of this process's groups, and learn what came of all: the status, with the exception set if
+    that is FAILED; if it is OK the gradient in ``grads``, the loss, and the right decisions."""
+    cdef Word* word = <Word*> cnp.PyArray_DATA(self.word)
+    cdef Py_ssize_t hits = self.n_losses * sizeof(Hits), rank, group
+    error = failure() if status == FAILED else None
+    try:
+        word.value = loss[0]
+        for group in range(first_group(groups, self.rank, self.ranks), first_group(groups, self.rank + 1, self.ranks)):
+            word.losses[group] = self.group_losses[group]
+            memcpy(<char*> (word + 1) + group * hits, self.hits + (group + 1) * self.n_losses, hits)
+        status, loss[0] = self.team.meet(groups, status, error, self.grads)
+        if status != OK:
+            return status
+        for rank in range(self.ranks):
+            word = <Word*> (<char*> cnp.PyArray_DATA(self.heard) + rank * cnp.PyArray_STRIDE(self.heard, 0))
+            for group in range(first_group(groups, rank, self.ranks), first_group(groups, rank + 1, self.ranks)):
+                self.group_losses[group] = word.losses[group]
+                memcpy(self.hits + (group + 1) * self.n_losses, <char*> (word + 1) + group * hits, hits)
+        return add_scalars(self, groups, loss)
+    except BaseException as other:
+        PyErr_SetObject(type(other), other)
+        return FAILED
 
 
 cdef int set_rows(Trainer self, inputs, targets, weights, order, Py_ssize_t rows) except -1:
@@ -379,13 +498,32 @@ cdef class Trainer(Evaluator):
             if all(i in places for i in members) and (way == 1 or self.wanted[self.steps[<int> places[place]].outputs[0]]):
                 mark(&self.steps[<int> places[place]], way, before, after, collects)
         self.calls_functions = backward_may_fail or any(not isinstance(loss["kernel"], str) for loss in losses)
-        self.lanes = Lanes(plan, params, self.wanted, self.loss_parts)
+        self.lanes, self.rank, self.ranks = Lanes(plan, params, self.wanted, self.loss_parts), 0, 1
         self.guard = Guard(params, optimizer)
 
     def workspace(self, Py_ssize_t capacity=1):
         """The memory in use, for tests."""
         self.lanes.reserve(capacity)
         return self.lanes.workspaces[0]
+
+    def join(self, team):
+        """Go through this process's groups of a mini-batch alone, and meet the others of a team of several after each.
+
+        ``team``: ``rank``, ``size``; ``word`` and ``heard`` (size, word), what this process says and what all have said;
+        ``sums`` (n, n_params), where its sums go, in rows that are packed; ``meet(groups, status, error, grads)``, which returns status and loss of all.
+        """
+        self.require_idle()
+        self.alone, self.team, self.rank, self.ranks = self.lanes, team, team.rank, team.size
+        self.lanes = Lanes(self.plan, self.params, self.wanted, self.loss_parts, processes=team.size)
+        if self.ranks > 1:
+            self.word, self.heard, self.sums_kept = team.word, team.heard, team.sums
+            self.sums, self.sum_bytes = <char*> cnp.PyArray_DATA(team.sums), cnp.PyArray_STRIDE(team.sums, 0)
+
+    def leave(self):
+        """Train alone again."""
+        if self.team is not None:
+            self.lanes, self.rank, self.ranks = self.alone, 0, 1
+            self.team = self.alone = self.word = self.heard = self.sums_kept = None
 
     cdef int gradient(self, Py_ssize_t start, Py_ssize_t size, const char* weights, double scale, double rate, bint sgd,
                       bint by_step, double* loss) noexcept nogil:
@@ -450,6 +588,8 @@ cdef class Trainer(Evaluator):
                 self.step = self.guard.restore()
         else:
             status = self.gradient(start, size, weights, scale, rate, sgd, by_step, loss)
+        if self.ranks > 1 and self.lanes.cuts(size):
+            status = meet(self, min(self.lanes.micro_batches(size), <Py_ssize_t> GROUPS), status, loss)
         if status != OK or not update:
             return status
         if self.sgd_in_backward:

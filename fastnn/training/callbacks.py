@@ -86,6 +86,12 @@ class EpochInfo:
 class Callback:
     """Base of the callbacks; every method does nothing, override those of interest.
 
+    Attributes
+    ----------
+    alone : bool
+        Of the class: whether, where several processes train one network (``fit(team=)``), the first of them calls it
+        alone: True for what writes or shows something.  Others are called on each.
+
     Examples
     --------
     >>> import fastnn as fn
@@ -96,6 +102,8 @@ class Callback:
     ...     def on_epoch_end(self, info):
     ...         return info.loss < self.loss
     """
+
+    alone: bool = False
 
     def on_fit_begin(self, net: Any, epochs: int) -> None:
         """Prepare for a fit of ``epochs`` epochs.
@@ -438,6 +446,8 @@ class Checkpoint(Callback):
     >>> every = fn.Checkpoint("runs/epoch{epoch:03d}.safetensors")
     """
 
+    alone = True
+
     def __init__(
         self, path: str | Path, *, monitor: str | None = None, mode: str = "auto", optimizer: bool = True
     ) -> None:
@@ -536,6 +546,8 @@ class ProgressBar(Callback):
     >>> bar = fn.ProgressBar()
     """
 
+    alone = True
+
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream
         self._bar: Any = None
@@ -595,6 +607,8 @@ class EpochLog(Callback):
     ...     epoch=3, epochs=10, loss=0.1234, val_loss=0.2345, learning_rate=0.001, seconds=1.25, samples=60000))
     epoch  3/10  loss 0.1234  val_loss 0.2345  lr 0.001  1.25 s  48000 samples/s
     """
+
+    alone = True
 
     def __init__(self, stream: TextIO | None = None, *, every: int = 1) -> None:
         require_count("EpochLog", "every", every)

@@ -43,6 +43,8 @@ class CSVLogger(Callback):
     epoch,loss,learning_rate,seconds,samples
     """
 
+    alone = True
+
     def __init__(self, path: str | PathLike[str], *, append: bool = False, separator: str = ",") -> None:
         if not isinstance(path, str | PathLike):
             raise TypeError(f"CSVLogger: expected path to be a text or a path, got {path!r:.60}")

@@ -24,6 +24,7 @@ from fastnn.threads import raise_if_stopped
 from fastnn.training.callbacks import Callback, Checkpoint, EpochInfo, EpochLog, ProgressBar, as_callback
 from fastnn.training.history import History
 from fastnn.training.progress import wanted
+from fastnn.training.team import Team, joined, learned
 
 if TYPE_CHECKING:
     from fastnn.graph.graph import Graph
@@ -53,10 +54,11 @@ def fit(
     loss: Any = None,
     optimizer: Any = None,
     metrics: Any = None,
+    team: Any = None,
     rows: Any = None,
 ) -> History:
     """See ``Network.fit``; ``rows``: the numbers of the rows to learn from, None: all."""
-    with trained(net):
+    with joined(net, team) as members, trained(net):
         if loss is not None or optimizer is not None:
             _compile(net, loss, optimizer, metrics)
         elif metrics is not None:
@@ -80,6 +82,9 @@ def fit(
         calls = [as_callback(callback) for callback in callbacks]
         if wanted("fit", verbose, 2):
             calls.append(EpochLog() if verbose == 2 else ProgressBar())
+        if members is not None:
+            calls = [call for call in calls if members.rank == 0 or not call.alone]
+            members.join(net, feed, validation, epochs=epochs, shuffle=shuffle)
         net.history, found = History(), running(net)
         history = net.history
 
@@ -91,12 +96,14 @@ def fit(
                 info.metrics |= {f"val_{name}": value for name, value in values.items()}
 
         by_function = isinstance(net.schedule, ReduceOnPlateau | CallableSchedule) or net.trainer.calls_functions
-        if feed.whole is not None and not (calls or validation or by_function):  # nothing runs between epochs
+        if feed.whole is not None and not (calls or validation or by_function or members):  # nothing between epochs
             net.callback_states = []
             _epochs(net, feed.whole, feed.batch_size or feed.whole.n, shuffle, epochs, history)
         else:
             order = (lambda: Shuffle(net.seed, net.epoch)) if shuffle else lambda: None
-            train(net, feed, epochs, history, calls, order=order, measure=validate)
+            train(net, feed, epochs, history, calls, order=order, measure=validate, team=members)
+        if members is not None:
+            members.require_same("a callback has changed it on one of them alone", learned(net))
         net.ports = ports
     return history
 
@@ -120,12 +127,13 @@ def train(
     order: Callable[[], Shuffle | None],
     rates: Rates | None = None,
     measure: Measure,
+    team: Team | None = None,
 ) -> bool:
     """Train a compiled network epoch after epoch; return whether a callback stopped it.
 
     ``order`` gives the order of the rows of the next epoch, None: as in the data; ``rates`` those of the next updates,
     by the network's schedule if it is left out.  ``measure`` completes the EpochInfo before history and callbacks get
-    it: it validates, or puts the loss in another scale.
+    it: it validates, or puts the loss in another scale.  In a team the first process decides when to stop.
     """
     for call in calls:
         call.on_fit_begin(net, epochs)
@@ -146,7 +154,8 @@ def train(
             history.append(info.epoch, **info.monitored(), learning_rate=info.learning_rate, seconds=info.seconds)
             for saver in savers:
                 saver.judge(info)
-            if any([bool(call.on_epoch_end(info)) for call in inform]):  # noqa: C419  (every callback is called)
+            stop = any([bool(call.on_epoch_end(info)) for call in inform])  # noqa: C419  (every callback is called)
+            if stop if team is None else team.agree(stop):
                 return True
         return False
     finally:

@@ -40,6 +40,8 @@ class MLflow(Callback):
     >>> record = fn.MLflow("first", model=True)
     """
 
+    alone = True
+
     def __init__(self, run_name: str | None = None, *, model: bool = False) -> None:
         if run_name is not None and not isinstance(run_name, str):
             raise TypeError(f"MLflow: expected run_name to be a text, got {run_name!r:.60}")

@@ -35,6 +35,8 @@ class TensorBoard(Callback):
     >>> board = fn.TensorBoard("runs/first")
     """
 
+    alone = True
+
     def __init__(self, folder: str | PathLike[str]) -> None:
         if not isinstance(folder, str | PathLike):
             raise TypeError(f"TensorBoard: expected folder to be a text or a path, got {folder!r:.60}")
