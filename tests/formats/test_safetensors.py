@@ -433,7 +433,6 @@ def test_bombs_take_no_memory(tmp_path):
     code = """
 import resource, sys, fastnn as fn
 from fastnn.formats import safetensors as files
-import safetensors.numpy
 fn.Sequential([fn.Dense(2)], input_shape=2, seed=0).predict([[1, 2]])
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (200 << 20),) * 2)

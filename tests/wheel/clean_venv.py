@@ -18,7 +18,7 @@ import tempfile
 import venv
 from pathlib import Path
 
-REQUIRED = {"fastnn", "numpy", "scipy", "safetensors", "tqdm", "pip"}
+REQUIRED = {"fastnn", "numpy", "scipy", "tqdm", "pip"}
 EXTRA = re.compile(r'pip install \\?"?fastnn\[([\w,-]+)\]')
 
 
