@@ -69,6 +69,38 @@ def test_the_self_test_finds_a_changed_number_in_every_array(dtype, tmp_path):
 
 
 @c_code.needs_compiler
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 1e4])
+def test_small_faults_are_found_however_large_the_numbers_between(scale, tmp_path):
+    """One weight off by a thousandth, and another activation; the layer after the first undoes its scale."""
+    net = fn.Sequential([fn.Dense(32, "relu"), fn.Dense(32, "tanh"), fn.Dense(3)], input_shape=16, seed=0)
+    net.layers[0].weight *= scale
+    net.layers[1].weight /= scale
+    report = net.export_c(tmp_path / "good.c")
+    source = (tmp_path / "good.c").read_text()
+    faults = {"tanh": lambda source: source.replace("tanhf(z)", "atanf(z)")}
+    faults["relu"] = lambda source: source.replace("z < 0.0f ? 0.0f : z", "z < 0.0f ? 0.01f * z : z")
+    for layer in (1, 2, 3):
+
+        def spoil(source, layer=layer):
+            found = re.search(rf"good_dense_{layer}_weight\[\d+\] = {{\n", source)
+            end = source.index("}", found.end())
+            numbers = re.split(r",\s+", source[found.end() : end].strip())
+            place = max(range(len(numbers)), key=lambda k: abs(float(numbers[k].rstrip("f"))))
+            numbers[place] = f"{float(numbers[place].rstrip('f')) * 1.001:.9e}f"
+            return source[: found.end()] + ", ".join(numbers) + source[end:]
+
+        faults[f"weight{layer}"] = spoil
+    for name, change in faults.items():
+        assert change(source) != source, name
+        renamed(tmp_path, "good", name, change)
+    renamed(tmp_path, "good", "same")
+    status, said = c_code.selftests(tmp_path, ["good", "same", *faults], "c99")
+    assert status == 0
+    assert sorted(line.split(": ")[0] for line in said.splitlines()) == sorted(faults)
+    assert 1e-6 < report.tolerance[0] < 5e-5
+
+
+@c_code.needs_compiler
 def test_the_program_of_the_self_test(tmp_path):
     network().export_c(tmp_path / "policy.c", "p")
     for language in ("c99", "c11", "c++98", "c++17"):
