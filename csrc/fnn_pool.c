@@ -178,6 +178,8 @@ static atomic_llong joining = -1, waking = -1;
 static atomic_llong stale_at; /* when joining is to be measured again; 0: never, it was set */
 static atomic_llong cheapest = LONG_SPIN; /* joining at its best: what it may be again */
 
+static atomic_llong call_until; /* when the runs that were last expected will end: workers do not sleep before */
+
 /* Of the calling thread: what workers would have saved it in its latest calls had they been awake, and until when these
  * take. */
 static _Thread_local int64_t missed, busy_until;
@@ -223,6 +225,13 @@ static int spin_while(worker *w, int state, int64_t spin)
         else if (time >= end)
             return state;
     }
+}
+
+/* How long a worker that has done its part spins: a call that goes on will want it again. */
+static int64_t spin_of_call(void)
+{
+    const int64_t left = atomic_load_explicit(&call_until, memory_order_relaxed) - nanoseconds();
+    return left < SPIN ? SPIN : left < LONG_SPIN ? left : LONG_SPIN;
 }
 
 /* Wait while the state is `state`, spinning first, then as a sleeper that shows itself by `sleeping`. */
@@ -315,7 +324,7 @@ static void *serve(void *argument)
                 atomic_fetch_or_explicit(&job.met, met, memory_order_relaxed);
             me->processor = processor_here();
             hand_over(me, FREE, AWAITED);
-            spin = SPIN;
+            spin = spin_of_call();
         }
     }
     return NULL;
@@ -422,16 +431,21 @@ static int64_t round_trip(worker *w)
     return took;
 }
 
-/* Measure what a part costs on a worker that is awake.  The least of several tries is taken, here and below: others may
- * disturb, nobody can speed up. */
+/* Measure what a part costs on a worker that is awake; the first try wakes it, where it sleeps, and tells what that costs.
+ * The least of several tries is taken, here and below: others may disturb, nobody can speed up. */
 static void measure_joining(worker *w)
 {
     const int64_t began = nanoseconds();
-    int64_t awake = LONG_SPIN, now = began;
+    const bool asleep = atomic_load_explicit(&w->state, memory_order_relaxed) == ASLEEP;
     job.task = nothing;
     job.watch = NULL;
     job.parts = job.threads = 2;
-    for (int k = 0; k < JOINS && now - began <= LONG_SPIN; k++) {
+    const int64_t first = round_trip(w);
+    int64_t awake = first < LONG_SPIN ? first : LONG_SPIN, now = nanoseconds();
+    const int64_t known = atomic_load_explicit(&waking, memory_order_relaxed);
+    if (asleep && known >= 0)
+        atomic_store_explicit(&waking, awake < known ? awake : known + (awake - known) / 4, memory_order_relaxed);
+    for (int k = 1; k < JOINS && now - began <= LONG_SPIN; k++) {
         const int64_t found = round_trip(w);
         awake = found < awake ? found : awake;
         now = nanoseconds();
@@ -534,9 +548,12 @@ void fnn_pool_expect(int64_t work)
 {
     measure_again(work);
     const int threads = threads_for(work);
-    if (threads < 2 || awake_workers(threads - 1) == threads - 1)
+    if (threads < 2)
         return;
     const int64_t now = nanoseconds();
+    atomic_store_explicit(&call_until, now + work, memory_order_relaxed);
+    if (awake_workers(threads - 1) == threads - 1)
+        return;
     missed = (now > busy_until + SPIN ? 0 : missed) + work - work / threads;
     busy_until = now + work;
     if (!pays_to_wake(missed) || !enter())

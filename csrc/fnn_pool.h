@@ -4,7 +4,8 @@
  * its parts itself.  So no interleaving can deadlock, and results must not depend on which thread does a part.
  *
  * Workers start at the first run that can use them.  After a run they spin for some microseconds, so that the next one
- * costs less than one, and then sleep; they do not spin if there are more threads than processors for this process.
+ * costs less than one, and within a call whose work was expected (fnn_pool_expect) for up to a millisecond; then they sleep.
+ * They do not spin if there are more threads than processors for this process.
  * A worker that keeps coming too late, or is found on the processor of its caller, is kept off it from then on (Linux).
  * They block all signals but those of a fault in their own code, and never touch the floating-point environment but for what
  * it has met (fnn_float_state.h): a run's caller has met what the run has.
@@ -45,10 +46,11 @@ int fnn_pool_stopped(void);
 void fnn_pool_run(fnn_task task, void *argument, ptrdiff_t parts);
 /* How many threads, from 1 on, a run is worth now that one thread would take `work` nanoseconds for, and for which `moved`
  * bytes would go from the cache of one processor to that of another.  That depends on what a worker costs that spins and
- * one that sleeps, both measured at the first call that could use one, and on whether workers sleep: so no result may
- * depend on it. */
+ * one that sleeps, both measured at the first call that could use one and now and then again, and on whether workers sleep:
+ * so no result may depend on it. */
 int fnn_pool_worth(int64_t work, int64_t moved);
-/* Runs of `work` nanoseconds in all are about to come: wake the workers, if that pays, before the first needs them. */
+/* Runs of `work` nanoseconds in all are about to come: wake the workers, if that pays, before the first needs them, and let
+ * them stay awake between two runs until about as much time has passed. */
 void fnn_pool_expect(int64_t work);
 /* Nanoseconds of an empty part on a worker that spins, and on one that sleeps; -1: not measured. */
 void fnn_pool_costs(int64_t *joining, int64_t *waking);

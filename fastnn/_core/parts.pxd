@@ -23,6 +23,10 @@ cdef inline Py_ssize_t cut(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t parts, Py_s
     """Where a part of ``n`` begins, a multiple of ``unit``: no two parts write to one cache line, no tile is cut."""
     return n if part == parts else n * part // parts // unit * unit
 
+cdef inline Py_ssize_t moved_of(Py_ssize_t nbytes) noexcept nogil:
+    """Of what a task reads or writes half was, or will be, another thread's; but what no cache holds is fetched anyway."""
+    return nbytes // 2 if nbytes < CACHE_BYTES else CACHE_BYTES // 8
+
 cdef Py_ssize_t parts_of(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t work, Py_ssize_t moved) noexcept nogil
 cdef void share(range_fn task, const void* job, Py_ssize_t n, Py_ssize_t unit, Py_ssize_t parts) noexcept nogil
 cdef void in_parts(range_fn task, const void* job, Py_ssize_t n, Py_ssize_t unit, Py_ssize_t nbytes,

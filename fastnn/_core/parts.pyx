@@ -17,11 +17,6 @@ cdef Py_ssize_t parts_of(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t work, Py_ssiz
     return 1 if most < 2 else min(most, worth(work, moved))
 
 
-cdef inline Py_ssize_t moved_of(Py_ssize_t nbytes) noexcept nogil:
-    """Of what a task reads or writes half was, or will be, another thread's; but what no cache holds is fetched anyway."""
-    return nbytes // 2 if nbytes < CACHE_BYTES else CACHE_BYTES // 8
-
-
 cdef inline Py_ssize_t parts_by_bytes(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t nbytes, Py_ssize_t each) noexcept nogil:
     cdef Py_ssize_t fetched = FETCHED if nbytes >= CACHE_BYTES else 0
     return parts_of(n, unit, nbytes * (each + fetched), moved_of(nbytes))

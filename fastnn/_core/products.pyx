@@ -7,7 +7,7 @@ columns of W in cache.
 """
 
 from fastnn._core.table cimport fnn_products
-from fastnn._core.parts cimport CACHE_BYTES, LINE, PLAIN, cut, in_parts
+from fastnn._core.parts cimport CACHE_BYTES, LINE, PLAIN, cut, in_parts, moved_of
 from fastnn._core.pool cimport LONG, run_parts, threads, worth
 
 cdef enum:
@@ -81,14 +81,14 @@ cdef inline Py_ssize_t moved_by(const Job* job, const Frame* frame) noexcept nog
     All three products of a layer count them, so that they are shared by the same threads or by none.
     """
     cdef const fnn_shape* shape = job.shape
-    cdef Py_ssize_t numbers = shape.batch * (shape.inputs + shape.outputs) // 2
     cdef Py_ssize_t weights = shape.inputs * shape.outputs, itemsize = job.step.kernels.itemsize
+    cdef Py_ssize_t rows = moved_of(shape.batch * (shape.inputs + shape.outputs) * itemsize), numbers = 0
     if frame.training:
         if weights * itemsize >= CACHE_BYTES:   # most is fetched from farther away than another's cache
-            numbers += weights // 16
+            numbers = weights // 16
         else:
-            numbers += weights // 8 if frame.keeps_columns else weights // 2
-    return numbers * itemsize
+            numbers = weights // 8 if frame.keeps_columns else weights // 2
+    return rows + numbers * itemsize
 
 
 cdef Py_ssize_t product_parts(const Step* step, Py_ssize_t multiply_adds, Py_ssize_t work,

@@ -14,6 +14,7 @@ from libc.string cimport memcpy, memset
 
 from fastnn._core.memory cimport zeros
 from fastnn._core.ops.fused cimport preactivation_gradient
+from fastnn._core.parts cimport moved_of
 from fastnn._core.pool cimport run_parts, worth
 from fastnn._core.products cimport bias_gradient, multiply_add_work
 from fastnn._core.step cimport Frame, OK, Op, SCRATCH_PARTS, Step, dparams_of, whole_lines
@@ -347,7 +348,7 @@ cdef void in_shares(void (*task)(void*, Py_ssize_t) noexcept nogil, Job* job, Py
     cdef Py_ssize_t outputs = job.frame.batch * dims.out_height * dims.out_width * dims.size
     cdef Py_ssize_t moved = outputs + job.frame.batch * dims.height * dims.x.width * dims.x.channels
     job.parts = min(worth(2 * outputs * dims.taps * multiply_add_work(job.step.kernels),
-                          moved * job.step.kernels.itemsize // 4), min(most, <Py_ssize_t> SCRATCH_PARTS))
+                          moved_of(moved * job.step.kernels.itemsize // 2)), min(most, <Py_ssize_t> SCRATCH_PARTS))
     if job.parts > 1:
         run_parts(task, job, job.parts)
     else:

@@ -14,6 +14,7 @@ from libc.string cimport memcpy, memset
 from fastnn._core.carry cimport BACKWARD, FORWARD, all_after, all_before, carry
 from fastnn._core.memory cimport zeros
 from fastnn._core.ops.padding cimport fold, keep, pad_rows, padded_bytes, padding_of, pads
+from fastnn._core.parts cimport moved_of
 from fastnn._core.pool cimport run_parts, worth
 from fastnn._core.products cimport multiply_add_work
 from fastnn._core.step cimport SCRATCH_PARTS, whole_lines
@@ -66,7 +67,7 @@ cdef void count_parts(Job* job, Py_ssize_t most) noexcept nogil:
     cdef const Dims* dims = job.dims
     cdef Py_ssize_t work = job.batch * map_size(dims) * depth(dims)
     cdef Py_ssize_t moved = job.batch * (image_size(dims) + map_size(dims))
-    job.parts = min(worth(work * multiply_add_work(job.step.kernels), moved * job.step.kernels.itemsize // 4),
+    job.parts = min(worth(work * multiply_add_work(job.step.kernels), moved_of(moved * job.step.kernels.itemsize // 2)),
                     min(most, <Py_ssize_t> SCRATCH_PARTS))
 
 

@@ -16,7 +16,7 @@ from fastnn._core.ops.convolution cimport Config, ConvolutionOp, bias_of, parame
 from fastnn._core.ops.fused cimport preactivation_gradient
 from fastnn._core.ops.padding cimport Padding, fold, keep, padded_bytes
 from fastnn._core.ops.windows cimport End, input_gradient as windows_input_gradient, map_size
-from fastnn._core.parts cimport LINE, PLAIN, in_parts
+from fastnn._core.parts cimport LINE, PLAIN, in_parts, moved_of
 from fastnn._core.pool cimport run_parts, worth
 from fastnn._core.products cimport multiply_add_work
 from fastnn._core.step cimport Frame, OK, SCRATCH_PARTS, Step, whole_lines
@@ -196,7 +196,7 @@ cdef void convolve(Job* job) noexcept nogil:
     cdef Py_ssize_t units = job.batch if job.folds != NULL else job.batch * tiles_of(tiles)
     cdef Py_ssize_t work = job.batch * tiles_of(tiles) * POINTS * tiles.C * tiles.O
     cdef Py_ssize_t moved = job.batch * (tiles.image + tiles.out_height * tiles.out_width * tiles.O)
-    job.parts = min(worth(work * multiply_add_work(job.step.kernels), moved * job.step.kernels.itemsize // 4),
+    job.parts = min(worth(work * multiply_add_work(job.step.kernels), moved_of(moved * job.step.kernels.itemsize // 2)),
                     min(units, <Py_ssize_t> SCRATCH_PARTS))
     if job.parts > 1:
         run_parts(tiles_part, job, job.parts)
