@@ -59,7 +59,7 @@ FLOORS = [
     # the report shows what metrics, plotting and insight find, on one page
     ["reporting.features", "reporting.subject", "reporting.scores", "reporting.threshold", "reporting.page", "reporting.figures", "reporting.sections", "reporting.mistakes", "reporting.sight", "reporting.content", "reporting.report", "reporting"],
     # the command line uses leaves
-    ["cli.reading", "cli.pictures", "cli.files", "cli.model", "cli.threshold", "cli.others", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.export", "cli.bench", "cli.data", "cli.style", "cli", "__main__"],
+    ["cli.launch", "cli.reading", "cli.pictures", "cli.files", "cli.model", "cli.threshold", "cli.others", "cli.demo", "cli.info", "cli.predict", "cli.report", "cli.train", "cli.export", "cli.bench", "cli.data", "cli.style", "cli", "__main__"],
     # what users import
     [""],
 ]  # fmt: skip

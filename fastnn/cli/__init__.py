@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from fastnn._version import __version__
-from fastnn.cli import bench, data, demo, export, info, predict, report, style, train
+from fastnn.cli import bench, data, demo, export, info, launch, predict, report, style, train
 from fastnn.cli.reading import in_options
 
 
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("fastnn: interrupted", file=sys.stderr)
         return 130
     except (ValueError, TypeError, OSError, ImportError, RuntimeError, MemoryError, OverflowError) as error:
-        print(f"fastnn: error: {_sentence(error)}", file=sys.stderr)
+        launch.end_together(f"fastnn: error: {_sentence(error)}", 2)
         return 2
     return 0
 

@@ -2,7 +2,9 @@
 
 import argparse
 import sys
+from contextlib import redirect_stdout
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -10,7 +12,7 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
-from fastnn.cli import pictures, report, threshold
+from fastnn.cli import launch, pictures, report, threshold
 from fastnn.cli.files import Array, Dataset, Options, is_table, read_dataset, read_inputs, read_labelled
 from fastnn.cli.model import Recipe, Training, fit_inputs, is_classification, network_targets
 from fastnn.cli.reading import add_columns, add_files, encoder_of, in_options, whole_numbers
@@ -21,6 +23,7 @@ from fastnn.losses.link import SOFTMAX
 from fastnn.training.callbacks import Callback, EarlyStopping, EpochLog, ProgressBar
 
 _OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
+DEALT_OUT = 128  # rows of a mini-batch from which on processes share it
 HELP = "train a network on a file"
 
 
@@ -67,7 +70,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Train a network on a CSV, TSV, Parquet, .npz (inputs in array X) or IDX file, or a folder, and save it."""
+    """Train a network on a CSV, TSV, Parquet, .npz (inputs in array X) or IDX file, or a folder, and save it.
+
+    Processes that mpiexec starts train it together; the first one prints and writes.
+    """
+    team = launch.world("train")
+    if team is None or team.Get_rank() == 0:
+        if team is not None and arguments.batch_size < DEALT_OUT:
+            print(
+                f"note: mini-batches of {arguments.batch_size} rows are hardly dealt out to {team.Get_size()} "
+                f"processes; choose a --batch-size of {DEALT_OUT} or more"
+            )
+        _run(arguments, team, True)
+    else:
+        with redirect_stdout(StringIO()):
+            _run(arguments, team, False)
+
+
+def _run(arguments: argparse.Namespace, team: Any, writes: bool) -> None:
+    """Train alone, or in a team; ``writes``: the files are this process's to write."""
     for option, path in (("--out", arguments.out), ("--report", arguments.report)):
         if path is not None and not Path(path).absolute().parent.is_dir():
             raise ValueError(f"train: expected {option} in a folder that exists, got {path!r}")
@@ -112,11 +133,13 @@ def run(arguments: argparse.Namespace) -> None:
         classes=None if classes is None else classes.tolist(),
         targets=None if classify else Standardizer().fit(learned[1]),
     )
-    net = _train(arguments, recipe, learned, held_out)
+    net = _train(arguments, recipe, learned, held_out, team)
     if arguments.threshold:
         recipe = _with_threshold(arguments.threshold, net, recipe, held_out or learned)
     if arguments.test is not None:
         print(scores_of(net, recipe, *_labelled(arguments.test, arguments.target, recipe.reading, options), "test"))
+    if not writes:
+        return
     net.save(arguments.out, metadata=recipe.to_metadata() | Training.of(net).to_metadata())
     print(f"saved {arguments.out}")
     if arguments.report is not None:
@@ -194,7 +217,7 @@ def _validation(text: str) -> float | str:
     return part
 
 
-def _train(arguments: argparse.Namespace, recipe: Recipe, data: tuple[Array, Array], held_out: Any) -> Any:
+def _train(arguments: argparse.Namespace, recipe: Recipe, data: tuple[Array, Array], held_out: Any, team: Any) -> Any:
     import fastnn as fn
 
     X, y = recipe.network_inputs(data[0]), network_targets(recipe, data[1])
@@ -203,6 +226,11 @@ def _train(arguments: argparse.Namespace, recipe: Recipe, data: tuple[Array, Arr
         layers = pictures.layers(arguments, data[0], outputs)
     else:
         layers = _dense_layers(arguments, outputs)
+    if team is not None and any(isinstance(layer, fn.BatchNorm) for layer in layers):
+        raise ValueError(
+            "train: expected rows of a table or an array for several processes, got pictures, whose network has "
+            "BatchNorm, where the rows of a mini-batch meet; start one process"
+        )
     net = fn.Sequential(layers, input_shape=X.shape[1:], seed=arguments.seed)
     optimizer = getattr(fn, _OPTIMIZERS[arguments.optimizer])(arguments.learning_rate)
     loss, metric = ("squared_error", "r2") if recipe.classes is None else ("cross_entropy", "accuracy")
@@ -228,7 +256,7 @@ def _train(arguments: argparse.Namespace, recipe: Recipe, data: tuple[Array, Arr
         rows = {"X": fn.Augmented(data[0], y, changes, sample_weight=weights, seed=arguments.seed)}
     history = net.fit(
         **rows, epochs=arguments.epochs, batch_size=arguments.batch_size, validation_data=validation,
-        callbacks=watchers, verbose=0,
+        callbacks=watchers, verbose=0, team=team,
     )  # fmt: skip
     seconds = perf_counter() - start
     scores = net.evaluate(*(validation or (X, y)))
