@@ -9,7 +9,7 @@ from textwrap import fill
 from typing import Any
 
 from bench.chart import draw
-from bench.tables import NAMES, OWN, Row, best_peer, micros, peers_beside, side, table
+from bench.tables import NAMES, OWN, Row, best_peer, list_table, micros, peers_beside, side, table
 from bench.workloads import WORKLOADS
 
 HERE = Path(__file__).parent
@@ -119,22 +119,19 @@ def measured(result: dict[str, Any]) -> str:
         lines.append(line)
     used = [place for place in range(len(head)) if any(line[place] != "-" for line in lines)]
     text = [fill(f"{where(result)} {peers(result)} x2: on two threads, beside our time on one.", WIDTH), ""]
-    text += [".. list-table::", "   :header-rows: 1", ""]
-    for line in [head, *lines]:
-        shown = [line[place] for place in used]
-        text += [f"   {'*' if number == 0 else ' '} - {cell}".rstrip() for number, cell in enumerate(shown)]
-    return "\n".join(text)
+    shown = [[line[place] for place in used] for line in [head, *lines]]
+    return "\n".join(text + list_table(shown[0], shown[1:]))
 
 
-def between(path: Path, text: str) -> str:
-    """A page with this text between its marks.
+def between(path: Path, text: str, marks: tuple[str, str] | None = None) -> str:
+    """A page with this text between marks, those of a result if no others are given.
 
     Raises
     ------
     ValueError
         If the page lacks a mark.
     """
-    page, (begin, end) = path.read_text(), MARKS[path]
+    page, (begin, end) = path.read_text(), marks or MARKS[path]
     before, found, rest = page.partition(f"{begin}\n")
     _, again, after = rest.partition(f"\n{end}\n")
     if not (found and again):

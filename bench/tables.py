@@ -26,6 +26,14 @@ def table(head: list[str], lines: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines))
 
 
+def list_table(head: list[str], lines: list[list[str]]) -> list[str]:
+    """The lines of a reStructuredText table."""
+    text = [".. list-table::", "   :header-rows: 1", ""]
+    for line in [head, *lines]:
+        text += [f"   {'*' if number == 0 else ' '} - {cell}".rstrip() for number, cell in enumerate(line)]
+    return text
+
+
 def side(label: str, isa: str) -> str:
     """The column of a build of fastnn."""
     return f"{label} {isa}"

@@ -9,7 +9,7 @@ publish = pytest.importorskip("bench.publish", reason="bench/ is in the source t
 
 from test_bench import made_up_result, times  # noqa: E402
 
-from bench import chart  # noqa: E402
+from bench import chart, image_tables  # noqa: E402
 from bench.goals import GOALS  # noqa: E402
 from bench.workloads import WORKLOADS  # noqa: E402
 
@@ -21,6 +21,16 @@ def published():
 @pytest.mark.parametrize("path", publish.MARKS, ids=lambda path: path.name)
 def test_tables_are_those_of_the_published_result(path):
     assert path.read_text() == publish.pages(published())[path], "python -m bench.publish writes the tables"
+
+
+def test_tables_of_images_are_those_of_the_published_runs():
+    runs = json.loads(image_tables.PUBLISHED.read_text())
+    assert publish.MEASURED.read_text() == image_tables.page(runs), "python -m bench.image_tables writes them"
+
+
+def test_cells_of_a_net():
+    times = {"fastnn": 0.002, "fastnn with winograd": 0.001, "JAX": 0.004, "PyTorch NHWC": 0.003}
+    assert image_tables.net_cells(times) == ["2 / 1", "PyTorch NHWC 3", "1.50x / 3.00x"]
 
 
 def texts(png):
