@@ -17,7 +17,7 @@ import fastnn as fn
 
 GOALS = {"ResNet-20, test accuracy": ">= 0.65", "ResNet-20, minutes of training": "<= 15"}
 CLASSES = "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
-EPOCHS, BATCH = 30, 64
+EPOCHS, BATCH = 20, 64
 Start = str | fn.initializers.Initializer
 
 
