@@ -10,9 +10,10 @@ import numpy.typing as npt
 from fastnn._spec import float_dtype, optional, require_count, require_flag, require_seed
 from fastnn.data.categories import Category
 from fastnn.data.encoder import TableEncoder
+from fastnn.data.share import Share, require_share
 from fastnn.data.shuffle import Shuffle
 from fastnn.data.table import opened
-from fastnn.data.table_files import Tables
+from fastnn.data.table_files import Part
 
 Array = npt.NDArray[Any]
 Rows = list[Array]  # x, y and perhaps the weights, equally long
@@ -38,16 +39,20 @@ class TableBatches:
     target_name : str
         Name of the target column.
     rows : int or None
-        Rows of an epoch; None if an encoder that had learnt elsewhere reads a CSV file, which does not say.
+        Rows of an epoch, of this process; None if an encoder that had learnt elsewhere reads a CSV file, which does not
+        say.
+    share : tuple of int or None
+        The process that these rows are for, and how many there are.
     epoch : int
         Number of the next epoch, from 0; may be set to go on where another process stopped.
     """
 
     def __init__(
-        self, tables: Tables, encoder: TableEncoder, target: str, weight: str | None, *, batch_size: int, shuffle: bool,
-        seed: int, buffer_rows: int | None, dtype: np.dtype, rows: int | None,
+        self, parts: list[Part], encoder: TableEncoder, target: str, weight: str | None, *, batch_size: int,
+        shuffle: bool, seed: int, buffer_rows: int | None, dtype: np.dtype, rows: int | None, share: Share | None,
     ) -> None:  # fmt: skip
-        self._parts, self.encoder, self.target_name, self._weight = tables.parts, encoder, target, weight
+        self._parts, self.encoder, self.target_name, self._weight = parts, encoder, target, weight
+        self._share, self.share = share, None if share is None else (share.rank, share.size)
         self.batch_size, self.shuffle, self.seed, self.dtype = batch_size, shuffle, seed, dtype
         self.columns, self.feature_names = encoder.names, encoder.get_feature_names_out().tolist()
         read = [*encoder.columns_.values(), encoder.target_]
@@ -62,19 +67,25 @@ class TableBatches:
         epoch = self.epoch  # begins with the first batch that is asked for, not before
         self.epoch += 1
         held: list[Rows] = []
-        count = mixed = 0
+        count = mixed = batch = 0
         for rows in self._stretches(epoch):
             held.append(rows)
             count += len(rows[0])
             if count >= self.buffer_rows:
                 whole = _joined(held)
                 # Half of the buffer stays, so that rows of one part of a file are mixed with those of the next parts.
-                ready = count // (2 if self.shuffle else 1) // self.batch_size * self.batch_size
+                keep = count - count // (2 if self.shuffle else 1)
                 order = self._order(epoch, mixed, count)
-                yield from self._cut(whole, order, ready)
-                held, count, mixed = [[part[order[ready:]] for part in whole]], count - ready, mixed + 1
+                while count and count - (size := self._size(batch)) >= keep:
+                    yield tuple(part[order[:size]] for part in whole)
+                    order, count, batch = order[size:], count - size, batch + 1
+                held, mixed = [[part[order] for part in whole]], mixed + 1
         if count:
-            yield from self._cut(_joined(held), self._order(epoch, mixed, count), count)
+            whole, order = _joined(held), self._order(epoch, mixed, count)
+            while len(order):
+                size = self._size(batch)
+                yield tuple(part[order[:size]] for part in whole)
+                order, batch = order[size:], batch + 1
 
     def _stretches(self, epoch: int) -> Iterator[Rows]:
         """Yield stretches of encoded rows, the parts of the files in a new order every epoch."""
@@ -100,15 +111,14 @@ class TableBatches:
         """Return the order of the rows of the buffer."""
         return Shuffle(self.seed, epoch).within(mixed, count) if self.shuffle else np.arange(count)
 
-    def _cut(self, rows: Rows, order: Array, ready: int) -> Iterator[tuple[Array, ...]]:
-        """Yield the first ``ready`` rows in mini-batches."""
-        for start in range(0, ready, self.batch_size):
-            chosen = order[start : min(start + self.batch_size, ready)]
-            yield tuple(part[chosen] for part in rows)
+    def _size(self, batch: int) -> int:
+        """Return the rows of a mini-batch, by its number in the epoch."""
+        return self.batch_size if self._share is None else self._share.end(batch + 1) - self._share.end(batch)
 
     def __repr__(self) -> str:
         rows = "an unknown number of" if self.rows is None else f"{self.rows:,}"
-        return f"TableBatches({rows} rows of {len(self.feature_names)} features, batch_size={self.batch_size})"
+        share = "" if self.share is None else f", share={self.share}"
+        return f"TableBatches({rows} rows of {len(self.feature_names)} features, batch_size={self.batch_size}{share})"
 
 
 def read_batches(
@@ -126,6 +136,7 @@ def read_batches(
     dtype: Any = "float32",
     sep: str | None = None,
     encoding: str = "utf-8",
+    share: tuple[int, int] | None = None,
 ) -> TableBatches:
     r"""Read Parquet or CSV files (by pyarrow and pandas) in mini-batches, for ``fit``; they need not fit into memory.
 
@@ -149,7 +160,7 @@ def read_batches(
     weight : str, optional
         Column of sample weights.
     batch_size : int
-        Rows of a batch; the last one of an epoch may have fewer.
+        Rows of a batch; the last one of an epoch may have fewer.  With ``share``: of all processes together.
     shuffle : bool
         Whether the rows come in a new order every epoch: row groups at random, then rows at random within a buffer.
     seed : int
@@ -160,6 +171,8 @@ def read_batches(
         Of x, of a target that is not whole numbers, and of weights.
     sep, encoding : optional
         As for `read_table`.
+    share : tuple (rank, size), optional
+        Read for one of several processes that learn together: ``size`` of them, this one ``rank``, from 0.
 
     Returns
     -------
@@ -173,14 +186,22 @@ def read_batches(
     ImportError
         If pandas, or pyarrow for Parquet, is not installed.
     TypeError, ValueError
-        If a file cannot be parsed, a column is not there or there twice, or as `TableEncoder.fit`.  While going through
-        files that the encoder has not learnt from: as its ``transform``; a ``fit`` that meets such a value leaves the
-        network as it was.
+        If a file cannot be parsed, a column is not there or there twice, a mini-batch or the table has fewer rows than
+        there are processes, or as `TableEncoder.fit`.  While going through files that the encoder has not learnt from:
+        as its ``transform``; a ``fit`` that meets such a value leaves the network as it was.
 
     Notes
     -----
     Memory holds the buffer, twice, and one row group; so write Parquet files with row groups of some 10,000 to 100,000
     rows.  A CSV file is one part, read from its start: if it is sorted, give a large buffer, or shuffle the file.
+
+    With ``share`` the rows of all files, in order, are cut into as many runs as there are processes, which differ by
+    one row at most; every process has one, so an epoch of all of them together has every row once.  All have the same
+    number of batches, and in each of these as many rows as the others or one more: ``batch_size`` together.  A last
+    batch with fewer rows than processes joins the one before, so none is ever empty, and nobody waits for a batch that
+    another has not.  Of Parquet files a process reads the row groups that its rows are in and no others, of CSV files
+    all that stands before its rows, and each counts the rows of those once.  To look at the files once and not in
+    every process, hand over an ``encoder`` that has learnt, which pickle takes.
 
     Examples
     --------
@@ -195,6 +216,14 @@ def read_batches(
     >>> history = net.fit(batches, epochs=200, loss="squared_error", optimizer=fn.Adam(0.05))
     >>> history["loss"][-1] < 0.01
     True
+
+    For the second of three processes:
+
+    >>> batches = fn.read_batches(path, "price", batch_size=10, share=(1, 3))
+    >>> batches
+    TableBatches(33 rows of 3 features, batch_size=10, share=(1, 3))
+    >>> [len(x) for x, y in batches]
+    [3, 4, 3, 3, 4, 3, 3, 4, 3, 3]
     >>> folder.cleanup()
     """
     paths = [Path(one) for one in ([path] if isinstance(path, str | Path) else path)]
@@ -203,6 +232,13 @@ def read_batches(
     require_seed("read_batches", seed)
     optional(require_count, "read_batches", "buffer_rows", buffer_rows)
     kind = float_dtype("read_batches", dtype)
+    if share is not None:
+        require_share("read_batches", share)
+        if batch_size < share[1]:
+            raise ValueError(
+                f"read_batches: expected batch_size, of all processes together, of at least one row for each of "
+                f"{share[1]}, got {batch_size}"
+            )
     others = [target] if weight is None else [target, weight]
     for name in others:
         if not isinstance(name, str):
@@ -219,9 +255,18 @@ def read_batches(
     for name in others:
         if name in encoder.names:
             raise ValueError(f"read_batches: expected {name!r} not to be among the feature columns")
+    parts, dealt = tables.parts, None
+    if share is not None:
+        parts = [part.counted() for part in parts]
+        dealt = Share(*share, sum(part.rows or 0 for part in parts), batch_size)
+        if dealt.total < dealt.size:
+            raise ValueError(
+                f"read_batches: expected at least one row for each of {dealt.size} processes, got {dealt.total}"
+            )
+        parts = dealt.of(parts)
     return TableBatches(
-        tables, encoder, target, weight, batch_size=batch_size, shuffle=shuffle, seed=seed, buffer_rows=buffer_rows,
-        dtype=kind, rows=None if fitted else encoder.rows_,
+        parts, encoder, target, weight, batch_size=batch_size, shuffle=shuffle, seed=seed, buffer_rows=buffer_rows,
+        dtype=kind, rows=None if fitted else encoder.rows_, share=dealt,
     )  # fmt: skip
 
 

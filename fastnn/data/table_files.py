@@ -3,8 +3,8 @@
 import gzip
 import io
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,16 +31,35 @@ class Reading:
 
 
 class Part(NamedTuple):
-    """A row group of a Parquet file, or a CSV file: what is read in one go, from its start."""
+    """Rows of a row group of a Parquet file, or of a CSV file: what is read in one go, from its start."""
 
     path: Path
     file: "CsvFile | ParquetFile"
     rows: int | None  # a CSV file does not say
     group: Any = None  # pyarrow's fragment
+    first: int | None = None  # of its rows that are wanted, None: all are
 
     def frames(self, names: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
-        """Yield some columns, some thousand rows at a time; ``texts``: columns to leave as they are written."""
-        return self.file.frames(self, names, texts)
+        """Yield some columns, some thousand rows at a time; ``texts``: columns to leave as they are written.
+
+        Raises ValueError if a file whose rows had been counted has fewer by now.
+        """
+        if self.first is None or self.rows is None:
+            yield from self.file.frames(self, names, texts)
+            return
+        start, stop = self.first, self.first + self.rows
+        with closing(self.file.frames(self, names, texts)) as frames:  # what lies behind is not read
+            for frame in frames:
+                if start < len(frame):
+                    yield frame[max(start, 0) : stop]
+                start, stop = start - len(frame), stop - len(frame)
+                if stop <= 0:
+                    return
+        raise ValueError(f"{self.file.who}: expected {self.path} as it was when its rows were counted, got fewer rows")
+
+    def counted(self) -> "Part":
+        """Return the part with the number of its rows, which is found out where the file does not say."""
+        return self._replace(rows=self.file.count()) if isinstance(self.file, CsvFile) else self
 
 
 class CsvFile:
@@ -73,23 +92,32 @@ class CsvFile:
             )  # fmt: skip
         return [str(name) for name in frame.iloc[0]] if len(frame) else []
 
-    def frames(self, part: Part, names: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
+    def count(self) -> int:
+        """Go through the file and return its rows."""
+        with self._open() as (pd, file), self._chunks(pd, file, usecols=[0], dtype=str) as chunks:
+            return sum(map(len, chunks))
+
+    def frames(self, part: Part, names: Sequence[str], texts: Sequence[str]) -> Generator[Any, None, None]:
         """See ``Part.frames``."""
         reading, places = self.reading, {place: name for place, name in enumerate(self.names) if name in names}
-        marks = {} if reading.decimal is None else {"decimal": reading.decimal}
+        marks: dict[str, Any] = {} if reading.decimal is None else {"decimal": reading.decimal}
         if reading.thousands is not None:
             marks["thousands"] = reading.thousands
-        with self._open() as (pd, file):
+        as_written = {place: str for place, name in places.items() if name in texts}
+        marks |= {"na_values": [*MISSING, *reading.na_values], "dtype": as_written}
+        with self._open() as (pd, file), self._chunks(pd, file, **marks) as chunks:
             yield from (
                 frame[list(places)].set_axis([places[place] for place in places], axis=1)
-                for frame in pd.read_csv(
-                    file, sep=self.sep, header=0, names=range(len(self.names)), index_col=False, chunksize=_STRETCH,
-                    dtype={place: str for place, name in places.items() if name in texts}, low_memory=False,
-                    keep_default_na=False, na_values=[*MISSING, *reading.na_values],
-                    encoding=reading.encoding, **marks,
-                )
+                for frame in chunks
                 if len(frame)
-            )  # fmt: skip
+            )
+
+    def _chunks(self, pd: Any, file: Any, **options: Any) -> Any:
+        """Return pandas' reader of some thousand rows at a time, columns named by their places."""
+        return pd.read_csv(
+            file, sep=self.sep, header=0, names=range(len(self.names)), index_col=False, chunksize=_STRETCH,
+            low_memory=False, keep_default_na=False, encoding=self.reading.encoding, **options,
+        )  # fmt: skip
 
     @contextmanager
     def _open(self) -> Iterator[tuple[Any, Any]]:
@@ -139,7 +167,7 @@ class ParquetFile:
                 Part(path, self, group.row_groups[0].num_rows, group) for group in fragment.split_by_row_group()
             ]
 
-    def frames(self, part: Part, names: Sequence[str], texts: Sequence[str]) -> Iterator[Any]:
+    def frames(self, part: Part, names: Sequence[str], texts: Sequence[str]) -> Generator[Any, None, None]:
         """See ``Part.frames``; what is no text in the file is none."""
         named = {name: "category" for name in self.categories if name in names}
         # Threads would read far ahead, and hold what they read in memory.
