@@ -68,16 +68,19 @@ def processes():
         yield executor
 
 
+@pytest.fixture
 def loky():
     from joblib.externals.loky import get_reusable_executor
 
-    return get_reusable_executor(max_workers=2)
+    executor = get_reusable_executor(max_workers=2)
+    yield executor
+    executor.shutdown(wait=True)  # else its workers outlive the tests
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["processes", "loky"])
-def test_each_has_the_bits_that_it_has_here(where, processes):
-    executor = processes if where == "processes" else loky()
+def test_each_has_the_bits_that_it_has_here(where, request):
+    executor = request.getfixturevalue(where)
     elsewhere, here = ([network(k) for k in range(5)] for _ in range(2))
     rows = [np.arange(90) % 5 != k for k in range(5)]
     options = {"rows": rows, "epochs": 3, "batch_size": 16, "validation_data": (X, Y)}
