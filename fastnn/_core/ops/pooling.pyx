@@ -84,7 +84,7 @@ cdef class PoolOp(Op):
         self.forward, self.backward, self.config = forward, backward, &self.dims
         self.dims.largest = kind == "max"
         if not self.dims.largest:
-            pass
+            self.tangent = linear_tangent
         self.dims.shape = fnn_pool_shape(
             height=H, width=W, channels=C, out_height=OH, out_width=OW, rows=kernel[0], columns=kernel[1],
             row_step=strides[0], column_step=strides[1], top=before[0], left=before[1], counts_outside=counts_outside)
