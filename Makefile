@@ -20,7 +20,7 @@ $(VENV)/ready: pyproject.toml
 
 # Likewise with what tests and lint need.
 $(VENV)/tested: $(VENV)/ready
-	$(LISTED) cli test lint | $(PIP) --requirement /dev/stdin
+	$(LISTED) cli mpi test lint | $(PIP) --requirement /dev/stdin
 	touch $@
 
 build: $(VENV)/ready

@@ -244,6 +244,16 @@ def test_an_exception_that_cannot_be_sent():
     assert found[0][1] == "Own: of a class that nobody finds"
 
 
+class Needs(Exception):  # which pickle cannot make again
+    def __init__(self, what, why):
+        super().__init__(f"{what}: {why}")
+
+
+def test_an_exception_that_arrives_as_no_exception():
+    found = ended(2, callbacks=lambda comm: [Fails(comm, Needs("lost", "away"))])
+    assert [(kind, text) for kind, text, _ in found] == [(RuntimeError, "Needs: lost: away"), (Needs, "lost: away")]
+
+
 def test_who_raised_is_said():
     def work(comm):
         net = dense()
