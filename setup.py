@@ -135,6 +135,21 @@ def extensions() -> list[Extension]:
     ]
 
 
+# A list comprehension as Cython 3.3 writes it: where a list cannot grow for want of memory, its next item is let go
+# here and by the caller again, and what is freed twice is no longer its owner's.
+FREED_TWICE = "    int result = PyList_Append(list, x);\n    Py_DECREF(x);\n"
+FREED_ONCE = FREED_TWICE.replace("    Py_DECREF", "    if (result == 0)\n        Py_DECREF")
+
+
+def mended(modules: list[Extension]) -> list[Extension]:
+    """Correct that in what Cython wrote."""
+    for module in modules:
+        for path in map(Path, module.sources):
+            if path.suffix == ".c" and path.is_relative_to(CORE) and FREED_TWICE in (text := path.read_text()):
+                path.write_text(text.replace(FREED_TWICE, FREED_ONCE))
+    return modules
+
+
 def take_clang_cl(compiler) -> None:
     """Let clang-cl compile what setuptools would give to cl."""
     program = shutil.which("clang-cl")
@@ -224,14 +239,16 @@ if __name__ == "__main__":  # the processes that write the C files import this o
     setup(
         cmdclass={"build_ext": build_core},
         options={"build_ext": {"parallel": JOBS}},
-        ext_modules=cythonize(
-            extensions(),
-            nthreads=JOBS,
-            annotate=switched_on("FASTNN_ANNOTATE"),
-            compiler_directives={
-                **DIRECTIVES,
-                **({"freethreading_compatible": True} if switched_on("FASTNN_FREE_THREADING") else {}),
-            },
-            **SHARED_OPTIONS,
+        ext_modules=mended(
+            cythonize(
+                extensions(),
+                nthreads=JOBS,
+                annotate=switched_on("FASTNN_ANNOTATE"),
+                compiler_directives={
+                    **DIRECTIVES,
+                    **({"freethreading_compatible": True} if switched_on("FASTNN_FREE_THREADING") else {}),
+                },
+                **SHARED_OPTIONS,
+            )
         ),
     )

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from fastnn._core.held import aligned_part
+
 ALIGNMENT = 64  # bytes: one cache line
 
 
@@ -11,5 +13,4 @@ def aligned_zeros(n: int, dtype: Any) -> np.ndarray:
     """Return a zeroed 1-D array of ``n`` elements that starts on a cache line; a cache line after it may be read."""
     dtype = np.dtype(dtype)
     block = np.zeros(n * dtype.itemsize + 2 * ALIGNMENT, np.uint8)
-    skip = -block.ctypes.data % ALIGNMENT
-    return block[skip : skip + n * dtype.itemsize].view(dtype)
+    return aligned_part(block, n, dtype.num, ALIGNMENT)

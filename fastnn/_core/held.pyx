@@ -54,6 +54,22 @@ def held(values):
     return hold_all(arrays)
 
 
+def aligned_part(cnp.ndarray block not None, Py_ssize_t n, int type_number, Py_ssize_t alignment):
+    """``n`` elements of this type of NumPy's from the first place in a block of bytes that is so aligned.
+
+    Not by a slice and a view of it: where memory fails NumPy crashes on the way.
+    """
+    cdef Py_ssize_t skip = -<Py_ssize_t> cnp.PyArray_DATA(block) % alignment
+    cdef cnp.npy_intp size = n
+    cdef cnp.ndarray part
+    skip += alignment if skip < 0 else 0
+    part = cnp.PyArray_SimpleNewFromData(1, &size, type_number, <char*> cnp.PyArray_DATA(block) + skip)
+    if skip + cnp.PyArray_NBYTES(part) > cnp.PyArray_NBYTES(block):
+        raise ValueError(f"expected a block for {n} elements, got one of {cnp.PyArray_NBYTES(block)} bytes")
+    cnp.set_array_base(part, block)
+    return part
+
+
 cdef int require_packed(str what, object array, int type_number, Py_ssize_t rows, Py_ssize_t width,
                         bint writable=False) except -1:
     """Refuse what is not a packed array of this type of NumPy's with at least ``rows`` rows of ``width`` numbers.

@@ -23,6 +23,8 @@ from fastnn._core.step cimport CHANGED, DIVERGED, FAILED, Frame, OK, OVERFLOWED
 from fastnn._core.views cimport view
 from fastnn._core.workspace cimport Order, Workspace, take_input, take_rows
 
+from math import prod
+
 import numpy as np
 
 from fastnn._core.evaluator import LABELS_CHANGED
@@ -487,7 +489,7 @@ cdef class Trainer(Evaluator):
                 self.steps[self.n_steps] = plan.fused[<int> i]
                 self.steps[self.n_steps].trainable = rates[index] != 0.0
                 self.steps[self.n_steps].rate = rates[index] if self.sgd_in_backward else 1.0
-                self.sizes[self.n_steps] = sum(int(np.prod(part.shape)) for part in plan.ops[index].parameters)
+                self.sizes[self.n_steps] = sum(prod(part.shape) for part in plan.ops[index].parameters)
                 if rates[index] != 0.0:
                     self.commits |= plan.fused[<int> i].commit != NULL
                     self.least_rows = max(self.least_rows, <Py_ssize_t> plan.ops[index].least_rows)

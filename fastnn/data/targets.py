@@ -1,5 +1,6 @@
 """Targets and sample weights as the losses take them, or a message says what to do."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def loss_steps(loss: Loss, shape: Shape) -> int:
 
     A function of the user's has one, whatever the shape.
     """
-    return 1 if isinstance(loss, CustomLoss) else int(np.prod(shape[:-1]))
+    return 1 if isinstance(loss, CustomLoss) else prod(shape[:-1])
 
 
 def as_weights(who: str, values: Any, n: int, steps: int, dtype: np.dtype) -> np.ndarray:

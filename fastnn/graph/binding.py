@@ -18,6 +18,7 @@ from fastnn.layers.base import Shape
 from fastnn.losses import CustomLoss, Loss, as_loss
 from fastnn.metrics import Accuracy, Metric, get_metric
 from fastnn.optimizers import Group, Optimizer
+from fastnn.schedules import Constant, Schedule
 
 
 def as_losses(loss: Any, loss_weights: Any, output_shapes: tuple[Shape, ...]) -> tuple[list[Loss], list[float]]:
@@ -51,6 +52,11 @@ def fast_path_targets(losses: list[Loss], output_shapes: tuple[Shape, ...]) -> t
     if len(output_shapes[0]) > 1:  # the fast path knows no time steps
         return None if loss.targets == "probabilities" else loss.targets, 0
     return loss.targets, outputs if loss.label_kernel and outputs > 1 else 0
+
+
+def constant_rate(schedule: Schedule) -> float:
+    """Return the learning rate if it does not change, else -1."""
+    return float(schedule.learning_rate) if isinstance(schedule, Constant) else -1.0
 
 
 def as_metrics(metrics: Any, outputs: int) -> tuple[Any, ...]:

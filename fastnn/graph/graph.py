@@ -19,7 +19,7 @@ from fastnn._spec import at_least_0, choose, float_dtype, require_seed
 from fastnn.data.ports import Ports
 from fastnn.graph.answers import predict, predict_one
 from fastnn.graph.assembly import Application, Assembly, Place, assemble
-from fastnn.graph.binding import as_losses, as_metrics, bind_trainer, fast_path_targets
+from fastnn.graph.binding import as_losses, as_metrics, bind_trainer, constant_rate, fast_path_targets
 from fastnn.graph.composition import applied, copies
 from fastnn.graph.kinds import KINDS, kinds
 from fastnn.graph.layer_view import LayerView
@@ -30,7 +30,7 @@ from fastnn.graph.structure import Structure
 from fastnn.graph.weights import changing, fill, set_weights, take_weights, vector_of
 from fastnn.layers.base import Layer, Shape, Tensor, batched
 from fastnn.optimizers import Optimizer, as_optimizer
-from fastnn.schedules import Constant, Schedule
+from fastnn.schedules import Schedule
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -116,6 +116,7 @@ class Graph(Engine):
         require_seed("Network", self.seed)
         self.structure, self.input_shapes = structure, structure.input_shapes
         self.losses = []
+        self.__dict__.update(schedule=None, loss_weights=None, optimizer=None, metrics=None)  # until ``compile``
         self.history: Any = None
         self.metadata: dict[str, Any] = {}
         self.epoch = self.forwards = 0
@@ -515,10 +516,11 @@ class Graph(Engine):
         trainer = bind_trainer(
             self.assembly, self.params, self.grads, losses, shares, measured, chosen, self.seed, step
         )
-        self.schedule = deepcopy(chosen.schedule)  # a copy, since a schedule may have state
-        self.losses, self.loss_weights, self.optimizer, self.metrics = losses, shares, chosen, measured
-        self.ports = replace(self.ports, losses=tuple(losses))
-        self.bind_trainer(trainer)
+        schedule = deepcopy(chosen.schedule)  # a copy, since a schedule may have state
+        values = schedule, losses, shares, chosen, measured, replace(self.ports, losses=tuple(losses))
+        bound = trainer, *fast_path_targets(losses, self.output_shapes), constant_rate(schedule)
+        self._bind_trainer(*bound)  # from here on nothing can fail for want of memory
+        self.schedule, self.losses, self.loss_weights, self.optimizer, self.metrics, self.ports = values
 
     def bind_trainer(self, trainer: Any) -> None:
         """Use this trainer in ``train_step``.
@@ -528,11 +530,8 @@ class Graph(Engine):
         trainer : Trainer or None
             Of this network's plan and losses; None: the network is not compiled.
         """
-        if trainer is None:
-            self._bind_trainer(None, None, 0, -1.0)
-        else:
-            rate = float(self.schedule.learning_rate) if isinstance(self.schedule, Constant) else -1.0
-            self._bind_trainer(trainer, *fast_path_targets(self.losses, self.output_shapes), rate)
+        taken = (None, 0) if trainer is None else fast_path_targets(self.losses, self.output_shapes)
+        self._bind_trainer(trainer, *taken, -1.0 if trainer is None else constant_rate(self.schedule))
 
     def require_compiled(self, who: str, *, loss: bool = True) -> None:
         """Raise RuntimeError unless the network is compiled.
@@ -598,8 +597,9 @@ class Graph(Engine):
         self.require_compiled("train_step")
         inputs, targets, weights, n = self.ports.batch("train_step", x, y, sample_weight)
         rate = self._rate_of("train_step", learning_rate)
+        ports = self.ports.named(x)  # before the update: it may fail
         loss: float = self.trainer.step_on(inputs, targets, weights, n, rate)
-        self.ports = self.ports.named(x)
+        self.ports = ports
         return loss
 
     def apply_gradients(self, *, learning_rate: float | None = None) -> None:
