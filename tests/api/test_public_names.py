@@ -51,7 +51,7 @@ SIGNATURES = {
     fn.EarlyStopping: "monitor, *, patience, min_delta, restore_best, mode",
     fn.Checkpoint: "path, *, monitor, mode, optimizer",
     fn.load: "path, *, custom, verify",
-    fn.read_batches: "path, target, *, columns, categories, encoder, weight, batch_size, shuffle, seed, buffer_rows, dtype, sep, encoding",
+    fn.read_batches: "path, target, *, columns, categories, encoder, weight, batch_size, shuffle, seed, buffer_rows, dtype, sep, encoding, share",
     fn.lr_find: "net, X, y, *, sample_weight, batch_size, start, stop, steps, smoothing",
     fn.plot_lr_find: "sweep, path",
     fn.RunningStandardizer: "*, half_life, clip",
@@ -108,7 +108,7 @@ SIGNATURES = {
     fn.get_num_threads: "",
     fn.Network.compile: "self, loss, optimizer, *, metrics, loss_weights",
     fn.Network.fit: "self, X, y, *, epochs, batch_size, sample_weight, class_weight, validation_data, validation_split, callbacks, "
-    "shuffle, verbose, loss, optimizer, metrics",
+    "shuffle, verbose, loss, optimizer, metrics, team",
     fn.Network.evaluate: "self, X, y, *, sample_weight",
     fn.Network.forward: "self, X, training",
     fn.Network.backward: "self, dy, *, accumulate, parameters, inputs",
