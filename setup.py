@@ -56,17 +56,21 @@ C_FLAGS = ["-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping
 
 # Compiled for speed: the kernels, and the way that one row takes through Cython, where nanoseconds show.  The loops of
 # the kernels say themselves what is to be unrolled; -O3 unrolls the rest too, which gains nothing and takes half as
-# much room again; and what copies many short rows, for which GCC compiling for size takes an instruction that is slow
-# to begin.  Everything else is loops over steps and rows, and doors: compiled for size it is as fast.
+# much room again.  Everything else is loops over steps and rows, and doors: compiled for size it is as fast.
 FAST = {
     Path("csrc"),
     *(CORE / f"{name}.c" for name in ("engine", "plan", "trainer", "guard", "workspace", "panels", "products")),
-    *(CORE / f"{name}.c" for name in ("parts", "pictures")),
-    *(CORE / "ops" / f"{name}.c" for name in ("dense", "depthwise", "padding", "windows")),
+    CORE / "parts.c",
+    *(CORE / "ops" / f"{name}.c" for name in ("dense", "depthwise")),
 }
 FOR_SPEED = ["-O2", "-ftree-vectorize"]
 GCC_FOR_SPEED = [*FOR_SPEED, "-fvect-cost-model=dynamic"]
 FOR_SIZE = ["-Os"]
+# On x86 GCC would copy short rows by an instruction that is slow to begin, and take the last elements of a loop by half
+# vectors, a tenth of the code: where a vector has four elements at most, that is two of the last three.
+GCC_FOR_SIZE_X86 = [*FOR_SIZE, "-mstringop-strategy=libcall"]
+GCC_SHORT_VECTORS_X86 = [*GCC_FOR_SPEED, "--param=vect-epilogues-nomask=0"]
+SHORT_VECTORS = {Path("csrc", f"fnn_kernels_{name}.c") for name in ("base_float", "base_double", "avx2_double")}
 
 # Small files.  No exception passes through C, so nobody asks how to unwind it (what is lost: backtraces of a debugger
 # through these modules).  A call to Python reads its address from a table instead of going through a stub as well.
@@ -224,11 +228,15 @@ class build_core(build_ext):
     def compile_each_with_its_own(self) -> None:
         """Let the compiler add what a file wants for itself to the flags of its extension."""
         compile_one = self.compiler._compile
-        fast = FOR_SPEED if is_clang(self.compiler) else GCC_FOR_SPEED
+        fast, small, short = FOR_SPEED, FOR_SIZE, FOR_SPEED
+        if not is_clang(self.compiler):
+            fast = short = GCC_FOR_SPEED
+            if platform.machine() in ("x86_64", "AMD64"):
+                small, short = GCC_FOR_SIZE_X86, GCC_SHORT_VECTORS_X86
 
         def compile_with_own_flags(target, source, extension, first, flags, macros):
             path = Path(source)
-            own = fast if {path, path.parent} & FAST else FOR_SIZE
+            own = short if path in SHORT_VECTORS else fast if {path, path.parent} & FAST else small
             compile_one(target, source, extension, first, [*flags, *own], macros)
 
         self.compiler._compile = compile_with_own_flags
