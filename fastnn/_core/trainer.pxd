@@ -61,9 +61,9 @@ cdef class Trainer(Evaluator):
     cdef int require_run(self, Py_ssize_t n, Py_ssize_t batch_size) except -1
     cdef int prepare_run(self, Py_ssize_t n, Py_ssize_t batch_size) except -1
     cdef inline bint ready(self, Py_ssize_t most, bint single) noexcept nogil:
-        """Is there all memory for mini-batches of at most so many rows?"""
+        """Is there all memory for mini-batches of at most so many rows?  Smaller ones than the largest may be whole, and long."""
         return self.lanes.ready(most) and (self.guard.copied != NULL or not (
-            single or (most * self.row_work > LONG and self.fuses(most))))
+            single or (most * self.row_work > LONG and (self.sgd_in_backward or self.update_in_backward))))
 
     cdef int reserve(self, Py_ssize_t most, bint single) except -1
     cdef int prepare(self, Py_ssize_t least, Py_ssize_t most, bint single=*) except -1

@@ -61,6 +61,7 @@ def test_threads_change_no_bit(widths, n, batch_size, optimizer):
     assert len(results) == 1
 
 
+@native(1100 * 700)
 @pytest.mark.parametrize("rows", [250, 600])
 def test_gradients_of_large_batches_on_threads(rows):
     """A part of a wide layer sums its gradient in the blocks of the whole."""
