@@ -13,6 +13,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
@@ -231,7 +232,7 @@ class build_core(build_ext):
         fast, small, short = FOR_SPEED, FOR_SIZE, FOR_SPEED
         if not is_clang(self.compiler):
             fast = short = GCC_FOR_SPEED
-            if platform.machine() in ("x86_64", "AMD64"):
+            if sysconfig.get_platform().endswith("x86_64"):
                 small, short = GCC_FOR_SIZE_X86, GCC_SHORT_VECTORS_X86
 
         def compile_with_own_flags(target, source, extension, first, flags, macros):

@@ -83,10 +83,14 @@ mkdir -p "$here/target"
 cp "$sysroot/usr/lib/$version/_sysconfigdata__aarch64-linux-gnu.py" "$here/target/"
 ln -sfn "$sysroot/usr/include/aarch64-linux-gnu" "$here/target/aarch64-linux-gnu"
 rm -rf "$packages/fastnn"
-_PYTHON_SYSCONFIGDATA_NAME=_sysconfigdata__aarch64-linux-gnu _PYTHON_HOST_PLATFORM=linux-aarch64 FASTNN_WERROR=1 \
-    PYTHONPATH=$here/target \
-    CFLAGS="-I$sysroot/usr/include/$version -I$here/target -isystem $packages/numpy/_core/include" \
-    "$python" setup.py --quiet build --build-base "$here/objects" --build-lib "$packages"
+for_arm64() {
+    _PYTHON_SYSCONFIGDATA_NAME=_sysconfigdata__aarch64-linux-gnu _PYTHON_HOST_PLATFORM=linux-aarch64 FASTNN_WERROR=1 \
+        PYTHONPATH=$here/target \
+        CFLAGS="-I$sysroot/usr/include/$version -I$here/target -isystem $packages/numpy/_core/include" \
+        "$python" setup.py --quiet "$@"
+}
+for_arm64 build --build-base "$here/objects" --build-lib "$packages"
+for_arm64 build_ext --doors --build-temp "$here/objects/doors" --build-lib "$packages"
 
 # Away from the source, which would be imported in place of what was built.
 rm -rf "$here/work"
