@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 import fastnn as fn
+from bench.gan_step import gan_step
 from bench.image_runtimes import runtimes
 
 Call = Callable[[], Any]
@@ -201,4 +202,5 @@ WORKLOADS: dict[str, Workload] = {
     "ResNet-20, answer to 1": answers(fn.nets.resnet_cifar, resnet20, 1),
     "SqueezeNet, answer to 1": answers(fn.nets.squeezenet, squeezenet, 1),
     "SqueezeNet, gradient of 1 image": picture_gradient(fn.nets.squeezenet, squeezenet),
+    "Critic and generator, step of 16": gan_step,
 }
