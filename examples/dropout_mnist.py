@@ -41,7 +41,8 @@ def run(quick: bool, output: Path) -> common.Figures:
         history = net.fit(X, y, epochs=epochs, batch_size=100, validation_data=test, verbose=2)
         minutes = (perf_counter() - began) / 60
         errors = 100 * np.array(history["val_error"])
-        axes.semilogy(history.epochs, errors, label=f"{name}: {errors[-1]:.2f} % after {minutes:.1f} minutes")
+        time = f"{minutes:.1f} minutes" if minutes >= 1 else f"{60 * minutes:.1f} s"
+        axes.semilogy(history.epochs, errors, label=f"{name}: {errors[-1]:.2f} % after {time}")
         figures |= {f"{name}, test error, %": errors[-1], f"{name.split()[0]}, minutes": minutes}
     axes.axhline(1.06, color="#444444", linestyle=":", label="Srivastava et al. 2014, three layers: 1.06 %")
     ticks = (1, 1.5, 2, 3, 5, 10)

@@ -95,19 +95,20 @@ def draw(history: fn.History, minutes: float, levels: dict[str, float], path: Pa
     picture = pictures.figure(8, 4.8)
     axes = picture.add_subplot()
     curves = history.to_dict()
-    time = minutes * np.arange(1, len(curves["loss"]) + 1) / len(curves["loss"])
+    unit, time = ("minutes", minutes) if minutes >= 1 else ("seconds", 60 * minutes)
+    times = time * np.arange(1, len(curves["loss"]) + 1) / len(curves["loss"])
     for name, label, color in (
         ("loss", "training chunks (with dropout)", "#1f5fa8"),
         ("val_loss", "held-out chunks", "#d1541f"),
     ):
-        axes.plot(time, np.array(curves[name]) / np.log(2), "o-", color=color, markersize=3.5, label=label)
+        axes.plot(times, np.array(curves[name]) / np.log(2), "o-", color=color, markersize=3.5, label=label)
     for name, level in levels.items():
         axes.axhline(level, color="#555555", linewidth=1, linestyle=":")
         axes.annotate(
             f"{name}: {level:.2f}", (1, level), (-4, 3), ("axes fraction", "data"), "offset points", ha="right"
         )
     title = f"Shakespeare by an LSTM of {UNITS} units"
-    pictures.dress(axes, "minutes of training", "bits per character", title)
+    pictures.dress(axes, f"{unit} of training", "bits per character", title)
     axes.legend(frameon=False, loc="center right")
     pictures.save(picture, path)
 

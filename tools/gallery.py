@@ -2,6 +2,7 @@
 
     python tools/gallery.py              # the short version of all
     python tools/gallery.py gan control --whole
+    python tools/gallery.py style_transfer --whole --flag trained   # what else it draws when it is asked for
 
 The pictures lie in docs/gallery/, small enough to be kept with the source.  Which picture is shown, and what a
 whole version found, stands in docs/gallery/examples.toml.
@@ -30,7 +31,9 @@ def shrink(picture: Path, target: Path) -> int:
     height = round(whole.height * WIDTH / whole.width)
     small = whole.resize((WIDTH, height), Image.Resampling.LANCZOS)
     for colors in COLORS:
-        small.quantize(colors, dither=Image.Dither.NONE).save(target, optimize=True)
+        # Thin lines and single points keep their colours, which the median cut would give to larger areas.
+        method, rounds = Image.Quantize.MAXCOVERAGE, 2
+        small.quantize(colors, method, rounds, dither=Image.Dither.NONE).save(target, optimize=True)
         if target.stat().st_size <= MOST_BYTES:
             break
     return target.stat().st_size
@@ -42,16 +45,19 @@ def main() -> None:
     entries = tomllib.loads((FOLDER / "examples.toml").read_text(encoding="utf-8"))
     parser.add_argument("names", nargs="*", default=[*entries])
     parser.add_argument("--whole", action="store_true", help="the whole version, not the short one")
+    parser.add_argument("--flag", action="append", default=[], help="of the script's own, without its dashes")
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT / "examples"))
     for name in options.names:
         with tempfile.TemporaryDirectory() as output:
-            figures = importlib.import_module(name).run(not options.whole, Path(output))
+            flags = dict.fromkeys(options.flag, True)
+            figures = importlib.import_module(name).run(not options.whole, Path(output), **flags)
             drawn = sorted(path.name for path in Path(output).rglob("*.png"))
             print(f"{name}: {figures}\n  drawn: {', '.join(drawn) or 'nothing'}", flush=True)
-            if chosen := entries[name].get("picture"):
-                size = shrink(next(Path(output).rglob(chosen)), FOLDER / f"{name}.png")
-                print(f"  {chosen}: {size:,} bytes", flush=True)
+            for entry, end in (("picture", ""), ("second", "-second")):
+                for picture in Path(output).rglob(entries[name].get(entry, "none")):
+                    size = shrink(picture, FOLDER / f"{name}{end}.png")
+                    print(f"  {picture.name}: {size:,} bytes", flush=True)
 
 
 if __name__ == "__main__":
