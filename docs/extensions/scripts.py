@@ -53,6 +53,8 @@ def page(name: str, module: ModuleType, entry: dict[str, str]) -> str:
     found = [f"**Found:** {escape(entry['found'])}.", ""]
     code = [".. rubric:: The script", "", f".. literalinclude:: ../../examples/{script}", "   :language: python", ""]
     shown = picture if (GALLERY / f"{name}.png").exists() else []
+    if "second" in entry:
+        shown = [*picture, *(line.replace(f"{name}.png", f"{name}-second.png") for line in picture)]
     if (STATIC / f"{name}.html").exists():
         frame = f'<iframe src="../_static/{name}.html" title="{title}" loading="lazy"></iframe>'
         shown = [".. raw:: html", "", f'   <div class="{name}">{frame}</div>', ""]

@@ -5,13 +5,15 @@ import sys
 import numpy as np
 import pytest
 from helpers.examples import load
+from PIL import Image
 
 style_transfer = load("style_transfer")
+TRAINED = "trained here: style in SqueezeNet's eyes, made / photograph"
 
 
 def test_short_version(tmp_path):
     figures = style_transfer.run(True, tmp_path)
-    assert set(style_transfer.GOALS) <= set(figures)
+    assert set(style_transfer.GOALS) - set(figures) == {TRAINED}
     assert figures["loss, end / start"] < 0.15
     assert figures["style, end / start"] < 0.05
     assert figures["style, made / photograph"] < 0.5
@@ -22,9 +24,18 @@ def test_short_version(tmp_path):
     }  # fmt: skip
 
 
-def test_two_pictures(tmp_path, monkeypatch, capsys):
-    from PIL import Image
+def test_short_version_by_a_network_trained_here(tmp_path):
+    figures = style_transfer.run(True, tmp_path, trained=True)
+    assert set(figures) > {TRAINED, TRAINED.replace("trained here", "before training")}
+    assert [path.name for path in tmp_path.iterdir()] == ["style-trained.png"]
+    with Image.open(tmp_path / "style-trained.png") as image:
+        pixels = np.asarray(image)
+    assert pixels.shape == (2 * 48 + 4, 2 * 64 + 4, 3)
+    before, after = pixels[52:, :64].astype(int), pixels[52:, 68:].astype(int)
+    assert np.abs(before - after).mean() > 1  # the net that has learned paints another picture
 
+
+def test_two_pictures(tmp_path, monkeypatch, capsys):
     try:
         style_transfer.squeezenet((48, 64, 3))
     except style_transfer.common.MissingData as missing:
