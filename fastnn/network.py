@@ -163,6 +163,8 @@ class Network(Graph):
         optimizer: str | Optimizer | None = None,
         metrics: Sequence[Any] | None = None,
         team: Any = None,
+        average_every: int | None = None,
+        accumulate: int = 1,
     ) -> History:
         """Learn from data, epoch after epoch.
 
@@ -204,7 +206,15 @@ class Network(Graph):
             Such as ``MPI.COMM_WORLD``: its processes, up to 16, train this network together.  All call ``fit``, each
             with a network of the same parameters (made with one seed, or loaded from one file), all rows and the same
             options; each goes through its part of every mini-batch, ``batch_size`` counting the rows of all parts.  All
-            end with the same parameters, bit for bit, whatever their number.
+            end with the same parameters, bit for bit, whatever their number.  Or X gives batches of rows of this
+            process alone and says so by ``X.share``, (rank, size): `read_batches` with ``share``.
+        average_every : int, optional
+            In a team: each process makes updates of its own, from its part of each mini-batch, and after so many of
+            them, and at the end of an epoch, parameters and what the optimiser keeps become their means (local SGD).
+            Where it is left out, gradients are added up in every update.
+        accumulate : int
+            Mini-batches whose gradients make one update, weighted by their rows: what ``batch_size * accumulate``
+            learns, in the memory of ``batch_size`` rows; of an iterable, so many of its batches.
 
         Returns
         -------
@@ -215,8 +225,9 @@ class Network(Graph):
         Raises
         ------
         TypeError, ValueError
-            If data or options do not fit; in a team also if they differ between processes, or if rows of a mini-batch
-            meet in a layer (BatchNorm; take GroupNorm or LayerNorm).
+            If data or options do not fit; in a team also if they differ between processes; in a team without
+            ``average_every``, and with ``accumulate``, if rows of a mini-batch meet in a layer (BatchNorm; take
+            GroupNorm or LayerNorm) or may, in a function in Python.
         RuntimeError
             If the network is not compiled.
         DivergenceError
@@ -229,8 +240,10 @@ class Network(Graph):
         `CSVLogger` and what else has ``alone``) and says whether to stop; other callbacks are called on each.  The
         parameters are those of ``fit`` alone, bit for bit, if a network has up to 32,768 parameters or is not cut; a
         larger one sums in another order than alone, the same for every number of processes, one included.  A mini-batch
-        that is too small to be cut (below some 128 rows) every process goes through as a whole.  Validation data
-        likewise.
+        that is too small to be cut (below some 128 rows) every process goes through as a whole, and is told of it by a
+        warning.  Of validation data each goes through a part, and all learn loss and metrics of the whole, with the
+        bits of one process.  With ``average_every`` processes are told of the end of another one, and interrupted, at
+        their next mean, and after KeyboardInterrupt all are as after the last one.
 
         After an exception parameters and optimiser are as before the call; after KeyboardInterrupt as after the last
         complete update.  The loss of an epoch is the mean over its mini-batches as they were met; so are its accuracy
@@ -264,6 +277,8 @@ class Network(Graph):
             optimizer=optimizer,
             metrics=metrics,
             team=team,
+            average_every=average_every,
+            accumulate=accumulate,
         )
 
     def evaluate(self, X: Any, y: Any = None, *, sample_weight: Any = None) -> dict[str, float]:

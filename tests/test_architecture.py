@@ -31,7 +31,7 @@ FLOORS = [
     # F3: graphs of layers
     ["graph.kinds", "graph.structure", "graph.padding", "graph.layer_view", "graph.assembly", "graph.composition", "graph.outputs", "graph.binding", "graph.answers", "graph.passes", "graph.weights", "graph.graph", "graph.memory", "graph.folding", "graph.quantize", "graph.quantized", "graph.summary", "graph.stream", "graph.resampling", "graph.penalty", "graph"],
     # F4: learning
-    ["training.progress", "training.history", "training.callbacks", "training.average", "training.csv_logger", "training.tensorboard", "training.mlflow", "training.subtrees", "training.team", "training.loop", "training.elsewhere", "training.many", "training"],
+    ["training.progress", "training.history", "training.callbacks", "training.average", "training.csv_logger", "training.tensorboard", "training.mlflow", "training.subtrees", "training.team", "training.groups", "training.own_rows", "training.joined", "training.validation", "training.decisions", "training.loop", "training.elsewhere", "training.many", "training"],
     # files, and what other programs read and write; the header of the interface for C
     ["formats.files", "formats.text", "formats.tensors", "formats.earlier", "formats.arrays", "formats.safetensors", "formats.weights", "formats.activations", "formats.gates", "formats.foreign", "formats.sklearn",
      "formats.c.text", "formats.c.products", "formats.c.images", "formats.c.program", "formats.c.layout", "formats.c.functions", "formats.c.recurrent", "formats.c.emitters",

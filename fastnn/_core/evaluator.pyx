@@ -118,7 +118,7 @@ cdef class Evaluator:
         cdef const char* row_weights = NULL
         cdef const char* target
         cdef char* answers
-        cdef double loss_sum = 0.0, weight_sum = 0.0, total = 0.0
+        cdef double loss_sum = 0.0, weight_sum = 0.0, total = 0.0, chunk = 0.0
         cdef list memory = []
         cdef LossStep* losses = <LossStep*> zeros(memory, self.n_losses, sizeof(LossStep))
         cdef LossStep* loss
@@ -156,6 +156,7 @@ cdef class Evaluator:
             require_ok(FAILED if over.stopped else status)
             if weights is not None:
                 row_weights = <char*> cnp.PyArray_DATA(weights) + start * each * itemsize
+            chunk = 0.0     # which a process of a team may have from another
             for i, array in enumerate(targets):
                 loss = &losses[i]
                 target = <char*> cnp.PyArray_DATA(array) + start * loss.target_bytes
@@ -164,7 +165,8 @@ cdef class Evaluator:
                 require_ok(status)
                 if not isfinite(total) and labels_changed(loss, size, target):
                     raise ValueError(LABELS_CHANGED)
-                loss_sum += loss.share * total
+                chunk += loss.share * total
+            loss_sum += chunk
             weight_sum += <double> size if row_weights == NULL else self.kernels.sum(size * each, row_weights)
             for i, output in enumerate(outputs):
                 row_bytes = self.plan.widths[self.plan.outputs[i]] * itemsize

@@ -35,6 +35,7 @@ cdef class Lanes:
     cdef Py_ssize_t own                 # groups of this process, at most
     cdef int most                       # lanes, at most
     cdef bint doubling                  # micro-batches are groups: 2, 4, 8 or GROUPS
+    cdef Py_ssize_t pieces              # that a mini-batch goes in, one after the other, where none is ever cut
     cdef Py_ssize_t capacity            # rows of a mini-batch that there is memory for
     cdef readonly Py_ssize_t rows       # of a micro-batch, about
     cdef readonly Py_ssize_t least      # rows that are worth a thread
@@ -43,6 +44,10 @@ cdef class Lanes:
     cdef inline bint cuts(self, Py_ssize_t size) noexcept nogil:
         """Is a mini-batch of ``size`` rows cut into micro-batches?"""
         return size >= self.cut_from
+
+    cdef inline Py_ssize_t pieces_of(self, Py_ssize_t size) noexcept nogil:
+        """In how many pieces does a mini-batch go that is not cut?"""
+        return 1 if self.rows > 0 or self.doubling else min(self.pieces, size)
 
     cdef inline bint ready(self, Py_ssize_t size) noexcept nogil:
         """Is there memory for mini-batches of ``size`` rows, on as many threads as there are?"""

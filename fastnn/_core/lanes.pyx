@@ -33,13 +33,15 @@ cdef enum:
 
 cdef class Lanes:
     """``wanted``: by tensor, whether its gradient is; ``losses``: as the Evaluator has them; ``whole``: never cut;
-    ``processes``: that share the groups, 0: this one is not in a team."""
+    ``processes``: that share the groups, 0: this one is not in a team; ``pieces``: that a mini-batch which is not cut
+    goes in, one after the other: of a network that is never cut, since others have the memory for it anyway."""
 
     def __init__(self, Plan plan, cnp.ndarray params, tuple wanted, list losses, bint whole=False,
-                 Py_ssize_t processes=0):
+                 Py_ssize_t processes=0, Py_ssize_t pieces=1):
         self.plan, self.params, self.wanted, self.losses = plan, params, wanted, losses
         self.workspaces, self.gathered, self.memory, self.cut_from = [], [], [], PY_SSIZE_T_MAX
         self.lanes = <Lane*> zeros(self.memory, GROUPS, sizeof(Lane))
+        self.pieces = pieces
         self.most, self.own = GROUPS, (GROUPS - 1) // max(processes, 1) + 1
         fails = any(op.may_fail for op in plan.ops) or any(not isinstance(loss["kernel"], str) for loss in losses)
         if whole or any(op.couples_rows for op in plan.ops):
@@ -89,7 +91,7 @@ cdef class Lanes:
 
     cdef int reserve(self, Py_ssize_t capacity) except -1:
         """Have that memory; the first lane also takes the largest mini-batch that is not cut."""
-        cdef Py_ssize_t rows = capacity, first = capacity
+        cdef Py_ssize_t rows = (capacity - 1) // self.pieces_of(capacity) + 1, first = rows
         if self.cuts(capacity):
             rows = max(4 * self.least, (capacity - 1) // GROUPS + 1) if self.doubling else 2 * self.rows
             first = max(rows, self.cut_from)

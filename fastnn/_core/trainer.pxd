@@ -17,6 +17,17 @@ cdef struct Rows:
     Py_ssize_t weights_each     # of a row: one, or one per step
     Order order
 
+# What this process learns from by itself, in a team each of whose processes has rows of its own; training/own_rows.py knows its fields.
+cdef struct Own:
+    Py_ssize_t dealt            # gradients are averaged over the team in every update
+    Py_ssize_t every            # parameters are, after so many updates; 0: never
+    Py_ssize_t part             # of each mini-batch
+    Py_ssize_t parts            # of each mini-batch; 1: all rows are this process's
+    Py_ssize_t since            # updates since parameters were averaged
+    double since_weight         # of their rows
+    double loss                 # of a mini-batch
+    double weight
+
 cdef class Trainer(Evaluator):
     cdef readonly OptimizerState optimizer
     cdef readonly cnp.ndarray grads
@@ -30,6 +41,9 @@ cdef class Trainer(Evaluator):
     cdef cnp.ndarray word                       # what this one says when they meet
     cdef cnp.ndarray heard                      # what all have said
     cdef cnp.ndarray sums_kept
+    cdef readonly cnp.ndarray own               # memory of an Own, which the team reads and writes
+    cdef Own* own_rows
+    cdef Py_ssize_t first_row                   # in the mini-batch, of the part at work: random masks go by it
     cdef char* sums                             # where its sums over groups go
     cdef Py_ssize_t sum_bytes                   # from one of them to the next
     cdef int n_inputs
@@ -42,6 +56,7 @@ cdef class Trainer(Evaluator):
     cdef bint commits                           # a step keeps something that it does not learn
     cdef Py_ssize_t least_rows                  # of a mini-batch
     cdef double[GROUPS] group_losses
+    cdef readonly cnp.ndarray counted           # memory of the Hits, (GROUPS + 1, n_losses)
     cdef Hits* hits                             # by loss: since they were cleared, then of each group of a mini-batch
     cdef bint counts                            # right decisions are to be counted
     cdef bint counting                          # by the call at work
@@ -70,7 +85,8 @@ cdef class Trainer(Evaluator):
     cdef int checked(self) noexcept nogil
     cdef inline bint fuses(self, Py_ssize_t size) noexcept nogil:
         """Does the backward pass of a mini-batch of ``size`` rows change the parameters?"""
-        return (self.sgd_in_backward or self.update_in_backward) and not self.lanes.cuts(size)
+        return (self.sgd_in_backward or self.update_in_backward) and not (
+            self.own_rows.dealt or self.lanes.cuts(size) or self.lanes.pieces_of(size) > 1)
 
     cdef int gradient(self, Py_ssize_t start, Py_ssize_t size, const char* weights, double scale, double rate, bint sgd,
                       bint by_step, double* loss) noexcept nogil

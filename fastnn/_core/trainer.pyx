@@ -163,7 +163,7 @@ cdef void run_groups(Trainer self, const Cut* cut, Py_ssize_t part) noexcept nog
         for k in range(group * cut.micro_batches // cut.groups, (group + 1) * cut.micro_batches // cut.groups):
             first = cut.size * k // cut.micro_batches
             size = cut.size * (k + 1) // cut.micro_batches - first
-            lane.frame.first_row = first
+            lane.frame.first_row = self.first_row + first
             if cut.weights != NULL:
                 weights = cut.weights + first * self.rows.weights_each * self.kernels.itemsize
             lane.status = forward_backward(self, lane, cut.start + first, size, weights, cut.scale, dparams, 1.0, False,
@@ -331,11 +331,19 @@ cdef object failure():
 
 cdef int meet(Trainer self, Py_ssize_t groups, int status, double* loss) noexcept with gil:
     """Tell the team what came of this process's groups, and learn what came of all: the status, with the exception set if
-    that is FAILED; if it is OK the gradient in ``grads``, the loss, and the right decisions."""
+    that is FAILED; if it is OK the gradient in ``grads``, the loss, and the right decisions.
+
+    Of rows of its own (no groups) the mean of gradients, with loss and weight, or that of parameters is learned.
+    """
     cdef Word* word = <Word*> cnp.PyArray_DATA(self.word)
     cdef Py_ssize_t hits = self.n_losses * sizeof(Hits), rank, group
     error = failure() if status == FAILED else None
     try:
+        if groups == 0:
+            self.own_rows.loss = loss[0]
+            status = self.team.tell(status, error)
+            loss[0] = self.own_rows.loss
+            return status
         word.value = loss[0]
         for group in range(first_group(groups, self.rank, self.ranks), first_group(groups, self.rank + 1, self.ranks)):
             word.losses[group] = self.group_losses[group]
@@ -352,6 +360,25 @@ cdef int meet(Trainer self, Py_ssize_t groups, int status, double* loss) noexcep
     except BaseException as other:
         PyErr_SetObject(type(other), other)
         return FAILED
+
+
+cdef int learn(Trainer self, Py_ssize_t start, Py_ssize_t size, double rate, double* loss, double* weight) noexcept nogil:
+    """One update from rows start .. start + size, or from this process's part of them."""
+    cdef Own* own = self.own_rows
+    cdef Py_ssize_t first = size * own.part // own.parts, rows = size * (own.part + 1) // own.parts - first
+    cdef int status = OK
+    self.first_row = first
+    if rows >= max(self.least_rows, 1):
+        status = self.batch(start + first, rows, rate, True, loss, weight)
+    else:   # too few rows for as many processes: an update for which this one has nothing to say
+        loss[0] = weight[0] = 0.0
+        self.optimizer.step += 1
+        self.step += 1
+    if status != OK or own.every == 0:
+        return status
+    own.since += 1
+    own.since_weight += weight[0]
+    return meet(self, 0, OK, loss) if own.since >= own.every else OK
 
 
 cdef int set_rows(Trainer self, inputs, targets, weights, order, Py_ssize_t rows) except -1:
@@ -389,7 +416,7 @@ cdef Py_ssize_t rows_stored(inputs, order, Py_ssize_t n) except -1:
 
 cdef int end_run(Trainer self) noexcept:
     """The call at work is over: the caller's memory is not held any more, and another one may begin."""
-    self.held, self.counting, self.guarding, self.watching = None, False, False, False
+    self.held, self.counting, self.guarding, self.watching, self.first_row = None, False, False, False, 0
     self.versions.stop()
     return 0
 
@@ -410,7 +437,7 @@ cdef int run_rows(Trainer self, Py_ssize_t n, Py_ssize_t batch_size, const doubl
         if n - start - size < self.least_rows:
             size = n - start
         self.versions.enter()
-        status = self.batch(start, size, rate[0], True, &sums.loss, &weight)
+        status = learn(self, start, size, rate[0], &sums.loss, &weight)
         self.versions.leave()
         if status != OK:
             return status
@@ -473,7 +500,8 @@ cdef class Trainer(Evaluator):
         self.n_inputs = len(plan.inputs)
         self.rows.inputs = <const char**> zeros(self.memory, self.n_inputs, sizeof(char*))
         self.rows.targets = <const char**> zeros(self.memory, self.n_losses, sizeof(char*))
-        self.hits = <Hits*> zeros(self.memory, (GROUPS + 1) * self.n_losses, sizeof(Hits))
+        self.counted = np.zeros((GROUPS + 1, self.n_losses, sizeof(Hits)), np.uint8)
+        self.hits = <Hits*> cnp.PyArray_DATA(self.counted)
         self.counts = any(loss["count"][0] for loss in losses)
         self.sizes = <Py_ssize_t*> zeros(self.memory, plan.n_steps, sizeof(Py_ssize_t))
         self.steps = <Step*> zeros(self.memory, plan.n_steps, sizeof(Step))
@@ -500,7 +528,10 @@ cdef class Trainer(Evaluator):
             if all(i in places for i in members) and (way == 1 or self.wanted[self.steps[<int> places[place]].outputs[0]]):
                 mark(&self.steps[<int> places[place]], way, before, after, collects)
         self.calls_functions = backward_may_fail or any(not isinstance(loss["kernel"], str) for loss in losses)
-        self.lanes, self.rank, self.ranks = Lanes(plan, params, self.wanted, self.loss_parts), 0, 1
+        self.lanes, self.ranks = Lanes(plan, params, self.wanted, self.loss_parts), 1
+        self.own = np.zeros(sizeof(Own), np.uint8)
+        self.own_rows = <Own*> cnp.PyArray_DATA(self.own)
+        self.own_rows.parts = 1
         self.guard = Guard(params, optimizer)
 
     def workspace(self, Py_ssize_t capacity=1):
@@ -508,24 +539,35 @@ cdef class Trainer(Evaluator):
         self.lanes.reserve(capacity)
         return self.lanes.workspaces[0]
 
-    def join(self, team):
+    def join(self, team, pieces=1):
         """Go through this process's groups of a mini-batch alone, and meet the others of a team of several after each.
 
         ``team``: ``rank``, ``size``; ``word`` and ``heard`` (size, word), what this process says and what all have said;
         ``sums`` (n, n_params), where its sums go, in rows that are packed; ``meet(groups, status, error, grads)``, which returns status and loss of all.
+
+        ``team`` None, or without ``sums``: the rows of a mini-batch are this process's own, or a part of them, as ``own``
+        says; ``tell(status, error)`` returns the status of all.  They go in so many ``pieces``, one after the other, if
+        they are never cut.
         """
         self.require_idle()
-        self.alone, self.team, self.rank, self.ranks = self.lanes, team, team.rank, team.size
+        self.alone, self.team = self.lanes, team
+        if team is None or team.sums is None:
+            self.lanes = Lanes(self.plan, self.params, self.wanted, self.loss_parts, pieces=pieces)
+            return
+        self.rank, self.ranks = team.rank, team.size
         self.lanes = Lanes(self.plan, self.params, self.wanted, self.loss_parts, processes=team.size)
         if self.ranks > 1:
             self.word, self.heard, self.sums_kept = team.word, team.heard, team.sums
             self.sums, self.sum_bytes = <char*> cnp.PyArray_DATA(team.sums), cnp.PyArray_STRIDE(team.sums, 0)
 
     def leave(self):
-        """Train alone again."""
-        if self.team is not None:
-            self.lanes, self.rank, self.ranks = self.alone, 0, 1
-            self.team = self.alone = self.word = self.heard = self.sums_kept = None
+        """Train alone again, and mini-batches as a whole."""
+        if self.alone is not None:
+            self.lanes = self.alone
+        self.rank, self.ranks = 0, 1
+        memset(self.own_rows, 0, sizeof(Own))
+        self.own_rows.parts = 1
+        self.team = self.alone = self.word = self.heard = self.sums_kept = None
 
     cdef int gradient(self, Py_ssize_t start, Py_ssize_t size, const char* weights, double scale, double rate, bint sgd,
                       bint by_step, double* loss) noexcept nogil:
@@ -533,17 +575,29 @@ cdef class Trainer(Evaluator):
         cdef Py_ssize_t itemsize = self.kernels.itemsize
         cdef Lane* lane = self.lanes.lanes
         cdef char* grads = <char*> cnp.PyArray_DATA(self.grads)
+        cdef Py_ssize_t pieces, first = 0, n
+        cdef double total = 0.0
         cdef int status
         if self.lanes.cuts(size):
             return run_micro_batches(self, start, size, weights, scale, loss)
         if not (sgd or by_step):
             clear(grads, self.plan.n_params * itemsize)
-        lane.frame.first_row, lane.frame.keeps_columns = 0, sgd
-        status = forward_backward(self, lane, start, size, weights, scale,
-                                  <char*> cnp.PyArray_DATA(self.params) if sgd else grads, -rate if sgd else 1.0, by_step,
-                                  rate, self.hits if self.counting else NULL)
-        loss[0] = lane.loss
-        return status
+        lane.frame.keeps_columns = sgd
+        for pieces in range(self.lanes.pieces_of(size), 0, -1):     # those that are left
+            n = size - first if pieces == 1 else (size - first) // pieces
+            lane.frame.first_row = self.first_row + first
+            status = forward_backward(self, lane, start + first, n, weights, scale,
+                                      <char*> cnp.PyArray_DATA(self.params) if sgd else grads, -rate if sgd else 1.0, by_step,
+                                      rate, self.hits if self.counting else NULL)
+            loss[0] = lane.loss
+            if status != OK:
+                return status
+            total += lane.loss
+            first += n
+            if weights != NULL:
+                weights += n * self.rows.weights_each * itemsize
+        loss[0] = total
+        return OK
 
     cdef int batch(self, Py_ssize_t start, Py_ssize_t size, double rate, bint update, double* loss,
                    double* weight) noexcept nogil:
@@ -572,7 +626,7 @@ cdef class Trainer(Evaluator):
         weight[0] = <double> size if weights == NULL else self.kernels.sum(size * each, weights)
         scale = 1.0 / weight[0] if weight[0] > 0.0 else 0.0
         if self.optimizer.shares:
-            self.optimizer.share = scale
+            self.optimizer.share = scale / <double> self.own_rows.parts
             self.penalty_sum += self.optimizer.squares(params) * scale * size
         self.watched = self.watching and work > LONG
         if guarded or (self.watched and fused):
@@ -592,6 +646,11 @@ cdef class Trainer(Evaluator):
             status = self.gradient(start, size, weights, scale, rate, sgd, by_step, loss)
         if self.ranks > 1 and self.lanes.cuts(size):
             status = meet(self, min(self.lanes.micro_batches(size), <Py_ssize_t> GROUPS), status, loss)
+        if self.own_rows.dealt:
+            self.own_rows.weight = weight[0]
+            status = meet(self, 0, status, loss)
+            weight[0] = self.own_rows.weight
+            self.optimizer.share = 1.0 / weight[0] if weight[0] > 0.0 else 0.0
         if status != OK or not update:
             return status
         if self.sgd_in_backward:
@@ -766,7 +825,8 @@ cdef class Trainer(Evaluator):
     cdef int prepare_run(self, Py_ssize_t n, Py_ssize_t batch_size) except -1:
         """Begin a call on mini-batches of ``batch_size`` out of ``n`` rows."""
         cdef Py_ssize_t rest = n % batch_size
-        return self.prepare(min(batch_size, n), min(batch_size + (rest if rest < self.least_rows else 0), n))
+        cdef Py_ssize_t most = min(batch_size + (rest if rest < self.least_rows else 0), n)
+        return self.prepare(min(batch_size, n), (most - 1) // self.own_rows.parts + 1)
 
     cdef int reserve(self, Py_ssize_t most, bint single) except -1:
         """Have the memory for mini-batches of at most so many rows; ``single``: for an update by itself, too."""

@@ -106,8 +106,8 @@ class IterableFeed:
     batch_size: int | None = None
     whole: Block | None = None
 
-    def __init__(self, who: str, ports: Ports, batches: Any, epochs: int) -> None:
-        self.who, self.ports, self.batches = who, ports, batches
+    def __init__(self, who: str, ports: Ports, batches: Any, epochs: int, accumulate: int = 1) -> None:
+        self.who, self.ports, self.batches, self.accumulate = who, ports, batches, accumulate
         if epochs > 1 and iter(batches) is batches:
             raise ValueError(
                 f"{who}: expected an iterable that can be gone through {epochs} times, got a one-time "
@@ -115,9 +115,15 @@ class IterableFeed:
             )
 
     def blocks(self, shuffle: Shuffle | None, epoch: int | None = None) -> Iterator[Block]:
-        """Yield each batch after checking it, in the order of the iterable."""
+        """Yield each batch after checking it, in the order of the iterable; several as one if they are accumulated."""
+        waiting: list[Block] = []
         for batch in self.batches:
-            yield self.ports.ready(self.who, self.ports.data(self.who, *as_parts(self.who, "batches", batch)))
+            waiting.append(self.ports.ready(self.who, self.ports.data(self.who, *as_parts(self.who, "batches", batch))))
+            if len(waiting) == self.accumulate:
+                yield joined_blocks(waiting)
+                waiting = []
+        if waiting:
+            yield joined_blocks(waiting)
 
 
 class ExamplesFeed:
@@ -176,8 +182,13 @@ def make_feed(
     batch_size: int = VALIDATION_ROWS,
     epochs: int = 1,
     rows: Any = None,
+    accumulate: int = 1,
 ) -> WholeFeed | PartFeed | ExamplesFeed | IterableFeed:
-    """Return the feed that suits the data, or the numbered ``rows``; TypeError or ValueError if they do not fit."""
+    """Return the feed that suits the data, or the numbered ``rows``; TypeError or ValueError if they do not fit.
+
+    ``accumulate``: batches that make one mini-batch of it.
+    """
+    batch_size *= accumulate
     if isinstance(X, Examples):
         if not (y is None and sample_weight is None and class_weight is None):
             raise ValueError(
@@ -192,7 +203,7 @@ def make_feed(
             raise ValueError(f"{who}: expected weights within the batches, got them beside an iterable")
         if rows is not None:
             raise ValueError(f"{who}: expected arrays to choose rows of, got an iterable of batches")
-        return IterableFeed(who, ports, X, epochs)
+        return IterableFeed(who, ports, X, epochs, accumulate)
     data = ports.data(who, X, y, sample_weight)
     if rows is not None:
         rows = as_row_numbers(who, rows, data.n)
@@ -310,6 +321,20 @@ def fits(ports: Ports, data: Block, n: int) -> bool:
         for x in data.inputs
     )
     return in_place or n * ports.row_bytes <= BUFFER_BYTES
+
+
+def joined_blocks(blocks: list[Block]) -> Block:
+    """Return blocks as one; rows of those without weights weigh 1 where others have some."""
+    if len(blocks) == 1:
+        return blocks[0]
+    weights = None
+    if any(block.weights is not None for block in blocks):
+        like = next(block.weights for block in blocks if block.weights is not None)
+        parts = [np.ones((b.n, *like.shape[1:]), like.dtype) if b.weights is None else b.weights for b in blocks]
+        weights = np.concatenate(parts)
+    inputs = [np.concatenate(parts) for parts in zip(*(block.inputs for block in blocks), strict=True)]
+    targets = [np.concatenate(parts) for parts in zip(*(block.targets for block in blocks), strict=True)]
+    return Block(inputs, targets, weights, None, len(inputs[0]))
 
 
 def multiple(batch_size: int, rows: int) -> int:

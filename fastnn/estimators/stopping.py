@@ -16,7 +16,8 @@ from fastnn.metrics import Metric
 from fastnn.network import Sequential
 from fastnn.training.callbacks import Callback, EpochInfo, as_callback
 from fastnn.training.history import History
-from fastnn.training.loop import Sums, describe, measured, train, train_epoch
+from fastnn.training.loop import Sums, describe, train, train_epoch
+from fastnn.training.validation import measured
 
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."

@@ -10,21 +10,22 @@ from fastnn._core.rng import SHUFFLE
 from fastnn._core.table import all_finite
 from fastnn._core.trainer import NOT_FINITE
 from fastnn._core.undo import Undo
-from fastnn._core.versions import View
 from fastnn._spec import require_count, require_flag
 from fastnn.data.feed import Feed, make_feed, require_split, split_feeds, validation_feed
 from fastnn.data.ports import Block
 from fastnn.data.shuffle import Shuffle
 from fastnn.errors import DivergenceError, ModelFormatError
 from fastnn.graph.answers import in_one_version
-from fastnn.graph.binding import counted, decisions
 from fastnn.metrics import Metric, get_metric
 from fastnn.schedules import CallableSchedule, Constant, ReduceOnPlateau
 from fastnn.threads import raise_if_stopped
 from fastnn.training.callbacks import Callback, Checkpoint, EpochInfo, EpochLog, ProgressBar, as_callback
+from fastnn.training.decisions import counts, running
 from fastnn.training.history import History
+from fastnn.training.joined import asked, joined, require_shares, share_of
 from fastnn.training.progress import wanted
-from fastnn.training.team import Team, joined, learned
+from fastnn.training.team import Team, learned, require_rows_apart
+from fastnn.training.validation import measured
 
 if TYPE_CHECKING:
     from fastnn.graph.graph import Graph
@@ -55,10 +56,13 @@ def fit(
     optimizer: Any = None,
     metrics: Any = None,
     team: Any = None,
+    average_every: int | None = None,
+    accumulate: int = 1,
     rows: Any = None,
 ) -> History:
     """See ``Network.fit``; ``rows``: the numbers of the rows to learn from, None: all."""
-    with joined(net, team) as members, trained(net):
+    share, held_out = share_of(X), share_of(validation_data)
+    with (party := joined(net, team, average_every, share)) as members, trained(net):
         if loss is not None or optimizer is not None:
             _compile(net, loss, optimizer, metrics)
         elif metrics is not None:
@@ -66,15 +70,22 @@ def fit(
         net.require_compiled("fit")
         require_count("fit", "epochs", epochs)
         require_count("fit", "batch_size", batch_size)
+        require_count("fit", "accumulate", accumulate)
+        if accumulate > 1:
+            require_rows_apart(net, "accumulate takes those of an update a part at a time")
+        if members is not None:
+            require_shares(members, X=share, validation_data=held_out)
         require_flag("fit", "shuffle", shuffle)
         ports = net.ports.named(X)
         if type(validation_split) in (int, float) and not validation_split:
-            feed = make_feed("fit", ports, X, y, sample_weight, class_weight, batch_size, epochs, rows)
+            feed = make_feed(
+                "fit", ports, X, y, sample_weight, class_weight, batch_size, epochs, rows, accumulate=accumulate
+            )
             validation = None if validation_data is None else validation_feed("fit", ports, validation_data, epochs)
         else:
             require_split("fit", validation_split, validation_data, X, y, rows)
             feed, validation = split_feeds(
-                "fit", ports, X, y, sample_weight, class_weight, batch_size, validation_split
+                "fit", ports, X, y, sample_weight, class_weight, batch_size * accumulate, validation_split
             )
         if not isinstance(callbacks, Iterable):
             got = type(callbacks).__name__
@@ -84,14 +95,21 @@ def fit(
             calls.append(EpochLog() if verbose == 2 else ProgressBar())
         if members is not None:
             calls = [call for call in calls if members.rank == 0 or not call.alone]
-            members.join(net, feed, validation, epochs=epochs, shuffle=shuffle)
+        party.begin(feed, accumulate)
+        if members is not None:
+            options = {"epochs": epochs, "shuffle": shuffle, "accumulate": accumulate}
+            members.require_same(
+                "give each of them the same options, and all rows or its share of them",
+                asked(net, feed, validation, options, share is None and held_out is None),
+            )
+            members.note(feed)
         net.history, found = History(), running(net)
         history = net.history
 
         def validate(info: EpochInfo, sums: Sums) -> None:
             info.metrics = counts(found, net.trainer.accuracies())
             if validation is not None:
-                values = measured(net, validation, _metrics(net))
+                values = measured(net, validation, _metrics(net), None, members, held_out is not None)
                 info.val_loss = values.pop("loss")
                 info.metrics |= {f"val_{name}": value for name, value in values.items()}
 
@@ -147,7 +165,7 @@ def train(
         for _ in range(epochs):
             raise_if_stopped()
             began = perf_counter()
-            sums = train_epoch(net, feed, order(), calls, rates or schedule_rates)
+            sums = train_epoch(net, feed, order(), calls, rates or schedule_rates, team)
             net.epoch += 1
             info = describe(net, sums, epochs, measure)
             info.seconds = perf_counter() - began
@@ -158,6 +176,10 @@ def train(
             if stop if team is None else team.agree(stop):
                 return True
         return False
+    except BaseException as error:
+        if team is not None and not isinstance(error, Exception):
+            team.go_back(net)
+        raise
     finally:
         net.listening = ()
         for call in calls:
@@ -193,7 +215,14 @@ def describe(net: "Graph", sums: Sums, epochs: int, measure: Measure) -> EpochIn
     return info
 
 
-def train_epoch(net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequence[Callback], rates: Rates) -> Sums:
+def train_epoch(
+    net: "Graph",
+    feed: Feed,
+    shuffle: Shuffle | None,
+    calls: Sequence[Callback],
+    rates: Rates,
+    team: Team | None = None,
+) -> Sums:
     """Learn from every row of an epoch once.
 
     Raises DivergenceError if a mini-batch has no finite loss, or a parameter is not finite in the end, ValueError if
@@ -226,9 +255,13 @@ def train_epoch(net: "Graph", feed: Feed, shuffle: Shuffle | None, calls: Sequen
                 call.on_progress(done, feed.n, loss / weight if weight else 0.0)
         if not done:
             raise ValueError("fit: expected at least one batch from the iterable, got none")
+        if team is not None:
+            loss, weight, done = team.totals(net, loss, weight, done)
         if not (all_finite(net.params) and all_finite(net.trainer.optimizer.state)):  # no loss follows the last update
             raise DivergenceError(NOT_FINITE)
     except DivergenceError as error:
+        if team is not None and team.over and str(error).startswith("fit"):  # of another process, which has said it all
+            raise
         raise _diverged(net.epoch + 1, error) from None
     return Sums(loss / weight if weight else 0.0, penalty, done, rate)
 
@@ -323,55 +356,6 @@ def evaluate(net: "Graph | QuantizedGraph", X: Any, y: Any, sample_weight: Any) 
     feed = make_feed("evaluate", net.ports, X, y, sample_weight)
     once = feed.n is None  # batches of an iterable, which may not come again
     return in_one_version(net.versions, lambda view: measured(net, feed, _metrics(net), view), once)
-
-
-def measured(
-    net: "Graph | QuantizedGraph", feed: Feed, metrics: dict[str, tuple[int, Metric]], view: View | None = None
-) -> dict[str, float]:
-    """Return the loss over a feed, and metrics by name, each of which looks at the output with its number.
-
-    ``view``: the parameters that are read, None: as they are at each moment.
-
-    Raises ValueError if there are no rows of positive weight.
-    """
-    loss_sum = weight_sum = 0.0
-    for block in feed.blocks(None):
-        outputs = net.ports.answers(block.n) if metrics else []
-        loss, weight = net.evaluator.evaluate(*block[:3], outputs, block.n, view)
-        loss_sum, weight_sum = loss_sum + loss, weight_sum + weight
-        for output, metric in metrics.values():
-            metric.update(block.targets[output], outputs[output], block.weights)
-    if not weight_sum:
-        raise ValueError("evaluate: expected at least one row of positive weight, got none")
-    return {"loss": loss_sum / weight_sum, **{name: metric.result() for name, (_, metric) in metrics.items()}}
-
-
-def running(net: "Graph") -> list[tuple[str, int, bool]]:
-    """Return what is counted while a network trains: its name, its output, and whether right or wrong ones."""
-    several, result = len(net.output_shapes) > 1, []
-    for output, metrics in enumerate(counted(net.metrics, len(net.losses))):
-        if decisions(net.losses[output], net.output_shapes[output], net.dtype)[0]:
-            for metric in metrics:
-                name = f"{metric.name}_{output + 1}" if several else metric.name
-                result.append((name, output, metric.name == "accuracy"))
-    return result
-
-
-def counts(found: list[tuple[str, int, bool]], accuracies: Sequence[float]) -> dict[str, float]:
-    """Return accuracy and error of an epoch by name; ``accuracies``: by output, as the Trainer counts them.
-
-    Raises ValueError if targets are no classes.
-    """
-    result = {}
-    for name, output, right in found:
-        share = accuracies[output]
-        if share < 0:
-            raise ValueError(
-                f"{name}: expected labels, rows that sum to 1 (one class), rows of 0 and 1 (several labels) "
-                "or, for a single output, 0 and 1 (or -1 and 1) as targets, got others; use r2 for real targets"
-            )
-        result[name] = share if right else 1.0 - share
-    return result
 
 
 def _metrics(net: "Graph | QuantizedGraph") -> dict[str, tuple[int, Metric]]:

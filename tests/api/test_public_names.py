@@ -108,7 +108,7 @@ SIGNATURES = {
     fn.get_num_threads: "",
     fn.Network.compile: "self, loss, optimizer, *, metrics, loss_weights",
     fn.Network.fit: "self, X, y, *, epochs, batch_size, sample_weight, class_weight, validation_data, validation_split, callbacks, "
-    "shuffle, verbose, loss, optimizer, metrics, team",
+    "shuffle, verbose, loss, optimizer, metrics, team, average_every, accumulate",
     fn.Network.evaluate: "self, X, y, *, sample_weight",
     fn.Network.forward: "self, X, training",
     fn.Network.backward: "self, dy, *, accumulate, parameters, inputs",

@@ -11,6 +11,7 @@ import fastnn as fn
 from fastnn._core.trainer import Trainer
 
 ROWS, SIZES = 1100, (1, 2, 3, 4)
+pytestmark = pytest.mark.filterwarnings("ignore:fit. updates from")
 
 
 def dense(*between, hidden=40, inputs=12, outputs=5, **options):
@@ -381,6 +382,35 @@ def test_others_are_refused(comm):
     net.compile("cross_entropy")
     with pytest.raises(TypeError, match=r"expected team to be a communicator of mpi4py, such as MPI.COMM_WORLD, got"):
         net.fit(np.ones((4, 12)), [0, 1, 2, 3], team=comm)
+
+
+def test_mini_batches_that_every_process_goes_through_as_a_whole_are_told_of():
+    """By the first process alone, with the size from which on they are shared: 2**17 multiply-adds, 725 a row."""
+
+    def notes(comm, batch_size):
+        net = dense()
+        X, y, _ = data(net, np.random.default_rng(5))
+        net.compile("cross_entropy", fn.Adam(0.01))
+        if comm.Get_rank() == 0 and comm.Get_size() > 1 and batch_size < 181:
+            with pytest.warns(UserWarning, match=rf"updates from {batch_size} rows are too small .* batch_size=181 or"):
+                net.fit(X, y, batch_size=batch_size, team=comm)
+        else:
+            net.fit(X, y, batch_size=batch_size, team=comm)
+
+    for size, batch_size in [(1, 50), (2, 50), (2, 180)]:
+        assert on_team(lambda comm, rows=batch_size: notes(comm, rows), size) == [None] * size
+
+
+@pytest.mark.filterwarnings("error")
+def test_mini_batches_that_are_shared_are_not_told_of():
+    def work(comm):
+        net = dense()
+        X, y, _ = data(net, np.random.default_rng(5))
+        net.compile("cross_entropy", fn.Adam(0.01))
+        net.fit(X, y, batch_size=512, team=comm)
+        net.fit(X, y, batch_size=50, team=comm, average_every=2)
+
+    assert on_team(work, 2) == [None] * 2
 
 
 def test_alone_afterwards():
