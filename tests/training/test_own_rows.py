@@ -243,6 +243,23 @@ def test_layers_in_which_rows_meet_and_functions_are_allowed():
     assert len(set(found_by(work, 3))) == 1
 
 
+def test_how_decisions_are_counted_is_told_by_all_targets():
+    """The second process alone has rows of several labels, by which each label is a decision: share of right ones."""
+    labels = np.zeros((N, 3))
+    labels[np.arange(N), np.arange(N) % 3] = 1
+    for part in parts(2, 90)[1]:
+        labels[part] = RNG.integers(0, 2, (len(part), 3))
+    start = fn.Sequential([fn.Dense(3)], input_shape=INPUTS, seed=3, dtype="float64")
+
+    def work(comm):
+        net = start.copy()
+        net.compile("binary_cross_entropy", fn.SGD(1e-30), metrics=["accuracy"])
+        return net.fit(X, labels, batch_size=90, shuffle=False, team=comm, average_every=3)["accuracy"][0]
+
+    expected = ((start.predict(X) > 0) == labels).mean()
+    np.testing.assert_allclose(found_by(work, 2), [expected] * 2, rtol=1e-12)
+
+
 def test_messages():
     """One of a few bytes and the vectors, every so many updates: two calls where these are small, three where not."""
 
