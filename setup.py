@@ -75,10 +75,11 @@ SHORT_VECTORS = {Path("csrc", f"fnn_kernels_{name}.c") for name in ("base_float"
 
 # Small files.  No exception passes through C, so nobody asks how to unwind it (what is lost: backtraces of a debugger
 # through these modules).  A call to Python reads its address from a table instead of going through a stub as well.
-# Text is left for the wheel to compress, which sees all of it; Cython's function to expand it goes unused.
+# Text is left for the wheel to compress, which sees all of it; Cython's function to expand it goes unused.  On Linux
+# no module has a number of its own, which no compression shortens, and constants may lie in pages of code: 8 kB.
 SMALL = ["-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fno-plt"]
 NO_WARNINGS = ["-Wno-unused-function"]
-WITHOUT_SYMBOLS = {"linux": ["-Wl,-s"], "darwin": ["-Wl,-x"]}
+WITHOUT_SYMBOLS = {"linux": ["-Wl,-s,--build-id=none,-z,noseparate-code"], "darwin": ["-Wl,-x"]}
 
 # ---- flags: clang-cl, which stands in for Microsoft's compiler ----
 
