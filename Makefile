@@ -8,7 +8,7 @@ LISTED  = $(PY) tools/requirements.py
 TEST    = $(PY) -m pytest --numprocesses auto --doctest-modules fastnn tests
 C_WARNINGS  = -std=gnu11 -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wdouble-promotion -Werror
 
-.PHONY: demo test test-all test-threads torture arm64 oldest bench peers docs lint check build dist clean
+.PHONY: demo test test-all test-threads torture sanitize arm64 oldest bench peers docs lint check build dist clean
 
 # The environment, with what building, running and the pictures of the demo need.
 $(VENV)/ready: pyproject.toml
@@ -41,6 +41,9 @@ test-threads: build $(VENV)/tested  ## calls of many threads on one network, ove
 
 torture: build $(VENV)/tested  ## what is promised, held to for long: a line of JSON for each part
 	$(PY) -m tests.torture $(ARGS)
+
+sanitize: $(VENV)/tested  ## the package compiled with ASan and UBSan, and the suite, or the tests of ARGS, run on it
+	sh tools/sanitize.sh $(PY) $(ARGS)
 
 arm64: build $(VENV)/tested  ## the package cross-compiled for arm64, its bits and a part of its tests under an emulator
 	sh tools/arm64.sh $(PY) $(ARGS)

@@ -1,9 +1,11 @@
 """Build the compiled core: C kernels for every instruction set, and the typed Cython above them.
 
-Metadata is in pyproject.toml.  Switches in the environment, all off unless they are "1":
+Metadata is in pyproject.toml.  Switches in the environment, off unless they are "1", or what they say:
 
 - ``FASTNN_WERROR`` turns C warnings into errors,
 - ``FASTNN_ANNOTATE`` writes Cython's annotated HTML beside each module,
+- ``FASTNN_INSTRUMENT`` gives these flags to the compiler and the linker in place of those for speed and size, say
+  "-fsanitize=address" or "--coverage"; tools/sanitize.sh and tools/coverage.sh do, each in a folder of its own,
 - ``FASTNN_FREE_THREADING`` declares the modules safe without the GIL, which free-threaded Python otherwise turns on
   when it imports them.  On where that is tested (docs/howto/threads.rst says what is), off elsewhere.
 """
@@ -81,6 +83,9 @@ SMALL = ["-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fno-plt"]
 NO_WARNINGS = ["-Wno-unused-function"]
 WITHOUT_SYMBOLS = {"linux": ["-Wl,-s,--build-id=none,-z,noseparate-code"], "darwin": ["-Wl,-x"]}
 
+# For FASTNN_INSTRUMENT: lines in what is reported, and code that is still the one that was written.
+INSTRUMENTED = ["-O1", "-g1", "-fno-omit-frame-pointer"]
+
 # ---- flags: clang-cl, which stands in for Microsoft's compiler ----
 
 CLANG_CL_FLAGS = ["/O2", "/clang:-std=gnu11", "/clang:-ffp-contract=fast", "/clang:-fno-math-errno"]
@@ -93,6 +98,11 @@ components of Visual Studio) and try again."""
 def switched_on(name: str) -> bool:
     """Whether this switch is on."""
     return os.environ.get(name) == "1"
+
+
+def instruments() -> list[str]:
+    """Flags that let the compiled code watch itself, none as a rule."""
+    return os.environ.get("FASTNN_INSTRUMENT", "").split()
 
 
 def write_blas_int() -> None:
@@ -218,12 +228,13 @@ class build_core(build_ext):
     def add_flags(self) -> None:
         """Flags of GCC and clang, for all files of an extension."""
         flags = [*C_FLAGS, *WARNINGS, *NO_WARNINGS, "-isystem", numpy.get_include()]
-        flags += SMALL if sys.platform == "linux" else []
+        watched = [*INSTRUMENTED, *instruments()] if instruments() else []
+        flags += watched or (SMALL if sys.platform == "linux" else [])
         flags += ["-Werror"] if switched_on("FASTNN_WERROR") else []
         for extension in self.extensions:
             threads = ["-pthread"] if extension.name == "fastnn._core.pool" else []
             extension.extra_compile_args = [*flags, *threads]
-            extension.extra_link_args = [*threads, *WITHOUT_SYMBOLS.get(sys.platform, [])]
+            extension.extra_link_args = [*threads, *(watched or WITHOUT_SYMBOLS.get(sys.platform, []))]
             if extension.name == TABLE and platform.system() not in ("Darwin", "Windows"):
                 extension.libraries = ["m"]
 
@@ -238,8 +249,10 @@ class build_core(build_ext):
 
         def compile_with_own_flags(target, source, extension, first, flags, macros):
             path = Path(source)
+            if instruments():
+                return compile_one(target, source, extension, first, flags, macros)
             own = short if path in SHORT_VECTORS else fast if {path, path.parent} & FAST else small
-            compile_one(target, source, extension, first, [*flags, *own], macros)
+            return compile_one(target, source, extension, first, [*flags, *own], macros)
 
         self.compiler._compile = compile_with_own_flags
 
