@@ -523,6 +523,8 @@ def monitor_sign(who: str, monitor: str, mode: str = "auto") -> float:
 def monitor_meant(monitor: str) -> str:
     """Return our name of a monitored metric given another word for it, "val_accuracy" for "val_acc"; else the name."""
     prefix = "val_" if monitor.startswith("val_") else ""
+    if monitor.removeprefix(prefix) == "loss":  # asked for at every epoch, and no metric
+        return monitor
     try:
         return prefix + meant("metric", monitor.removeprefix(prefix), METRICS, METRIC_WORDS)
     except ValueError:

@@ -1,7 +1,7 @@
 """What classifier and regressor have in common: how they are trained."""
 
 import warnings
-from copy import deepcopy
+from copy import copy, deepcopy
 from operator import attrgetter, is_, itemgetter
 from typing import Any, ClassVar, Self
 
@@ -219,9 +219,12 @@ class MultilayerPerceptron(Fitted):
                 except KeyboardInterrupt:  # what was learned stays
                     self._attach(net, record, found, objective, pace)
                     raise
-        self._attach(net, record, found, objective, pace)
+            self._attach(net, record, found, objective, pace)
         if unsettled:
-            warnings.warn(f"{type(self).__name__}: {unsettled}", kind("ConvergenceWarning"), stacklevel=3)
+            try:  # noqa: SIM105  (which takes memory itself)
+                warnings.warn(f"{type(self).__name__}: {unsettled}", kind("ConvergenceWarning"), stacklevel=3)
+            except MemoryError:
+                pass  # the fit is done, whether or not there is memory to say more
 
     def _compile(self, net: Sequential, objective: Objective) -> Pace:
         net.compile(objective.loss, optimizer_for(self), loss_weights=[objective.share])
@@ -331,15 +334,24 @@ class MultilayerPerceptron(Fitted):
         batch_size = self._batch_size(data.n)
         random = random_state(self.random_state) if first or batch_size < data.n else None
         net = self._network(found, objective, data, random, first)
-        record, pace = self._record(first), self.__dict__.get("_optimizer")
-        with trained(net):
-            if pace is None or net.trainer is None:
-                pace = self._compile(net, objective)
-            require_monitor(net.schedule, ("loss",))
-            StoppingRule(self, objective, pace, record).partial_fit(net, self._feed(net, data, batch_size), random)
-        if len(record.loss_curve_) > 2 * CURVE:
-            del record.loss_curve_[:CURVE]
-        self._attach(net, record, found, objective, pace)
+        record, pace = self._record(first), copy(self.__dict__.get("_optimizer"))
+        known = len(record.loss_curve_)  # the list is the estimator's own, too long to be copied at every call
+        full = known >= 2 * CURVE
+        try:
+            with trained(net, whole=True):
+                if pace is None or net.trainer is None:
+                    pace = self._compile(net, objective)
+                require_monitor(net.schedule, ("loss",))
+                StoppingRule(self, objective, pace, record).partial_fit(net, self._feed(net, data, batch_size), random)
+                self._attach(net, record, found, objective, pace)
+        except BaseException:
+            del record.loss_curve_[known:]
+            raise
+        if full:
+            try:  # noqa: SIM105
+                del record.loss_curve_[:CURVE]
+            except MemoryError:
+                pass  # what was learned counts; the next call has another try
 
     # ---- what fitting leaves -----------------------------------------------------------------------------------------
 
@@ -352,15 +364,14 @@ class MultilayerPerceptron(Fitted):
     def _attach(
         self, net: Sequential, record: Record, found: dict[str, Any], objective: Objective, pace: Pace | None
     ) -> None:
-        """Take up a network and what its training left, all at once."""
-        if "n_features_in_" in found and "feature_names_in_" not in found:
-            self.__dict__.pop("feature_names_in_", None)
-        if "n_features_in_" in found and "encoder_" not in found:
-            self.__dict__.pop("encoder_", None)
-        attributes = found | vars(record) | {"out_activation_": objective.output, "_optimizer": pace}
+        """Take up a network and what its training left, all at once or, where memory is short, not at all."""
+        attributes = self.__dict__ | found | vars(record) | {"out_activation_": objective.output, "_optimizer": pace}
+        if "n_features_in_" in found:  # of new rows: what they do not have goes
+            for name in {"feature_names_in_", "encoder_"} - found.keys():
+                attributes.pop(name, None)
         if net is not self.__dict__.get("network_"):
             attributes |= self._network_attributes(net)
-        self.__dict__.update(attributes)
+        self.__dict__ = attributes
 
     @property
     def _estimator_type(self) -> str:

@@ -1,6 +1,7 @@
 """The network of an estimator: hidden layers and what is wanted around them, drawn as scikit-learn draws."""
 
 from collections.abc import Iterable
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,6 @@ def draw(net: Sequential, estimator: Any, random: np.random.RandomState) -> None
     activations = [activation for _, activation, _ in hidden_layers(estimator)]
     functions = [*activations, activations[-1] if activations else "identity"]
     for weight, bias, function in zip(*weights_and_biases(net), functions, strict=True):
-        bound = np.sqrt((2.0 if function in ("logistic", "sigmoid") else 6.0) / sum(weight.shape))
+        bound = sqrt((2.0 if function in ("logistic", "sigmoid") else 6.0) / sum(weight.shape))
         weight[...] = random.uniform(-bound, bound, weight.shape)
         bias[...] = random.uniform(-bound, bound, bias.shape)

@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,42 +21,55 @@ REASONS = (  # of failing to make something of contents that do not fit
 
 
 def write_together(contents: Mapping[Path, bytes | bytearray]) -> None:
-    """Write files so that at every moment the old or the new contents are there, whole; after an OSError the old.
+    """Write files so that at every moment the old or the new contents are there, whole; after an error the old.
 
-    But if the folder itself cannot be written to disk: then the new ones are there, and the error says so.
+    But if the folder itself cannot be written to disk, or there is no memory to go on once all are in place: then the
+    new ones are there, and the error says so.
     """
     contents = {Path(os.path.realpath(path)): data for path, data in contents.items()}
     found = {path: found_at(path) for path in contents}
+    folders = {str(path.parent) for path in contents}  # texts: what makes one of a Path hides that memory ran out
     several = len(contents) > 1
     before = {path: path.read_bytes() for path, old in found.items() if several and old is not None}
-    done: list[Path] = []
-    with ExitStack() as stack:
-        parts: dict[Path, Path] = {}
-        try:
-            for path, data in contents.items():
-                reap(path)
-                parts[path], file = new_part(path)
-                stack.callback(close, file)
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                if (old := found[path]) is not None:
-                    keep_owner_and_mode(file.fileno(), parts[path], old)
-                if flock is None:
-                    file.close()  # an open file has its name for good there
-            for path, part in parts.items():
-                os.replace(part, path)
-                done.append(path)
-        except BaseException:
-            for path in done if len(done) < len(contents) else ():
-                if path in before:
-                    path.write_bytes(before[path])
-                else:
-                    path.unlink(missing_ok=True)
-            for part in parts.values():
-                part.unlink(missing_ok=True)
-            raise
-    for folder in {path.parent for path in contents} if hasattr(os, "O_DIRECTORY") else ():
+    in_place = f"save: the new {'files are' if several else 'file is'} in place"
+    order, done = list(contents), 0
+    try:
+        with ExitStack() as stack:
+            parts: dict[Path, Path] = {}
+            try:
+                for path, data in contents.items():
+                    reap(path)
+                    parts[path], file = new_part(path)
+                    stack.callback(close, file)
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    if (old := found[path]) is not None:
+                        keep_owner_and_mode(file.fileno(), parts[path], old)
+                    if flock is None:
+                        file.close()  # an open file has its name for good there
+                for path, part in parts.items():
+                    os.replace(str(part), str(path))
+                    done += 1  # a small number, which needs no memory
+            except BaseException:
+                for path in order[:done] if done < len(order) else ():
+                    if path in before:
+                        path.write_bytes(before[path])
+                    else:
+                        path.unlink(missing_ok=True)
+                for part in parts.values():
+                    part.unlink(missing_ok=True)
+                raise
+        sync(folders, in_place)
+    except MemoryError as error:
+        if done == len(order):
+            raise MemoryError(f"{in_place}; there was no memory for what comes after") from error
+        raise
+
+
+def sync(folders: Iterable[str], in_place: str) -> None:
+    """Let folders reach the disk, with the names in them."""
+    for folder in folders if hasattr(os, "O_DIRECTORY") else ():
         try:
             directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
@@ -64,9 +77,8 @@ def write_together(contents: Mapping[Path, bytes | bytearray]) -> None:
             finally:
                 os.close(directory)
         except OSError as error:
-            what = "the new file is" if len(contents) == 1 else "the new files are"
-            text = f"save: {what} in place, but may not outlast a loss of power: the folder could not be synced"
-            raise OSError(error.errno, f"{text} ({error.strerror})", str(folder)) from error
+            text = f"{in_place}, but may not outlast a loss of power: the folder could not be synced"
+            raise OSError(error.errno, f"{text} ({error.strerror})", folder) from error
 
 
 def write_atomically(path: Path, data: bytes | bytearray) -> None:

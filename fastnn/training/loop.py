@@ -285,11 +285,12 @@ def _compile(net: "Graph", loss: Any, optimizer: Any, metrics: Any) -> None:
 class trained:
     """Train a network in the block, alone; if anything but an interruption ends it, all is put back.
 
-    That is: parameters, what compile set, and every counter.  Raises RuntimeError if another call trains it right now.
+    That is: parameters, what compile set, and every counter.  ``whole``: after an interruption too.  Raises
+    RuntimeError if another call trains it right now.
     """
 
-    def __init__(self, net: "Graph") -> None:
-        self.net = net
+    def __init__(self, net: "Graph", whole: bool = False) -> None:
+        self.net, self.failures = net, BaseException if whole else Exception
 
     def __enter__(self) -> None:
         net = self.net
@@ -302,8 +303,9 @@ class trained:
             net.fitting.release()
             raise
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and issubclass(kind, Exception):
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: object) -> None:
+        # No argument is packed: a call that finds no memory for its arguments would leave the network locked.
+        if kind is not None and issubclass(kind, self.failures):
             self.undo.put_back()
             if self.schedule is not None:
                 self.net.schedule.load_state(self.schedule)

@@ -319,6 +319,63 @@ def test_an_interruption_keeps_what_was_learned():
     assert (model.predict(X) == same.predict(X)).all()
 
 
+def all_of(model):
+    """Everything that another call of partial_fit would start from."""
+    net = model.network_
+    known = {name: repr(value) for name, value in vars(model).items() if name not in ("network_", "_checked")}
+    return [known, vars(model._optimizer).copy(), net.params.tobytes(), net.trainer.optimizer.state.tobytes(),
+            net.trainer.optimizer.step, net.trainer.step]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt, ZeroDivisionError])
+@pytest.mark.parametrize("place", ["StoppingRule.on_epoch_end", "Pace.epoch_ends", "Pace.rates", "Fitted"])
+def test_a_partial_fit_that_fails_changes_nothing(monkeypatch, error, place):
+    stopping, base = import_module("fastnn.estimators.stopping"), import_module("fastnn.estimators.base")
+    model = classifier(solver="sgd", learning_rate="invscaling", batch_size=50)
+    model.partial_fit(X, Y, classes=[0, 1, 2])
+    model.partial_fit(X, Y)
+    before = all_of(model)
+
+    def after(method):
+        def fail(*given):
+            method(*given)
+            raise error
+
+        return fail
+
+    where, name = {
+        "StoppingRule.on_epoch_end": (stopping.StoppingRule, "on_epoch_end"),
+        "Pace.epoch_ends": (stopping.Pace, "epoch_ends"),
+        "Pace.rates": (stopping.Pace, "rates"),
+        "Fitted": (base.StoppingRule, "partial_fit"),
+    }[place]
+    with monkeypatch.context() as patch:
+        patch.setattr(where, name, after(getattr(where, name)))
+        with pytest.raises(error):
+            model.partial_fit(X, Y)
+    assert all_of(model) == before
+    assert len(model.partial_fit(X, Y).loss_curve_) == 3
+
+
+def test_a_curve_that_finds_no_memory_to_be_cut_is_cut_later(monkeypatch):
+    class Full(list):
+        refuses = True
+
+        def __delitem__(self, place):
+            if self.refuses:
+                raise MemoryError
+            super().__delitem__(place)
+
+    monkeypatch.setattr(import_module("fastnn.estimators.base"), "CURVE", 2)
+    model = regressor()
+    for _ in range(4):
+        model.partial_fit(X[:1], TARGET[:1])
+    model.loss_curve_ = curve = Full(model.loss_curve_)
+    assert len(model.partial_fit(X[:1], TARGET[:1]).loss_curve_) == 5
+    curve.refuses = False
+    assert len(model.partial_fit(X[:1], TARGET[:1]).loss_curve_) == 4
+
+
 def test_partial_fit_keeps_a_bounded_curve(monkeypatch):
     monkeypatch.setattr(import_module("fastnn.estimators.base"), "CURVE", 10)
     model = regressor()

@@ -116,6 +116,24 @@ def test_an_error_of_the_folder_says_that_the_new_file_stands(tmp_path, monkeypa
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_memory_that_runs_out_after_all_is_written_says_that_the_new_file_stands(tmp_path, monkeypatch):
+    path = tmp_path / "m"
+    path.write_bytes(b"old")
+
+    def refuse(*given):
+        raise MemoryError
+
+    monkeypatch.setattr(writing, "new_part", refuse)
+    with pytest.raises(MemoryError) as found:
+        writing.write_atomically(path, b"new")
+    assert (str(found.value), path.read_bytes()) == ("", b"old")
+    monkeypatch.undo()
+    monkeypatch.setattr(os, "fsync", lambda file: refuse() if stat.S_ISDIR(os.fstat(file).st_mode) else None)
+    with pytest.raises(MemoryError, match="save: the new file is in place; there was no memory"):
+        writing.write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+
+
 def test_the_owner_stays(tmp_path):
     path = tmp_path / "m"
     NET.save(path)
