@@ -106,12 +106,12 @@ FNN_ELEMENT void FN(bfloat16_move)(ptrdiff_t I, ptrdiff_t O, uint16_t *w, uint16
     }
 }
 
-static void FN(bfloat16_pack)(ptrdiff_t I, ptrdiff_t O, const uint16_t *w, uint16_t *packed)
+void BFLOAT16(pack)(ptrdiff_t I, ptrdiff_t O, const uint16_t *w, uint16_t *packed)
 {
     FN(bfloat16_move)(I, O, (uint16_t *)w, packed, 0);
 }
 
-static void FN(bfloat16_unpack)(ptrdiff_t I, ptrdiff_t O, const uint16_t *packed, uint16_t *w)
+void BFLOAT16(unpack)(ptrdiff_t I, ptrdiff_t O, const uint16_t *packed, uint16_t *w)
 {
     FN(bfloat16_move)(I, O, w, (uint16_t *)packed, 1);
 }
@@ -136,9 +136,9 @@ static void FN(bfloat16_narrow)(const fnn_products *products, const fnn_bfloat16
     products->forward(&shape, x, work, bias, activation, alpha, y);
 }
 
-static void FN(bfloat16_forward)(const fnn_products *products, const fnn_bfloat16_weights *w, ptrdiff_t B, ptrdiff_t first,
-                                 ptrdiff_t last, const float *x, const float *bias, int activation, double alpha,
-                                 float *work, float *y)
+void BFLOAT16(forward)(const fnn_products *products, const fnn_bfloat16_weights *w, ptrdiff_t B, ptrdiff_t first,
+                       ptrdiff_t last, const float *x, const float *bias, int activation, double alpha, float *work,
+                       float *y)
 {
     enum { FEW = 8 }; /* rows for which it does not pay to write the weights in float32 */
     const ptrdiff_t I = w->inputs, O = w->outputs;

@@ -71,7 +71,10 @@ typedef struct fnn_stretch {
  * ``run`` long and beginning at run_at[r]; its outputs, ``outputs`` of them, lie from y + to[p] on.  Weights (runs * run,
  * outputs) with rows w_row apart.  pair: how far pixel 2 i + 1 lies after pixel 2 i in x, for all i; 0: by no one distance.
  * ahead: what the next call reads. */
-enum { FNN_SCATTER_RUN = 256 }; /* elements of a run, at most, that pixels add to */
+enum {
+    FNN_SCATTER_RUN = 256, /* elements of a run, at most, that pixels add to */
+    FNN_SCATTER_ROWS = 4,  /* rows of pixels whose shares add up together */
+};
 typedef struct fnn_windows {
     ptrdiff_t pixels, runs, run, outputs, w_row, pair;
     const int32_t *at, *run_at, *to;
@@ -195,8 +198,9 @@ typedef struct fnn_kernels {
                             const fnn_real *dy, fnn_real *dw);
 
     /* The same product the other way, for windows of few elements (fnn_scatter.tmpl.h): ADDS: dx_pk += sum_o dy_po w_ko, dx
-     * lying as x does, in rows of ``columns`` pixels; a run has at most FNN_SCATTER_RUN elements.  turned: the weights as
-     * scatter_turn puts them, scatter_size of them.  Behind dx 63 bytes may be written; they are left as they were. */
+     * lying as x does, in rows of ``columns`` pixels, of which FNN_SCATTER_ROWS add up together; a run has at most
+     * FNN_SCATTER_RUN elements.  turned: the weights as scatter_turn puts them, scatter_size of them.  Behind dx 63 bytes may
+     * be written; they are left as they were. */
     ptrdiff_t (*scatter_size)(const fnn_windows *windows);
     void (*scatter_turn)(const fnn_windows *windows, const fnn_real *w, fnn_real *turned);
     void (*scatter)(const fnn_windows *windows, ptrdiff_t columns, const fnn_real *dy, const fnn_real *turned, fnn_real *dx);

@@ -33,7 +33,17 @@ FNN_ELEMENT void FN(store_first)(float *out, FN(reals) value, ptrdiff_t count)
         *(FN(reals) *)out = value;
 }
 
+/* Of kernels that differ in how they multiply bytes alone, bfloat16 has one set: FNN_BFLOAT16_THERE says that it is the one
+ * of FNN_TABLE, in a file of its own. */
+#define BFLOAT16(name) FN_(bfloat16_##name, FNN_TABLE)
+void BFLOAT16(pack)(ptrdiff_t I, ptrdiff_t O, const uint16_t *w, uint16_t *packed);
+void BFLOAT16(unpack)(ptrdiff_t I, ptrdiff_t O, const uint16_t *packed, uint16_t *w);
+void BFLOAT16(forward)(const fnn_products *products, const fnn_bfloat16_weights *w, ptrdiff_t B, ptrdiff_t first,
+                       ptrdiff_t last, const float *x, const float *bias, int activation, double alpha, float *work,
+                       float *y);
+#if !defined(FNN_BFLOAT16_THERE)
 #include "fnn_bfloat16.tmpl.h"
+#endif
 #include "fnn_int8.tmpl.h"
 
 #define FNN_QUOTE_(word) #word
@@ -49,7 +59,7 @@ const fnn_quantized FN(fnn_quantized) = {
     .int8_unpack = FN(int8_unpack),
     .int8_rows = FN(int8_rows),
     .int8_forward = FN(int8_forward),
-    .bfloat16_pack = FN(bfloat16_pack),
-    .bfloat16_unpack = FN(bfloat16_unpack),
-    .bfloat16_forward = FN(bfloat16_forward),
+    .bfloat16_pack = BFLOAT16(pack),
+    .bfloat16_unpack = BFLOAT16(unpack),
+    .bfloat16_forward = BFLOAT16(forward),
 };

@@ -16,6 +16,7 @@
 
 #define FNN_ISA avx512_vnni
 #define FNN_TABLE avx512
+#define FNN_BFLOAT16_THERE 1
 #define FNN_BITS 32
 #define FNN_FMA 1
 #define FNN_VECTOR_BYTES 64

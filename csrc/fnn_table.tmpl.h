@@ -37,12 +37,14 @@
 #pragma GCC push_options
 #pragma GCC optimize("no-schedule-insns")
 #include "fnn_window.tmpl.h"
+#include "fnn_window_flat.tmpl.h"
 #include "fnn_window_turned.tmpl.h"
 #include "fnn_scatter.tmpl.h"
 #include "fnn_depthwise.tmpl.h"
 #pragma GCC pop_options
 #else
 #include "fnn_window.tmpl.h"
+#include "fnn_window_flat.tmpl.h"
 #include "fnn_window_turned.tmpl.h"
 #include "fnn_scatter.tmpl.h"
 #include "fnn_depthwise.tmpl.h"

@@ -133,6 +133,13 @@ static void FN(fnn_window_gradient)(const fnn_windows *s, ptrdiff_t first, ptrdi
 {
     fnn_stretch ahead[2] = {s->ahead[0], s->ahead[1]};
     FN(window) q = {.s = s, .x = x, .w = dy, .y = dw, .end = {.scale = (REAL)scale}, .ahead = ahead};
+#if FNN_FLAT
+    FN(flat) flat;
+    if (FN(is_flat)(s, &flat)) {
+        FN(run_flat)(&q, &flat, first, last);
+        return;
+    }
+#endif
     if (FN(turns)(s))
         FN(run_turned)(&q, first, last);
     else

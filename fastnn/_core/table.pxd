@@ -9,6 +9,7 @@ cdef extern from "fnn_kernels.h" nogil:
         FNN_ACTIVATIONS     # how many there are
         FNN_LOSSES
         FNN_SCATTER_RUN     # elements of a run that pixels add to, at most
+        FNN_SCATTER_ROWS    # rows of pixels whose shares add up together
         FNN_OPTIMIZERS
 
     ctypedef struct fnn_update:

@@ -155,6 +155,54 @@ def test_bits_of_gradients_with_windows_in_the_lanes(dtype, case):
     np.testing.assert_array_equal(*found)
 
 
+FLAT = [  # images, rows, pixels of a row, pixels between rows, elements of a run, runs, outputs
+    (1, 1, 16, 0, 1, 1, 1), (3, 24, 24, 4, 5, 5, 6), (2, 5, 17, 5, 3, 3, 8), (1, 3, 40, 2, 3, 3, 15),
+    (2, 70, 28, 2, 3, 3, 4), (1, 2, 600, 6, 7, 7, 5), (4, 16, 16, 0, 2, 1, 3), (1, 9, 30, 9, 4, 12, 2),
+    (1, 3, 700, 0, 1, 1, 14),
+]  # fmt: skip
+
+
+def flat(case, dtype):
+    """Images of one channel, which end with the last window and are not to be read beyond, dy and what is added to."""
+    images, rows, columns, gap, run, runs, outputs = case
+    r = np.random.default_rng(case)
+    pitch = columns + gap
+    image = (rows + runs - 1) * pitch + run + 3
+    at = np.arange(images)[:, None, None] * image + np.arange(rows)[:, None] * pitch + np.arange(columns)
+    at, run_at = at.ravel().astype(np.int32), (np.arange(runs) * pitch).astype(np.int32)
+    x = guarded(r.normal(size=at[-1] + run_at[-1] + run).astype(dtype))
+    dy, dw = r.normal(size=(len(at), outputs)).astype(dtype), r.normal(size=(runs * run, outputs)).astype(dtype)
+    return x, dy, dw, at, run_at, run
+
+
+@over_isas
+@over_dtypes
+@pytest.mark.parametrize("case", FLAT, ids=str)
+def test_gradient_of_one_channel(isa, dtype, case):
+    """Pixels of stretches of rows lie in the lanes: a product of NumPy, and parts have the bits of the whole."""
+    x, dy, dw, at, run_at, run = flat(case, dtype)
+    taken = x[at[:, None] + np.repeat(run_at, run) + np.tile(np.arange(run), len(run_at))].astype(float)
+    shares = 0.5 * taken.T @ dy.astype(float)
+    bound = np.finfo(dtype).eps * (len(at) + 2) * (np.abs(taken).T @ np.abs(dy.astype(float)) + np.abs(dw))
+    whole, parts = dw.copy(), dw.copy()
+    doors.window_gradient(x, dy, whole, at, run_at, run, 0.5, isa=isa)
+    assert (np.abs(whole - (dw + shares)) <= bound).all()
+    for first in range(0, len(dw), 5):
+        doors.window_gradient(x, dy, parts, at, run_at, run, 0.5, isa=isa, part=range(first, min(first + 5, len(dw))))
+    np.testing.assert_array_equal(parts, whole)
+
+
+@pytest.mark.skipif(not {"avx2", "avx512"} <= set(ISAS), reason="needs AVX-512")
+@over_dtypes
+@pytest.mark.parametrize("case", FLAT, ids=str)
+def test_bits_of_gradients_of_one_channel(dtype, case):
+    x, dy, dw, at, run_at, run = flat(case, dtype)
+    found = [dw.copy(), dw.copy()]
+    for isa, out in zip(("avx2", "avx512"), found, strict=True):
+        doors.window_gradient(x, dy, out, at, run_at, run, 0.3, isa=isa)
+    np.testing.assert_array_equal(*found)
+
+
 ROWS = [  # pixels of a row, rows, elements of a run, runs, outputs
     (28, 3, 5, 5, 6), (16, 2, 3, 3, 1), (17, 5, 1, 1, 2), (32, 1, 7, 7, 3), (48, 2, 2, 4, 4), (75, 2, 6, 3, 5),
     (64, 1, 4, 32, 7), (31, 4, 3, 2, 8),
@@ -207,6 +255,9 @@ def spread(dy, w, at, run_at, run, size, columns):
 SCATTERED = [  # channels, taps of a run, runs, stride in pixels, pixels of a row, rows, outputs
     (1, 5, 5, 1, 28, 2, 6), (6, 5, 5, 1, 8, 3, 16), (3, 7, 7, 2, 11, 2, 20), (3, 3, 3, 1, 4, 4, 5),
     (1, 1, 1, 1, 3, 1, 1), (15, 17, 1, 1, 5, 1, 3), (2, 3, 2, 3, 9, 2, 4),
+    # four rows at a time, and those that are left: runs below each other, two apart, too many of them for their room
+    (6, 5, 5, 1, 8, 8, 16), (6, 5, 5, 1, 8, 11, 3), (1, 7, 7, 2, 9, 5, 4), (15, 3, 9, 1, 6, 4, 2),
+    (1, 4, 3, 1, 3, 6, 7),
 ]  # fmt: skip
 
 
@@ -214,9 +265,9 @@ def scattered(case, dtype):
     channels, taps, runs, stride, columns, rows, outputs = case
     r = np.random.default_rng(case)
     width = (columns - 1) * stride + taps
-    at = ((np.arange(rows)[:, None] * width + np.arange(columns) * stride) * channels).ravel().astype(np.int32)
+    at = ((np.arange(rows)[:, None] * width + np.arange(columns)) * stride * channels).ravel().astype(np.int32)
     run_at = (np.arange(runs) * width * channels).astype(np.int32)
-    size = (rows + runs - 1) * width * channels
+    size = ((rows - 1) * stride + runs) * width * channels
     w = r.normal(size=(runs * taps * channels, outputs)).astype(dtype)
     return r.normal(size=(rows * columns, outputs)).astype(dtype), w, at, run_at, taps * channels, size, columns
 
@@ -236,9 +287,10 @@ def test_scatter(isa, dtype, case):
 
 
 @over_isas
-def test_scatter_of_infinity_stays_in_its_windows(isa):
+@pytest.mark.parametrize("case", [(1, 3, 2, 1, 12, 2, 2), (1, 3, 2, 1, 12, 4, 2)], ids=str)
+def test_scatter_of_infinity_stays_in_its_windows(isa, case):
     """Beyond the end of a run stand weights of 0, and infinity times 0 is no number."""
-    dy, w, at, run_at, run, size, columns = scattered((1, 3, 2, 1, 12, 2, 2), np.float32)
+    dy, w, at, run_at, run, size, columns = scattered(case, np.float32)
     w[:] = 1
     dy[:] = 1
     dy[1, 0] = np.inf

@@ -210,6 +210,7 @@ def image_cases():
     for id, shape, options, twin in (
         ("3x3", (5, 6, 3), {}, one),
         ("3x3-one-channel", (6, 5, 1), {}, one),
+        ("3x3-one-channel-wide", (9, 17, 1), {}, one),
         ("3x3-valid", (5, 6, 2), {"padding": "valid"}, {}),
         ("3x3-stride-2-even", (6, 8, 3), {"strides": 2}, {"strides": (2, 2), "after": (1, 1)}),
         ("3x3-stride-2-odd", (5, 7, 2), {"strides": 2}, {"strides": (2, 2), **one}),

@@ -18,7 +18,7 @@ from fastnn._core.parts cimport moved_of
 from fastnn._core.pool cimport run_parts, worth
 from fastnn._core.products cimport multiply_add_work
 from fastnn._core.step cimport SCRATCH_PARTS, whole_lines
-from fastnn._core.table cimport FNN_IDENTITY, FNN_SCATTER_RUN
+from fastnn._core.table cimport FNN_IDENTITY, FNN_SCATTER_ROWS, FNN_SCATTER_RUN
 
 from fastnn._core.ops.convolution_tables import forward_windows, gradient_windows
 
@@ -27,6 +27,7 @@ cdef enum:
     UNIT = 16               # rows of weights that a part takes at least
     AHEAD_BYTES = 1 << 18   # fetched while others are worked on, at most
     FEW = 16                # channels below which pixels of the map scatter
+    FOLDED = 128            # columns of pixels side by side whose sums are made at a time
 
 cdef struct Job:
     const Step* step
@@ -244,7 +245,10 @@ cdef void scatter_rows(const Job* job, Py_ssize_t image, Py_ssize_t first, Py_ss
     cdef const Dims* dims = job.dims
     cdef Py_ssize_t itemsize = job.step.kernels.itemsize, C = group_channels(dims), O = group_filters(dims), g
     cdef Py_ssize_t low = 0 if first < dims.reach else (first - dims.reach) // dims.row_step + 1
-    cdef Py_ssize_t high = min(dims.out_height, (last - 1) // dims.row_step + 1)
+    cdef Py_ssize_t high = (last - 1) // dims.row_step + 1
+    # by as many rows as add up together, counted from the first of the map: where bands begin shows in no bit
+    low -= low % FNN_SCATTER_ROWS
+    high = min(dims.out_height, (high + FNN_SCATTER_ROWS - 1) // FNN_SCATTER_ROWS * FNN_SCATTER_ROWS)
     cdef const char* turned = job.w
     cdef fnn_windows windows = dims.windows
     windows.at, windows.to = windows.at + low * dims.out_width, windows.to + low * dims.out_width
@@ -343,6 +347,20 @@ cdef Py_ssize_t weight_gradient_scratch(const Dims* dims, Py_ssize_t itemsize) n
     return SCRATCH_PARTS * weight_gradient_part_bytes(dims, itemsize)
 
 
+cdef void add_bias_gradient(const Job* job, Py_ssize_t pixels, const char* dy) noexcept nogil:
+    """db += scale * sum over the pixels of dy: few filters first as one row of several pixels, so that sums need not wait."""
+    cdef double memory[FOLDED + 16]     # behind the sums there is something to be read
+    cdef Py_ssize_t N = job.dims.filters, itemsize = job.step.kernels.itemsize
+    cdef Py_ssize_t fold = max(1, FOLDED // N), rows = pixels // fold
+    if fold > 1 and rows:
+        memset(memory, 0, sizeof(memory))
+        job.step.kernels.add_row_sum(rows, fold * N, 1.0, dy, fold * N, <char*> memory)
+        job.step.kernels.add_row_sum(fold, N, job.scale, <char*> memory, N, job.db)
+        pixels, dy = pixels - rows * fold, dy + rows * fold * N * itemsize
+    if pixels:
+        job.step.kernels.add_row_sum(pixels, N, job.scale, dy, N, job.db)
+
+
 cdef void weight_gradient_part(void* argument, Py_ssize_t part) noexcept nogil:
     """dw of some rows of the weights, over all images."""
     cdef const Job* job = <const Job*> argument
@@ -378,8 +396,7 @@ cdef void weight_gradient_part(void* argument, Py_ssize_t part) noexcept nogil:
                     &windows, row, last_row, job.scale, x + g * C * itemsize, dy + g * O * itemsize,
                     job.out + g * O * itemsize)
             if part == 0 and job.db != NULL:
-                job.step.kernels.add_row_sum(windows.pixels, dims.filters, job.scale, dy + windows.to[0] * itemsize,
-                                             dims.filters, job.db)
+                add_bias_gradient(job, windows.pixels, dy + windows.to[0] * itemsize)
             h += n
         first += count
 
