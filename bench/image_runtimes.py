@@ -1,6 +1,7 @@
 """Inference of a net by the runtimes that read ONNX, those that are installed."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,12 @@ def channels_first(model: Any) -> Any:
             end.name = inner
             nodes.remove(node)
     return model
+
+
+def infer(request: Any, _x: np.ndarray) -> np.ndarray:
+    """Let OpenVINO answer; ``_x``: the memory that it reads, which nobody else may hold."""
+    request.infer()
+    return request.get_output_tensor().data
 
 
 def runtimes(net: fn.Network, X: np.ndarray, threads: int) -> dict[str, Call]:
@@ -52,10 +59,5 @@ def runtimes(net: fn.Network, X: np.ndarray, threads: int) -> dict[str, Call]:
         hints |= {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
         request = core.compile_model(read, "CPU", hints).create_infer_request()
         request.set_input_tensor(ov.Tensor(x, shared_memory=True))
-
-        def infer() -> np.ndarray:
-            request.infer()
-            return request.get_output_tensor().data
-
-        calls["OpenVINO"] = infer
+        calls["OpenVINO"] = partial(infer, request, x)
     return calls
