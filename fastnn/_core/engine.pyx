@@ -168,6 +168,17 @@ cdef Py_ssize_t rows_at_once(Plan plan) except -1:
     return rows_by_bytes(row_bytes, min(LEAST_ROWS, max(1, WEIGHTS_SHARE * weights // row_bytes)), MOST_ROWS)
 
 
+cdef extern from *:
+    """
+    #if defined(__SANITIZE_ADDRESS__)   /* to which what lies behind an array is nobody's, even in the same page */
+    #define FNN_LENDS 0
+    #else
+    #define FNN_LENDS 1
+    #endif
+    """
+    bint FNN_LENDS
+
+
 cdef bint lends(const Frame* frame, cnp.ndarray array):
     """Do steps read and write gradients where the caller's array lies, rather than in a copy?
 
@@ -175,7 +186,7 @@ cdef bint lends(const Frame* frame, cnp.ndarray array):
     stays.
     """
     cdef Py_ssize_t nbytes = cnp.PyArray_NBYTES(array), end = <Py_ssize_t> cnp.PyArray_DATA(array) + nbytes
-    return nbytes >= LENT_BYTES and 0 < end % PAGE_BYTES <= PAGE_BYTES - 64 and frame.tangents == NULL
+    return FNN_LENDS and nbytes >= LENT_BYTES and 0 < end % PAGE_BYTES <= PAGE_BYTES - 64 and frame.tangents == NULL
 
 
 ctypedef int (*pass_fn)(const Step* steps, int n_steps, const Frame* frame) noexcept nogil

@@ -1,7 +1,9 @@
 """Arrays of .npz files: a member is read as far as its own header says, and its header is short."""
 
+import errno
 import io
 import struct
+import tokenize
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ from fastnn.data.regular import open_regular
 
 HEADER_LIMIT = 1 << 16  # bytes of the header of an array; NumPy's are of 128 or a little more
 PIECE = 1 << 20  # bytes that are read at a time, so that memory grows with what there is
+# What NumPy raises for texts that are no header, beside ValueError.
+UNREADABLE = (SyntaxError, tokenize.TokenError, TypeError, LookupError, AttributeError, RecursionError, MemoryError)
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # that NumPy writes
 
 
@@ -41,8 +45,13 @@ def open_npz(who: str, path: Any, refusal: Any = ValueError) -> Iterator[zipfile
     with open_regular(who, path, refusal) as (raw, _), io.BufferedReader(raw) as file:
         if file.peek(6)[:6] == npy.MAGIC_PREFIX:
             raise ValueError("it holds a single array; save it with numpy.savez(path, X=..., y=...)")
-        with zipfile.ZipFile(file) as archive:
-            yield archive
+        try:
+            with zipfile.ZipFile(file) as archive:
+                yield archive
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            raise ValueError("its directory says that an array lies before the file begins") from error
 
 
 def names_in(archive: zipfile.ZipFile) -> list[str]:
@@ -68,7 +77,12 @@ def open_member(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[Any, Head
         (length,) = struct.unpack(form, size)
         if length > HEADER_LIMIT:
             raise ValueError(f"array {name!r:.60} has a header of {length} bytes, of at most {HEADER_LIMIT}")
-        header = Header(*read(io.BytesIO(size + file.read(length))))
+        try:
+            header = Header(*read(io.BytesIO(size + file.read(length))))
+        except UNREADABLE as error:
+            raise ValueError(f"array {name!r:.60} has a header that cannot be read: {error!r:.200}") from error
+        if any(type(size) is not int or size < 0 for size in header.shape):
+            raise ValueError(f"array {name!r:.60} has a header with the shape {header.shape!r:.60}")
         yield file, header
 
 

@@ -69,7 +69,12 @@ def values_of(markers: Markers, column: Any) -> Values:
 
 def _floats(column: Any) -> Numbers:
     if column.dtype == object:
-        return np.array([np.nan if gap else float(one) for one, gap in zip(column, column.isna(), strict=True)])
+        try:
+            return np.array([np.nan if gap else float(one) for one, gap in zip(column, column.isna(), strict=True)])
+        except OverflowError:
+            raise ValueError(
+                f"expected numbers that a float can hold in column {column.name!r}, got one above 1.8e308"
+            ) from None
     return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
 
 

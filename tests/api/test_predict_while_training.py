@@ -6,7 +6,9 @@ same alone says what the answers of all versions are; and no thread is answered 
 
 import copy
 import os
+import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -157,6 +159,35 @@ def test_weights_are_set_at_once(how, tmp_path):
         np.testing.assert_allclose(sorted(set(part)), allowed, rtol=1e-5)
 
 
+def test_a_copy_that_an_update_cuts_into_is_not_read():
+    """A reader copies the parameters between two updates; one that begins meanwhile makes the copy a mixture."""
+    net, twin = rising(fn.SGD(1e-9), 8_000), rising(fn.SGD(1e-9), 8_000)
+    trained, seen, passes = threading.Event(), [[] for _ in range(2)], 40
+
+    def ask(network):
+        return network.evaluate(x for x in [(ROWS[:1], GOALS[:1])])["loss"]  # of an iterator: a copy from the beginning
+
+    def work(i):
+        if i == 2:
+            try:
+                for _ in range(passes):
+                    learn(net, "fit")
+            finally:
+                trained.set()
+            return
+        while not trained.is_set():
+            seen[i].append(ask(net))
+
+    assert in_threads(work, 3) == []
+    known = {ask(twin)}
+    for k in range(passes * UPDATES):
+        twin.train_step(ROWS[k % UPDATES], GOALS[k % UPDATES])
+        known.add(ask(twin))
+    strange = [answer for part in seen for answer in part if answer not in known]
+    assert not strange, f"{len(strange)} of {sum(map(len, seen))} answers are of no version"
+    assert min(len(set(part)) for part in seen) > 5
+
+
 def test_24_threads_ask_while_one_fits():
     net, twin = rising(fn.SGD(1e-9)), rising(fn.SGD(1e-9))
     trained, seen = threading.Event(), [[] for _ in range(24)]
@@ -302,11 +333,23 @@ def test_a_child_forked_while_another_thread_trains_answers_and_learns():
                 if not child:
                     right = np.isfinite(net.predict(ROWS)).all() and np.isfinite(net.train_step(ROW, GOALS[0]))
                     os._exit(0 if right else 3)
-                assert os.waitpid(child, 0)[1] == 0
+                assert status_of(child) == 0
         finally:
             checked.set()
 
     assert in_threads(work, 2) == []
+
+
+def status_of(child):
+    """The status with which a child ends; one that waits for a thread that it does not have is ended."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return status
+        time.sleep(1e-3)
+    os.kill(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1]
 
 
 def test_answers_of_copies_are_of_one_epoch_each():

@@ -3,11 +3,14 @@
 import gzip
 import os
 import struct
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import fastnn as fn
 from fastnn.data import read_idx, read_npz
 
 TYPES = [
@@ -151,3 +154,57 @@ def test_grey_images_get_an_axis_of_one_channel(tmp_path):
         read_idx(path, channels=True)
     with pytest.raises(TypeError, match="expected channels to be True or False"):
         read_idx(path, channels=1)
+
+
+def npz_with_header(path, header, member="X.npy"):
+    """An archive with one array, whose header is this text."""
+    with zipfile.ZipFile(path, "w") as archive:
+        content = b"\x93NUMPY\2\0" + struct.pack("<I", len(header)) + header.encode() + bytes(48)
+        archive.writestr(member, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (" " * (1 << 16) + "\n", "header of 65537 bytes, of at most 65536"),
+        ("{" * 3000, "header that cannot be read"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (12 ", "header that cannot be read"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (True, 12), }", "header with the shape"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (-4, -3), }", "header with the shape"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 3), }", "needs 1199999999988 bytes, got 48"),
+    ],
+)
+def test_headers_of_an_npz_file_that_are_none(tmp_path, header, message):
+    with pytest.raises(ValueError, match=message):
+        fn.data.read_npz(npz_with_header(tmp_path / "a.npz", header), y=None)
+
+
+def test_a_header_that_is_packed_a_thousand_to_one_takes_no_memory(tmp_path):
+    """As long as it says, 64 MiB, but of a file of 64 KiB."""
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("X.npy", b"\x93NUMPY\2\0" + struct.pack("<I", 1 << 26) + bytes(1 << 26))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="header of 67108864 bytes, of at most 65536"):
+        fn.data.read_npz(tmp_path / "a.npz", y=None)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 1 << 20
+
+
+def test_an_npz_directory_that_points_before_the_file(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, X=np.ones((4, 3)), y=np.arange(4))
+    data = bytearray(path.read_bytes())
+    end = data.rfind(b"PK\5\6")
+    data[end + 16 : end + 20] = struct.pack("<I", len(data))  # where the directory begins: it moves all offsets
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"expected a \.npz file"):
+        fn.data.read_npz(path)
+
+
+def test_a_table_with_a_number_that_no_float_holds(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,y\n1," + "9" * 400 + "\n2,3\n")
+    with pytest.raises(ValueError, match=r"in column 'y', got one above 1.8e308"):
+        fn.data.read_table(path, "y")

@@ -302,3 +302,19 @@ def test_cases_of_the_standard(name):
             assert largest_error(answers(net, inputs[:count]), list(expected[:1])) < 1e-5, case.name
             read += 1
     assert read >= STANDARD[name], f"{read} of {len(cases)}"
+
+
+@pytest.mark.parametrize("kind", [255, 32768])
+def test_numbers_of_a_type_that_onnx_does_not_have(kind):
+    model = graph(["y = MatMul(x, w)"], w=np.ones((4, 2), np.float32))
+    model.graph.initializer[0].data_type = kind
+    with pytest.raises(fn.ModelFormatError, match="expected an ONNX model, got") as found:
+        fn.from_onnx(model.SerializeToString())
+    assert found.value.code in ("alien", "description")
+
+
+def test_a_model_without_nodes():
+    model = graph(["y = MatMul(x, w)"], w=np.ones((4, 2), np.float32))
+    del model.graph.node[:], model.graph.output[:]
+    with pytest.raises(ValueError, match="from_onnx"):
+        fn.from_onnx(model.SerializeToString())

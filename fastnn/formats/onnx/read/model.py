@@ -8,7 +8,7 @@ from typing import Any
 from fastnn._spec import require_count
 from fastnn.data.regular import open_regular
 from fastnn.errors import ModelFormatError
-from fastnn.formats.files import not_a_file
+from fastnn.formats.files import REASONS, not_a_file
 from fastnn.formats.onnx.read.constants import LIMIT
 from fastnn.formats.onnx.read.external import take_external
 from fastnn.formats.onnx.write.export import import_onnx
@@ -92,15 +92,21 @@ def from_onnx(
         require_count("from_onnx", "seed", seed, low=0)
     require_count("from_onnx", "max_constant", max_constant)
     model = read_model(model)
-    wanted = [outputs] if isinstance(outputs, str) else outputs
-    if wanted is None:
-        net = own_network(model, seed)
-        if net is not None:
-            return net
-        wanted = answers_of(model.graph)
-    net = read_graph(model, list(wanted), seed, max_constant)
-    if (classes := classes_in(model.graph)) is not None:
-        net.metadata = {"classes": classes}
+    wanted = [outputs] if isinstance(outputs, str) else outputs if outputs is None else list(outputs)
+    try:
+        if wanted is None:
+            net = own_network(model, seed)
+            if net is not None:
+                return net
+            wanted = answers_of(model.graph)
+        net = read_graph(model, wanted, seed, max_constant)
+        if (classes := classes_in(model.graph)) is not None:
+            net.metadata = {"classes": classes}
+    except ValueError:  # which says what
+        raise
+    except REASONS as error:  # fields that contradict each other, which onnx has let pass
+        text = f"from_onnx: expected an ONNX model, got one that contradicts itself: {type(error).__name__}: {error}"
+        raise ModelFormatError(text, "description") from error
     return net
 
 
