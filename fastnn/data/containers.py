@@ -276,7 +276,10 @@ def _of_objects(who: str, what: str, array: np.ndarray, allow_missing: bool, tex
     kinds = set(map(type, numbers))
     whole = kinds and kinds <= {int, bool} and all(abs(value) < 1 << 63 for value in numbers)
     dtype = bool if kinds == {bool} else np.int64 if whole else np.float64
-    return np.array(numbers, dtype).reshape(array.shape)
+    try:
+        return np.array(numbers, dtype).reshape(array.shape)
+    except OverflowError:
+        raise ValueError(f"{who}: expected {what} numbers that a float can hold, got one above 1.8e308") from None
 
 
 def _reader(who: str, what: str, kind: type, texts: bool) -> Callable[[Any], Any]:

@@ -17,7 +17,7 @@ class stochastic_only:
         """Bind the method; AttributeError with solver "lbfgs"."""
         if estimator is None:
             return self.method
-        if estimator.solver == "lbfgs":
+        if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":  # it may be an array
             raise AttributeError(
                 f"{type(estimator).__name__}: {self.method.__name__} goes by mini-batches, which solver='lbfgs' has "
                 "not; take 'adam' or 'sgd'"

@@ -84,7 +84,10 @@ def number(low: float, high: float = np.inf, *, above: bool = False, below: bool
     def holds(value: Any) -> bool:
         if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
             return False
-        value = float(value)
+        try:
+            value = float(value)
+        except OverflowError:  # a whole number that no float holds
+            return False
         return (value > low if above else value >= low) and (value < high if below else value <= high)
 
     return words, holds

@@ -126,6 +126,8 @@ class MLPRegressor(MultilayerPerceptron):
     ) -> tuple[dict[str, Any], np.ndarray, np.ndarray | None]:
         who = type(self).__name__
         values = as_values(who, y, n, dtype)
+        if not values.shape[1]:
+            raise ValueError(f"{who}: expected y with at least one column, got shape {values.shape}")
         if not first and hasattr(self, "n_outputs_") and values.shape[1] != self.n_outputs_:
             raise ValueError(f"{who}: expected y with {self.n_outputs_} outputs, as before, got {values.shape[1]}")
         return {"n_outputs_": values.shape[1]}, values, weights

@@ -193,6 +193,10 @@ def _number(y: Any) -> float:
     """Return a target as a finite float."""
     if not isinstance(y, Real):
         raise TypeError(f"learn_one: expected the target to be a number, got {type(y).__name__} {y!r:.60}")
-    if not isfinite(y):
-        raise ValueError(f"learn_one: expected a finite target, got {y}")
-    return float(y)
+    try:
+        number = float(y)
+    except OverflowError:  # a whole number that no float holds
+        number = inf
+    if not isfinite(number):
+        raise ValueError(f"learn_one: expected a finite target, got {y!r:.60}")
+    return number

@@ -292,6 +292,9 @@ def test_divergence_leaves_the_estimator_as_it_was(name):
         ({"hidden_layer_sizes": (4, 0)}, X, Y),
         ({"learning_rate": 0.1}, X, Y),
         ({"momentum": 1.0}, X, Y),
+        ({"alpha": 10**400}, X, Y),
+        ({"solver": np.array(["adam", "sgd"])}, X, Y),
+        ({}, [[10**400] * 6] * 300, Y),
         ({"callbacks": 3}, X, Y),
         ({"random_state": -1}, X, Y),
     ],
@@ -618,3 +621,17 @@ def test_targets_that_are_not_finite_are_named(dtype, value, word):
         fn.MLPRegressor(hidden_layer_sizes=(2,), max_iter=1).fit(X[:8], y)
     with pytest.raises(ValueError, match=f"Input y contains {word}; remove these rows"):
         classifier().partial_fit(X[:8], y, classes=[0.0, 1.0])
+
+
+def test_targets_without_columns_are_refused():
+    model = regressor()
+    with pytest.raises(ValueError, match="MLPRegressor: expected y with at least one column, got shape"):
+        model.fit(X, np.zeros((300, 0)))
+    assert not hasattr(model, "network_")
+
+
+def test_a_solver_that_is_no_text_hides_no_method():
+    model = classifier(solver=np.array(["adam", "sgd"]))
+    assert hasattr(model, "partial_fit")
+    with pytest.raises(ValueError, match="MLPClassifier: expected solver to be"):
+        model.partial_fit(X, Y, classes=[0, 1, 2])

@@ -190,6 +190,7 @@ def test_a_refused_row_changes_nothing(begun):
         ({**first, "a": 10**400}, 1.0, ValueError, "learn_one: expected a finite number for feature 'a'"),
         (first, "1", TypeError, "expected the target to be a number, got str '1'"),
         (first, np.nan, ValueError, "expected a finite target, got nan"),
+        (first, 10**400, ValueError, "expected a finite target, got 1000"),
         (first, 1e200, ValueError, r"a target up to 1e150, got 1e\+200"),
         (3, 1.0, ValueError if not begun else TypeError, "learn_one: expected"),
         ("abc", 1.0, TypeError, "learn_one: expected"),
