@@ -66,6 +66,7 @@ def test_trained_together(table, capsys):
 def test_small_batches_are_noted(table):
     done = on_processes(2, "-m", "fastnn", *arguments(table, table.parent / "m.safetensors", **{"batch-size": 32}))
     assert "note: mini-batches of 32 rows are hardly dealt out to 2 processes" in done.stdout
+    assert "too small" not in done.stderr  # what fit says to programs
 
 
 def test_an_error_is_told_once(table):

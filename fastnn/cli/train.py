@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 from time import perf_counter
 from typing import Any
-from warnings import catch_warnings, simplefilter
+from warnings import catch_warnings, filterwarnings, simplefilter
 
 import numpy as np
 
@@ -254,10 +254,12 @@ def _train(arguments: argparse.Namespace, recipe: Recipe, data: tuple[Array, Arr
     if recipe.inputs is None and arguments.augment:
         changes = pictures.changes(arguments.augment, data[0])
         rows = {"X": fn.Augmented(data[0], y, changes, sample_weight=weights, seed=arguments.seed)}
-    history = net.fit(
-        **rows, epochs=arguments.epochs, batch_size=arguments.batch_size, validation_data=validation,
-        callbacks=watchers, verbose=0, team=team,
-    )  # fmt: skip
+    with catch_warnings():
+        filterwarnings("ignore", "fit: updates from")  # a note has said it, in words of the command line
+        history = net.fit(
+            **rows, epochs=arguments.epochs, batch_size=arguments.batch_size, validation_data=validation,
+            callbacks=watchers, verbose=0, team=team,
+        )  # fmt: skip
     seconds = perf_counter() - start
     scores = net.evaluate(*(validation or (X, y)))
     where = "validation" if validation else "training"

@@ -1,5 +1,9 @@
 """Models on Ray's workers: the bits of this process.  Ray is large, and no part of the extra ``test``."""
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
 
 ray = pytest.importorskip("ray", reason='Ray is not installed: pip install "fastnn[ray]"')
@@ -13,7 +17,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of Ray'
 
 @pytest.fixture(scope="module")
 def cluster():
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    """Two workers, which find the helpers of these tests: they import what tasks are made of."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[1]), *sys.path]))
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
 

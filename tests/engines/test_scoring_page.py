@@ -1,5 +1,6 @@
 """The scripts of the page "More than one machine" that score a table: run as they stand there."""
 
+import os
 import re
 import subprocess
 import sys
@@ -41,7 +42,10 @@ def scored(folder, name):
     import pandas as pd
 
     (folder / name).write_text(script(name))
-    done = subprocess.run([sys.executable, name], cwd=folder, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(
+        [sys.executable, name], cwd=folder, capture_output=True, text=True, timeout=200, check=False,
+        env={**os.environ, "PYSPARK_PYTHON": sys.executable},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     return np.concatenate([pd.read_parquet(path)["score"] for path in sorted((folder / "scores").glob("*.parquet"))])
 
