@@ -79,7 +79,15 @@ def of_network(net: Any) -> list[Any]:
 
 def estimator(kind: Any, **more: Any) -> Callable[[], Any]:
     def make() -> Any:
-        model = kind((5,), solver="sgd", learning_rate="invscaling", max_iter=2, batch_size=8, random_state=0, **more)
+        model = kind(
+            hidden_layer_sizes=(5,),
+            solver="sgd",
+            learning_rate="invscaling",
+            max_iter=2,
+            batch_size=8,
+            random_state=0,
+            **more,
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return model.fit(X, LABELS)
@@ -279,7 +287,8 @@ def kept(case: Case, step: int, count: int) -> int:
         model = case.make()
         for k in places:
             attempt(case.call, model, k)
-        model, least = None, min(least, blocks() - before)
+        model = None
+        least = min(least, blocks() - before)
         if least <= LEFT:
             break
     return least
