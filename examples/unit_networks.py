@@ -45,13 +45,15 @@ def autoencoder(shape: Sequence[int], c: int, seed: int) -> list[fn.Sequential]:
         down = [*normed(mirrored(c, 5)), *normed(mirrored(2 * c, 4, strides=2))]
         up = [fn.Upsample2D(2), *normed(mirrored(c, 5)), mirrored(1, 5, "tanh")]
         return stacked(shape, seed, [*down, block[0]], [block[1]], [block[2]], [block[3], *up])
-    return stacked(
+    encode = [*normed(fn.Conv2D(c, 5, strides=2)), *normed(fn.Conv2D(2 * c, 5, strides=2))]
+    decode = [*normed(fn.ConvTranspose2D(2 * c, 4, strides=2)), *normed(fn.ConvTranspose2D(c, 4, strides=2))]
+    return stacked(  # what changes the place and the size of a digit, the dense layers, each domain has of its own, too
         shape,
         seed,
-        normed(fn.Conv2D(c, 5, strides=2)),
-        [*normed(fn.Conv2D(2 * c, 5, strides=2)), fn.Flatten(), fn.Dense(8 * c, leaky()), fn.Dense(8 * c)],
-        [fn.Dense(64 * c), *normed(fn.Reshape((4, 4, 4 * c))), *normed(fn.ConvTranspose2D(2 * c, 4, strides=2))],
-        [*normed(fn.ConvTranspose2D(c, 4, strides=2)), fn.Conv2D(1, 1, "tanh")],
+        [*encode, fn.Flatten(), fn.Dense(8 * c, leaky())],
+        [fn.Dense(8 * c)],
+        [fn.Dense(8 * c, leaky())],
+        [fn.Dense(64 * c), *normed(fn.Reshape((4, 4, 4 * c))), *decode, fn.Conv2D(1, 1, "tanh")],
     )
 
 

@@ -1,5 +1,6 @@
 """Translation without pairs: the gradients of both steps, what the networks share, and the short version."""
 
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -42,14 +43,16 @@ def cross_entropy(logits, labels):
     return -log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean()
 
 
-def critics_loss(net, batch, made):
+def critics_loss(net, batch, made, sign=1):
+    """Digits are read in images and translations times the sign."""
     (a, b, labels), (aa, ab, bb, ba) = batch, made[:4]
     real, translated, given = (net.predict(pair) for pair in ([a, b], [ba, ab], [aa, bb]))
     loss = sum(squared(real[k], 1) + squared(translated[k], 0) for k in (0, 1))
     if labels is None:
         return loss
     apart = np.sum((given[4] - translated[5]) ** 2) + np.sum((given[5] - translated[4]) ** 2)
-    loss += HOW.digit * cross_entropy(real[2], labels) + HOW.translated * cross_entropy(translated[3], labels)
+    read = net.predict([sign * a, sign * ab])
+    loss += HOW.digit * cross_entropy(read[2], labels) + HOW.translated * cross_entropy(read[3], labels)
     return loss + HOW.alike / 2 / ROWS * apart
 
 
@@ -89,12 +92,25 @@ def small(request):
     return *nets, (a, b, np.array([3, 0, 7]) if request.param else None)
 
 
-def test_critics_descend_their_loss(small):
+class Negative(fn.Augmentation):
+    draws = 1
+
+    def apply(self, images, numbers):
+        assert numbers.shape == (len(images), 1)
+        images *= -1  # it may write to those it was given
+        return images
+
+
+@pytest.mark.parametrize("moved", [None, Negative()], ids=["as they are", "moved"])
+def test_critics_descend_their_loss(small, moved):
     net, judge, batch = small
-    made = net.predict(batch[:2])
-    expected, before = slopes(judge, lambda: critics_loss(judge, batch, made)), judge.params.copy()
-    unit.critics_step(judge, batch, made, HOW)
+    made, how = net.predict(batch[:2]), replace(HOW, moved=moved)
+    given = [np.array(image) for image in (*batch[:2], *made)]
+    expected, before = slopes(judge, lambda: critics_loss(judge, batch, made, -1 if moved else 1)), judge.params.copy()
+    unit.critics_step(judge, batch, made, how, np.random.default_rng(0))
     np.testing.assert_allclose(before - judge.params, expected, rtol=1e-6, atol=1e-9)
+    for image, old in zip((*batch[:2], *made), given, strict=True):
+        np.testing.assert_array_equal(image, old)
 
 
 def test_generator_descends_its_loss_and_leaves_the_critics(small):
@@ -109,22 +125,15 @@ def test_generator_descends_its_loss_and_leaves_the_critics(small):
     np.testing.assert_array_equal(judge.params, of_judge)
 
 
-class Negative(fn.Augmentation):
-    draws = 1
-
-    def apply(self, images, numbers):
-        return -images
-
-
-def test_the_first_domain_is_moved_each_time_it_is_seen(monkeypatch):
+def test_both_learn_from_the_same_images_and_the_labels_of_a(monkeypatch):
     random, seen = np.random.default_rng(0), {"critics": [], "generator": []}
     a, b = random.uniform(0.1, 1, (2, 9, 16, 16, 1)).astype(np.float32)
-    monkeypatch.setattr(unit, "critics_step", lambda net, batch, made, how: seen["critics"].append(batch))
+    monkeypatch.setattr(unit, "critics_step", lambda net, batch, *_: seen["critics"].append(batch))
     monkeypatch.setattr(unit, "generator_step", lambda net, judge, batch, made, how: seen["generator"].append(batch))
     pair = unit.Pair("some", "some.png", True, (a, np.arange(9)), (b, np.arange(9)), (a, b), (a, b))
     unit.train(pair, unit.Recipe(2, batch=4, channels=2, moved=Negative()), seed=0)
     for of_critics, of_generator in zip(*seen.values(), strict=True):
-        np.testing.assert_array_equal(of_critics[0], -a[of_critics[2]])
+        np.testing.assert_array_equal(of_critics[0], a[of_critics[2]])
         assert all(one is other for one, other in zip(of_critics, of_generator, strict=True))
         assert all((image == b).all(axis=(1, 2, 3)).any() for image in of_critics[1])
     assert len(seen["critics"]) == 2
@@ -177,6 +186,14 @@ def unsettled_generator():
     net = networks.generator((16, 16, 1), 2, 0)
     net.params[:] += 0.1 * np.random.default_rng(2).standard_normal(net.n_params)
     return net
+
+
+def test_each_domain_of_digits_has_dense_layers_of_its_own():
+    """From all pixels to all numbers of what is shared, and back: by that a digit changes its place and its size."""
+    encode, code, uncode, decode = networks.autoencoder((16, 16, 1), 4, 0)
+    assert [net.input_shape for net in (code, uncode, decode)] == [(32,)] * 3
+    dense = [next(view for view in net.layers if "Dense" in type(view.spec).__name__) for net in (encode, decode)]
+    assert [view.weight.shape for view in dense] == [(4 * 4 * 8, 32), (32, 4 * 4 * 16)]
 
 
 def test_a_part_answers_as_the_whole():
