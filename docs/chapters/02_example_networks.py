@@ -107,7 +107,7 @@ for axis in axes.flat:
 # for two things.  In a deep layer the maps of features should be those of the photograph: that says what is where.  In
 # several layers the same features should be found *together* as in the painting, wherever that is: a table of how much
 # each two maps agree, their Gram matrix, says what brush strokes and colours go with each other, and not where.  From
-# white noise to a picture of 256 pixels it takes 300 evaluations and 12 seconds.
+# white noise to a picture of 256 pixels it takes 300 evaluations, and 4 to 12 seconds.
 #
 # .. image:: /gallery/style_transfer.png
 #    :class: example-page
