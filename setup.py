@@ -81,6 +81,8 @@ SHORT_VECTORS = {Path("csrc", f"fnn_kernels_{name}.c") for name in ("base_float"
 # no module has a number of its own, which no compression shortens, and constants may lie in pages of code: 8 kB.
 SMALL = ["-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fno-plt"]
 NO_WARNINGS = ["-Wno-unused-function"]
+# What compilers put around a library that has constructors, or is told of a fork (pthread_atfork), others do without.
+TOLD_OF_FORKS = ("fastnn._core.pool", "fastnn._core.versions")
 WITHOUT_SYMBOLS = {"linux": ["-Wl,-s,--build-id=none,-z,noseparate-code"], "darwin": ["-Wl,-x"]}
 
 # For FASTNN_INSTRUMENT: lines in what is reported, and code that is still the one that was written.
@@ -234,7 +236,8 @@ class build_core(build_ext):
         for extension in self.extensions:
             threads = ["-pthread"] if extension.name == "fastnn._core.pool" else []
             extension.extra_compile_args = [*flags, *threads]
-            extension.extra_link_args = [*threads, *(watched or WITHOUT_SYMBOLS.get(sys.platform, []))]
+            bare = ["-nostartfiles"] if sys.platform == "linux" and extension.name not in TOLD_OF_FORKS else []
+            extension.extra_link_args = [*threads, *(watched or [*WITHOUT_SYMBOLS.get(sys.platform, []), *bare])]
             if extension.name == TABLE and platform.system() not in ("Darwin", "Windows"):
                 extension.libraries = ["m"]
 
