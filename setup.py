@@ -5,7 +5,7 @@ Metadata is in pyproject.toml.  Switches in the environment, off unless they are
 - ``FASTNN_WERROR`` turns C warnings into errors,
 - ``FASTNN_ANNOTATE`` writes Cython's annotated HTML beside each module,
 - ``FASTNN_INSTRUMENT`` gives these flags to the compiler and the linker in place of those for speed and size, say
-  "-fsanitize=address" or "--coverage"; tools/sanitize.sh and tools/coverage.sh do, each in a folder of its own,
+  "-fsanitize=address"; tools/sanitize.sh does, in a folder of its own,
 - ``FASTNN_FREE_THREADING`` declares the modules safe without the GIL, which free-threaded Python otherwise turns on
   when it imports them.  On where that is tested (docs/howto/threads.rst says what is), off elsewhere.
 """
@@ -85,7 +85,8 @@ NO_WARNINGS = ["-Wno-unused-function"]
 TOLD_OF_FORKS = ("fastnn._core.pool", "fastnn._core.versions")
 WITHOUT_SYMBOLS = {"linux": ["-Wl,-s,--build-id=none,-z,noseparate-code"], "darwin": ["-Wl,-x"]}
 
-# For FASTNN_INSTRUMENT: lines in what is reported, and code that is still the one that was written.
+# For FASTNN_INSTRUMENT: lines in what is reported, and code that is still the one that was written; but kernels are
+# optimised, for their bits.
 INSTRUMENTED = ["-O1", "-g1", "-fno-omit-frame-pointer"]
 
 # ---- flags: clang-cl, which stands in for Microsoft's compiler ----
@@ -252,9 +253,8 @@ class build_core(build_ext):
 
         def compile_with_own_flags(target, source, extension, first, flags, macros):
             path = Path(source)
-            if instruments():
-                return compile_one(target, source, extension, first, flags, macros)
-            own = short if path in SHORT_VECTORS else fast if {path, path.parent} & FAST else small
+            for_speed = {path, path.parent} & FAST
+            own = short if path in SHORT_VECTORS else fast if for_speed else [] if instruments() else small
             return compile_one(target, source, extension, first, [*flags, *own], macros)
 
         self.compiler._compile = compile_with_own_flags
