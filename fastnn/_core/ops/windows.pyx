@@ -351,14 +351,15 @@ cdef void add_bias_gradient(const Job* job, Py_ssize_t pixels, const char* dy) n
     """db += scale * sum over the pixels of dy: few filters first as one row of several pixels, so that sums need not wait."""
     cdef double memory[FOLDED + 16]     # behind the sums there is something to be read
     cdef Py_ssize_t N = job.dims.filters, itemsize = job.step.kernels.itemsize
-    cdef Py_ssize_t fold = max(1, FOLDED // N), rows = pixels // fold
-    if fold > 1 and rows:
-        memset(memory, 0, sizeof(memory))
-        job.step.kernels.add_row_sum(rows, fold * N, 1.0, dy, fold * N, <char*> memory)
-        job.step.kernels.add_row_sum(fold, N, job.scale, <char*> memory, N, job.db)
-        pixels, dy = pixels - rows * fold, dy + rows * fold * N * itemsize
-    if pixels:
+    cdef Py_ssize_t fold = FOLDED // N, rows
+    if fold < 2:
         job.step.kernels.add_row_sum(pixels, N, job.scale, dy, N, job.db)
+        return
+    rows = pixels // fold
+    memset(memory, 0, sizeof(memory))
+    job.step.kernels.add_row_sum(rows, fold * N, 1.0, dy, fold * N, <char*> memory)
+    job.step.kernels.add_row_sum(pixels - rows * fold, N, 1.0, dy + rows * fold * N * itemsize, N, <char*> memory)
+    job.step.kernels.add_row_sum(fold, N, job.scale, <char*> memory, N, job.db)
 
 
 cdef void weight_gradient_part(void* argument, Py_ssize_t part) noexcept nogil:
