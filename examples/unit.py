@@ -83,7 +83,7 @@ class Recipe:
     back: float = 25.0  # and of those translated there and back
     code: float = 0.001  # half the square of a code, which is the divergence from N(0, 1) but for a constant
     digit: float = 8.0  # cross entropy of the digits of a, moved
-    translated: float = 1.5  # and, for the critics, of their translations
+    translated: float = 6.0  # and, for the critics, of their translations
     kept: float = 4.0  # likewise, for the generator, of what the critic of a reads
     alike: float = 0.02  # half the squared distance of what is seen in an image and in its translation
 
