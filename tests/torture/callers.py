@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ PROMISE = (
 SHORT = 1 / 500
 THREADS, QUESTIONS, CROWD, FORKS = 24, 100_000, 1_000, 1_000
 MEMORY, PATIENCE = 300 << 20, 5.0
+VERSIONS, VERSIONS_PATIENCE = 5, 60.0  # of the weights, more than which are to be seen, in so many seconds
 
 
 def network() -> fn.Sequential:
@@ -32,6 +34,7 @@ def ask(net: fn.Sequential, rows: np.ndarray, expected: list[bytes], questions: 
 def ask_while_it_learns(net: fn.Sequential, rows: np.ndarray, questions: int) -> tuple[int, int]:
     """Ask from all threads while another trains the network, over and over from the same weights on.
 
+    They go on until they have seen enough versions: a machine may have answered few before it learns much.
     Returns how many answers are of none of the versions that a lone thread met, and how many versions were seen.
     """
     net.compile("squared_error", fn.SGD(1e-3))
@@ -49,7 +52,10 @@ def ask_while_it_learns(net: fn.Sequential, rows: np.ndarray, questions: int) ->
             net.fit(rows, goals, batch_size=1, shuffle=False, verbose=0)
 
     def question(thread: int) -> None:
-        for k in range(questions):
+        until = time.monotonic() + VERSIONS_PATIENCE
+        for k in count():
+            if k >= questions and (len(seen) > VERSIONS or time.monotonic() > until):
+                break
             answer = net.predict_one(rows[k % len(rows)]).tobytes()
             strange[thread] += answer not in known[k % len(rows)]
             if k % len(rows) == 0:
@@ -116,7 +122,7 @@ def run(share: float) -> dict:
     assert most_resident() < MEMORY, f"{most_resident() >> 20} MB"
     strange, versions = ask_while_it_learns(net, rows, max(100, round(QUESTIONS * share)))
     assert not strange, f"{strange} answers are of no version of the weights"
-    assert versions > 5, f"{versions} versions were seen"
+    assert versions > VERSIONS, f"{versions} versions were seen"
     return {
         "questions": THREADS * round(QUESTIONS * share),
         "versions": versions,
