@@ -107,9 +107,8 @@ static const FN(scatter_tiles) FN(SCATTER_TILES)[2][FNN_SCATTER_VECTORS + 1] = {
 #undef FNN_TILE_ENTRY
 #undef FNN_TILES_OF
 
-/* Add a vector of shares of rows pixels, of the first from ``sums`` on, of the next ``back`` before that of the one after it:
- * all that lie at one place of dx.  Lanes that the mask leaves out are no element of a window: they keep what is there, since
- * infinity times a weight of 0 is NaN. */
+/* Add a vector of shares of rows pixels, ``apart`` from each other in the sums, which lie at one place of dx.  Lanes that the
+ * mask leaves out are no element of a window: they keep what is there, since infinity times a weight of 0 is NaN. */
 FNN_ELEMENT void FN(add_shares)(REAL *out, const REAL *sums, ptrdiff_t rows, ptrdiff_t apart, FN(lanes) mask)
 {
     const FN(vector) old = VECTOR(out);
