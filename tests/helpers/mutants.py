@@ -1,4 +1,4 @@
-"""Descriptions with another content: something in them changed, dropped, put in, repeated or moved."""
+"""Descriptions with another content: something in them changed, dropped, put in, repeated or moved; and bytes likewise."""
 # ruff: noqa: E501  (a case of a table is one line)
 
 import copy
@@ -49,3 +49,20 @@ def mutate(value: Any, chance: random.Random) -> Any:
     else:
         parent[f"{last}x"] = parent.pop(last)
     return value
+
+
+def change_at(at: int, broken: bytearray, values: bytes, chance: random.Random) -> None:
+    """Flip a bit of what lies there, make it one of ``values``, or take out, put in, cut off or repeat bytes."""
+    kind = chance.randrange(6)
+    if kind == 0 and broken:
+        broken[at] ^= 1 << chance.randrange(8)
+    elif kind == 1 and broken:
+        broken[at] = chance.choice(values)
+    elif kind == 2:
+        del broken[at : at + chance.choice([1, 1, 4, 50])]
+    elif kind == 3:
+        broken[at:at] = chance.randbytes(chance.choice([1, 1, 8]))
+    elif kind == 4:
+        del broken[at:]
+    else:
+        broken[at:at] = broken[at : at + chance.choice([1, 10, 100])]

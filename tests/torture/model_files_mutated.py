@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from helpers.model_files import assemble, parts, sign, unsigned
-from helpers.mutants import mutate
+from helpers.mutants import change_at, mutate
 
 import fastnn as fn
 from fastnn.formats import safetensors as files
@@ -143,19 +143,7 @@ def bytes_changed(data: bytes, chance: random.Random) -> bytes:
         if not broken:
             break
         at = chance.randrange(len(broken)) if chance.random() < 0.3 else chance.randrange(min(len(broken), 3000))
-        kind = chance.randrange(6)
-        if kind == 0:
-            broken[at] ^= 1 << chance.randrange(8)
-        elif kind == 1:
-            broken[at] = chance.choice(b'0123456789{}[]",:-.eEntf\\\0\xff')
-        elif kind == 2:
-            del broken[at : at + chance.choice([1, 1, 4, 50])]
-        elif kind == 3:
-            broken[at:at] = chance.randbytes(chance.choice([1, 1, 8]))
-        elif kind == 4:
-            del broken[at:]
-        else:
-            broken[at:at] = broken[at : at + chance.choice([1, 10, 100])]
+        change_at(at, broken, b'0123456789{}[]",:-.eEntf\\\0\xff', chance)
     if chance.random() < 0.5 and len(broken) > 8:  # the length of the header as it is now
         end = broken.find(b"}", 8 + chance.randrange(max(1, len(broken) - 8)))
         broken[:8] = struct.pack("<Q", max(0, end - 7))

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from helpers.mutants import change_at
 
 import fastnn as fn
 
@@ -35,20 +36,7 @@ def bytes_changed(data: bytes, chance: random.Random) -> bytes:
     """Flip, put in, take out and repeat bytes."""
     broken = bytearray(data)
     for _ in range(chance.choice([1, 1, 1, 2, 5])):
-        at = chance.randrange(len(broken)) if broken else 0
-        kind = chance.randrange(6)
-        if kind == 0 and broken:
-            broken[at] ^= 1 << chance.randrange(8)
-        elif kind == 1 and broken:
-            broken[at] = chance.choice([0, 1, 0x7F, 0x80, 0xFF])
-        elif kind == 2:
-            del broken[at : at + chance.choice([1, 1, 4, 50])]
-        elif kind == 3:
-            broken[at:at] = chance.randbytes(chance.choice([1, 1, 8]))
-        elif kind == 4:
-            del broken[at:]
-        else:
-            broken[at:at] = broken[at : at + chance.choice([1, 10, 100])]
+        change_at(chance.randrange(len(broken)) if broken else 0, broken, b"\0\1\x7f\x80\xff", chance)
     return bytes(broken)
 
 
