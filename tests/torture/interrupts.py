@@ -26,13 +26,13 @@ def recurrent(rows: int = 2000) -> tuple[fn.Sequential, np.ndarray, np.ndarray]:
     return net, random.normal(size=(rows, 100, 16)).astype(np.float32), random.integers(0, 5, rows)
 
 
-def convolutional(norm: bool) -> tuple[fn.Sequential, np.ndarray, np.ndarray]:
+def convolutional(norm: bool, rows: int = 800) -> tuple[fn.Sequential, np.ndarray, np.ndarray]:
     random = np.random.default_rng(1)
     layers = [fn.Conv2D(32, 3, "relu", padding="same"), fn.BatchNorm() if norm else fn.Dropout(0.1)]
     layers += [fn.Conv2D(32, 3, "relu", padding="same"), fn.GlobalAvgPool2D(), fn.Dense(5)]
     net = fn.Sequential(layers, input_shape=(32, 32, 3), seed=0)
     net.compile("cross_entropy", fn.SGD(1e-3))
-    return net, random.normal(size=(800, 32, 32, 3)).astype(np.float32), random.integers(0, 5, 800)
+    return net, random.normal(size=(rows, 32, 32, 3)).astype(np.float32), random.integers(0, 5, rows)
 
 
 class Interrupted:
@@ -74,26 +74,26 @@ class Interrupted:
         return True
 
 
-def calls() -> dict[str, tuple[Any, Callable[[], Any]]]:
-    """Long calls by name, each with the network that it trains or asks."""
-    lstm, rows, labels = recurrent()
-    images, pictures, classes = convolutional(norm=True)
+def calls(size: int = 1) -> dict[str, tuple[Any, Callable[[], Any]]]:
+    """Long calls by name, each with the network that it trains or asks; ``size``: how many times as many rows."""
+    lstm, rows, labels = recurrent(2000 * size)
+    images, pictures, classes = convolutional(norm=True, rows=800 * size)
     plain = convolutional(norm=False)[0]
     many = [recurrent(1)[0] for _ in range(2)]
     random = np.random.default_rng(2)
-    table, digits = random.normal(size=(6000, 400)).astype(np.float32), random.integers(0, 3, 6000)
-    estimator = fn.MLPClassifier((400, 400), batch_size=6000, random_state=0)
+    table, digits = random.normal(size=(6000 * size, 400)).astype(np.float32), random.integers(0, 3, 6000 * size)
+    estimator = fn.MLPClassifier((400, 400), batch_size=6000 * size, random_state=0)
     few = pictures[:20], classes[:20]
     return {
-        "fit LSTM": (lstm, lambda: lstm.fit(rows, labels, batch_size=2000, verbose=0)),
+        "fit LSTM": (lstm, lambda: lstm.fit(rows, labels, batch_size=2000 * size, verbose=0)),
         "train_step LSTM": (lstm, lambda: lstm.train_step(rows, labels)),
-        "fit BatchNorm": (images, lambda: images.fit(pictures, classes, batch_size=800, verbose=0)),
-        "fit images": (plain, lambda: plain.fit(pictures, classes, batch_size=800, verbose=0)),
+        "fit BatchNorm": (images, lambda: images.fit(pictures, classes, batch_size=800 * size, verbose=0)),
+        "fit images": (plain, lambda: plain.fit(pictures, classes, batch_size=800 * size, verbose=0)),
         "predict LSTM": (lstm, lambda: lstm.predict(rows)),
         "predict images": (images, lambda: images.predict(pictures)),
         "evaluate LSTM": (lstm, lambda: lstm.evaluate(rows, labels)),
         "forward images": (images, lambda: images.forward(pictures)),
-        "fit_many": (many[0], lambda: fn.fit_many(many, rows, labels, epochs=5, batch_size=2000)),
+        "fit_many": (many[0], lambda: fn.fit_many(many, rows, labels, epochs=5, batch_size=2000 * size)),
         "estimator": (None, lambda: estimator.partial_fit(table, digits, classes=[0, 1, 2])),
         "saliency": (images, lambda: fn.saliency(images, pictures[:200], classes[:200])),
         "integrated_gradients": (images, lambda: fn.integrated_gradients(images, *few, verbose=0)),

@@ -6,6 +6,7 @@ How soon is no matter here: ``tests/torture/interrupts.py`` holds the package to
 import os
 import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -35,10 +36,22 @@ def test_a_signal_ends_a_long_call(name):
         ended += interrupt(name, net, call, random.uniform(0.002, 0.15)) is not None
 
 
+def longer(name):
+    """The call of that name, on so many rows that it takes ten times what may pass between two looks for signals."""
+    size, took = 1, 0.0
+    while took < 0.3:
+        call = calls(size)[name][1]
+        began = time.thread_time()
+        call()
+        took = time.thread_time() - began
+        size *= 2
+    return call
+
+
 @pytest.mark.parametrize("name", [name for name in CALLS if not name.startswith(("fit_many", "integrated", "sal"))])
 def test_a_long_call_looks_for_signals(name):
     """Handlers run amid one call; of signals that come during a deaf one the last alone is heard, when it ends."""
-    call, heard, stop, threads = CALLS[name][1], [], threading.Event(), fn.get_num_threads()
+    heard, stop, threads = [], threading.Event(), fn.get_num_threads()
     before = signal.signal(signal.SIGUSR1, lambda *_: heard.append(None))
 
     def send():
@@ -47,6 +60,7 @@ def test_a_long_call_looks_for_signals(name):
 
     thread = threading.Thread(target=send)
     fn.set_num_threads(1)
+    call = longer(name)
     thread.start()
     try:
         most = 0
@@ -116,11 +130,12 @@ def test_a_handler_that_raises_nothing_changes_nothing():
 
 def test_two_threads_cannot_train_one_network():
     net, X, y = lstm()
-    started, errors = threading.Event(), []
+    started, tried, errors = threading.Event(), threading.Event(), []
 
     class Tell(fn.Callback):
-        def on_fit_begin(self, net, epochs):
+        def on_batch_end(self, done_rows, total_rows, loss):
             started.set()
+            tried.wait(60)
 
     def train():
         net.fit(X, y, batch_size=500, epochs=2, callbacks=[Tell()], verbose=0)
@@ -133,6 +148,7 @@ def test_two_threads_cannot_train_one_network():
             call()
         except RuntimeError as error:
             errors.append(str(error))
+    tried.set()
     thread.join()
     assert len(errors) == 2
     assert all("trained by another call" in error for error in errors)
