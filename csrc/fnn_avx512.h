@@ -32,6 +32,7 @@
     TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3) TILE(6, 3) TILE(8, 3)
 #define FNN_WINDOW_PAIRED 16
 #define FNN_WINDOW_NEAR 16
+#define FNN_SWEEPS 1 /* with 16 registers a sweep would load as much as a tile does */
 #define FNN_WINDOW_NEAR_TILES(TILE) \
     TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3) TILE(5, 3) TILE(1, 4) TILE(2, 4) TILE(3, 4) \
     TILE(4, 4) TILE(1, 5) TILE(2, 5) TILE(3, 5) TILE(1, 7) TILE(2, 7) TILE(1, 8) TILE(2, 8)

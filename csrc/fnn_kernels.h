@@ -69,14 +69,14 @@ typedef struct fnn_stretch {
 
 /* Windows of an image, for a convolution: pixel p of outputs sees, from x + at[p] on, runs of neighbouring elements, each
  * ``run`` long and beginning at run_at[r]; its outputs, ``outputs`` of them, lie from y + to[p] on.  Weights (runs * run,
- * outputs) with rows w_row apart.  pair: how far pixel 2 i + 1 lies after pixel 2 i in x, for all i; 0: by no one distance.
- * ahead: what the next call reads. */
+ * outputs) with rows w_row apart.  columns: the pixels are
+ * rows of so many, which lie alike far apart, as do the pixels of each; 0: at any places.  ahead: what the next call reads. */
 enum {
     FNN_SCATTER_RUN = 256, /* elements of a run, at most, that pixels add to */
     FNN_SCATTER_ROWS = 4,  /* rows of pixels whose shares add up together */
 };
 typedef struct fnn_windows {
-    ptrdiff_t pixels, runs, run, outputs, w_row, pair;
+    ptrdiff_t pixels, runs, run, outputs, w_row, columns;
     const int32_t *at, *run_at, *to;
     fnn_stretch ahead[2];
 } fnn_windows;

@@ -38,6 +38,7 @@
 #pragma GCC optimize("no-schedule-insns")
 #include "fnn_window.tmpl.h"
 #include "fnn_window_flat.tmpl.h"
+#include "fnn_window_sweep.tmpl.h"
 #include "fnn_window_turned.tmpl.h"
 #include "fnn_scatter.tmpl.h"
 #include "fnn_depthwise.tmpl.h"
@@ -45,6 +46,7 @@
 #else
 #include "fnn_window.tmpl.h"
 #include "fnn_window_flat.tmpl.h"
+#include "fnn_window_sweep.tmpl.h"
 #include "fnn_window_turned.tmpl.h"
 #include "fnn_scatter.tmpl.h"
 #include "fnn_depthwise.tmpl.h"

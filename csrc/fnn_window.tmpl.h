@@ -88,7 +88,7 @@ static void FN(window_paired)(const FN(window) *q, ptrdiff_t p)
     const fnn_windows *s = q->s;
     FN(vector) sum[2 * PAIRS];
     const REAL *x[PAIRS];
-    const ptrdiff_t w_row = s->w_row, pair = s->pair, length = s->run;
+    const ptrdiff_t w_row = s->w_row, pair = s->at[1] - s->at[0], length = s->run;
     const REAL *w = q->w + q->n;
     UNROLLED_EACH(8, g, PAIRS) {
         x[g] = q->x + s->at[p + 2 * g];
@@ -261,7 +261,7 @@ static ptrdiff_t FN(run_larger)(const FN(window) *q, int gradient, ptrdiff_t m, 
         return FN(run_near)(q, m, M);
 #endif
 #if FNN_WINDOW_PAIRED
-    if (!gradient && q->s->pair && m % 2 == 0)
+    if (!gradient && q->s->columns && q->s->columns % 2 == 0 && m % 2 == 0)
         for (; m + FNN_WINDOW_PAIRED <= M; m += FNN_WINDOW_PAIRED)
             FN(window_paired)(q, m), fnn_fetch_lines(q->ahead, FNN_WINDOW_PAIRED * q->lines);
 #endif

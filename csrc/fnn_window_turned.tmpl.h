@@ -229,6 +229,10 @@ static void FN(fnn_window_forward)(const fnn_windows *s, const fnn_real *x, cons
     const ptrdiff_t columns = FN(row_of_neighbours)(s);
     if (columns)
         FN(run_pixels)(&q, columns);
+#if FNN_SWEEPS
+    else if (FN(sweeps)(s))
+        FN(run_sweeps)(&q);
+#endif
     else
         FN(run_windows)(&q, 0, 0, s->pixels);
 }

@@ -138,7 +138,7 @@ def window_forward(
     activation: str = "identity",
     alpha: float = 0.0,
     isa: str | None = None,
-    pair: int = 0,
+    columns: int = 0,
 ) -> _Array: ...
 def window_gradient(
     x: _Array,

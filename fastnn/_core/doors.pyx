@@ -333,10 +333,10 @@ def limit_columns(w, double limit, isa=None):
 
 # ---- convolutions, pooling ----
 
-cdef fnn_windows windows_of(Call c, at, run_at, to, Py_ssize_t run, Py_ssize_t outputs, Py_ssize_t pair=0) except *:
+cdef fnn_windows windows_of(Call c, at, run_at, to, Py_ssize_t run, Py_ssize_t outputs, Py_ssize_t columns=0) except *:
     cdef fnn_windows windows
     memset(&windows, 0, sizeof(windows))
-    windows.pixels, windows.runs, windows.run, windows.pair = len(at), len(run_at), run, pair
+    windows.pixels, windows.runs, windows.run, windows.columns = len(at), len(run_at), run, columns
     windows.outputs = windows.w_row = outputs
     windows.at = <const int32_t*> address(at, np.int32, (len(at),))
     windows.run_at = <const int32_t*> address(run_at, np.int32, (len(run_at),))
@@ -345,13 +345,13 @@ cdef fnn_windows windows_of(Call c, at, run_at, to, Py_ssize_t run, Py_ssize_t o
 
 
 def window_forward(x, w, bias, at, run_at, Py_ssize_t run, activation="identity", double alpha=0.0, isa=None,
-                   Py_ssize_t pair=0):
-    """y of the pixels, one after the other; at and run_at int32, w (runs * run, O)."""
+                   Py_ssize_t columns=0):
+    """y of the pixels, one after the other; at and run_at int32, w (runs * run, O); ``columns``: as in fnn_windows."""
     c = Call(x, isa)
     outputs = w.shape[1]
     to = np.arange(len(at), dtype=np.int32) * np.int32(outputs)
     y = c.new((len(at), outputs))
-    cdef fnn_windows windows = windows_of(c, at, run_at, to, run, outputs, pair)
+    cdef fnn_windows windows = windows_of(c, at, run_at, to, run, outputs, columns)
     c.kernels.window_forward(&windows, c.read(x), c.read(w, w.shape), c.read(bias, (outputs,)), ACTIVATIONS[activation],
                              alpha, c.write(y, y.shape))
     return y

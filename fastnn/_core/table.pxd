@@ -44,7 +44,7 @@ cdef extern from "fnn_kernels.h" nogil:
         Py_ssize_t run
         Py_ssize_t outputs
         Py_ssize_t w_row
-        Py_ssize_t pair
+        Py_ssize_t columns
         const int32_t* at
         const int32_t* run_at
         const int32_t* to

@@ -59,11 +59,11 @@ def test_window_gradient(isa, dtype, pixels, depth, outputs):
 
 
 def neighbours(pixels, channels, taps, pair, seed=0):
-    """As ``windows``, of pixels that lie ``pair`` apart two by two; runs of ``taps`` pixels of ``channels``."""
+    """As ``windows``, of rows of two pixels that lie ``pair`` apart; runs of ``taps`` pixels of ``channels``."""
     r = np.random.default_rng((seed, pixels, channels))
     run = taps * channels
     run_at = r.integers(0, 300, 3).astype(np.int32)
-    first = r.integers(0, 300, pixels // 2)
+    first = 7 * np.arange(pixels // 2)
     at = np.stack([first, first + pair], axis=1).ravel().astype(np.int32)
     x = r.normal(size=700 + run + pair)
     return x, at, run_at, run, x[at[:, None] + np.repeat(run_at, run) + np.tile(np.arange(run), 3)]
@@ -82,7 +82,7 @@ def test_pairs_and_neighbours(isa, dtype, pixels, channels, pair, outputs):
     x, taken = x.astype(dtype), taken.astype(dtype).astype(float)
     w, dy = r.normal(size=(3 * run, outputs)).astype(dtype), r.normal(size=(pixels, outputs)).astype(dtype)
     bias = r.normal(size=outputs).astype(dtype)
-    found = doors.window_forward(x, w, bias, at, run_at, run, isa=isa, pair=pair)
+    found = doors.window_forward(x, w, bias, at, run_at, run, isa=isa, columns=2)
     size = 8 * 3 * run * np.finfo(dtype).eps * np.abs(taken).max() * np.abs(w).max()
     np.testing.assert_allclose(found, taken @ w.astype(float) + bias, rtol=0, atol=size)
     np.testing.assert_array_equal(found, doors.window_forward(x, w, bias, at, run_at, run, isa=isa))
@@ -90,6 +90,45 @@ def test_pairs_and_neighbours(isa, dtype, pixels, channels, pair, outputs):
     doors.window_gradient(x, dy, dw, at, run_at, run, 0.5, isa=isa)
     size = 8 * (pixels + 2) * np.finfo(dtype).eps * np.abs(taken).max() * np.abs(dy).max()
     np.testing.assert_allclose(dw, 1 + 0.5 * taken.T @ dy.astype(float), rtol=0, atol=size)
+
+
+SWEPT = [  # rows, columns, pixels between neighbours, channels, pixels of a run, outputs
+    (2, 8, 1, 16, 3, 16), (3, 4, 1, 5, 3, 3), (5, 11, 1, 4, 3, 8), (7, 13, 2, 3, 3, 16), (4, 9, 1, 16, 1, 5),
+    (16, 24, 1, 2, 3, 1), (2, 5, 3, 1, 2, 8), (1, 8, 1, 4, 3, 8), (6, 3, 1, 4, 3, 4), (3, 8, 1, 4, 3, 17),
+]  # fmt: skip
+
+
+@over_isas
+@over_dtypes
+@pytest.mark.parametrize("case", SWEPT, ids=str)
+def test_windows_one_above_the_other(isa, dtype, case):
+    """Rows of pixels whose windows overlap: a product of NumPy, and the bits of pixels that lie at any places."""
+    rows, columns, step, channels, taps, outputs = case
+    r = np.random.default_rng(case)
+    row = (columns * step + taps) * channels
+    run_at, run = (np.arange(3) * row).astype(np.int32), taps * channels
+    at = (np.arange(rows)[:, None] * row + np.arange(columns) * step * channels).ravel().astype(np.int32)
+    x = guarded(r.normal(size=at[-1] + run_at[-1] + run).astype(dtype))
+    w, bias = r.normal(size=(3 * run, outputs)).astype(dtype), r.normal(size=outputs).astype(dtype)
+    taken = x[at[:, None] + np.repeat(run_at, run) + np.tile(np.arange(run), 3)].astype(float)
+    bound = np.finfo(dtype).eps * (3 * run + 1) * (np.abs(taken) @ np.abs(w.astype(float)) + np.abs(bias))
+    found = doors.window_forward(x, w, bias, at, run_at, run, isa=isa, columns=columns)
+    assert (np.abs(found - (taken @ w.astype(float) + bias)) <= bound).all()
+    for activation in ("identity", "relu"):
+        swept = doors.window_forward(x, w, None, at, run_at, run, activation, isa=isa, columns=columns)
+        np.testing.assert_array_equal(swept, doors.window_forward(x, w, None, at, run_at, run, activation, isa=isa))
+
+
+@over_isas
+def test_rows_that_lie_otherwise_are_not_swept(isa):
+    """Runs of a window that are further apart than rows of pixels, or nearer, as strides and dilation make them."""
+    r = np.random.default_rng(5)
+    at = (np.arange(4)[:, None] * 40 + np.arange(8) * 4).ravel().astype(np.int32)
+    x, w = r.normal(size=400), r.normal(size=(36, 4))
+    for run_at in ([0, 80, 160], [0, 20, 40], [0, 40, 120], [0, 80, 120]):
+        places = np.repeat(run_at, 12) + np.tile(np.arange(12), 3)
+        found = doors.window_forward(x, w, None, at, np.array(run_at, np.int32), 12, isa=isa, columns=8)
+        np.testing.assert_allclose(found, x[at[:, None] + places] @ w, rtol=0, atol=1e-13)
 
 
 LANES = [  # pixels, elements of a run, runs, outputs: few of these, and runs that end within a vector

@@ -63,8 +63,8 @@ class Windows(NamedTuple):
     """Pixels, in the order of their rows, and what each sees: see ``fnn_windows``.
 
     ``taps``: which places of the kernel a window consists of, in the order of its elements; ``first``: the number of
-    the first pixel of each row of the image that they write to, and how many there are in all; ``pair``: how far the
-    second of two neighbours, the first two of a row and so on, lies behind the first, 0 in rows of an odd number.
+    the first pixel of each row of the image that they write to, and how many there are in all; ``columns``:
+    pixels of a row.
     """
 
     at: Table
@@ -73,7 +73,7 @@ class Windows(NamedTuple):
     run: int
     taps: Table
     first: Table
-    pair: int
+    columns: int
 
 
 def sources(size: int, before: int, after: int, mode: str) -> Table:
@@ -116,8 +116,7 @@ def forward_windows(g: Geometry, images: int) -> Windows:
     at = (number * (HP * WP * C) + one).ravel().astype(np.int32)
     to = np.arange(images * OH * OW, dtype=np.int32) * g.filters
     taps = np.arange(g.kernel[0] * g.kernel[1], dtype=np.int32)
-    pair = 0 if OW % 2 else g.strides[1] * C
-    return Windows(at, to, run_at, run, taps, np.arange(OH + 1, dtype=np.int32) * OW, pair)
+    return Windows(at, to, run_at, run, taps, np.arange(OH + 1, dtype=np.int32) * OW, OW)
 
 
 class GradientWindows(NamedTuple):
@@ -173,6 +172,5 @@ def gradient_windows(g: Geometry) -> GradientWindows:
             at = _offsets(seen_rows, seen_columns, padded[1], g.filters)
             to = _offsets(rows, columns, sizes[1], g.channels)
             first = np.searchsorted(rows, np.arange(sizes[0] + 1)).astype(np.int32) * len(columns)
-            pair = 0 if len(columns) % 2 else g.filters
-            phases.append(Windows(at, to, run_at, run, taps, first.astype(np.int32), pair))
+            phases.append(Windows(at, to, run_at, run, taps, first.astype(np.int32), len(columns)))
     return GradientWindows(tuple(phases), (before[0], before[1]), (padded[0], padded[1]))

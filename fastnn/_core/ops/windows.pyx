@@ -417,7 +417,7 @@ cdef void weight_gradient(const Step* step, const Frame* frame, const Dims* dims
 cdef fnn_windows windows_of(list memory, made, Py_ssize_t outputs, Py_ssize_t w_row) except *:
     cdef fnn_windows windows
     memset(&windows, 0, sizeof(windows))
-    windows.pixels, windows.runs, windows.run, windows.pair = len(made.at), len(made.run_at), made.run, made.pair
+    windows.pixels, windows.runs, windows.run, windows.columns = len(made.at), len(made.run_at), made.run, made.columns
     windows.outputs, windows.w_row = outputs, w_row
     windows.at, windows.run_at, windows.to = keep(memory, made.at), keep(memory, made.run_at), keep(memory, made.to)
     return windows
