@@ -350,7 +350,7 @@ def window_forward(x, w, bias, at, run_at, Py_ssize_t run, activation="identity"
     c = Call(x, isa)
     outputs = w.shape[1]
     to = np.arange(len(at), dtype=np.int32) * np.int32(outputs)
-    y = c.new((len(at), outputs))
+    y, w, bias = roomy(c.new((len(at), outputs)), np.nan), roomy(w), None if bias is None else roomy(bias)
     cdef fnn_windows windows = windows_of(c, at, run_at, to, run, outputs, columns)
     c.kernels.window_forward(&windows, c.read(x), c.read(w, w.shape), c.read(bias, (outputs,)), ACTIVATIONS[activation],
                              alpha, c.write(y, y.shape))
@@ -363,9 +363,10 @@ def window_gradient(x, dy, dw, at, run_at, Py_ssize_t run, double scale=1.0, isa
     outputs = dw.shape[1]
     to = np.arange(len(at), dtype=np.int32) * np.int32(outputs)
     cdef fnn_windows windows = windows_of(c, at, run_at, to, run, outputs)
-    rows = range(len(dw)) if part is None else part
+    rows, dy, sums = range(len(dw)) if part is None else part, roomy(dy), roomy(dw)
     c.kernels.window_gradient(&windows, rows.start, rows.stop, scale, c.read(x), c.read(dy, dy.shape),
-                              c.write(dw, dw.shape))
+                              c.write(sums, dw.shape))
+    dw[...] = sums
 
 
 def scatter(dy, w, dx, at, run_at, Py_ssize_t run, Py_ssize_t columns, isa=None):
@@ -388,7 +389,7 @@ def depthwise_forward(x, w, bias, at, Py_ssize_t pixels, Py_ssize_t step, Py_ssi
                       double alpha=0.0, isa=None):
     """y (pixels, C) of a row; at intp, by row of the window, w (rows * columns, C)."""
     c = Call(x, isa)
-    y = c.new((pixels, w.shape[1]))
+    y, x, w, bias = c.new((pixels, w.shape[1])), roomy(x), roomy(w), None if bias is None else roomy(bias)
     cdef fnn_depthwise shape = depthwise_of(w, at, pixels, step, gap)
     c.kernels.depthwise_forward(&shape, <const Py_ssize_t*> address(at, np.intp, (len(at),)), c.read(x),
                                 c.read(w, w.shape), c.read(bias, (w.shape[1],)), ACTIVATIONS[activation], alpha,
@@ -400,8 +401,10 @@ def depthwise_gradient(x, dy, dw, at, Py_ssize_t step, Py_ssize_t gap, isa=None)
     """Add to dw (rows * columns, C): the sum over a row's outputs of x dy."""
     c = Call(x, isa)
     cdef fnn_depthwise shape = depthwise_of(dw, at, len(dy), step, gap)
+    x, dy, sums = roomy(x), roomy(dy), roomy(dw)
     c.kernels.depthwise_gradient(&shape, <const Py_ssize_t*> address(at, np.intp, (len(at),)), c.read(x),
-                                 c.read(dy, dy.shape), c.write(dw, dw.shape))
+                                 c.read(dy, dy.shape), c.write(sums, dw.shape))
+    dw[...] = sums
 
 
 cdef fnn_pool_shape pool_of(x, output, size, strides, before, bint counts_outside) except *:

@@ -20,7 +20,7 @@ from fastnn._core.parts cimport all_finite, copy
 from fastnn._core.pool cimport LONG, expect, fnn_watch, signals, watch
 from fastnn._core.products cimport multiply_add_work
 from fastnn._core.rows cimport data_of, fits, row_of
-from fastnn._core.step cimport FAILED, Frame, OK, Step
+from fastnn._core.step cimport FAILED, Frame, OK, Step, readable
 from fastnn._core.versions cimport LIVE, READ, Reading, View, acquired, after_reads, relaxed, require_read
 from fastnn._core.workspace cimport put_input, rows_by_bytes
 
@@ -39,7 +39,6 @@ cdef enum:
     WEIGHTS_SHARE = 4       # of such weights, read again for every chunk, to the tensors of its rows
     MOST_ROWS = 512
     LENT_BYTES = 1 << 15    # of an array, from which on a copy of it shows
-    PAGE_BYTES = 1 << 12    # of memory that is there or not as a whole
     BLOCK_BYTES = 1 << 24   # of rows that are answered between two checks for signals
 
 cdef Row NUMBER             # no axes: a row is one number
@@ -52,7 +51,7 @@ cdef inline int answer(Engine self, Workspace work, const char** rows, char** an
     cdef Py_ssize_t row_bytes
     cdef int i, status
     for i in range(self.n_inputs):
-        put_input(&work.frame, &work.slots[i], rows[i] + start * work.slots[i].row_bytes)
+        put_input(&work.frame, &work.slots[i], rows[i] + start * work.slots[i].row_bytes, n)
     work.frame.batch = n
     status = run_forward(self.plan.fused, self.plan.n_fused, &work.frame)
     if status != OK:
@@ -168,17 +167,6 @@ cdef Py_ssize_t rows_at_once(Plan plan) except -1:
     return rows_by_bytes(row_bytes, min(LEAST_ROWS, max(1, WEIGHTS_SHARE * weights // row_bytes)), MOST_ROWS)
 
 
-cdef extern from *:
-    """
-    #if defined(__SANITIZE_ADDRESS__)   /* to which what lies behind an array is nobody's, even in the same page */
-    #define FNN_LENDS 0
-    #else
-    #define FNN_LENDS 1
-    #endif
-    """
-    bint FNN_LENDS
-
-
 cdef bint lends(const Frame* frame, cnp.ndarray array):
     """Do steps read and write gradients where the caller's array lies, rather than in a copy?
 
@@ -186,7 +174,7 @@ cdef bint lends(const Frame* frame, cnp.ndarray array):
     stays.
     """
     cdef Py_ssize_t nbytes = cnp.PyArray_NBYTES(array), end = <Py_ssize_t> cnp.PyArray_DATA(array) + nbytes
-    return FNN_LENDS and nbytes >= LENT_BYTES and 0 < end % PAGE_BYTES <= PAGE_BYTES - 64 and frame.tangents == NULL
+    return nbytes >= LENT_BYTES and readable(end) and frame.tangents == NULL
 
 
 ctypedef int (*pass_fn)(const Step* steps, int n_steps, const Frame* frame) noexcept nogil

@@ -146,7 +146,7 @@ cdef class Evaluator:
             work.frame.batch = size
             for i, array in enumerate(inputs):
                 put_input(&work.frame, &work.slots[i],
-                          <char*> cnp.PyArray_DATA(array) + start * work.slots[i].row_bytes)
+                          <char*> cnp.PyArray_DATA(array) + start * work.slots[i].row_bytes, size)
             work.frame.watched = size * row_work > LONG
             over = signals()
             before = watch(&over if work.frame.watched else NULL)

@@ -65,10 +65,25 @@ cdef struct Frame:
 
 cdef enum:
     SCRATCH_PARTS = 16      # of one step
+    PAGE_BYTES = 1 << 12    # of memory that is there or not as a whole, at least
 
 cdef inline Py_ssize_t whole_lines(Py_ssize_t nbytes) noexcept nogil:
     """Bytes, rounded up to whole cache lines."""
     return (nbytes + 63) // 64 * 64
+
+cdef extern from *:
+    """
+    #if defined(__SANITIZE_ADDRESS__)   /* to which what lies behind an array is nobody's, even in the same page */
+    #define FNN_READABLE 0
+    #else
+    #define FNN_READABLE 1
+    #endif
+    """
+    bint FNN_READABLE
+
+cdef inline bint readable(Py_ssize_t end) noexcept nogil:
+    """Do the 63 bytes from this address on lie in the page of memory of those before it, which is there as a whole?"""
+    return FNN_READABLE and 0 < end % PAGE_BYTES <= PAGE_BYTES - 64
 
 cdef inline char* part_scratch(const Frame* frame, Py_ssize_t nbytes, Py_ssize_t part) noexcept nogil:
     """The scratch of one part of a step whose parts have ``nbytes`` each."""
@@ -153,6 +168,7 @@ cdef class Op:
     cdef readonly bint in_place
     cdef readonly bint reads_input
     cdef readonly bint reads_output
+    cdef readonly bint reads_on             # up to 63 bytes behind its inputs, too
     cdef readonly Py_ssize_t product_size   # weights of the op's largest product, 0: it has none
     cdef readonly Py_ssize_t repeats        # how often a row meets each parameter
     cdef readonly Py_ssize_t state_size     # elements of a row's state between time steps, 0: it keeps none

@@ -87,7 +87,7 @@ cdef class StreamCore:
         row = data_of(x)
         if not self.plan.kernels.all_finite(self.input.width, row):
             return self._step_checked(x, out)
-        put_input(&self.work.frame, self.work.slots, row)
+        put_input(&self.work.frame, self.work.slots, row, 1)
         if self.plan.multiply_adds < GIL_WORK:
             status = run_forward(self.plan.fused, self.plan.n_fused, &self.work.frame)
         else:

@@ -9,6 +9,7 @@ cdef struct InputSlot:
     Py_ssize_t row_bytes
     const int* tensors      # all names of the input
     int n_tensors
+    bint read_on            # beyond its end, by a step
 
 cdef class Workspace:
     cdef readonly Plan plan
@@ -28,5 +29,5 @@ cdef const char* take_rows(const char* rows, Py_ssize_t row_bytes, const Order* 
                            char* own) noexcept nogil
 cdef int take_input(const Frame* frame, const InputSlot* slot, const char* rows, const Order* order, Py_ssize_t start,
                     Py_ssize_t n) noexcept nogil
-cdef void put_input(const Frame* frame, const InputSlot* slot, const char* rows) noexcept nogil
+cdef void put_input(const Frame* frame, const InputSlot* slot, const char* rows, Py_ssize_t n) noexcept nogil
 cdef Py_ssize_t rows_by_bytes(Py_ssize_t row_bytes, Py_ssize_t least, Py_ssize_t most) except -1

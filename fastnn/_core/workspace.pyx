@@ -5,7 +5,7 @@ from libc.string cimport memcpy
 
 from fastnn._core.memory cimport zeros
 from fastnn._core.parts cimport PLAIN, in_parts
-from fastnn._core.step cimport CHANGED, OK, Op, whole_lines
+from fastnn._core.step cimport CHANGED, OK, Op, readable, whole_lines
 
 import numpy as np
 
@@ -280,6 +280,9 @@ cdef class Workspace:
                     alias_names[0] = alias
                     alias_names += 1
             slot.n_tensors = <int> (alias_names - slot.tensors)
+            for index, op in enumerate(plan.ops):
+                if op.reads_on and tensor in [roots[source] for source in plan.step_inputs(index)]:
+                    slot.read_on = True
 
     cdef void open(self, const void* params, bint training, unsigned long long seed, unsigned long long step) noexcept:
         """Say what the next call runs on."""
@@ -351,12 +354,16 @@ cdef int take_input(const Frame* frame, const InputSlot* slot, const char* rows,
     cdef const char* data = take_rows(rows, slot.row_bytes, order, start, n, slot.own)
     if data == NULL:
         return CHANGED
-    put_input(frame, slot, data)
+    put_input(frame, slot, data, n)
     return OK
 
 
-cdef void put_input(const Frame* frame, const InputSlot* slot, const char* rows) noexcept nogil:
-    """Let one input of the network be these rows, where they lie."""
+cdef void put_input(const Frame* frame, const InputSlot* slot, const char* rows, Py_ssize_t n) noexcept nogil:
+    """Let one input of the network be these rows, where they lie, or a copy if more is read than may be there."""
+    cdef Py_ssize_t nbytes = n * slot.row_bytes
     cdef int i
+    if slot.read_on and rows != slot.own and not readable(<Py_ssize_t> rows + nbytes):
+        memcpy(slot.own, rows, nbytes)
+        rows = slot.own
     for i in range(slot.n_tensors):
         frame.values[slot.tensors[i]] = <char*> rows

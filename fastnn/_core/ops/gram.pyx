@@ -67,7 +67,7 @@ cdef class GramOp(Op):
         self.forward, self.backward, self.config = forward, backward, &self.dims
         self.dims = Dims(places=places, channels=channels)
         self.input_widths, self.output_widths = (places * channels,), (channels * channels,)
-        self.reads_input, self.product_size = True, channels * channels
+        self.reads_input, self.reads_on, self.product_size = True, True, channels * channels
 
     cdef Py_ssize_t scratch_bytes(self, Py_ssize_t batch, Py_ssize_t itemsize, bint training) noexcept:
         return self.dims.channels * self.dims.channels * itemsize if training else 0

@@ -70,6 +70,6 @@ cdef class ReduceOp(Op):
         self.dims = Dims(outer=outer, count=count, inner=inner, largest=function == "max",
                          factor=1.0 / count if function == "mean" else 1.0)
         self.input_widths, self.output_widths = (outer * count * inner,), (outer * inner,)
-        self.reads_input = self.dims.largest
+        self.reads_input, self.reads_on = self.dims.largest, not self.dims.largest
         if not self.dims.largest:
             self.tangent = linear_tangent

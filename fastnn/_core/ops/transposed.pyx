@@ -76,7 +76,7 @@ cdef class TransposedConvolutionOp(Op):
         self.dims.bias = bias
         (KH, KW), (OH, OW) = g.kernel, g.output
         self.input_widths, self.output_widths = (OH * OW * g.filters,), (g.height * g.width * g.channels,)
-        self.reads_input, self.activates, self.repeats = True, True, OH * OW
+        self.reads_input, self.reads_on, self.activates, self.repeats = True, True, True, OH * OW
         C, O = g.channels // g.groups, g.filters // g.groups
         # A pixel of y lies in the windows of about so many pixels of x.
         seen = max(1, KH * KW // (g.strides[0] * g.strides[1]))
