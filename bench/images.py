@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 import fastnn as fn
+from bench.arrays import draw
 from bench.clock import timed
 from bench.image_layers import LAYERS, ImageLayer, jax_calls, torch_calls
 from bench.image_nets import WORKLOADS
@@ -84,10 +85,9 @@ def beside(times: dict[str, float], mine: str = "fastnn") -> str:
 def layer(one: ImageLayer, threads: int) -> dict[str, Any]:
     """Forward, input gradient and weight gradient of a layer, and all three beside the peers."""
     net = fn.Sequential([one.layer()], (one.size, one.size, one.channels), seed=0)
-    random = np.random.default_rng(0)
-    X = random.standard_normal((one.batch, *net.input_shape), np.float32)
+    X = draw(one.batch, *net.input_shape)
     y = net.forward(X)
-    dy = random.standard_normal(y.shape, np.float32)
+    dy = draw(*y.shape, seed=1)
     forward: dict[str, Call] = {"fastnn": lambda: net.predict(X)} | runtimes(net, X, threads)
     both: dict[str, Call] = {"fastnn": lambda: (net.forward(X), net.backward(dy))}
     for calls in (torch_calls, jax_calls):

@@ -193,7 +193,8 @@ typedef struct fnn_kernels {
      * w, bias and y may be READ up to 63 bytes past their end. */
     void (*window_forward)(const fnn_windows *windows, const fnn_real *x, const fnn_real *w, const fnn_real *bias,
                            int activation, double alpha, fnn_real *y);
-    /* ADDS: dw_ko += scale * sum_p x_pk dy_po for k = first .. last - 1, dy lying as y does.  dy and dw as above. */
+    /* ADDS: dw_ko += scale * sum_p x_pk dy_po for k = first .. last - 1, dy lying as y does.  dy and dw as above.
+     * Where windows are alike rows of pixels the order of these k is the kernel's; first and last are multiples of 24, or all. */
     void (*window_gradient)(const fnn_windows *windows, ptrdiff_t first, ptrdiff_t last, double scale, const fnn_real *x,
                             const fnn_real *dy, fnn_real *dw);
 

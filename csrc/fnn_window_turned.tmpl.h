@@ -140,6 +140,12 @@ static void FN(fnn_window_gradient)(const fnn_windows *s, ptrdiff_t first, ptrdi
         return;
     }
 #endif
+#if FNN_SWEEPS
+    if (FN(sweeps_gradient)(s)) {
+        FN(run_gradient_sweeps)(&q, first, last);
+        return;
+    }
+#endif
     if (FN(turns)(s))
         FN(run_turned)(&q, first, last);
     else

@@ -150,6 +150,7 @@ def window_gradient(
     scale: float = 1.0,
     isa: str | None = None,
     part: range | None = None,
+    columns: int = 0,
 ) -> None: ...
 def scatter(
     dy: _Array,

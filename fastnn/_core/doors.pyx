@@ -357,12 +357,12 @@ def window_forward(x, w, bias, at, run_at, Py_ssize_t run, activation="identity"
     return y
 
 
-def window_gradient(x, dy, dw, at, run_at, Py_ssize_t run, double scale=1.0, isa=None, part=None):
-    """Add to dw: scale * sum over the pixels of x dy; to a ``part`` (range) of its rows."""
+def window_gradient(x, dy, dw, at, run_at, Py_ssize_t run, double scale=1.0, isa=None, part=None, Py_ssize_t columns=0):
+    """Add to dw: scale * sum over the pixels of x dy; to a ``part`` (range) of its rows.  ``columns``: as in fnn_windows."""
     c = Call(x, isa)
     outputs = dw.shape[1]
     to = np.arange(len(at), dtype=np.int32) * np.int32(outputs)
-    cdef fnn_windows windows = windows_of(c, at, run_at, to, run, outputs)
+    cdef fnn_windows windows = windows_of(c, at, run_at, to, run, outputs, columns)
     rows, dy, sums = range(len(dw)) if part is None else part, roomy(dy), roomy(dw)
     c.kernels.window_gradient(&windows, rows.start, rows.stop, scale, c.read(x), c.read(dy, dy.shape),
                               c.write(sums, dw.shape))

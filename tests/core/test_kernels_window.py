@@ -119,6 +119,38 @@ def test_windows_one_above_the_other(isa, dtype, case):
         np.testing.assert_array_equal(swept, doors.window_forward(x, w, None, at, run_at, run, activation, isa=isa))
 
 
+SIDE_BY_SIDE = [  # rows, columns, channels, pixels of a run, runs, outputs
+    (3, 3, 8, 3, 1, 16), (2, 8, 16, 3, 3, 16), (1, 5, 8, 3, 2, 32), (4, 9, 24, 3, 2, 48), (2, 7, 8, 3, 3, 13),
+    (5, 4, 8, 3, 1, 40), (2, 2, 8, 3, 1, 16), (1, 1, 8, 3, 1, 16), (3, 5, 4, 3, 2, 16), (3, 6, 8, 2, 3, 16),
+    (2, 9, 16, 3, 1, 3),
+]  # fmt: skip
+
+
+@over_isas
+@over_dtypes
+@pytest.mark.parametrize("case", SIDE_BY_SIDE, ids=str)
+def test_gradient_of_windows_side_by_side(isa, dtype, case):
+    """Windows of neighbours overlap: a product of NumPy, the bits of pixels at any places, and of parts by parts."""
+    rows, columns, channels, taps, runs, outputs = case
+    r = np.random.default_rng(case)
+    row, run = (columns + taps) * channels, taps * channels
+    run_at = (np.arange(runs) * row).astype(np.int32)
+    at = (np.arange(rows)[:, None] * row + np.arange(columns) * channels).ravel().astype(np.int32)
+    x = guarded(r.normal(size=at[-1] + run_at[-1] + run).astype(dtype))
+    dy, dw = r.normal(size=(len(at), outputs)).astype(dtype), r.normal(size=(runs * run, outputs)).astype(dtype)
+    taken = x[at[:, None] + np.repeat(run_at, run) + np.tile(np.arange(run), runs)].astype(float)
+    bound = np.finfo(dtype).eps * (len(at) + 2) * (np.abs(taken).T @ np.abs(dy.astype(float)) + np.abs(dw))
+    whole, parts, alone = dw.copy(), dw.copy(), dw.copy()
+    doors.window_gradient(x, dy, whole, at, run_at, run, 0.5, isa=isa, columns=columns)
+    assert (np.abs(whole - (dw + 0.5 * taken.T @ dy.astype(float))) <= bound).all()
+    doors.window_gradient(x, dy, alone, at, run_at, run, 0.5, isa=isa)
+    np.testing.assert_array_equal(whole, alone)
+    for first in range(0, len(dw), 24):
+        part = range(first, min(first + 24, len(dw)))
+        doors.window_gradient(x, dy, parts, at, run_at, run, 0.5, isa=isa, part=part, columns=columns)
+    np.testing.assert_array_equal(whole, parts)
+
+
 @over_isas
 def test_rows_that_lie_otherwise_are_not_swept(isa):
     """Runs of a window that are further apart than rows of pixels, or nearer, as strides and dilation make them."""

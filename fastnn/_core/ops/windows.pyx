@@ -24,7 +24,7 @@ from fastnn._core.ops.convolution_tables import forward_windows, gradient_window
 
 cdef enum:
     BLOCK_BYTES = 1 << 17   # of images, padded, and of gradients in one sum of a weight gradient
-    UNIT = 16               # rows of weights that a part takes at least
+    UNIT = 24               # rows of weights: parts take whole ones
     AHEAD_BYTES = 1 << 18   # fetched while others are worked on, at most
     FEW = 16                # channels below which pixels of the map scatter
     FOLDED = 128            # columns of pixels side by side whose sums are made at a time
