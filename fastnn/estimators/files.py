@@ -101,6 +101,7 @@ def load(cls: Any, path: str | PathLike[str], verify: bool = True) -> Any:
             )
         estimator._take_up(net, attributes, None if found["rates"] is None else [float(x) for x in found["rates"]])
         require_as_written(found, describe(estimator), exact)
+        require_as_written(net.metadata, {}, exact)  # beside it there is nothing
     return estimator
 
 

@@ -307,12 +307,20 @@ def test_objects_keep_what_they_are():
         (np.array([1, 2.5], object), np.float64, [1, 2.5]),
         (np.array([2**63, 1], object), np.float64, [2.0**63, 1]),
         ([Decimal("0.5"), 1], np.float64, [0.5, 1]),
+        (np.array([-(2**63), 1], object), np.float64, [-(2.0**63), 1]),
+        ([Decimal(2) ** 70, 10**20], np.float64, [2.0**70, 1e20]),
         (pd.Series([1, 2], dtype="Int64"), np.int64, [1, 2]),
         (pa.chunked_array([[1], [2]]), np.int64, [1, 2]),
     ):
         found = as_numbers("test", "y", values)
         assert found.dtype == dtype
         assert found.tolist() == expected
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_whole_numbers_beyond_every_float_are_refused(sign):
+    with pytest.raises(ValueError, match="test: expected y to hold numbers that a float can hold, got one above"):
+        as_numbers("test", "y", np.array([sign * 10**400, 1], object))
 
 
 def test_frames_of_one_dtype_are_not_copied():

@@ -567,6 +567,9 @@ def test_files_of_something_else_are_refused(tmp_path):
         net.save(tmp_path / "bad.safetensors", metadata={"estimator": described | spoil})
         with pytest.raises(fn.ModelFormatError):
             fn.MLPClassifier.load(tmp_path / "bad.safetensors")
+    net.save(tmp_path / "more.safetensors", metadata={"estimator": described, "type": 2}, optimizer=True)
+    with pytest.raises(fn.ModelFormatError, match="got another in 'its fields'"):  # it would not be written again
+        fn.MLPClassifier.load(tmp_path / "more.safetensors")
 
 
 @pytest.mark.parametrize(
