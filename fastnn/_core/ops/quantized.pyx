@@ -178,7 +178,8 @@ cdef class NarrowWeights:
         if bias is not None:
             spare[:] = bias
             start = <const float*> cnp.PyArray_DATA(spare)
-        out, scratch = np.empty((B, self.outputs), np.float32), aligned_zeros(scratch_of(&dims, B), np.uint8)
+        out = aligned_zeros(B * self.outputs, np.float32).reshape(B, self.outputs)     # read on behind by products
+        scratch = aligned_zeros(scratch_of(&dims, B), np.uint8)
         cdef Job job = Job(dims=&dims, products=&kernel_table(4, self.kernels.isa.decode()).products, B=B, parts=1,
                            x=<const float*> address(x, np.float32, (B, self.inputs)),
                            bias=start,
