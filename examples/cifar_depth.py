@@ -7,7 +7,8 @@ Nets of 20 and of 56 layers on 10,000 photographs, without links and with them, 
 - plain: He's initialisation keeps its size.
 - plain, BatchNorm: so does normalisation, in training too.  Yet 56 layers end worse than 20, on what they are trained
   on: not for want of a gradient, nor for learning too well.  He et al. (2015, section 4.1) call it degradation.
-- residual, BatchNorm: with links the deeper net is no worse.
+- residual, BatchNorm: with links most of that is gone.  After 10 passes 56 layers are at .36 and 20 at .25 (one seed,
+  Intel Xeon, Emerald Rapids), plain ones at 1.7 to 1.8 and .7; "no worse", which is the goal, 56 are not by then.
 - residual: links alone, each block starting at nothing (Zhang, Dauphin & Ma 2019 start so): no normalisation is needed
   for depth.
 
