@@ -23,25 +23,16 @@ FORMULAS(relu, z <= 0 ? 0 : z, a > 0 ? 1 : 0) /* this way round NaN passes */
 FORMULAS(leaky_relu, z > 0 ? z : alpha * z, a > 0 ? 1 : alpha)
 FORMULAS(elu, z > 0 ? z : alpha * FN(expm1)(z), a > 0 ? 1 : a + alpha)
 FORMULAS(selu, z > 0 ? FN(SELU_SCALE) * z : FN(SELU_FLOOR) * FN(expm1)(z), a > 0 ? FN(SELU_SCALE) : a + FN(SELU_FLOOR))
-FORMULAS(softplus, (z > 0 ? z : 0) + FN(log1p)(FN(exp_minus)(FABS(z))), -FN(expm1)(-a))
+FORMULAS(softplus, FN(log_1_plus_exp)(z), -FN(expm1)(-a))
 #undef FORMULAS
 
-/* With t = |z|: z Phi(z) = max(z, 0) - t Phi(-t), and the slope Phi(z) + z phi(z) likewise.  The tails keep their relative
- * accuracy: they are multiplied by their power of two last. */
 FNN_ELEMENT REAL FN(gelu_value)(REAL z, REAL alpha)
 {
-    const REAL t = FN(normal_argument)(z);
-    REAL density, tail;
-    const REAL shifted = FN(normal)(t, &density, &tail);
-    return (z <= 0 ? 0 : z) - FN(times_power)(t * tail, shifted);
+    return FN(times_normal)(z);
 }
 FNN_ELEMENT REAL FN(gelu_slope)(REAL z, REAL alpha)
 {
-    const REAL t = FN(normal_argument)(z);
-    REAL density, tail;
-    const REAL shifted = FN(normal)(t, &density, &tail);
-    const REAL rest = FN(times_power)(FMA(t, density, -tail), shifted);
-    return z > 0 ? 1 + rest : -rest;
+    return FN(times_normal_slope)(z);
 }
 
 static const REAL FN(GELU_LINEAR) = (REAL)1.5957691216057307117597842397375; /* 2 sqrt(2/pi) */
@@ -64,13 +55,11 @@ FNN_ELEMENT REAL FN(gelu_tanh_slope)(REAL z, REAL alpha)
 
 FNN_ELEMENT REAL FN(silu_value)(REAL z, REAL alpha)
 {
-    return FN(times_logistic)(z < -FN(EXP_LIMIT) ? -FN(EXP_LIMIT) : z);
+    return FN(times_logistic)(z);
 }
 FNN_ELEMENT REAL FN(silu_slope)(REAL z, REAL alpha)
 {
-    z = FN(clamp)(z, -1000, 1000);
-    const REAL s = FN(logistic)(z);
-    return FMA(z * s, 1 - s, s);
+    return FN(times_logistic_slope)(z);
 }
 
 FNN_ELEMENT REAL FN(clipped_relu_value)(REAL z, REAL alpha)

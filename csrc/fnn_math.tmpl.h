@@ -1,4 +1,4 @@
-/* exp, tanh, log1p and the normal distribution without branches or calls, so that the loops around them become vector code.
+/* exp, tanh, log1p and log without branches or calls, so that the loops around them become vector code.
  * Coefficients: Chebyshev interpolants computed in 60 digits; their own error is below 2^-27 and 2^-56. */
 
 static const REAL FN(EXP_TAIL)[] = { /* (exp(r) - 1 - r) / r^2 on |r| <= log(2)/2 */
@@ -28,42 +28,24 @@ static const REAL FN(ATANH_TAIL)[] = { /* (atanh(s)/s - 1) / s^2 in s^2, |s| <= 
 #endif
 };
 
-static const REAL FN(NORMAL_TAIL)[] = { /* (t + m) Phi(-t) exp(t^2/2) in (t - m) / (t + m), 0 <= t <= NORMAL_LIMIT */
-#if FNN_BITS == 32
-    0.75528514f, -0.6078967f, 0.38713738f, -0.1865213f, 0.060397293f, -0.007545268f, -0.0034880755f, 0.0016462957f,
-    0.00016935545f, -0.00023462177f, -0.00005264565f,
-#else
-    0.769193049750063, -0.6653825028900568, 0.4953056159699761, -0.31353315667128745, 0.16502036617040702,
-    -0.06911863870687801, 0.020795066799262733, -0.00299337676186944, -0.0007978693893219596, 0.0005448989927521901,
-    -5.937580719746401e-05, -4.976245606842442e-05, 1.6681639003552632e-05, 3.97980433807949e-06,
-    -2.770719146152548e-06, -3.345721937861036e-07, 4.362911487401573e-07, 4.017523150089386e-08,
-    -7.014184378551324e-08, -8.553364558046826e-09, 1.0798061850653808e-08, 2.2201175016558965e-09,
-    -1.1613988117963691e-09, -3.817059749433349e-10,
-#endif
-};
-
 #if FNN_BITS == 32
 static const REAL FN(LOG2_E) = 1.44269504f;
 static const REAL FN(LN2_HIGH) = 0.693115234375f; /* 12 bits after the point: n * LN2_HIGH is exact */
 static const REAL FN(LN2_LOW) = 3.19461849e-05f;
 static const REAL FN(EXP_LIMIT) = 112; /* exp is inf from here up; 0 from minus this down, its product with x too */
 static const REAL FN(EXPM1_LIMIT) = 30; /* from here up exp(-x) - 1 is -1 */
-static const REAL FN(NORMAL_LIMIT) = 14.4f; /* from here up t Phi(-t) is 0 */
-static const REAL FN(NORMAL_MIDDLE) = 4;    /* m */
 #else
 static const REAL FN(LOG2_E) = 1.4426950408889634;
 static const REAL FN(LN2_HIGH) = 0x1.62e42fefa2p-1; /* 40 bits after the point: n * LN2_HIGH is exact */
 static const REAL FN(LN2_LOW) = 7.371002565167799e-13;
 static const REAL FN(EXP_LIMIT) = 760;
 static const REAL FN(EXPM1_LIMIT) = 60;
-static const REAL FN(NORMAL_LIMIT) = 38.6;
-static const REAL FN(NORMAL_MIDDLE) = 5;
 #endif
 
 FNN_ELEMENT REAL FN(polynomial)(REAL x, const REAL *coefficient, int terms)
 {
     REAL sum = coefficient[terms - 1];
-    UNROLLED(16)
+    UNROLLED(32)
     for (int k = terms - 2; k >= 0; k--)
         sum = FMA(sum, x, coefficient[k]);
     return sum;
@@ -224,53 +206,3 @@ FNN_ELEMENT double FN(log)(double x)
     const double finite = x > 0 ? sum : -(double)INFINITY;
     return x < (double)INFINITY ? finite : x; /* inf and NaN as they are */
 }
-
-/* 1 / (1 + exp(-x)), by way of exp(-|x|): that of a large negative x would overflow before its inverse underflows. */
-FNN_ELEMENT REAL FN(logistic)(REAL x)
-{
-    const REAL u = FN(exp_minus)(FABS(x));
-    return (x < 0 ? u : 1) / (1 + u);
-}
-
-/* x / (1 + exp(-x)).  The power of two is multiplied by last: one rounding is enough below the normal numbers, where the
- * logistic alone has few digits left. */
-FNN_ELEMENT REAL FN(times_logistic)(REAL x)
-{
-    const REAL minus = -FN(size_within)(FABS(x)), shifted = FN(exp_shifted)(minus);
-    const REAL e = FN(exp_near_0)(FN(exp_rest)(minus, shifted));
-    const REAL part = x * ((x < 0 ? e : 1) / (1 + FN(times_power)(e, shifted)));
-    return FN(times_power)(part, x < 0 ? shifted : FN(EXP_SHIFT));
-}
-
-/* a a - square, where square is a a rounded: what was lost. */
-FNN_ELEMENT REAL FN(square_rest)(REAL a, REAL square)
-{
-#if FNN_FMA
-    return FMA(a, a, -square);
-#else
-    const REAL high = FN(from_bits)(FN(bits_of)(a) & ~(((UNSIGNED)1 << (REAL_MANTISSA / 2 + 1)) - 1)), low = a - high;
-    return ((high * high - square) + 2 * high * low) + low * low;
-#endif
-}
-
-FNN_ELEMENT REAL FN(normal_argument)(REAL x)
-{
-    const REAL size = FABS(x);
-    return size > FN(NORMAL_LIMIT) ? FN(NORMAL_LIMIT) : size;
-}
-
-/* Of the standard normal distribution at t, 0 <= t <= NORMAL_LIMIT: density phi(t) and tail Phi(-t), less than 2 ulp off,
- * both without the power of two that times_power multiplies by, given what is returned.  The square is exact, in two
- * parts: the rounding of one would be t^2/2 times as large in exp(-t^2/2). */
-FNN_ELEMENT REAL FN(normal)(REAL t, REAL *density, REAL *tail)
-{
-    const REAL square = t * t, half = (REAL)-0.5 * square;
-    const REAL shifted = FN(exp_shifted)(half);
-    const REAL e = FN(exp_near_0)(FMA((REAL)-0.5, FN(square_rest)(t, square), FN(exp_rest)(half, shifted)));
-    const REAL inverse = 1 / (t + FN(NORMAL_MIDDLE));
-    *tail = e * (inverse * POLYNOMIAL((t - FN(NORMAL_MIDDLE)) * inverse, NORMAL_TAIL));
-    *density = e * (REAL)0.39894228040143267793994605993438; /* 1 / sqrt(2 pi) */
-    return shifted;
-}
-
-#undef POLYNOMIAL

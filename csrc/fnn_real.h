@@ -7,6 +7,7 @@
 #if FNN_BITS == 32
 #define REAL float
 #define UNSIGNED uint32_t
+#define SIGNED int32_t
 #define FN_(name, isa) FN__(name, float, isa)
 #define FMA(a, b, c) __builtin_fmaf(a, b, c)
 #define FABS(x) __builtin_fabsf(x)
@@ -18,6 +19,7 @@
 #elif FNN_BITS == 64
 #define REAL double
 #define UNSIGNED uint64_t
+#define SIGNED int64_t
 #define FN_(name, isa) FN__(name, double, isa)
 #define FMA(a, b, c) __builtin_fma(a, b, c)
 #define FABS(x) __builtin_fabs(x)

@@ -15,6 +15,7 @@
 #include "fnn_turn.h"
 
 #include "fnn_math.tmpl.h"
+#include "fnn_tail.tmpl.h"
 #include "fnn_reduce.tmpl.h"
 
 #include "fnn_activation.tmpl.h"

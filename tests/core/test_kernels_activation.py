@@ -104,6 +104,7 @@ def test_limits_and_nan(dtype, isa):
             np.testing.assert_allclose(a[[2, 4]], dtype(negative.get(name, 0)), rtol=1e-6, err_msg=name)
         dz = backward(name, z, a, np.ones(6, dtype), isa)
         assert np.isfinite(dz[1:]).all(), name
+        assert np.isnan(dz[0]) or name in ("identity", "relu", "leaky_relu", "clipped_relu"), name
         np.testing.assert_allclose(dz[[1, 3]], SELU_SCALE if name == "selu" else float(name not in bounded), rtol=1e-6)
         assert np.isnan(backward(name, z, a, np.full(6, nan, dtype), isa)).all(), name
 
@@ -129,7 +130,7 @@ def test_small_numbers_keep_their_relative_accuracy(dtype, isa):
 
 
 @pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize(("dtype", "limit", "bound"), [(np.float32, 14.5, 4), (np.float64, 38.7, 6)])
+@pytest.mark.parametrize(("dtype", "limit", "bound"), [(np.float32, 14.5, 2), (np.float64, 38.7, 3)])
 def test_gelu_is_within_its_bound_of_the_exact_value_down_to_where_it_is_0(dtype, limit, bound, isa):
     rng = np.random.default_rng(8)
     z = np.concatenate([-np.linspace(0, limit, 250), np.linspace(0, 8, 60), rng.normal(size=150), [1e-20, -1e-20]])
@@ -142,7 +143,7 @@ def test_gelu_is_within_its_bound_of_the_exact_value_down_to_where_it_is_0(dtype
             unit = float(np.spacing(np.abs(dtype(float(x * tail)))))
             assert abs(mpmath.mpf(float(y)) - x * tail) <= bound * unit, x
             largest = max(tail, abs(x * density))  # the slope is a sum, which may be 0
-            assert abs(mpmath.mpf(float(s)) - tail - x * density) <= 1.5 * bound * float(
+            assert abs(mpmath.mpf(float(s)) - tail - x * density) <= 3 * bound * float(
                 np.spacing(np.abs(dtype(float(largest))))
             ), x
 
