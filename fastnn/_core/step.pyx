@@ -29,10 +29,11 @@ cdef class Op:
     to 63 bytes behind the last row.  ``shares_value``: the outputs are the input, under other names; ``shares_gradient``: the
     gradient of every input is that of the output, so that they may be one array; ``gradient_in_place``: that of the first
     input may be written where that of the output, or of one of the first two, lies.  ``copies``: outside training the outputs
-    hold the inputs' values, or some of them, as they are.  ``activation``: the name of the activation that the op computes; ``activates``: a cheap one after it can
-    be fused into its step.  ``product_size``: weights of its largest matmul, which decides who computes it;
-    ``repeats``: how often a row meets each parameter.  ``may_fail``: forward can raise, so it must run in the caller's
-    thread; ``backward_may_fail``: backward can too, so parameters must not change before all calls are over.
+    hold the inputs' values, or some of them, as they are.  ``activation``: the name of the activation that the op computes;
+    ``activates``: a cheap one after it can be fused into its step.  ``product_size``: weights of its largest matmul, which
+    decides who computes it; ``repeats``: how often a row meets each parameter.  ``may_fail``: forward can raise, so it must
+    run in the caller's thread; ``backward_may_fail``: backward can too, so parameters must not change before all calls are
+    over.
     ``carries``: it works image by image and can take its neighbours along (``carry.pxd``).
     ``scratch_parts``: how many parts of the op may run at once, each with ``scratch_bytes`` of its own.
     ``couples_rows``: in training the answer for a row depends on the rows beside it, so a mini-batch must not be cut;

@@ -63,8 +63,8 @@ class Windows(NamedTuple):
     """Pixels, in the order of their rows, and what each sees: see ``fnn_windows``.
 
     ``taps``: which places of the kernel a window consists of, in the order of its elements; ``first``: the number of
-    the first pixel of each row of the image that they write to, and how many there are in all; ``columns``:
-    pixels of a row.
+    the first pixel of each row of the image that they write to, and how many there are in all; ``columns``: how
+    many are a row.
     """
 
     at: Table
